@@ -1,0 +1,1 @@
+"""The book layer: from updates to book states, order flow and health."""

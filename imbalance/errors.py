@@ -1,0 +1,73 @@
+"""The errors a user meets. Each says what is wrong, where, what is allowed and what to do.
+
+Anything raised here is printed without a traceback by the command line. Errors of programming
+(a broken invariant of our own) are ordinary exceptions and do not belong here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_REFUSED = 3
+EXIT_BUSY = 4
+EXIT_QUARANTINE = 5
+
+
+class UserError(Exception):
+    """A problem that the user can understand and mend.
+
+    Parameters
+    ----------
+    what : what is wrong, with the offending value.
+    where : file, line or option in which it is wrong.
+    allowed : what would have been accepted.
+    fix : the command or the edit that mends it.
+    exit_code : exit status of the command line (see DESIGN of exit codes in docs/operations.md).
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        allowed: str | None = None,
+        fix: str | None = None,
+        exit_code: int = EXIT_USAGE,
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.allowed = allowed
+        self.fix = fix
+        self.exit_code = exit_code
+
+    def __str__(self) -> str:
+        lines = [self.what]
+        if self.where:
+            lines.append(f"  where:   {self.where}")
+        if self.allowed:
+            lines.append(f"  allowed: {self.allowed}")
+        if self.fix:
+            lines.append(f"  to do:   {self.fix}")
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same for machines (`--json`)."""
+        return {
+            "error": self.what,
+            "where": self.where,
+            "allowed": self.allowed,
+            "fix": self.fix,
+            "exit_code": self.exit_code,
+        }
+
+
+def nearest(value: str, choices: list[str]) -> str | None:
+    """The choice most like `value`, or None when nothing is close."""
+    import difflib
+
+    found = difflib.get_close_matches(value, choices, n=1, cutoff=0.6)
+    return found[0] if found else None

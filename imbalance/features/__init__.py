@@ -1,0 +1,1 @@
+"""The features layer: bars of order flow, depth, trades and price."""

@@ -1,0 +1,1 @@
+"""The studies layer: correlation and feedback between instruments."""
