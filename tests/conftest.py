@@ -1,0 +1,40 @@
+"""Fixtures and settings which every test may use.
+
+Belongs here: where reference material is, how Hypothesis runs, a clean environment.
+Not here: fixtures of one part of the project; those stand beside its tests.
+"""
+
+import os
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+# Shared machines stall for longer than any deadline that would say something about our code.
+hypothesis.settings.register_profile("project", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("project")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing which the developer has set for their own work reaches a test."""
+    for name in list(os.environ):
+        if name.startswith("IMBALANCE_") or name == "DAGSTER_HOME":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The checkout the tests run from."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Real captures and reference values, which are kept beside the checkout and not in it."""
+    path = REPOSITORY.parent / "shared"
+    if not (path / "captures").is_dir():
+        pytest.skip("no reference material: ../shared/captures is not there")
+    return path
