@@ -1,0 +1,253 @@
+"""Registry of the book layer: states, health, closing books and the book's side of 100 ms bars.
+
+Every size here is in base units: contracts of inverse instruments are converted at their own price.
+"""
+
+from __future__ import annotations
+
+from imbalance.captures.tables import INSTRUMENT
+from imbalance.contracts import Column, Table
+
+FLOW_LEVELS = 10
+"""Levels whose order flow is measured, whatever depth `book.book_states` shows."""
+
+BANDS_BPS = (5, 10, 25, 50, 100, 200)
+"""Distances from the mid, in bps, within which depth is summed."""
+
+WEIGHT_SCALE_BPS = 10
+"""κ of the distance weight exp(−d/κ)."""
+
+
+def _state(name: str, what: str, unit: str, **more: object) -> Column:
+    return Column(
+        name,
+        "DOUBLE",
+        what,
+        unit=unit,
+        nullable=True,
+        null_meaning="no valid book with both sides at the bar's end",
+        owner="books",
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def _mean(name: str, what: str, unit: str, **more: object) -> Column:
+    return Column(
+        name,
+        "DOUBLE",
+        what + ", time-weighted over the part of the bar with a valid, uncrossed book",
+        unit=unit,
+        nullable=True,
+        null_meaning="no such part",
+        owner="books",
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def _flow(name: str, what: str, unit: str, **more: object) -> Column:
+    return Column(
+        name,
+        "DOUBLE",
+        what,
+        unit=unit,
+        nullable=True,
+        null_meaning="the bar is poisoned",
+        owner="books",
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def _count(name: str, what: str) -> Column:
+    return Column(name, "BIGINT", what, unit="count", minimum=0, owner="books")
+
+
+BOOK_STATES = Table(
+    name="book.book_states",
+    description="The best levels of the book (10 a side by default) at every change of them.",
+    grain="change of the best levels",
+    partitioning="day_venue",
+    key=("instrument", "sequence"),
+    columns=(
+        INSTRUMENT,
+        Column("sequence", "BIGINT", "Number of the state within instrument and day, from 1.",
+               minimum=1, owner="books"),
+        Column("event_time", "TIMESTAMP_NS", "Event time of the message that made the state.",
+               unit="UTC, ns", owner="books"),
+        Column("available_at", "TIMESTAMP_NS", "When the state could have been known.",
+               unit="UTC, ns", owner="books"),
+        Column("update_id", "BIGINT", "Last update id of that message.", owner="books"),
+        Column("segment_start", "BOOLEAN",
+               "First state after a snapshot, gap or reconnection: no flow leads into it.",
+               owner="books"),
+        Column("crossed", "BOOLEAN", "Best bid above best ask.", owner="books"),
+        Column("locked", "BOOLEAN", "Best bid equal to best ask.", owner="books"),
+        Column("bid_prices", "DOUBLE[]", "Populated bid levels, best first.",
+               unit="quote currency", owner="books"),
+        Column("bid_sizes", "DOUBLE[]", "Their sizes.", unit="base units", owner="books"),
+        Column("ask_prices", "DOUBLE[]", "Populated ask levels, best first.",
+               unit="quote currency", owner="books"),
+        Column("ask_sizes", "DOUBLE[]", "Their sizes.", unit="base units", owner="books"),
+    ),
+)
+
+BOOK_HEALTH = Table(
+    name="book.book_health",
+    description="Intervals over which the book of an instrument was valid or not, with the cause.",
+    grain="instrument and interval",
+    partitioning="day_venue",
+    key=("instrument", "interval"),
+    columns=(
+        INSTRUMENT,
+        Column("interval", "INTEGER", "Number of the interval within instrument and day, from 1.",
+               minimum=1, owner="books"),
+        Column("valid_from", "TIMESTAMP_NS", "Event time at which the interval begins.",
+               unit="UTC, ns", owner="books"),
+        Column("valid_to", "TIMESTAMP_NS", "Event time at which it ends.", unit="UTC, ns",
+               owner="books"),
+        Column("state", "VARCHAR",
+               "`valid`: a proved book; `waiting`: no book to apply differences to; `silent`: a "
+               "proved book whose feed was silent beyond the limit.",
+               allowed=("valid", "waiting", "silent"), owner="books"),
+        Column("cause", "VARCHAR", "What began the interval.",
+               allowed=("snapshot", "closing_book", "no_snapshot", "sequence_gap",
+                        "unbridgeable_snapshot", "silence", "resumed"), owner="books"),
+        Column("expected_update_id", "BIGINT", "Update id that the chain asked for at a break.",
+               nullable=True, null_meaning="the interval does not begin with a break",
+               owner="books"),
+        Column("found_update_id", "BIGINT", "Update id that came instead.", nullable=True,
+               null_meaning="the interval does not begin with a break", owner="books"),
+        _count("messages", "Difference messages applied in the interval."),
+        _count("stale_messages", "Differences older than the snapshot, dropped as the rules say."),
+        _count("crossed_messages", "Messages after which the book was crossed."),
+        _count("locked_messages", "Messages after which the book was locked."),
+        _count("unknown_removals", "Removals of levels that were not in the book."),
+    ),
+)
+
+CLOSING_BOOKS = Table(
+    name="book.closing_books",
+    description="The whole book of each instrument at the end of its UTC day; opens the next day "
+    "when the chain of update ids is unbroken. Sizes as sent by the venue.",
+    grain="instrument",
+    partitioning="day_venue",
+    key=("instrument",),
+    columns=(
+        INSTRUMENT,
+        Column("event_time", "TIMESTAMP_NS", "Event time of the last message applied.",
+               unit="UTC, ns", owner="books"),
+        Column("available_at", "TIMESTAMP_NS", "When the book could have been known.",
+               unit="UTC, ns", owner="books"),
+        Column("update_id", "BIGINT", "Last update id applied.", owner="books"),
+        Column("known_low", "DOUBLE", "Lowest price the last snapshot told of.",
+               unit="quote currency", owner="books"),
+        Column("known_high", "DOUBLE", "Highest price the last snapshot told of.",
+               unit="quote currency", owner="books"),
+        Column("bid_prices", "DOUBLE[]", "All bid levels, best first.", unit="quote currency",
+               owner="books"),
+        Column("bid_sizes", "DOUBLE[]", "Their sizes.", unit="venue's size unit", owner="books"),
+        Column("ask_prices", "DOUBLE[]", "All ask levels, best first.", unit="quote currency",
+               owner="books"),
+        Column("ask_sizes", "DOUBLE[]", "Their sizes.", unit="venue's size unit", owner="books"),
+    ),
+)
+
+QUOTE_AGREEMENT = Table(
+    name="book.quote_agreement",
+    description="Proof of the rebuild: at every book message whose last update id equals a "
+    "quote's, the book's best prices and sizes are compared with the quote's.",
+    grain="instrument",
+    partitioning="day_venue",
+    key=("instrument",),
+    columns=(
+        INSTRUMENT,
+        _count("compared", "Messages compared with a quote of the same update id."),
+        _count("mismatched", "Comparisons in which a best price or size differs."),
+        Column("first_mismatch_update_id", "BIGINT", "Update id of the first difference.",
+               nullable=True, null_meaning="all agree", owner="books"),
+    ),
+)
+
+_LEVEL_FLOWS = tuple(
+    _flow(
+        f"order_flow_imbalance_level_{m}",
+        f"Order flow imbalance at level {m}",
+        "base units",
+        formula="Σ e_n, e_n = 1{b_n≥b_{n−1}}q^b_n − 1{b_n≤b_{n−1}}q^b_{n−1} "
+        "− 1{a_n≤a_{n−1}}q^a_n + 1{a_n≥a_{n−1}}q^a_{n−1}, prices and sizes of the level",
+        source="Cont, Kukanov, Stoikov 2014; Xu, Gould, Howison 2019",
+    )
+    for m in range(1, FLOW_LEVELS + 1)
+)
+
+_BANDS = tuple(
+    _state(f"{side}_depth_{bps}bps", f"{side} size within {bps} bps of the mid", "base units",
+           minimum=0.0)
+    for bps in BANDS_BPS
+    for side in ("bid", "ask")
+)
+
+BARS_100MS = Table(
+    name="book.bars_100ms",
+    description="What one pass over the book yields per 100 ms bar: order flow, closing state, "
+    "time-weighted means, depth, counts and coverage.",
+    grain="instrument and bar",
+    partitioning="day_venue",
+    key=("instrument", "bar_start"),
+    columns=(
+        INSTRUMENT,
+        Column("bar_start", "TIMESTAMP_NS", "Start of the bar, inclusive.", unit="UTC, ns",
+               owner="books"),
+        Column("available_at", "TIMESTAMP_NS",
+               "When the bar could have been known: its end, or later where a message of it "
+               "arrived later.", unit="UTC, ns", owner="books"),
+        Column("coverage", "DOUBLE", "Share of the bar with a valid book.", unit="fraction",
+               minimum=0.0, maximum=1.0, owner="books"),
+        Column("poisoned", "BOOLEAN",
+               "The bar touches a gap, the edge of the captures, a snapshot, a crossed book or a "
+               "silence beyond the limit.", owner="books"),
+        _state("mid_open", "Mid price at the start of the bar", "quote currency", minimum=0.0),
+        _state("mid_high", "Highest mid price", "quote currency", minimum=0.0),
+        _state("mid_low", "Lowest mid price", "quote currency", minimum=0.0),
+        _state("mid_close", "Mid price at the end of the bar", "quote currency", minimum=0.0),
+        _state("bid_price", "Best bid at the end of the bar", "quote currency", minimum=0.0),
+        _state("bid_size", "Size there", "base units", minimum=0.0),
+        _state("ask_price", "Best ask at the end of the bar", "quote currency", minimum=0.0),
+        _state("ask_size", "Size there", "base units", minimum=0.0),
+        _state("bid_depth_5", "Size of the five best bid levels", "base units", minimum=0.0),
+        _state("ask_depth_5", "Size of the five best ask levels", "base units", minimum=0.0),
+        _state("bid_depth_10", "Size of the ten best bid levels", "base units", minimum=0.0),
+        _state("ask_depth_10", "Size of the ten best ask levels", "base units", minimum=0.0),
+        *_BANDS,
+        _state("bid_depth_weighted_10bps", "Bid size weighted by exp(−d/10), d in bps, to 200 bps",
+               "base units", minimum=0.0),
+        _state("ask_depth_weighted_10bps", "Ask size weighted by exp(−d/10), d in bps, to 200 bps",
+               "base units", minimum=0.0),
+        _state("bid_reach_bps", "How far below the mid the last snapshot told of the book", "bps"),
+        _state("ask_reach_bps", "How far above the mid the last snapshot told of the book", "bps"),
+        _mean("spread_mean", "Spread", "quote currency"),
+        _mean("mid_mean", "Mid price", "quote currency", minimum=0.0),
+        _mean("queue_imbalance_mean", "(q^b − q^a)/(q^b + q^a)", "fraction", minimum=-1.0,
+              maximum=1.0),
+        _mean("depth_touch_mean", "Mean of the best bid's and the best ask's size", "base units",
+              minimum=0.0),
+        *_LEVEL_FLOWS,
+        _flow("order_flow_imbalance_no_price_change",
+              "Order flow imbalance at the best level without the events that change a best price",
+              "base units", source="Cont, Kukanov, Stoikov 2014, footnote 3"),
+        _flow("level_depth_sum",
+              "Σ over the bar's book events of the mean size per level and side over ten levels; "
+              "divided by `book_events` the common depth Q of the scaled flows",
+              "base units", source="Cont, Cucuringu, Zhang 2023, eq. 3"),
+        _count("book_events", "Book events with a flow (messages on a valid, uncrossed book)."),
+        _count("book_messages", "Book messages, valid or not."),
+        _count("level_updates", "Level updates in them."),
+        _count("level_additions", "Level updates which raised the size at a price."),
+        _count("level_cancellations",
+               "Level updates which lowered the size at a price or removed it (fills included: a "
+               "book of levels cannot tell them apart)."),
+        _count("crossed_messages", "Messages after which the book was crossed."),
+        _count("locked_messages", "Messages after which the book was locked."),
+    ),
+)
+
+TABLES = (BOOK_STATES, BOOK_HEALTH, CLOSING_BOOKS, QUOTE_AGREEMENT, BARS_100MS)
