@@ -1,0 +1,207 @@
+"""Configuration: one TOML file, validated; everything has a working default.
+
+What a setting does to the numbers belongs to the module that reads it; here are only its name,
+its type, its default and what is allowed.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from imbalance.errors import UserError, nearest
+
+
+@dataclass(frozen=True)
+class CapturesConfig:
+    """`[captures]`: where new files are looked for and how many bad lines are too many."""
+
+    watch: tuple[str, ...] = ()
+    """Directories the sensor looks into for new capture files."""
+    quarantine_limit: float = 0.05
+    """Largest share of a published day's lines that may be quarantined, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class BookConfig:
+    """`[book]`: depth of `book.book_states` and the silence that poisons bars."""
+
+    levels: int = 10
+    """Levels a side in `book.book_states`, 1 to 50."""
+    silent_after_seconds: float = 60.0
+    """Silence of a book feed beyond which its bars are poisoned, at least 1."""
+
+
+@dataclass(frozen=True)
+class StudiesConfig:
+    """`[studies]`: what is declared before any study runs."""
+
+    bar_sizes: tuple[str, ...] = ("1s", "10s")
+    """Bar sizes that are studied: 100ms, 1s, 10s, 1m, 5m."""
+    replications: int = 999
+    """Bootstrap replications, at least 99."""
+    seed: int = 20240808
+    """Seed of every random draw."""
+    significance: float = 0.05
+    """Level of intervals and of the false discovery rate, between 0 and 0.5."""
+    horizon: int = 20
+    """Steps of the impulse responses, 1 to 200."""
+    maximum_lag: int = 10
+    """Largest lag order tried for vector autoregressions, 1 to 60."""
+
+
+@dataclass(frozen=True)
+class PublishConfig:
+    """`[publish]`: how long a publisher waits for another one."""
+
+    patience_seconds: float = 60.0
+    """Seconds to wait before giving up with exit code 4."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings. `multipliers` adds contract multipliers of inverse instruments."""
+
+    first_day: str = ""
+    """First day of the partitions, YYYY-MM-DD; empty: the earliest day registered."""
+    captures: CapturesConfig = field(default_factory=CapturesConfig)
+    book: BookConfig = field(default_factory=BookConfig)
+    studies: StudiesConfig = field(default_factory=StudiesConfig)
+    publish: PublishConfig = field(default_factory=PublishConfig)
+    multipliers: Mapping[str, float] = field(default_factory=dict)
+    """`[multipliers]`: instrument to quote units per contract."""
+
+
+_BOUNDS: dict[tuple[str, str], tuple[float, float]] = {
+    ("captures", "quarantine_limit"): (0.0, 1.0),
+    ("book", "levels"): (1, 50),
+    ("book", "silent_after_seconds"): (1.0, 86_400.0),
+    ("studies", "replications"): (99, 100_000),
+    ("studies", "seed"): (0, 2**63 - 1),
+    ("studies", "significance"): (1e-6, 0.5),
+    ("studies", "horizon"): (1, 200),
+    ("studies", "maximum_lag"): (1, 60),
+    ("publish", "patience_seconds"): (0.0, 86_400.0),
+}
+_CHOICES = {("studies", "bar_sizes"): ("100ms", "1s", "10s", "1m", "5m")}
+_SECTIONS = {
+    "captures": CapturesConfig,
+    "book": BookConfig,
+    "studies": StudiesConfig,
+    "publish": PublishConfig,
+}
+
+
+def load_config(path: Path | None) -> Config:
+    """Read and validate a configuration file; without one, all defaults.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read, is no TOML, or holds an unknown name or a value not allowed:
+        with file, line, value, what is allowed and the nearest name.
+    """
+    if path is None:
+        return Config()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"the configuration cannot be read: {error}", where=str(path), allowed="a TOML file"
+        ) from None
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(
+            f"the configuration is not TOML: {error}", where=str(path), allowed="TOML 1.0"
+        ) from None
+    return _Reader(path, text).config(data)
+
+
+class _Reader:
+    """Turns parsed TOML into a `Config`, knowing the text for the sake of line numbers."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self._path = path
+        self._lines = text.splitlines()
+
+    def config(self, data: dict[str, Any]) -> Config:
+        values: dict[str, Any] = {}
+        names = [f.name for f in fields(Config)]
+        for name, value in data.items():
+            if name in _SECTIONS:
+                values[name] = self._section(name, value)
+            elif name == "multipliers":
+                values[name] = self._multipliers(value)
+            elif name == "first_day":
+                values[name] = self._day(value)
+            else:
+                raise self._unknown(name, names)
+        return Config(**values)
+
+    def _section(self, section: str, table: object) -> Any:
+        if not isinstance(table, dict):
+            raise self._wrong(section, table, f"a table [{section}]")
+        kind = _SECTIONS[section]
+        hints = get_type_hints(kind)
+        values = {}
+        for name, value in table.items():
+            if name not in hints:
+                raise self._unknown(name, list(hints))
+            values[name] = self._value(section, name, value, hints[name])
+        return kind(**values)
+
+    def _value(self, section: str, name: str, value: object, hint: object) -> object:
+        if hint in (int, float):
+            low, high = _BOUNDS[(section, name)]
+            right = isinstance(value, int) or (hint is float and isinstance(value, float))
+            if not right or isinstance(value, bool) or not low <= value <= high:  # type: ignore[operator]
+                what = "a whole number" if hint is int else "a number"
+                raise self._wrong(name, value, f"{what} from {low:g} to {high:g}")
+            return value
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self._wrong(name, value, "a list of strings")
+        choices = _CHOICES.get((section, name))
+        for item in value:
+            if choices and item not in choices:
+                raise self._wrong(name, item, ", ".join(choices))
+        return tuple(value)
+
+    def _multipliers(self, table: object) -> dict[str, float]:
+        if not isinstance(table, dict):
+            raise self._wrong("multipliers", table, "a table [multipliers]")
+        for name, value in table.items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+                raise self._wrong(name, value, "a positive number of quote units per contract")
+        return {name: float(value) for name, value in table.items()}
+
+    def _day(self, value: object) -> str:
+        import datetime
+
+        text = value.isoformat() if isinstance(value, datetime.date) else value
+        try:
+            return datetime.date.fromisoformat(str(text)).isoformat()
+        except ValueError:
+            raise self._wrong("first_day", value, "a day as YYYY-MM-DD") from None
+
+    def _where(self, name: str) -> str:
+        for number, line in enumerate(self._lines, 1):
+            stripped = line.strip().lstrip("[").lstrip('"')
+            if stripped.startswith(name):
+                return f"{self._path}:{number}"
+        return str(self._path)
+
+    def _unknown(self, name: str, choices: list[str]) -> UserError:
+        close = nearest(name, choices)
+        return UserError(
+            f"unknown setting {name!r}" + (f"; did you mean {close!r}?" if close else ""),
+            where=self._where(name),
+            allowed=", ".join(choices),
+        )
+
+    def _wrong(self, name: str, value: object, allowed: str) -> UserError:
+        return UserError(f"{name} = {value!r} is not allowed", where=self._where(name),
+                         allowed=allowed)
