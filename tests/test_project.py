@@ -1,0 +1,110 @@
+"""What holds for the project as a whole: cost of an import, pinned locks, length of modules."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+HEAVY = {
+    "dagster",
+    "duckdb",
+    "great_expectations",
+    "matplotlib",
+    "numba",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scipy",
+    "statsmodels",
+}
+
+
+def imported_by(module: str, repository: Path) -> set[str]:
+    """The top-level packages in a fresh interpreter after it has imported `module`."""
+    program = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=repository, check=True, capture_output=True, text=True
+    )
+    return set(run.stdout.split())
+
+
+def requirements(path: Path) -> list[str]:
+    """One entry per requirement of a lock file, its continuation lines joined."""
+    return path.read_text().replace("\\\n", " ").splitlines()
+
+
+@pytest.mark.parametrize("module", ["imbalance", "imbalance.cli.main", "imbalance.catalog"])
+def test_the_library_starts_light(module: str, repository: Path) -> None:
+    if module.endswith("main") and not (repository / "imbalance/cli/main.py").exists():
+        pytest.skip("imbalance.cli is not there")
+    assert imported_by(module, repository) & HEAVY == set()
+
+
+def test_the_code_location_loads_without_the_numerical_stack(repository: Path) -> None:
+    heavy = imported_by("pipelines.definitions", repository)
+    assert heavy & {"great_expectations", "matplotlib", "pandas", "statsmodels"} == set()
+
+
+def test_the_library_never_imports_dagster(repository: Path) -> None:
+    library = (repository / "imbalance").rglob("*.py")
+    foreign = re.compile(r"^\s*(import|from) (dagster|assets|pipelines)\b", re.MULTILINE)
+    importing = [path.name for path in library if foreign.search(path.read_text())]
+    assert importing == []
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-duckdb2.lock"])
+def test_locks_are_pinned_by_hash_and_name_no_host(lock: str, repository: Path) -> None:
+    pinned = re.compile(
+        r"[A-Za-z0-9._-]+(\[[a-z0-9,-]+\])?==\S+( ;[^#]*?)?(\s+--hash=sha256:[0-9a-f]{64})+"
+    )
+    entries = requirements(repository / lock)
+    assert entries
+    assert [entry[:80] for entry in entries if not pinned.fullmatch(entry)] == []
+    assert "://" not in (repository / lock).read_text()
+
+
+def test_the_second_lock_replaces_duckdb_alone(repository: Path) -> None:
+    entries = requirements(repository / "requirements-duckdb2.lock")
+    assert [entry.partition("==")[0] for entry in entries] == ["duckdb"]
+    assert entries[0].startswith("duckdb==2.")
+
+
+def test_no_module_is_longer_than_400_lines(repository: Path) -> None:
+    folders = ("imbalance", "assets", "pipelines", "tests", "benchmarks")
+    lengths = {
+        str(path.relative_to(repository)): len(path.read_text().splitlines())
+        for folder in folders
+        for path in (repository / folder).rglob("*.py")
+    }
+    assert {name: count for name, count in lengths.items() if count > 400} == {}
+    assert any(name.startswith("imbalance/") for name in lengths)
+
+
+def test_every_module_says_what_belongs_in_it(repository: Path) -> None:
+    silent = [
+        str(path.relative_to(repository))
+        for folder in ("imbalance", "assets", "pipelines")
+        for path in (repository / folder).rglob("*.py")
+        if not path.read_text().lstrip().startswith(('"""', 'r"""'))
+    ]
+    assert silent == []
+
+
+def test_every_direct_dependency_has_its_reason(repository: Path) -> None:
+    project = tomllib.loads((repository / "pyproject.toml").read_text())
+    declared = [
+        *project["project"]["dependencies"],
+        *project["project"]["optional-dependencies"]["application"],
+        *project["dependency-groups"]["dev"],
+    ]
+    page = (repository / "docs/dependencies.md").read_text()
+    names = [re.match(r"[A-Za-z0-9_-]+", requirement)[0] for requirement in declared]
+    assert [name for name in names if f"`{name}`" not in page] == []
+
+
+def test_the_command_is_installed_from_this_checkout(repository: Path) -> None:
+    assert Path(find_spec("imbalance").origin).is_relative_to(repository)
