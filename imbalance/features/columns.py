@@ -1,0 +1,88 @@
+"""How the feature registry phrases each kind of column: states, means, flows, counts, ratios.
+
+One function per kind, so that all columns of a kind say the same about null. No column is declared
+here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from imbalance.contracts import Column
+
+_POISONED = "the bar is poisoned"
+_NO_FEED = "the bar is poisoned, or the instrument has no trade message that day"
+
+
+def time(name: str, what: str) -> Column:
+    """A time that is never missing."""
+    return Column(name, "TIMESTAMP_NS", what, unit="UTC, ns")
+
+
+def number(name: str, what: str, unit: str, null: str, **more: Any) -> Column:
+    """A number whose nulls need their own words."""
+    return Column(name, "DOUBLE", _sentence(what), unit=unit, nullable=True, null_meaning=null,
+                  **more)
+
+
+def state(name: str, what: str, unit: str, **more: Any) -> Column:
+    """A state of the book at the end of the bar (or an extreme within it)."""
+    more.setdefault("null_meaning", "no valid book with both sides at the bar's end")
+    return Column(name, "DOUBLE", _sentence(what), unit=unit, nullable=True, **more)
+
+
+def ratio(name: str, what: str, **more: Any) -> Column:
+    """A normalised difference of two sizes in the closing book, in [−1, 1]."""
+    return Column(name, "DOUBLE", _sentence(what), unit="fraction", nullable=True, minimum=-1.0,
+                  maximum=1.0,
+                  null_meaning="no valid book with both sides at the bar's end, or both sizes 0",
+                  **more)
+
+
+def mean(name: str, what: str, unit: str, **more: Any) -> Column:
+    """A mean over the time of the bar in which the book was valid and uncrossed."""
+    return Column(name, "DOUBLE", what + ", time-weighted mean over the part of the bar with a "
+                  "valid, uncrossed book.", unit=unit, nullable=True,
+                  null_meaning="no such part", **more)
+
+
+def flow(name: str, what: str, unit: str, **more: Any) -> Column:
+    """A sum over the events of the bar; 0 when valid and nothing happened."""
+    more.setdefault("null_meaning", _POISONED)
+    return Column(name, "DOUBLE", _sentence(what), unit=unit, nullable=True, **more)
+
+
+def count(name: str, what: str, **more: Any) -> Column:
+    """A number of events of the bar."""
+    more.setdefault("null_meaning", _POISONED)
+    return Column(name, "BIGINT", _sentence(what), unit="count", nullable=True, minimum=0, **more)
+
+
+def trade_flow(name: str, what: str, unit: str, **more: Any) -> Column:
+    """A sum over the trades of the bar."""
+    return flow(name, what, unit, null_meaning=_NO_FEED, **more)
+
+
+def trade_count(name: str, what: str) -> Column:
+    """A number of trades of the bar."""
+    return count(name, what, null_meaning=_NO_FEED)
+
+
+def depth(bps: int) -> tuple[Column, ...]:
+    """Size within `bps` of the mid on both sides, its imbalance and its truncation flag."""
+    within = f"within {bps} bps of the mid at the end of the bar"
+    return (
+        state(f"bid_depth_{bps}bps", f"Bid size {within}", "base units", minimum=0.0),
+        state(f"ask_depth_{bps}bps", f"Ask size {within}", "base units", minimum=0.0),
+        ratio(f"depth_imbalance_{bps}bps", f"Imbalance of the sizes {within}",
+              formula="(Σ q^b − Σ q^a)/(Σ q^b + Σ q^a)"),
+        Column(f"depth_truncated_{bps}bps", "BOOLEAN",
+               f"The book is not known to {bps} bps on both sides, so that the sizes and the "
+               "imbalance of this band may lack levels.", nullable=True,
+               null_meaning="no valid book with both sides at the bar's end",
+               formula=f"least(bid_reach_bps, ask_reach_bps) < {bps}"),
+    )
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else text + "."
