@@ -1,0 +1,91 @@
+"""What all commands share: where the home is, how to open it, and whether to speak JSON.
+
+Opening is lazy, so that help and argument errors cost nothing. Formatting is in `output.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property, wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imbalance.errors import UserError
+
+if TYPE_CHECKING:
+    from imbalance.config import Config
+    from imbalance.store.home import Home
+    from imbalance.store.store import Store
+
+
+@dataclass(frozen=True)
+class Application:
+    """Settings of one call of `imbalance`.
+
+    Parameters
+    ----------
+    home_path : directory of the home; need not exist.
+    config_path : settings file, or None for the defaults.
+    json : answer with one JSON document on standard output.
+    """
+
+    home_path: Path
+    config_path: Path | None
+    json: bool
+
+    @cached_property
+    def config(self) -> Config:
+        """The validated settings."""
+        from imbalance.config import load_config
+
+        return load_config(self.config_path)
+
+    def home(self, *, create: bool = False) -> Home:
+        """The home; `create` makes it when there is none.
+
+        Raises
+        ------
+        UserError
+            When the directory is no home and `create` is false.
+        """
+        from imbalance.store.home import Home
+
+        return Home.open(self.home_path, create=create)
+
+    def store(self, *, create: bool = False) -> Store:
+        """The store over the home, with the settings."""
+        from imbalance.store.store import Store
+
+        config = self.config
+        return Store(self.home(create=create), config)
+
+
+class AppCommand(click.Command):
+    """A command that also takes `--json` after its own name."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(
+            click.Option(["--json", "as_json"], is_flag=True,
+                         help="One JSON document instead of text.")
+        )
+
+
+def subcommand(name: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """A click command whose first argument is the `Application`."""
+
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        @click.pass_context
+        @wraps(function)
+        def call(ctx: click.Context, *args: Any, as_json: bool = False, **kwargs: Any) -> Any:
+            application: Application = ctx.obj
+            if as_json:
+                application = replace(application, json=True)
+            return function(application, *args, **kwargs)
+
+        return click.command(name, cls=AppCommand)(call)
+
+    return decorate

@@ -1,0 +1,126 @@
+"""`imbalance describe`: the registry, told to a reader."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from imbalance import catalog
+from imbalance.cli import output
+from imbalance.cli.application import Application, subcommand
+from imbalance.contracts import RECORDED_AT, Column, Table
+from imbalance.errors import UserError, nearest
+
+
+@subcommand("describe")
+@click.argument("name", metavar="TABLE[.COLUMN]")
+def command(application: Application, name: str) -> None:
+    """What a table or one of its columns means.
+
+    \b
+    Examples:
+      imbalance describe features.bars_1s
+      imbalance describe features.bars_1s.order_flow_imbalance
+      imbalance describe studies.correlation --json
+
+    \b
+    JSON of a table:  {"table", "description", "grain", "partitioning", "key",
+                       "published", "columns": [...]}
+    JSON of a column: {"table", "column", "type", "unit", "description", "formula",
+                       "nullable", "null_meaning", "minimum", "maximum", "allowed",
+                       "source", "owner", "version"}
+    """
+    table, column = _find(name)
+    if column is not None:
+        document = {"table": table.name, **_column(column)}
+        if application.json:
+            output.write_json(document)
+        else:
+            click.echo("\n".join(_column_lines(table, document)))
+        return
+    if application.json:
+        output.write_json(
+            {
+                "table": table.name,
+                "description": table.description,
+                "grain": table.grain,
+                "partitioning": table.partitioning,
+                "key": list(table.key),
+                "published": table.published,
+                "columns": [_column(c) for c in (*table.columns, RECORDED_AT)],
+            }
+        )
+        return
+    click.echo(f"{table.name}: {table.description}")
+    click.echo(f"  one row per {table.grain}; key {', '.join(table.key)}; "
+               f"partitions by {table.partitioning.replace('_', ' × ')}"
+               + ("; published" if table.published else "") + "\n")
+    rows = [
+        [c.name, c.type, c.unit, "null" if c.nullable else "", c.description]
+        for c in (*table.columns, RECORDED_AT)
+    ]
+    click.echo(output.table(["column", "type", "unit", "may be", "meaning"], rows, width=72))
+    click.echo(f"\nimbalance describe {table.name}.COLUMN says all about one column")
+
+
+def _find(name: str) -> tuple[Table, Column | None]:
+    """The table, and the column when the name has one; a bare table name is looked for in all."""
+    tables = catalog.tables()
+    if name in tables:
+        return tables[name], None
+    parts = name.split(".")
+    if len(parts) == 1:
+        matches = [table for table in tables.values() if table.base_name == name]
+        if len(matches) == 1:
+            return matches[0], None
+        return catalog.table(name), None
+    if len(parts) == 2:
+        return catalog.table(name), None
+    table = catalog.table(".".join(parts[:2]))
+    wanted = ".".join(parts[2:])
+    columns = {column.name: column for column in (*table.columns, RECORDED_AT)}
+    if wanted in columns:
+        return table, columns[wanted]
+    close = nearest(wanted, list(columns))
+    raise UserError(
+        f"{table.name} has no column {wanted!r}" + (f"; did you mean {close!r}?" if close else ""),
+        allowed=", ".join(columns),
+        fix=f"imbalance describe {table.name}",
+    )
+
+
+def _column(column: Column) -> dict[str, Any]:
+    return {
+        "column": column.name,
+        "type": column.type,
+        "unit": column.unit,
+        "description": column.description,
+        "formula": column.formula,
+        "nullable": column.nullable,
+        "null_meaning": column.null_meaning,
+        "minimum": column.minimum,
+        "maximum": column.maximum,
+        "allowed": list(column.allowed),
+        "source": column.source,
+        "owner": column.owner,
+        "version": column.version,
+    }
+
+
+def _column_lines(table: Table, document: dict[str, Any]) -> list[str]:
+    bounds = [f"{document[k]:g}" if document[k] is not None else "…"
+              for k in ("minimum", "maximum")]
+    facts = {
+        "type": document["type"],
+        "unit": document["unit"],
+        "formula": document["formula"],
+        "range": " to ".join(bounds) if bounds != ["…", "…"] else "",
+        "allowed": ", ".join(document["allowed"]),
+        "null": document["null_meaning"] if document["nullable"] else "never",
+        "source": document["source"],
+        "owner": f"{document['owner']}, version {document['version']}",
+    }
+    lines = [f"{table.name}.{document['column']}: {document['description']}"]
+    lines += [f"  {name + ':':9}{value}" for name, value in facts.items() if value]
+    return lines

@@ -1,0 +1,194 @@
+"""Entry point of `imbalance`: the group of commands, the exit codes, and what an error looks like.
+
+Only click is imported here. A command's module is imported when that command is called, which is
+what keeps `imbalance --help` below 0.3 s. Nothing of what a command does belongs here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from imbalance import __version__
+from imbalance.cli.application import Application
+from imbalance.errors import EXIT_DONE, EXIT_FAILED, UserError, nearest
+
+EXIT_INTERRUPTED = 130
+
+COMMANDS: dict[str, str] = {
+    "demo": "The main job on a simulated market: what was planted and what was found.",
+    "simulate": "Write captures of a market whose truth is known.",
+    "run": "Register captures, compute what is missing or out of date, and publish.",
+    "status": "What is current, stale, missing or failed; coverage; quarantine.",
+    "tables": "List the tables with their grain and size.",
+    "describe": "What a table or a column means: formula, unit, nulls, source.",
+    "sql": "Query any table; works while a run writes.",
+    "publish": "Validate and release what is there as a generation.",
+    "generations": "List the published generations.",
+    "report": "Write one self-contained HTML report.",
+    "ui": "Dagster in the browser, on this machine only.",
+    "doctor": "Check versions, home, ledger, locks and disk; say what to do.",
+    "verify": "Hash every file again and name what is damaged.",
+}
+
+HELP = """Order-flow imbalance features and studies from raw exchange captures.
+
+\b
+First steps:
+  imbalance demo                        a simulated market, end to end
+  imbalance run ../captures/binance     real captures into ./warehouse
+  imbalance status                      what is there now
+  imbalance sql "from features.bars_1s limit 5"
+
+\b
+Exit codes:
+  0 done   1 failed   2 wrong usage or input   3 refused by a gate
+  4 another publisher is at work   5 done, with newly quarantined lines
+"""
+
+
+class Commands(click.Group):
+    """Commands by name, imported on call; an unknown name is answered with the nearest one."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"imbalance.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            close = nearest(args[0], list(COMMANDS))
+            raise UserError(
+                f"there is no command {args[0]!r}"
+                + (f"; did you mean {close!r}?" if close else ""),
+                allowed=", ".join(COMMANDS),
+                fix="imbalance --help",
+            )
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=Commands, help=HELP, context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+)
+@click.option(
+    "--home", type=click.Path(path_type=Path), envvar="IMBALANCE_HOME", default="./warehouse",
+    show_default=True, show_envvar=True, help="Directory that holds all data.",
+)
+@click.option(
+    "--config", type=click.Path(path_type=Path), envvar="IMBALANCE_CONFIG", show_envvar=True,
+    help="Settings (TOML). Everything has a default.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document instead of text.")
+@click.version_option(__version__, prog_name="imbalance")
+@click.pass_context
+def cli(ctx: click.Context, home: Path, config: Path | None, as_json: bool) -> None:
+    """Keep what all commands share."""
+    ctx.obj = Application(home_path=home, config_path=config, json=as_json)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit with its code; nothing a user can cause ends in a traceback."""
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code."""
+    as_json = "--json" in arguments
+    try:
+        code = cli.main(args=arguments, prog_name="imbalance", standalone_mode=False)
+    except UserError as error:
+        return _refuse(error, as_json)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return EXIT_DONE
+    except click.UsageError as error:
+        return _refuse(_as_user_error(error), as_json)
+    except click.ClickException as error:
+        return _refuse(UserError(error.format_message()), as_json)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted: what was finished is kept, the next run continues", err=True)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`head`, a closed pager) has had enough; Python must not complain at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback on screen
+        return _crash(error, arguments, as_json)
+    return code if isinstance(code, int) else EXIT_DONE
+
+
+def _refuse(error: UserError, as_json: bool) -> int:
+    if as_json:
+        click.echo(json.dumps(error.as_dict(), indent=2))
+    else:
+        click.echo(f"error: {error}", err=True)
+    return error.exit_code
+
+
+def _as_user_error(error: click.UsageError) -> UserError:
+    path = error.ctx.command_path if error.ctx else "imbalance"
+    what = error.format_message().rstrip(".")
+    allowed = None
+    if isinstance(error, click.NoSuchOption) and error.ctx:
+        options = [
+            name for parameter in error.ctx.command.get_params(error.ctx)
+            for name in parameter.opts if name.startswith("--")
+        ]
+        close = nearest(error.option_name, options)
+        what = f"there is no option {error.option_name!r}"
+        what += f"; did you mean {close!r}?" if close else ""
+        allowed = ", ".join(options)
+    return UserError(what[:1].lower() + what[1:], where=path, allowed=allowed,
+                     fix=f"{path} --help")
+
+
+def _crash(error: Exception, arguments: list[str], as_json: bool) -> int:
+    """One line on the screen, the traceback in a file: an error of ours, not of the user."""
+    import tempfile
+    import time
+    import traceback
+
+    home = Path(os.environ.get("IMBALANCE_HOME", "warehouse"))
+    for option, value in zip(arguments, arguments[1:], strict=False):
+        home = Path(value) if option == "--home" else home
+    directory = home / "logs" if (home / "ledger.sqlite").exists() else Path(tempfile.gettempdir())
+    log = directory / f"imbalance-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"
+    text = f"imbalance {__version__} {' '.join(arguments)}\n" + "".join(
+        traceback.format_exception(error)
+    )
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        log.write_text(text, encoding="utf-8")
+        where = f"{log} holds the details"
+    except OSError as problem:
+        where = f"the details could not be written: {problem}"
+    first = (str(error).splitlines() or [""])[0]
+    return _refuse(
+        UserError(
+            f"unexpected: {type(error).__name__}: {first}", where=where,
+            fix="imbalance doctor; report it with that file if it stays", exit_code=EXIT_FAILED,
+        ),
+        as_json,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,226 @@
+"""`imbalance sql`: one query against the home or a published generation.
+
+How a query is written out; which tables there are and that they cannot be changed is the store's.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from imbalance import catalog
+from imbalance.cli import output
+from imbalance.cli.application import Application, subcommand
+from imbalance.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+FORMATS = ("table", "csv", "json", "parquet")
+BATCH_ROWS = 65_536
+SHOWN_ROWS = 40
+
+
+@subcommand("sql")
+@click.argument("query")
+@click.option("--generation", "-g", metavar="G",
+              help="Ask a published generation: its id, or `current`.")
+@click.option("--format", "-f", "form", type=click.Choice(FORMATS), default="table",
+              show_default=True)
+@click.option("--output", "-o", "out", type=click.Path(path_type=Path, dir_okay=False),
+              help="Write to this file instead of standard output.")
+@click.option("--rows", type=click.IntRange(min=1), default=SHOWN_ROWS, show_default=True,
+              help="Rows shown as a table; the other formats write all.")
+def command(
+    application: Application, query: str, generation: str | None, form: str, out: Path | None,
+    rows: int,
+) -> None:
+    """Query any table with SQL (DuckDB's). `-` reads the query from standard input.
+
+    Works while a run writes: a query sees the home as it was when it began.
+
+    \b
+    Examples:
+      imbalance sql "from features.bars_1s limit 5"
+      imbalance sql "select instrument, count(*) from features.bars_1s group by all"
+      imbalance sql "select * from studies.correlation where q_value < 0.05" -f csv
+      imbalance sql "from features.bars_1s" -f parquet -o bars.parquet
+      imbalance sql "from features.bars_1s" --generation current
+
+    \b
+    JSON: {"columns": [{"name", "type"}], "rows": [{column: value}]}
+    Times are text in UTC with nine decimals; a value that is not finite is null.
+    """
+    import duckdb
+
+    if query == "-":
+        query = sys.stdin.read()
+    if application.json:
+        form = "json"
+    if form == "parquet" and out is None and sys.stdout.isatty():
+        raise UserError(
+            "Parquet is not text", where="--format parquet", allowed="a file or a pipe",
+            fix="--output FILE.parquet",
+        )
+    connection = _connect(application, generation)
+    try:
+        result = connection.execute(query)
+        if result.description is None:
+            return
+        reader = result.to_arrow_reader(BATCH_ROWS)
+        if form == "table":
+            _write(out, _table(reader, rows).encode() + b"\n")
+        elif out is None:
+            _stream(reader, form, sys.stdout.buffer)
+        else:
+            _to_file(reader, form, out)
+    except duckdb.Error as error:
+        raise explain(error, query) from None
+    finally:
+        connection.close()
+
+
+def _connect(application: Application, generation: str | None) -> duckdb.DuckDBPyConnection:
+    if generation is None:
+        return application.store().session()
+    from imbalance.store.generations import open_generation
+
+    home = application.home()
+    return open_generation(home, None if generation == "current" else generation)
+
+
+def _write(out: Path | None, data: bytes) -> None:
+    if out is None:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        out.write_bytes(data)
+
+
+def _to_file(reader: pa.RecordBatchReader, form: str, out: Path) -> None:
+    try:
+        with out.open("wb") as stream:
+            _stream(reader, form, stream)
+    except OSError as error:
+        raise UserError(f"cannot write {str(out)!r}: {error.strerror}", where="--output") from None
+
+
+def _stream(reader: pa.RecordBatchReader, form: str, stream: BinaryIO) -> None:
+    {"csv": _csv, "json": _json, "parquet": _parquet}[form](reader, stream)
+    stream.flush()
+
+
+def _plain(batch: pa.RecordBatch) -> list[list[Any]]:
+    """Columns of the batch as Python values; times as text, which keeps their nanoseconds."""
+    import pyarrow as pa
+
+    return [
+        (column.cast(pa.string()) if pa.types.is_temporal(column.type) else column).to_pylist()
+        for column in batch.columns
+    ]
+
+
+def _table(reader: pa.RecordBatchReader, limit: int) -> str:
+    found: list[tuple[Any, ...]] = []
+    for batch in reader:
+        found += list(zip(*_plain(batch.slice(0, limit + 1 - len(found))), strict=True))
+        if len(found) > limit:
+            break
+    text = output.table(reader.schema.names, found[:limit])
+    if len(found) > limit:
+        text += f"\n… more rows: --rows N shows more, --format csv writes all ({limit} shown)"
+    elif not found:
+        text += "\n(no rows)"
+    return text
+
+
+def _csv(reader: pa.RecordBatchReader, stream: BinaryIO) -> None:
+    import csv
+    import io
+    import json
+
+    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(reader.schema.names)
+    for batch in reader:
+        columns = [
+            [json.dumps(output.json_ready(v)) if isinstance(v, list | dict) else v for v in column]
+            for column in _plain(batch)
+        ]
+        writer.writerows(zip(*columns, strict=True))
+    text.detach()
+
+
+def _json(reader: pa.RecordBatchReader, stream: BinaryIO) -> None:
+    import json
+
+    names = reader.schema.names
+    columns = [{"name": field.name, "type": str(field.type)} for field in reader.schema]
+    stream.write(b'{"columns": ' + json.dumps(columns).encode() + b', "rows": [')
+    first = True
+    for batch in reader:
+        for values in zip(*_plain(batch), strict=True):
+            row = output.json_ready(dict(zip(names, values, strict=True)))
+            stream.write((b"\n" if first else b",\n") + json.dumps(row, ensure_ascii=False).encode())
+            first = False
+    stream.write(b"]}\n")
+
+
+def _parquet(reader: pa.RecordBatchReader, stream: BinaryIO) -> None:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetWriter(stream, reader.schema, compression="zstd") as writer:
+        for batch in reader:
+            writer.write_batch(batch)
+
+
+def explain(error: duckdb.Error, query: str) -> UserError:
+    """DuckDB's complaint with what was probably meant."""
+    import duckdb
+
+    lines = str(error).splitlines()
+    what = lines[0]
+    where = next((line for line in lines if line.startswith("LINE ")), query.strip()[:200])
+    allowed = None
+    fix = "imbalance tables; imbalance describe TABLE"
+    missing_table = re.search(r"Table with name \"?([\w.]+)\"? does not exist", what)
+    missing_column = re.search(r"[Rr]eferenced (?:column|table) \"(\w+)\" not found", what)
+    if missing_table:
+        wanted = missing_table.group(1)
+        names = list(catalog.tables())
+        short = {name.split(".", 1)[1]: name for name in names}
+        close = nearest(_qualified(wanted, query), names) or short.get(
+            nearest(wanted, list(short)) or "")
+        what = f"there is no table {wanted!r}" + (f"; did you mean {close!r}?" if close else "")
+        allowed, fix = ", ".join(names), "imbalance tables"
+    elif missing_column:
+        wanted = missing_column.group(1)
+        columns = _columns(query)
+        close = nearest(wanted, columns)
+        what = f"there is no column {wanted!r}" + (f"; did you mean {close!r}?" if close else "")
+        allowed = ", ".join(columns) or None
+    elif isinstance(error, duckdb.PermissionException) or "disabled" in what:
+        fix = "a session reads the tables of the home and nothing else"
+    elif isinstance(error, duckdb.ParserException):
+        fix = "see the DuckDB SQL reference; quote the whole query for the shell"
+    return UserError(what, where=where, allowed=allowed, fix=fix)
+
+
+def _qualified(name: str, query: str) -> str:
+    """The name with the schema it had in the query."""
+    found = re.search(rf"(\w+)\.\"?{re.escape(name)}\b", query)
+    return f"{found.group(1)}.{name}" if found and "." not in name else name
+
+
+def _columns(query: str) -> list[str]:
+    """Columns of the tables which the query names."""
+    found: list[str] = []
+    for name, table in catalog.tables().items():
+        if name in query:
+            found += [c for c in (*table.column_names, "recorded_at") if c not in found]
+    return found

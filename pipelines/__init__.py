@@ -1,0 +1,1 @@
+"""The Dagster application: definitions, resources, jobs, schedules, sensors and the run process."""
