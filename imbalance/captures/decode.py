@@ -1,0 +1,353 @@
+"""From a capture to typed events, chunk by chunk, with every line accounted for.
+
+Framing gives blocks of whole lines, the scanner their columns; lines it does not expect go to the
+venue's own parser. What comes out are NumPy columns per kind of event, in the order of the lines.
+Nothing is written here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from imbalance.captures import scanner
+from imbalance.captures.clocks import NO_TIME, Clocks
+from imbalance.captures.framing import Block, CaptureReader, End
+from imbalance.captures.venues import binance
+from imbalance.captures.venues.binance import KIND_MARK, KIND_SNAPSHOT, Decoded, Ignored, Rejected
+
+KIND_NAMES = {
+    scanner.KIND_DIFF: "depth_diff",
+    KIND_SNAPSHOT: "depth_snapshot",
+    scanner.KIND_QUOTE: "book_ticker",
+    scanner.KIND_TRADE: "trade",
+    scanner.KIND_AGGREGATE: "aggregate_trade",
+    KIND_MARK: "mark_price",
+}
+
+UNITS = {"ns": (19, 1), "us": (16, 1_000), "ms": (13, 1_000_000), "s": (10, 1_000_000_000)}
+"""Receive time units: digits of a present-day time, and nanoseconds per unit."""
+
+
+@dataclass
+class Account:
+    """Where every line of a capture went: read = decoded + ignored + quarantined."""
+
+    lines_read: int = 0
+    text_bytes: int = 0
+    decoded: Counter[str] = field(default_factory=Counter)
+    ignored: Counter[str] = field(default_factory=Counter)
+    quarantined: Counter[str] = field(default_factory=Counter)
+    unknown_fields: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every line read is in exactly one place."""
+        return self.lines_read == (
+            self.decoded.total() + self.ignored.total() + self.quarantined.total()
+        )
+
+
+@dataclass(frozen=True)
+class BadLine:
+    """A line that could not be understood."""
+
+    line: int
+    byte_offset: int
+    byte_length: int
+    reason: str
+    detail: str
+    text_sha256: str
+    text_start: str
+
+
+@dataclass(frozen=True)
+class Times:
+    """Columns every event has, (n,) each; times in ns, `NO_TIME` where there is none."""
+
+    instrument: Any
+    line: Any
+    exchange: Any
+    transaction: Any
+    receive: Any
+    event: Any
+    source: Any
+    available: Any
+
+    def take(self, rows: Any) -> Times:
+        """The same columns at some rows (mask or indices)."""
+        return Times(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+    def __len__(self) -> int:
+        return len(self.line)
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Events of one block by kind, each kind in the order of the lines.
+
+    `books`: (times, snapshot flag, update ids (n, 3), bid offsets (n+1,), ask offsets, bid
+    prices, bid sizes, ask prices, ask sizes). `quotes`: (times, update id, (n, 4) prices and
+    sizes). `trades`: (times, aggregate flag, id, (n, 2) price and size, maker flag). `marks`:
+    (times, (n, 5) values with NaN for missing).
+    """
+
+    books: tuple[Any, ...]
+    quotes: tuple[Any, ...]
+    trades: tuple[Any, ...]
+    marks: tuple[Any, ...]
+    bad_lines: list[BadLine]
+    compressed_bytes: int
+    text_bytes: int
+
+
+class Decoder:
+    """Decodes one capture of one Binance market.
+
+    Parameters
+    ----------
+    path : the capture.
+    venue : `binance`, `binance-futures` or `binance-delivery`.
+    unit : unit of the receive times, a key of `UNITS`.
+    symbols : symbols known beforehand; others are added as they come.
+    only_symbol : the symbol of messages that carry none (snapshots of spot and USD-M).
+    """
+
+    def __init__(
+        self, path: Path, venue: str, unit: str, symbols: list[str], only_symbol: str | None
+    ) -> None:
+        self._reader = CaptureReader(path)
+        self._market = binance.MARKETS[venue]
+        self._venue = venue
+        self._digits, self._scale = UNITS[unit]
+        self._only_symbol = only_symbol
+        self._table = np.zeros((max(16, len(symbols)), scanner.SYMBOL_BYTES), np.uint8)
+        self._lengths = np.zeros(len(self._table), np.int64)
+        self._clocks = Clocks()
+        self._buffers: scanner.Columns | None = None
+        self._room = 0
+        self.account = Account()
+        self.instruments: list[str] = []
+        for symbol in symbols:
+            self._index(symbol)
+
+    @property
+    def end(self) -> End:
+        """How the file ended, once all chunks have been taken."""
+        return self._reader.end
+
+    @property
+    def clock_skew(self) -> int | None:
+        """Smallest receive − exchange time seen, ns."""
+        return self._clocks.smallest_difference
+
+    def __iter__(self) -> Iterator[Chunk]:
+        for block in self._reader:
+            yield self._chunk(block)
+
+    def _index(self, symbol: str) -> int:
+        instrument = f"{self._venue}:{symbol}"
+        if instrument in self.instruments:
+            return self.instruments.index(instrument)
+        position = len(self.instruments)
+        if position == len(self._table):
+            self._table = np.concatenate([self._table, np.zeros_like(self._table)])
+            self._lengths = np.concatenate([self._lengths, np.zeros_like(self._lengths)])
+        text = symbol.encode()
+        self._table[position, : len(text)] = np.frombuffer(text, np.uint8)
+        self._lengths[position] = len(text)
+        self.instruments.append(instrument)
+        return position
+
+    def _chunk(self, block: Block) -> Chunk:
+        data = block.data if not block.too_long else b""
+        size = len(data)
+        if self._buffers is None or size > self._room:
+            self._room = max(size, 3 << 20)
+            self._buffers = scanner.allocate(self._room)
+        out = self._buffers
+        out.used[:] = 0
+        # an incomplete last line is no line: it is quarantined, never scanned
+        whole = size if data.endswith(b"\n") else data.rfind(b"\n") + 1
+        # the scanner may look a few bytes past the last newline: a zero must stand there
+        text = np.frombuffer(data + b"\0" * 16, np.uint8)
+        place = 0
+        while place < whole:
+            status, place = scanner.scan(
+                text, place, whole, self._market, self._digits, self._scale,
+                self._table, self._lengths, len(self.instruments), out,
+            )  # fmt: skip
+            if status == scanner.FULL:
+                raise RuntimeError("scanner buffers are too small for a block")
+            if status == scanner.NEW_SYMBOL:
+                line = data[place : data.index(b"\n", place)]
+                found = binance.parse(line.partition(b" ")[2], self._market)
+                assert isinstance(found, Decoded) and found.symbol is not None
+                self._index(found.symbol)
+        return self._assemble(block, data, whole, out)
+
+    def _assemble(self, block: Block, data: bytes, whole: int, out: scanner.Columns) -> Chunk:
+        count = int(out.used[0])
+        account = self.account
+        first_line = account.lines_read + 1
+        bad: list[BadLine] = []
+        extra: list[tuple[int, Decoded]] = []
+        kind = out.kind[:count].copy()
+        symbol, receive = out.symbol[:count], out.receive[:count]
+        exchange, transaction = out.exchange[:count], out.transaction[:count]
+        for k in np.flatnonzero(kind == scanner.KIND_OTHER):
+            start, length = int(out.offset[k]), int(out.length[k])
+            line = data[start : start + length].rstrip(b"\r\n")
+            try:
+                received, found = self._slow(line)
+            except Rejected as error:
+                bad.append(self._bad(first_line + int(k), block.first_offset + start, line,
+                                     error.reason, error.detail))
+                continue
+            if isinstance(found, Ignored):
+                account.ignored[found.rule] += 1
+                continue
+            account.unknown_fields.update(found.unknown_fields)
+            kind[k] = found.kind
+            symbol[k] = self._index(found.symbol or self._only_symbol or "")
+            receive[k] = received
+            exchange[k] = NO_TIME if found.exchange is None else found.exchange * 1_000_000
+            transaction[k] = (
+                NO_TIME if found.transaction is None else found.transaction * 1_000_000
+            )
+            extra.append((int(k), found))
+        counts = np.bincount(kind, minlength=8)
+        for code, name in KIND_NAMES.items():
+            if counts[code]:
+                account.decoded[name] += int(counts[code])
+        if counts[scanner.KIND_BLANK]:
+            account.ignored["blank_line"] += int(counts[scanner.KIND_BLANK])
+        account.lines_read += count
+        if whole < len(data) or block.too_long:
+            rest = data[whole:] if not block.too_long else block.data
+            reason = "line_too_long" if block.too_long else "incomplete_line"
+            account.lines_read += 1
+            bad.append(self._bad(account.lines_read, block.first_offset + whole, rest, reason,
+                                 f"{len(rest) + block.dropped} bytes without a newline"))
+        account.text_bytes += len(block.data) + block.dropped
+        account.quarantined.update(item.reason for item in bad)
+        used = (kind != scanner.KIND_OTHER) & (kind != scanner.KIND_BLANK)
+        rows = np.flatnonzero(used) if len(extra) < count and not used.all() else slice(None)
+        kind = kind[rows]
+        columns = [c[rows] for c in (symbol, receive, exchange, transaction)]
+        event, source, available = self._clocks.read(
+            columns[1], columns[2], columns[3], columns[0]
+        )
+        lines = np.arange(first_line, first_line + count, dtype=np.int64)[rows]
+        times = Times(columns[0], lines, columns[2], columns[3], columns[1], event, source,
+                      available)
+        position = np.arange(count)[rows]
+        return Chunk(
+            books=_books(kind, times, position, out, extra),
+            quotes=_quotes(kind, times, position, out, extra),
+            trades=_trades(kind, times, position, out, extra),
+            marks=_marks(kind, times, extra, position),
+            bad_lines=bad,
+            compressed_bytes=block.compressed_bytes,
+            text_bytes=len(block.data) + block.dropped,
+        )
+
+    def _slow(self, line: bytes) -> tuple[int, Decoded | Ignored]:
+        head, _, payload = line.partition(b" ")
+        if not head.isdigit():
+            raise Rejected("no_receive_time", f"the line begins with {head[:40]!r}")
+        if len(head) != self._digits:
+            raise Rejected("receive_time_unit", f"{len(head)} digits where the file has "
+                                                f"{self._digits}")
+        found = binance.parse(payload, self._market)
+        if isinstance(found, Decoded) and found.symbol is None and self._only_symbol is None:
+            raise Rejected("snapshot_without_symbol", "the capture holds several instruments and "
+                                                      "the snapshot names none")
+        return int(head) * self._scale, found
+
+    @staticmethod
+    def _bad(line: int, offset: int, text: bytes, reason: str, detail: str) -> BadLine:
+        shown = text[:200].decode("utf-8", "replace")
+        return BadLine(
+            line, offset, len(text), reason, detail, hashlib.sha256(text).hexdigest(),
+            "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown),
+        )  # fmt: skip
+
+
+def _places(
+    kind: Any, position: Any, kinds: tuple[int, ...], extra: list[tuple[int, Decoded]]
+) -> tuple[Any, Any, list[tuple[int, Decoded]]]:
+    """Rows of some kinds, and where among them those come that the scanner did not decode."""
+    rows = np.flatnonzero(np.isin(kind, kinds))
+    slow = [(k, found) for k, found in extra if found.kind in kinds]
+    where = np.searchsorted(position[rows], [k for k, _ in slow]) if slow else np.empty(0, int)
+    return rows, where, slow
+
+
+def _merge(fast: Any, where: Any, slow: list[Any]) -> Any:
+    """Rows of the scanner with the others inserted so that they come to stand at `where`."""
+    if not slow:
+        return fast.copy()
+    return np.insert(fast, where - np.arange(len(where)), np.asarray(slow, fast.dtype), axis=0)
+
+
+def _books(kind: Any, times: Times, position: Any, out: Any, extra: Any) -> tuple[Any, ...]:
+    rows, where, slow = _places(kind, position, (scanner.KIND_DIFF, KIND_SNAPSHOT), extra)
+    n, bids, asks = int(out.used[1]), int(out.used[4]), int(out.used[5])
+    ids, heights = [], []
+    for _, found in slow:
+        if found.kind == KIND_SNAPSHOT:
+            identity, bid, ask = found.values
+            ids.append((-1, identity, -1))
+        else:
+            first, last, previous, bid, ask = found.values
+            ids.append((first, last, -1 if previous is None else previous))
+        heights.append((len(bid[0]), len(ask[0])))
+    update_ids = _merge(out.update_ids[:n], where, ids)
+    counts = _merge(out.level_counts[:n], where, heights)
+    offsets = np.zeros((len(counts) + 1, 2), np.int64)
+    np.cumsum(counts, axis=0, out=offsets[1:])
+    levels = []
+    for side, (used, buffers) in enumerate(
+        ((bids, (out.bid_price, out.bid_size)), (asks, (out.ask_price, out.ask_size)))
+    ):
+        for part, buffer in enumerate(buffers):
+            values = buffer[:used].copy()
+            for place, (_, found) in zip(where, slow, strict=True):
+                side_levels = found.values[-2 + side][part]
+                values = np.insert(values, offsets[place, side], side_levels)
+            levels.append(values)
+    snapshot = kind[rows] == KIND_SNAPSHOT
+    return (times.take(rows), snapshot, update_ids, offsets[:, 0], offsets[:, 1], *levels)
+
+
+def _quotes(kind: Any, times: Times, position: Any, out: Any, extra: Any) -> tuple[Any, ...]:
+    rows, where, slow = _places(kind, position, (scanner.KIND_QUOTE,), extra)
+    n = int(out.used[2])
+    identity = _merge(out.quote_id[:n], where, [found.values[0] for _, found in slow])
+    values = _merge(out.quotes[:n], where, [found.values[1:] for _, found in slow])
+    return times.take(rows), identity, values
+
+
+def _trades(kind: Any, times: Times, position: Any, out: Any, extra: Any) -> tuple[Any, ...]:
+    kinds = (scanner.KIND_TRADE, scanner.KIND_AGGREGATE)
+    rows, where, slow = _places(kind, position, kinds, extra)
+    n = int(out.used[3])
+    identity = _merge(out.trade_id[:n], where, [found.values[0] for _, found in slow])
+    values = _merge(out.trades[:n], where, [found.values[1:3] for _, found in slow])
+    maker = _merge(out.maker[:n], where, [found.values[3] for _, found in slow])
+    return times.take(rows), kind[rows] == scanner.KIND_AGGREGATE, identity, values, maker
+
+
+def _marks(kind: Any, times: Times, extra: Any, position: Any) -> tuple[Any, ...]:
+    rows, _, slow = _places(kind, position, (KIND_MARK,), extra)
+    values = np.array(
+        [[np.nan if v is None else v for v in found.values] for _, found in slow], float
+    ).reshape(-1, 5)
+    return times.take(rows), values

@@ -1,0 +1,338 @@
+"""What Binance's messages mean, told slowly and exactly: markets, kinds, rules, multipliers.
+
+The scanner decodes the hot kinds; whatever it does not expect comes here, to be decoded, ignored
+by a named rule, or rejected with a reason. No bytes are framed and no tables built here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from imbalance.captures.scanner import (
+    KIND_AGGREGATE,
+    KIND_DIFF,
+    KIND_QUOTE,
+    KIND_TRADE,
+    MARKET_INVERSE,
+    MARKET_LINEAR,
+    MARKET_SPOT,
+    SYMBOL_BYTES,
+)
+
+KIND_SNAPSHOT, KIND_MARK = 6, 7
+
+VENUES = {
+    MARKET_SPOT: "binance",
+    MARKET_LINEAR: "binance-futures",
+    MARKET_INVERSE: "binance-delivery",
+}
+MARKETS = {venue: market for market, venue in VENUES.items()}
+
+UNUSED_EVENTS = frozenset(
+    {
+        "kline", "continuous_kline", "indexPrice_kline", "markPrice_kline", "24hrTicker",
+        "24hrMiniTicker", "1hTicker", "4hTicker", "1dTicker", "avgPrice", "forceOrder",
+        "compositeIndex", "contractInfo", "assetIndexUpdate", "indexPriceUpdate",
+    }
+)  # fmt: skip
+"""Kinds of message that are known and not used: ignored by the rule `unused:<kind>`."""
+
+_KNOWN_FIELDS = {
+    KIND_DIFF: frozenset({"e", "E", "T", "s", "ps", "U", "u", "pu", "b", "a"}),
+    KIND_SNAPSHOT: frozenset({"lastUpdateId", "E", "T", "symbol", "pair", "bids", "asks"}),
+    KIND_QUOTE: frozenset({"e", "u", "s", "ps", "b", "B", "a", "A", "T", "E"}),
+    KIND_TRADE: frozenset({"e", "E", "T", "s", "ps", "t", "p", "q", "X", "m", "M", "a", "b"}),
+    KIND_AGGREGATE: frozenset(
+        {"e", "E", "T", "s", "ps", "a", "p", "q", "f", "l", "m", "M", "nq"}
+    ),
+    KIND_MARK: frozenset({"e", "E", "s", "p", "i", "P", "r", "T", "ap"}),
+}
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A message understood. Times in milliseconds, None where it carries none.
+
+    `values` holds, by kind: diff (U, u, pu or None, bids, asks); snapshot (lastUpdateId, bids,
+    asks); quote (u, bid, bid size, ask, ask size); trade and aggregate (id, price, size, maker);
+    mark (mark, index, settlement, funding rate, next funding ms).
+    """
+
+    kind: int
+    symbol: str | None
+    exchange: int | None
+    transaction: int | None
+    values: tuple[Any, ...]
+    unknown_fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """A line left out by a named rule."""
+
+    rule: str
+
+
+class Rejected(Exception):
+    """A line that could not be understood: a named reason and what was found."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+_decode = msgspec.json.Decoder().decode
+
+
+def parse(payload: bytes, market: int | None) -> Decoded | Ignored:
+    """Understand one message.
+
+    Parameters
+    ----------
+    payload : the JSON text of the line, after its receive time.
+    market : the capture's market; None while it is being found out.
+
+    Raises
+    ------
+    Rejected
+        With one of the reasons `not_json`, `not_an_object`, `unknown_message`, `missing_field`,
+        `wrong_type`, `number_out_of_range`, `bad_symbol`, `wrong_market`.
+    """
+    try:
+        message = _decode(payload)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise Rejected("not_json", str(error)[:200]) from None
+    if not isinstance(message, dict):
+        raise Rejected("not_an_object", type(message).__name__)
+    if "stream" in message and "data" in message:
+        message = message["data"]
+        if not isinstance(message, dict):
+            raise Rejected("not_an_object", f"data is {type(message).__name__}")
+    if "result" in message and "id" in message:
+        return Ignored("control_message")
+    event = message.get("e")
+    if event is None and "lastUpdateId" in message:
+        return _snapshot(message)
+    if event in UNUSED_EVENTS:
+        return Ignored(f"unused:{event}")
+    if event == "depthUpdate":
+        found = _diff(message)
+    elif event == "bookTicker" or (event is None and {"u", "b", "B", "a", "A"} <= message.keys()):
+        found = _quote(message)
+    elif event == "trade":
+        found = _trade(message)
+    elif event == "aggTrade":
+        found = _aggregate(message)
+    elif event == "markPriceUpdate":
+        found = _mark(message)
+    else:
+        raise Rejected("unknown_message", f"e = {event!r}, keys {sorted(message)[:12]}")
+    told = market_of(message)
+    if market is not None and told is not None and told != market:
+        raise Rejected("wrong_market", f"a message of {VENUES[told]} in a capture of "
+                                       f"{VENUES[market]}")
+    return found
+
+
+def market_of(message: dict[str, Any]) -> int | None:
+    """The market a message's fields give away; None where they fit several."""
+    event = message.get("e")
+    if "ps" in message:
+        return MARKET_INVERSE
+    if event == "depthUpdate":
+        return MARKET_LINEAR if "pu" in message else MARKET_SPOT
+    if event == "bookTicker" or (event is None and "u" in message):
+        return MARKET_LINEAR if "T" in message else MARKET_SPOT
+    if event in ("trade", "aggTrade") and "M" in message:
+        return MARKET_SPOT
+    return None
+
+
+def payload_market(payload: bytes) -> int | None:
+    """The market of a line's message; None where it cannot be told from this line."""
+    try:
+        message = _decode(payload)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+    if isinstance(message, dict) and isinstance(message.get("data"), dict):
+        message = message["data"]
+    return market_of(message) if isinstance(message, dict) else None
+
+
+def contract_multiplier(instrument: str) -> float | None:
+    """Quote units per contract of an inverse instrument; None where sizes are in base units.
+
+    COIN-M contracts are of 100 USD for BTC and of 10 USD for every other coin (Binance contract
+    specifications).
+    """
+    venue, _, symbol = instrument.partition(":")
+    if venue != "binance-delivery":
+        return None
+    return 100.0 if symbol.startswith("BTCUSD") else 10.0
+
+
+def _snapshot(message: dict[str, Any]) -> Decoded:
+    symbol = message.get("symbol")
+    return Decoded(
+        KIND_SNAPSHOT,
+        None if symbol is None else _symbol(message, "symbol"),
+        _optional_integer(message, "E"),
+        _optional_integer(message, "T"),
+        (_integer(message, "lastUpdateId"), _levels(message, "bids"), _levels(message, "asks")),
+        _unknown(message, KIND_SNAPSHOT),
+    )
+
+
+def _diff(message: dict[str, Any]) -> Decoded:
+    first, last = _integer(message, "U"), _integer(message, "u")
+    if first > last:
+        raise Rejected("number_out_of_range", f"U = {first} above u = {last}")
+    return Decoded(
+        KIND_DIFF,
+        _symbol(message, "s"),
+        _integer(message, "E"),
+        _optional_integer(message, "T"),
+        (first, last, _optional_integer(message, "pu"), _levels(message, "b"),
+         _levels(message, "a")),
+        _unknown(message, KIND_DIFF),
+    )
+
+
+def _quote(message: dict[str, Any]) -> Decoded:
+    return Decoded(
+        KIND_QUOTE,
+        _symbol(message, "s"),
+        _optional_integer(message, "E"),
+        _optional_integer(message, "T"),
+        (
+            _integer(message, "u"),
+            _positive(message, "b"),
+            _number(message, "B"),
+            _positive(message, "a"),
+            _number(message, "A"),
+        ),
+        _unknown(message, KIND_QUOTE),
+    )
+
+
+def _trade(message: dict[str, Any]) -> Decoded:
+    return _dealt(message, KIND_TRADE, "t")
+
+
+def _aggregate(message: dict[str, Any]) -> Decoded:
+    return _dealt(message, KIND_AGGREGATE, "a")
+
+
+def _dealt(message: dict[str, Any], kind: int, identity: str) -> Decoded:
+    maker = message.get("m")
+    if not isinstance(maker, bool):
+        raise Rejected(*_absent(message, "m", "true or false"))
+    return Decoded(
+        kind,
+        _symbol(message, "s"),
+        _optional_integer(message, "E"),
+        _integer(message, "T"),
+        (_integer(message, identity), _positive(message, "p"), _positive(message, "q"), maker),
+        _unknown(message, kind),
+    )
+
+
+def _mark(message: dict[str, Any]) -> Decoded:
+    rate = message.get("r")
+    due = _optional_integer(message, "T")
+    return Decoded(
+        KIND_MARK,
+        _symbol(message, "s"),
+        _integer(message, "E"),
+        None,
+        (
+            _positive(message, "p"),
+            _positive(message, "i") if "i" in message else None,
+            _positive(message, "P") if "P" in message else None,
+            None if rate in (None, "") else _number(message, "r", signed=True),
+            due or None,
+        ),
+        _unknown(message, KIND_MARK),
+    )
+
+
+def _absent(message: dict[str, Any], name: str, wanted: str) -> tuple[str, str]:
+    if name not in message:
+        return "missing_field", f"no {name}; keys {sorted(message)[:12]}"
+    return "wrong_type", f"{name} = {str(message[name])[:60]!r} is not {wanted}"
+
+
+def _symbol(message: dict[str, Any], name: str) -> str:
+    value = message.get(name)
+    if not isinstance(value, str):
+        raise Rejected(*_absent(message, name, "a string"))
+    if not value or len(value.encode()) > SYMBOL_BYTES or not value.isprintable():
+        raise Rejected("bad_symbol", f"{value[:60]!r}: 1 to {SYMBOL_BYTES} printable bytes wanted")
+    return value
+
+
+def _integer(message: dict[str, Any], name: str) -> int:
+    value = message.get(name)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Rejected(*_absent(message, name, "a whole number"))
+    if not 0 <= value < 2**63:
+        raise Rejected("number_out_of_range", f"{name} = {value}")
+    return value
+
+
+def _optional_integer(message: dict[str, Any], name: str) -> int | None:
+    return _integer(message, name) if name in message else None
+
+
+def _number(message: dict[str, Any], name: str, *, signed: bool = False) -> float:
+    value = message.get(name)
+    if not isinstance(value, str):
+        raise Rejected(*_absent(message, name, "a decimal in a string"))
+    return _decimal(value, name, signed=signed)
+
+
+def _positive(message: dict[str, Any], name: str) -> float:
+    value = _number(message, name)
+    if value <= 0.0:
+        raise Rejected("number_out_of_range", f"{name} = {value} is not positive")
+    return value
+
+
+def _decimal(text: str, name: str, *, signed: bool = False) -> float:
+    plain = text.removeprefix("-") if signed else text
+    if not plain.replace(".", "", 1).isdecimal() or not plain.isascii() or len(plain) > 40:
+        raise Rejected("wrong_type", f"{name} = {text[:60]!r} is not a decimal")
+    value = float(text)
+    if not math.isfinite(value):
+        raise Rejected("number_out_of_range", f"{name} = {text[:60]}")
+    return value
+
+
+def _levels(message: dict[str, Any], name: str) -> tuple[list[float], list[float]]:
+    levels = message.get(name)
+    if not isinstance(levels, list):
+        raise Rejected(*_absent(message, name, "a list of levels"))
+    prices, sizes = [], []
+    for level in levels:
+        if (
+            not isinstance(level, list)
+            or len(level) < 2
+            or not isinstance(level[0], str)
+            or not isinstance(level[1], str)
+        ):
+            raise Rejected("wrong_type", f"a level of {name} is {str(level)[:60]}")
+        price = _decimal(level[0], f"price in {name}")
+        if price <= 0.0:
+            raise Rejected("number_out_of_range", f"price {price} in {name} is not positive")
+        prices.append(price)
+        sizes.append(_decimal(level[1], f"size in {name}"))
+    return prices, sizes
+
+
+def _unknown(message: dict[str, Any], kind: int) -> tuple[str, ...]:
+    return tuple(sorted(message.keys() - _KNOWN_FIELDS[kind]))

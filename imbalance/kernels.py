@@ -1,0 +1,56 @@
+"""Machine-level helpers for Numba kernels: unchecked loads and bit scans. No domain knowledge.
+
+Numba's own indexing tests every signed index for wrap-around; in byte scanners that test costs a
+third of the time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+jit = njit(cache=True, nogil=True, error_model="numpy")
+"""How every kernel is compiled: cached on disk, without the interpreter's lock."""
+
+inline = njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+"""As `jit`, for small functions which must be inlined into their caller."""
+
+
+@intrinsic
+def peek(typing_context: Any, array: Any, index: Any) -> Any:
+    """Element of a contiguous 1-D array at a non-negative index, without any test."""
+    if not isinstance(array, types.Array):
+        return None
+    signature = array.dtype(array, types.intp)
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        view = context.make_array(sig.args[0])(context, builder, args[0])
+        pointer = builder.gep(view.data, [args[1]])
+        return context.unpack_value(builder, sig.args[0].dtype, pointer)
+
+    return signature, generate
+
+
+def _bit_scan(name: str) -> Any:
+    @intrinsic
+    def scan(typing_context: Any, word: Any) -> Any:
+        signature = types.int64(types.uint64)
+
+        def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+            i64 = ir.IntType(64)
+            function = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(i64, [i64, ir.IntType(1)]), f"llvm.{name}.i64"
+            )
+            return builder.call(function, [args[0], ir.Constant(ir.IntType(1), 1)])
+
+        return signature, generate
+
+    return scan
+
+
+trailing_zeros = _bit_scan("cttz")
+leading_zeros = _bit_scan("ctlz")
