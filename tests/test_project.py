@@ -108,3 +108,23 @@ def test_every_direct_dependency_has_its_reason(repository: Path) -> None:
 
 def test_the_command_is_installed_from_this_checkout(repository: Path) -> None:
     assert Path(find_spec("imbalance").origin).is_relative_to(repository)
+
+
+def test_links_between_pages_lead_somewhere(repository: Path) -> None:
+    pages = [repository / "README.md", *(repository / "docs").rglob("*.md")]
+    links = [
+        (page, target)
+        for page in pages
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
+        if "://" not in target
+    ]
+    assert links
+    broken = [f"{page.name}: {to}" for page, to in links if not (page.parent / to).exists()]
+    assert broken == []
+
+
+def test_every_decision_is_in_the_index(repository: Path) -> None:
+    folder = repository / "docs/adr"
+    records = {path.name for path in folder.glob("0*.md")}
+    assert records
+    assert set(re.findall(r"\]\((0[^)]+)\)", (folder / "README.md").read_text())) == records
