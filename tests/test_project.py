@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -128,3 +129,14 @@ def test_every_decision_is_in_the_index(repository: Path) -> None:
     records = {path.name for path in folder.glob("0*.md")}
     assert records
     assert set(re.findall(r"\]\((0[^)]+)\)", (folder / "README.md").read_text())) == records
+
+
+def test_the_wheel_ships_the_library_with_its_queries(repository: Path, tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=repository, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    queries = {path.relative_to(repository / "sql") for path in (repository / "sql").rglob("*.sql")}
+    shipped = {name for name in names if name.startswith("imbalance/sql/")}
+    assert shipped == {f"imbalance/sql/{query}" for query in queries}
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"imbalance"}
