@@ -1,0 +1,117 @@
+"""Where everything is on disk below one directory, the home. Knows places, not contents."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from imbalance.errors import UserError
+
+LEDGER_NAME = "ledger.sqlite"
+
+
+@dataclass(frozen=True)
+class Home:
+    """A directory with a ledger, the tables' files, and what has been published from them.
+
+    Open one with `Home.open`, which checks that it is a home.
+    """
+
+    root: Path
+
+    @classmethod
+    def open(cls, path: str | Path, create: bool = False) -> Home:
+        """The home at `path`, made when `create` and there is none.
+
+        Raises
+        ------
+        UserError
+            If there is no home at `path` and none may be made, or it cannot be made.
+        """
+        home = cls(Path(path).expanduser().absolute())
+        if home.ledger_path.is_file():
+            return home
+        if not create:
+            raise UserError(
+                f"there is no home at {home.root}",
+                where=str(home.ledger_path),
+                allowed="a directory which `imbalance run` or `imbalance demo` has filled",
+                fix="give --home DIR or set IMBALANCE_HOME, or fill a new one: imbalance demo",
+            )
+        home._make()
+        return home
+
+    def _make(self) -> None:
+        from imbalance.store.ledger import Ledger
+
+        try:
+            for directory in (self.tables_dir, self.staging_dir, self.generations_dir,
+                              self.locks_dir, self.refused_dir):
+                directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"a home cannot be made at {self.root}: {error.strerror}",
+                where=str(error.filename),
+                allowed="a directory this user may write to",
+                fix="give another place with --home DIR",
+            ) from None
+        Ledger(self.ledger_path)
+
+    @property
+    def ledger_path(self) -> Path:
+        """SQLite file which says what is current."""
+        return self.root / LEDGER_NAME
+
+    @property
+    def tables_dir(self) -> Path:
+        """Immutable partition files: `<layer>/<table>/<start of their SHA-256>.parquet`."""
+        return self.root / "tables"
+
+    @property
+    def staging_dir(self) -> Path:
+        """Files and generations being written; nothing in it is ever read by others."""
+        return self.root / "staging"
+
+    @property
+    def generations_dir(self) -> Path:
+        """Published generations, and the symbolic link `current`."""
+        return self.root / "generations"
+
+    @property
+    def refused_dir(self) -> Path:
+        """Rows which a gate refused, with the reason."""
+        return self.root / "refused"
+
+    @property
+    def locks_dir(self) -> Path:
+        """Lock files, see `locks`."""
+        return self.root / "locks"
+
+    @property
+    def dagster_dir(self) -> Path:
+        """DAGSTER_HOME of this home."""
+        return self.root / "dagster"
+
+    @property
+    def publish_lock(self) -> Path:
+        """Held by the one publisher."""
+        return self.locks_dir / "publish.lock"
+
+    @property
+    def sweep_lock(self) -> Path:
+        """Held shared from placing files until their commit, exclusively by the sweeper."""
+        return self.locks_dir / "sweep.lock"
+
+    def file(self, relative: str) -> Path:
+        """The path of a file named in the ledger.
+
+        Raises
+        ------
+        ValueError
+            If the name leads out of the home.
+        """
+        path = Path(os.path.normpath(self.root / relative))
+        if not path.is_relative_to(self.root):
+            raise ValueError(f"{relative!r} leads out of the home {self.root}")
+        return path

@@ -1,0 +1,351 @@
+"""The ledger: which file is the current one of each partition, and everything that came before.
+
+One append-only SQLite file. The newest entry of a partition is its current file, older ones are its
+history, an entry without a file is a tombstone. Capture files and failed runs are registered here
+too. Not here: the files themselves (`files`), and the rule for when a task must run (`task`).
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from imbalance.errors import EXIT_BUSY, EXIT_FAILED, UserError
+from imbalance.store.ledger_schema import LAYOUT_VERSION, SCHEMA
+
+_BUSY_SECONDS = 60.0
+"""A commit takes milliseconds: whoever waits this long waits for something that is stuck."""
+
+
+@dataclass(frozen=True)
+class NewEntry:
+    """A partition's new file, or its removal (`file` None). `file` is relative to the home."""
+
+    table: str
+    partition: str
+    file: str | None
+    sha256: str | None
+    rows_hash: str | None
+    row_count: int
+    inputs_hash: str
+    definition_version: str
+    schema_hash: str = ""
+
+
+@dataclass(frozen=True)
+class Entry(NewEntry):
+    """An entry as committed: when (`recorded_at`, ns since the epoch, UTC), by which run, where."""
+
+    sequence: int = 0
+    run: str = ""
+    recorded_at: int = 0
+
+
+@dataclass(frozen=True)
+class CaptureFile:
+    """A capture file by its bytes. Days are its first and last UTC day, None when not known yet."""
+
+    capture_id: str
+    sha256: str
+    path: str
+    size: int
+    mtime_ns: int
+    format: str
+    venue: str
+    first_day: str | None = None
+    last_day: str | None = None
+    registered_at: int = 0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task that failed on a partition, and why; `recorded_at` in ns since the epoch."""
+
+    table: str
+    partition: str
+    run: str
+    message: str
+    recorded_at: int
+
+
+_COLUMNS = ", ".join("table_name" if f.name == "table" else f.name for f in fields(Entry))
+_CAPTURE_COLUMNS = ", ".join(f.name for f in fields(CaptureFile))
+_CURRENT = f"""
+select {_COLUMNS} from entries where sequence in (
+    select max(sequence) from entries
+    where sequence <= :at and (:table is null or table_name = :table)
+    group by table_name, partition
+) and file is not null order by table_name, partition
+"""  # noqa: S608 - column names of our own dataclass
+
+
+class Ledger:
+    """The ledger in one SQLite file. Threads and processes may share it.
+
+    Parameters
+    ----------
+    path : the file; made when missing.
+
+    Raises
+    ------
+    UserError
+        From any method, when the file is damaged, is locked for long, or is from a newer version.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._local = threading.local()
+        with self._reading() as connection:
+            found = connection.execute("pragma user_version").fetchone()[0]
+            if found == 0:
+                connection.executescript(
+                    f"begin immediate; {SCHEMA} pragma user_version = {LAYOUT_VERSION}; commit;"
+                )
+            elif found > LAYOUT_VERSION:
+                raise UserError(
+                    f"the ledger has layout {found}, this version knows {LAYOUT_VERSION}",
+                    where=str(self.path),
+                    fix="use the version of imbalance which made this home, or a newer one",
+                )
+
+    def _connection(self) -> sqlite3.Connection:
+        # One for each thread, and never one that a fork has carried over: SQLite forbids both.
+        known: tuple[int, sqlite3.Connection] | None = getattr(self._local, "known", None)
+        if known is None or known[0] != os.getpid():
+            connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
+            connection.execute("pragma journal_mode = wal")
+            connection.execute("pragma synchronous = full")
+            known = (os.getpid(), connection)
+            self._local.known = known
+        return known[1]
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        try:
+            yield self._connection()
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error) or "busy" in str(error):
+                raise UserError(
+                    f"the ledger has been locked for {_BUSY_SECONDS:g} s",
+                    where=str(self.path),
+                    fix="see who holds it with `imbalance doctor`, then try again",
+                    exit_code=EXIT_BUSY,
+                ) from error
+            raise UserError(
+                f"the ledger cannot be used: {error}", where=str(self.path),
+                fix="imbalance doctor", exit_code=EXIT_FAILED,
+            ) from error
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.IntegrityError):
+                raise
+            raise UserError(
+                f"the ledger is damaged: {error}",
+                where=str(self.path),
+                fix="put it back from a copy; nothing has been deleted, and the partition files "
+                "in tables/ are whole. See `imbalance doctor`",
+                exit_code=EXIT_FAILED,
+            ) from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[tuple[sqlite3.Connection, int]]:
+        """One transaction, with its time: never before the last one, even if the clock steps."""
+        with self._reading() as connection:
+            connection.execute("begin immediate")
+            try:
+                last = connection.execute(
+                    "select max(coalesce((select recorded_at from entries "
+                    "order by sequence desc limit 1), 0), coalesce((select recorded_at "
+                    "from failures order by number desc limit 1), 0))"
+                ).fetchone()[0]
+                yield connection, max(time.time_ns(), last)
+                connection.execute("commit")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("rollback")
+                raise
+
+    def commit(self, entries: Sequence[NewEntry], run: str) -> int:
+        """Make all entries current in one transaction; those that change nothing add nothing.
+
+        Returns
+        -------
+        int
+            The ledger's last sequence after it.
+        """
+        with self._writing() as (connection, now):
+            for entry in entries:
+                self._recover(connection, entry.table, entry.partition, run, now)
+                if self._is_current(connection, entry):
+                    continue
+                marks = ", ".join("?" * len(fields(NewEntry)))
+                names = ", ".join(_COLUMNS.split(", ")[: len(fields(NewEntry))])
+                connection.execute(
+                    f"insert into entries ({names}, run, recorded_at) values ({marks}, ?, ?)",  # noqa: S608
+                    (*astuple(entry), run, now),
+                )
+            return _last_sequence(connection)
+
+    @staticmethod
+    def _is_current(connection: sqlite3.Connection, entry: NewEntry) -> bool:
+        row = connection.execute(
+            f"select {_COLUMNS} from entries where table_name = ? and partition = ? "  # noqa: S608
+            "order by sequence desc limit 1",
+            (entry.table, entry.partition),
+        ).fetchone()
+        return row is not None and row[: len(fields(NewEntry))] == astuple(entry)
+
+    def current(self, table: str, partition: str, at: int | None = None) -> Entry | None:
+        """The current entry of a partition (as of sequence `at`), or None when it has no file."""
+        with self._reading() as connection:
+            row = connection.execute(
+                f"select {_COLUMNS} from entries where table_name = ? and partition = ? "  # noqa: S608
+                "and sequence <= ? order by sequence desc limit 1",
+                (table, partition, _at(at)),
+            ).fetchone()
+        return Entry(*row) if row is not None and row[2] is not None else None
+
+    def partitions(self, table: str, at: int | None = None) -> dict[str, Entry]:
+        """The current entry of every partition that has a file, by partition."""
+        return self.all_partitions(at, table).get(table, {})
+
+    def all_partitions(
+        self, at: int | None = None, table: str | None = None
+    ) -> dict[str, dict[str, Entry]]:
+        """The same for all tables: table → partition → entry, of one moment."""
+        found: dict[str, dict[str, Entry]] = {}
+        with self._reading() as connection:
+            for row in connection.execute(_CURRENT, {"at": _at(at), "table": table}):
+                entry = Entry(*row)
+                found.setdefault(entry.table, {})[entry.partition] = entry
+        return found
+
+    def history(self, table: str, partition: str) -> list[Entry]:
+        """All entries of a partition, oldest first, tombstones included."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                f"select {_COLUMNS} from entries where table_name = ? and partition = ? "  # noqa: S608
+                "order by sequence",
+                (table, partition),
+            ).fetchall()
+        return [Entry(*row) for row in rows]
+
+    def files(self) -> dict[str, str]:
+        """Every file ever named, current or not, with its SHA-256."""
+        with self._reading() as connection:
+            return dict(
+                connection.execute(
+                    "select distinct file, sha256 from entries where file is not null"
+                ).fetchall()
+            )
+
+    def last_sequence(self) -> int:
+        """The newest sequence, 0 in an empty ledger."""
+        with self._reading() as connection:
+            return _last_sequence(connection)
+
+    def register_capture(self, capture: CaptureFile) -> bool:
+        """Add a capture file; bytes known already under another name add an alias only.
+
+        Returns
+        -------
+        bool
+            Whether the bytes are new.
+        """
+        with self._writing() as (connection, now):
+            values = (*astuple(capture)[:-1], now)
+            marks = ", ".join("?" * len(values))
+            added = connection.execute(
+                f"insert into captures ({_CAPTURE_COLUMNS}) values ({marks}) "  # noqa: S608
+                "on conflict do nothing",
+                values,
+            ).rowcount
+            connection.execute(
+                "insert into capture_paths values (?, ?, ?, ?, ?) on conflict do nothing",
+                (capture.path, capture.size, capture.mtime_ns, capture.capture_id, now),
+            )
+        return added == 1
+
+    def captures(self) -> list[CaptureFile]:
+        """All registered captures in the order of their registration."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                f"select {_CAPTURE_COLUMNS} from captures order by registered_at, capture_id"  # noqa: S608
+            ).fetchall()
+        return [CaptureFile(*row) for row in rows]
+
+    def capture_paths(self, capture_id: str) -> list[str]:
+        """Every path under which a capture's bytes have been seen."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                "select path from capture_paths where capture_id = ? "
+                "group by path order by min(registered_at), path",
+                (capture_id,),
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    def known_capture(self, path: str, size: int, mtime_ns: int) -> str | None:
+        """The capture last seen at this path with this size and time of change, by its id.
+
+        It spares reading the file again to know its bytes.
+        """
+        with self._reading() as connection:
+            row = connection.execute(
+                "select capture_id from capture_paths where path = ? and size = ? "
+                "and mtime_ns = ? order by registered_at desc limit 1",
+                (path, size, mtime_ns),
+            ).fetchone()
+        return None if row is None else row[0]
+
+    def record_failure(self, table: str, partition: str, run: str, message: str) -> None:
+        """Note that a task failed; it stands until the partition is next built or found good."""
+        with self._writing() as (connection, now):
+            connection.execute(
+                "insert into failures (table_name, partition, run, message, recorded_at) "
+                "values (?, ?, ?, ?, ?)",
+                (table, partition, run, message, now),
+            )
+
+    def record_recovery(self, table: str, partition: str, run: str) -> None:
+        """Note that a partition which had failed is good again."""
+        with self._writing() as (connection, now):
+            self._recover(connection, table, partition, run, now)
+
+    @staticmethod
+    def _recover(
+        connection: sqlite3.Connection, table: str, partition: str, run: str, now: int
+    ) -> None:
+        row = connection.execute(
+            "select message from failures where table_name = ? and partition = ? "
+            "order by number desc limit 1",
+            (table, partition),
+        ).fetchone()
+        if row is not None and row[0] is not None:
+            connection.execute(
+                "insert into failures (table_name, partition, run, message, recorded_at) "
+                "values (?, ?, ?, null, ?)",
+                (table, partition, run, now),
+            )
+
+    def failures(self) -> list[Failure]:
+        """The failures that stand: the last attempt at the partition failed."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                "select table_name, partition, run, message, recorded_at from failures "
+                "where number in (select max(number) from failures group by table_name, partition) "
+                "and message is not null order by table_name, partition"
+            ).fetchall()
+        return [Failure(*row) for row in rows]
+
+
+def _at(at: int | None) -> int:
+    return 2**62 if at is None else at
+
+
+def _last_sequence(connection: sqlite3.Connection) -> int:
+    return connection.execute("select coalesce(max(sequence), 0) from entries").fetchone()[0]

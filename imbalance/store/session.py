@@ -1,0 +1,175 @@
+"""SQL over the current files: a DuckDB connection with every table of the catalog as a view.
+
+A session reads at one sequence of the ledger and may read the files of that sequence, nothing
+else. Not here: sessions over published generations (`generations`).
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from imbalance import catalog
+from imbalance.contracts import RECORDED_AT, Table
+from imbalance.errors import UserError
+from imbalance.store.ledger import Entry
+from imbalance.store.sqlfiles import quote_ident, quote_table, quote_text
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from imbalance.store.home import Home
+    from imbalance.store.store import Store
+
+LOCKDOWN = (
+    "set autoload_known_extensions = false",
+    "set autoinstall_known_extensions = false",
+    "set allow_community_extensions = false",
+    "set allow_persistent_secrets = false",
+    "set python_enable_replacements = false",
+    "set enable_external_access = false",
+    "set lock_configuration = true",
+)
+"""Run last: no extension, no secret, no file but those allowed before, and no way back."""
+
+
+def open_session(store: Store, at: int | None = None) -> duckdb.DuckDBPyConnection:
+    """A locked-down connection over the files that were current at ledger sequence `at`.
+
+    The sequence is kept in the session's variable `ledger_sequence`.
+
+    Raises
+    ------
+    UserError
+        If the ledger has no such sequence.
+    """
+    import duckdb
+
+    last = store.ledger.last_sequence()
+    sequence = last if at is None else at
+    if not 0 <= sequence <= last:
+        raise UserError(
+            f"the ledger has no sequence {sequence}", where="at", allowed=f"0 to {last}"
+        )
+    entries = store.ledger.all_partitions(sequence)
+    spill = store.home.staging_dir / f"spill-{uuid.uuid4().hex}"
+    connection = duckdb.connect(config={"temp_directory": str(spill)})
+    connection.execute("set TimeZone = 'UTC'")
+    connection.execute("set parquet_metadata_cache = true")  # the files never change
+    create_schemas(connection, store.tables.values())
+    paths: list[str] = []
+    for table in store.tables.values():
+        current = entries.get(table.name, {})
+        connection.execute(view_sql(store.home, table, current))
+        describe(connection, table, kind="view")
+        paths.extend(str(store.home.file(e.file)) for e in current.values() if e.file)
+    connection.execute(f"set variable ledger_sequence = {int(sequence)}")
+    connection.execute(f"set allowed_paths = {_text_list(paths)}")
+    for statement in LOCKDOWN:
+        connection.execute(statement)
+    return connection
+
+
+def create_schemas(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
+    """One schema a layer, those without tables as well."""
+    for layer in dict.fromkeys([*catalog.LAYERS, *(table.layer for table in tables)]):
+        connection.execute(f"create schema if not exists {quote_ident(layer)}")
+
+
+def describe(connection: duckdb.DuckDBPyConnection, table: Table, kind: str = "table") -> None:
+    """`COMMENT ON` the table and each of its columns, from the registry."""
+    name = quote_table(table.name)
+    about = quote_text(f"{table.description} Grain: {table.grain}.")
+    connection.execute(f"comment on {kind} {name} is {about}")
+    for column in (*table.columns, RECORDED_AT):
+        field = f"{name}.{quote_ident(column.name)}"
+        connection.execute(f"comment on column {field} is {quote_text(column.comment())}")
+
+
+def view_sql(home: Home, table: Table, current: Mapping[str, Entry]) -> str:
+    """`CREATE VIEW` of a table over its current files, typed and empty when there are none.
+
+    Files of another shape than today's, which the next run replaces, show null for the columns
+    they do not have.
+    """
+    groups: dict[str, list[Entry]] = {}
+    for _, entry in sorted(current.items()):
+        groups.setdefault(entry.schema_hash, []).append(entry)
+    selects = [_select_files(home, table, group) for group in groups.values()]
+    body = "\nunion all\n".join(selects) if selects else _select_nothing(table)
+    return f"create view {quote_table(table.name)} as\n{body}"
+
+
+def _select_files(home: Home, table: Table, entries: list[Entry]) -> str:
+    import pyarrow.parquet as pq
+
+    paths = [home.file(entry.file) for entry in entries if entry.file]
+    missing = next((path for path in paths if not path.is_file()), None)
+    if missing is not None:
+        raise UserError(
+            f"{table.name}: a partition file is missing",
+            where=str(missing),
+            fix="imbalance verify names all of them; the next `imbalance run` builds them again",
+            exit_code=1,
+        )
+    present = set(pq.read_schema(paths[0]).names)
+    columns = ", ".join(
+        quote_ident(c.name) if c.name in present else f"null::{c.type} as {quote_ident(c.name)}"
+        for c in table.columns
+    )
+    # By the place of the file in the list: a join on its name would cost every query, this costs
+    # only those that ask for the column.
+    times = ", ".join(str(entry.recorded_at) for entry in entries)
+    recorded = f"make_timestamp_ns(list_extract([{times}]::bigint[], file_index::bigint + 1))"
+    return (
+        f"select {columns}, {recorded} as {quote_ident(RECORDED_AT.name)}\n"
+        f"from read_parquet({_text_list(map(str, paths))})"
+    )
+
+
+def _select_nothing(table: Table) -> str:
+    columns = ", ".join(
+        f"null::{c.type} as {quote_ident(c.name)}" for c in (*table.columns, RECORDED_AT)
+    )
+    return f"select {columns} where false"
+
+
+def _text_list(texts: Iterable[str]) -> str:
+    return "[" + ", ".join(quote_text(text) for text in texts) + "]::varchar[]"
+
+
+_EXPLAIN = re.compile(r"\s*explain\s+(analyze\s+)?(\([^)]*\)\s*)?", re.IGNORECASE)
+
+
+def check_query(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    """Refuse SQL that would do more than read.
+
+    A session may open its own files, and DuckDB does not tell opening for reading from opening for
+    writing: `COPY … TO` could overwrite a partition file. `CREATE` stays, since `PIVOT` needs it
+    and it reaches no further than the session's memory.
+
+    Raises
+    ------
+    UserError
+        If a statement is anything but a query, or the text cannot be parsed.
+    """
+    import duckdb
+
+    try:
+        statements = connection.extract_statements(query)
+    except duckdb.Error as error:
+        raise UserError(f"the query cannot be read: {error}", where="query") from None
+    if not statements:
+        raise UserError("the query is empty", where="query", allowed="select …")
+    allowed = {duckdb.StatementType.SELECT, duckdb.StatementType.CREATE}
+    for statement in statements:
+        if statement.type == duckdb.StatementType.EXPLAIN:
+            check_query(connection, _EXPLAIN.sub("", statement.query, count=1))
+        elif statement.type not in allowed:
+            raise UserError(
+                f"only queries are allowed, this is {statement.type.name}",
+                where=f"query: {statement.query.strip()[:80]}",
+                allowed="select, from, with, describe, summarize, show, explain, pivot",
+            )

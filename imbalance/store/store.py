@@ -1,0 +1,78 @@
+"""`Store`: a home with its ledger and its configuration, and SQL over its current files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imbalance import catalog
+from imbalance.config import Config
+from imbalance.contracts import Table
+from imbalance.errors import UserError
+from imbalance.store.home import Home
+from imbalance.store.ledger import Ledger
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+class Store:
+    """Everything that a task, a publisher or a reader needs of a home.
+
+    Parameters
+    ----------
+    home : where it is.
+    config : settings; defaults when not given.
+    tables : the tables it holds, by name; those of the catalog when not given.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        config: Config | None = None,
+        tables: Mapping[str, Table] | None = None,
+    ) -> None:
+        self.home = home
+        self.config = config or Config()
+        self.ledger = Ledger(home.ledger_path)
+        self._tables = tables
+
+    @classmethod
+    def open(
+        cls, path: str | Path, *, create: bool = False, config: Config | None = None
+    ) -> Store:
+        """The store of the home at `path`; see `Home.open`."""
+        return cls(Home.open(path, create), config)
+
+    @cached_property
+    def tables(self) -> Mapping[str, Table]:
+        """The tables of this store by name, in the order of the data's way."""
+        return catalog.tables() if self._tables is None else self._tables
+
+    def table(self, name: str) -> Table:
+        """The table of that name.
+
+        Raises
+        ------
+        UserError
+            If there is none.
+        """
+        if self._tables is None:
+            return catalog.table(name)
+        if name not in self._tables:
+            raise UserError(f"there is no table {name!r}", allowed=", ".join(self._tables))
+        return self._tables[name]
+
+    def session(self, at: int | None = None) -> duckdb.DuckDBPyConnection:
+        """A locked-down DuckDB connection in which every table of the catalog is a view.
+
+        Parameters
+        ----------
+        at : ledger sequence to read at; the last one when not given. What others commit later
+            is not seen.
+        """
+        from imbalance.store.session import open_session
+
+        return open_session(self, at)

@@ -1,0 +1,306 @@
+"""`materialise`: the only way in which partitions are written.
+
+A task reads partitions, writes partitions, and commits all of them at once. It does nothing when
+what it would read, its parameters and its version are those of the last time. Not here: what tasks
+compute, and in which order they run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from imbalance.store.files import (
+    PartitionWriter,
+    StagedFile,
+    check_file,
+    file_schema,
+    place,
+    schema_hash,
+)
+from imbalance.store.ledger import Entry, NewEntry
+from imbalance.store.locks import hold
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+    from imbalance.store.store import Store
+
+ABSENT = "absent"
+"""Stands for the hash of an input that has no file."""
+
+_BATCH_ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """What a task did: rows by output table, seconds, and what its `build` returned."""
+
+    status: Literal["built", "unchanged"]
+    rows: Mapping[str, int]
+    seconds: float
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class TaskContext:
+    """What a task may touch: the inputs it has declared, as they were at its start; its outputs."""
+
+    def __init__(
+        self, store: Store, outputs: Sequence[str], inputs: Mapping[tuple[str, str], Entry | None]
+    ) -> None:
+        self._store = store
+        self._inputs = inputs
+        self._outputs = tuple(outputs)
+        self._checked: dict[tuple[str, str], Path] = {}
+        self._writers: dict[str, PartitionWriter] = {}
+        self._connections: list[duckdb.DuckDBPyConnection] = []
+
+    def path(self, table: str, partition: str) -> Path | None:
+        """The file of an input, its bytes checked, or None when the input has none.
+
+        Raises
+        ------
+        KeyError
+            If the input was not declared: the task would not run again when it changes.
+        UserError
+            If the file is damaged or missing.
+        """
+        key = (table, partition)
+        if key not in self._inputs:
+            raise KeyError(f"{table} [{partition}] is not a declared input of this task")
+        entry = self._inputs[key]
+        if entry is None or entry.file is None or entry.sha256 is None:
+            return None
+        if key not in self._checked:
+            self._checked[key] = check_file(self._store.home, entry.file, entry.sha256)
+        return self._checked[key]
+
+    def read(
+        self, table: str, partition: str, columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """An input as an Arrow table, empty when it has no file."""
+        import pyarrow.parquet as pq
+
+        path = self.path(table, partition)
+        if path is None:
+            return _project(file_schema(self._store.table(table)), columns).empty_table()
+        with pq.ParquetFile(path) as file:
+            return file.read(columns=None if columns is None else list(columns))
+
+    def batches(
+        self,
+        table: str,
+        partition: str,
+        columns: Sequence[str] | None = None,
+        batch_rows: int = _BATCH_ROWS,
+    ) -> Iterator[pa.RecordBatch]:
+        """An input as a stream of Arrow batches, in the order in which it was written."""
+        import pyarrow.parquet as pq
+
+        path = self.path(table, partition)
+        if path is None:
+            return
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(
+                batch_size=batch_rows, columns=None if columns is None else list(columns)
+            )
+
+    def writer(self, table: str) -> PartitionWriter:
+        """The writer of an output; the same one at every call.
+
+        Raises
+        ------
+        KeyError
+            If the table is not an output of this task.
+        """
+        if table not in self._outputs:
+            raise KeyError(f"{table} is not an output of this task")
+        if table not in self._writers:
+            self._writers[table] = PartitionWriter(self._store.home, self._store.table(table))
+        return self._writers[table]
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """An empty DuckDB database in memory, times in UTC, spilling into the staging directory.
+
+        It is closed when the task ends.
+        """
+        import duckdb
+
+        connection = duckdb.connect(
+            config={
+                "temp_directory": str(self._store.home.staging_dir / f"spill-{uuid.uuid4().hex}"),
+                "autoload_known_extensions": "false",
+                "autoinstall_known_extensions": "false",
+            }
+        )
+        connection.execute("set TimeZone = 'UTC'")
+        self._connections.append(connection)
+        return connection
+
+    def _close(self) -> None:
+        for connection in self._connections:
+            connection.close()
+
+    def _finish(self) -> dict[str, StagedFile]:
+        return {table: self.writer(table).finish() for table in self._outputs}
+
+    def _abort(self) -> None:
+        for writer in self._writers.values():
+            writer.abort()
+
+
+def _project(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
+    import pyarrow as pa
+
+    return schema if columns is None else pa.schema([schema.field(name) for name in columns])
+
+
+def hash_inputs(
+    inputs: Mapping[tuple[str, str], Entry | None], parameters: Mapping[str, Any]
+) -> str:
+    """SHA-256 over the contents of all inputs and the parameters, whatever their order.
+
+    `parameters` must be JSON: texts, numbers, booleans, lists and mappings of them.
+    """
+    read = sorted(
+        (table, partition, ABSENT if entry is None else entry.sha256)
+        for (table, partition), entry in inputs.items()
+    )
+    text = json.dumps([read, parameters], sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def is_current(
+    store: Store,
+    *,
+    outputs: Sequence[str],
+    partition: str,
+    inputs: Sequence[tuple[str, str]],
+    version: str,
+    parameters: Mapping[str, Any] | None = None,
+) -> bool:
+    """Whether `materialise` with these arguments would find everything unchanged."""
+    pinned = {key: store.ledger.current(*key) for key in inputs}
+    return _all_current(store, outputs, partition, hash_inputs(pinned, parameters or {}), version)
+
+
+def _all_current(
+    store: Store, outputs: Sequence[str], partition: str, inputs_hash: str, version: str
+) -> bool:
+    for name in outputs:
+        entry = store.ledger.current(name, partition)
+        if (
+            entry is None
+            or entry.file is None
+            or (entry.inputs_hash, entry.definition_version) != (inputs_hash, version)
+            or entry.schema_hash != schema_hash(store.table(name))
+            or not store.home.file(entry.file).is_file()
+        ):
+            return False
+    return True
+
+
+def materialise(
+    store: Store,
+    *,
+    outputs: Sequence[str],
+    partition: str,
+    inputs: Sequence[tuple[str, str]],
+    version: str,
+    build: Callable[[TaskContext], Mapping[str, Any] | None],
+    parameters: Mapping[str, Any] | None = None,
+    force: bool = False,
+    run: str | None = None,
+) -> TaskResult:
+    """Build a partition of the output tables from their inputs, unless it is up to date.
+
+    Parameters
+    ----------
+    outputs : tables written; one that `build` does not write to gets a file without rows.
+    partition : partition written in each of them.
+    inputs : (table, partition) pairs which `build` may read.
+    version : version of the computation; another one makes the partition out of date.
+    build : computes; what it returns is handed on as the result's metadata.
+    parameters : everything else the outcome depends on, as JSON values.
+    force : build even when up to date.
+    run : name of the run in the ledger.
+
+    Raises
+    ------
+    Exception
+        Whatever `build` raises, after it has been noted in the ledger. Nothing is committed then.
+    """
+    started = time.monotonic()
+    run = run or uuid.uuid4().hex
+    ledger = store.ledger
+    pinned = {key: ledger.current(*key) for key in inputs}
+    inputs_hash = hash_inputs(pinned, parameters or {})
+    if not force and _all_current(store, outputs, partition, inputs_hash, version):
+        rows = {}
+        for name in outputs:
+            ledger.record_recovery(name, partition, run)
+            entry = ledger.current(name, partition)
+            rows[name] = 0 if entry is None else entry.row_count
+        return TaskResult("unchanged", rows, time.monotonic() - started)
+
+    context = TaskContext(store, outputs, pinned)
+    try:
+        metadata = build(context) or {}
+        staged = context._finish()  # noqa: SLF001 - the context is this module's own
+        _commit(store, staged, partition, inputs_hash, version, run)
+    except BaseException as error:
+        context._abort()  # noqa: SLF001
+        if isinstance(error, Exception):
+            for name in outputs:
+                ledger.record_failure(name, partition, run, f"{type(error).__name__}: {error}")
+        raise
+    finally:
+        context._close()  # noqa: SLF001
+    rows = {name: file.row_count for name, file in staged.items()}
+    return TaskResult("built", rows, time.monotonic() - started, metadata)
+
+
+def _commit(
+    store: Store,
+    staged: Mapping[str, StagedFile],
+    partition: str,
+    inputs_hash: str,
+    version: str,
+    run: str,
+) -> None:
+    # The sweeper must not take a file between its placing and the entry which names it.
+    with hold(store.home.sweep_lock, shared=True):
+        entries = [
+            NewEntry(
+                table=name,
+                partition=partition,
+                file=place(store.home, store.table(name), file),
+                sha256=file.sha256,
+                rows_hash=file.rows_hash,
+                row_count=file.row_count,
+                inputs_hash=inputs_hash,
+                definition_version=version,
+                schema_hash=schema_hash(store.table(name)),
+            )
+            for name, file in staged.items()
+        ]
+        store.ledger.commit(entries, run)
+
+
+def remove(store: Store, *, tables: Sequence[str], partition: str, run: str | None = None) -> None:
+    """Remove a partition from tables: a tombstone in the ledger, the files stay as history."""
+    store.ledger.commit(
+        [
+            NewEntry(name, partition, None, None, None, 0, ABSENT, ABSENT)
+            for name in tables
+            if store.ledger.current(name, partition) is not None
+        ],
+        run or uuid.uuid4().hex,
+    )
