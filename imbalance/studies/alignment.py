@@ -1,0 +1,171 @@
+"""Bars of several instruments on one grid, with everything that must not be used taken out.
+
+Belongs here: joining by bar start, leaving out poisoned and invalid bars, keeping gaps gaps,
+transforms of measures, regimes. No estimation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imbalance.studies.families import (
+    BAR_NANOSECONDS,
+    REGIME_MEASURES,
+    base_measure,
+)
+
+Vector = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+SHORTEST_GAP = 256
+"""Slots that a long gap keeps on the grid: more than any lag or kernel reaches over."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Series on a common grid of T slots; NaN where a bar is missing or must not be used.
+
+    A gap longer than `spacer` slots is shortened to that many empty slots, so that a span with
+    quiet months stays small while no lag reaches from one side of the gap to the other.
+    """
+
+    bar_size: str
+    slots: int
+    instruments: tuple[str, ...]
+    exists: dict[str, Mask]
+    """Where the instrument has a bar at all, used or not."""
+    columns: dict[tuple[str, str], Vector]
+    """(instrument, measure) to values; measures that the bars do not have are absent."""
+    window_from: int
+    window_to: int
+    """Start of the first and end of the last bar, ns."""
+    available_at: int
+    """Latest `available_at` of the bars, ns."""
+    _made: dict[tuple[str, str], Vector] = field(default_factory=dict, compare=False)
+
+    def series(self, instrument: str, measure: str) -> Vector | None:
+        """Values of a measure, which may be `absolute(…)` of a column; None without the column."""
+        base = self.columns.get((instrument, base_measure(measure)))
+        if base is None or measure == base_measure(measure):
+            return base
+        key = (instrument, measure)
+        if key not in self._made:
+            self._made[key] = np.abs(base)
+        return self._made[key]
+
+    def regime(self, instrument: str, name: str) -> Mask | None:
+        """Slots of one regime, such as `depth_low`; None when its measure is not in the bars.
+
+        A bar belongs to the regime that its instrument's measure had in the bar before, so that
+        what happens in the bar does not decide where it is counted. The limits are the terciles
+        of the measure over this window.
+        """
+        kind, level = name.rsplit("_", 1)
+        values = self.columns.get((instrument, REGIME_MEASURES[kind]))
+        if values is None:
+            return None
+        before = np.concatenate([[np.nan], values[:-1]])
+        present = values[np.isfinite(values)]
+        if not len(present):
+            return np.zeros(self.slots, dtype=np.bool_)
+        low, high = np.quantile(present, [1.0 / 3.0, 2.0 / 3.0])
+        with np.errstate(invalid="ignore"):
+            if level == "low":
+                return np.asarray(before <= low)
+            if level == "middle":
+                return np.asarray((before > low) & (before <= high))
+            return np.asarray(before > high)
+
+
+def align(bars: Any, bar_size: str, measures: Sequence[str], reach: int) -> Panel | None:
+    """Put a table of bars on a grid.
+
+    Parameters
+    ----------
+    bars : Arrow table with `instrument, bar_start, bar_end, available_at`, the measures, and
+        `valid` and `poisoned` where the layer has them.
+    bar_size : name of the length of the bars.
+    measures : columns to take.
+    reach : largest distance in bars that an estimate looks over.
+
+    Returns
+    -------
+    Panel, or None when the table is empty.
+
+    Raises
+    ------
+    ValueError
+        If an instrument has two bars with one start: the bars' key is broken.
+    """
+    if bars.num_rows == 0:
+        return None
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    names = bars.column("instrument")
+    encoded = pc.dictionary_encode(names.combine_chunks() if names.num_chunks != 1
+                                   else names.chunk(0))
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    instruments = encoded.dictionary.to_pylist()
+    which = encoded.indices.to_numpy()
+    start = _nanoseconds(bars, "bar_start")
+    usable = np.ones(bars.num_rows, dtype=np.bool_)
+    if "valid" in bars.column_names:
+        usable &= _boolean(bars, "valid")
+    if "poisoned" in bars.column_names:
+        usable &= ~_boolean(bars, "poisoned")
+    starts, index = np.unique(start, return_inverse=True)
+    spacer = max(SHORTEST_GAP, reach + 1)
+    steps = np.diff(starts) // BAR_NANOSECONDS[bar_size]
+    slot_of_start = np.concatenate([[0], np.cumsum(np.minimum(steps, spacer))])
+    slot = slot_of_start[index]
+    slots = int(slot_of_start[-1]) + 1
+    exists: dict[str, Mask] = {}
+    rows_of: dict[str, NDArray[np.intp]] = {}
+    for number, instrument in enumerate(instruments):
+        rows = np.flatnonzero(which == number)
+        there = np.zeros(slots, dtype=np.bool_)
+        there[slot[rows]] = True
+        if int(there.sum()) != len(rows):
+            raise ValueError(f"{instrument} has two bars of {bar_size} with one start")
+        exists[instrument] = there
+        rows_of[instrument] = rows
+    columns: dict[tuple[str, str], Vector] = {}
+    for measure in measures:
+        if measure not in bars.column_names:
+            continue
+        values = bars.column(measure).to_numpy().astype(np.float64)
+        values = np.where(usable & np.isfinite(values), values, np.nan)
+        for instrument, rows in rows_of.items():
+            series = np.full(slots, np.nan)
+            series[slot[rows]] = values[rows]
+            columns[instrument, measure] = series
+    return Panel(
+        bar_size=bar_size,
+        slots=slots,
+        instruments=tuple(sorted(instruments)),
+        exists=exists,
+        columns=columns,
+        window_from=int(starts[0]),
+        window_to=int(_nanoseconds(bars, "bar_end").max()),
+        available_at=int(_nanoseconds(bars, "available_at").max()),
+    )
+
+
+def _nanoseconds(bars: Any, name: str) -> NDArray[np.int64]:
+    return bars.column(name).to_numpy().astype("datetime64[ns]").astype(np.int64)
+
+
+def _boolean(bars: Any, name: str) -> Mask:
+    # A flag which is null does not vouch for the bar: valid counts as false, poisoned as true.
+    import pyarrow.compute as pc
+
+    return np.asarray(
+        pc.fill_null(bars.column(name), name == "poisoned").to_numpy(), dtype=np.bool_
+    )

@@ -1,0 +1,309 @@
+"""Lagged correlations of a declared family, with uncertainty that allows for dependence.
+
+From a panel of aligned bars to rows of `studies.correlation` (without q-values, which need the
+whole family). The loops over bars are in `lag_sums.py` and `correlation_kernels.py`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imbalance.progress import SILENT, Progress
+from imbalance.studies.alignment import Mask, Panel
+from imbalance.studies.families import CorrelationFamily
+from imbalance.studies.lag_sums import LagSums, lag_sums
+from imbalance.studies.pairs import Series, series_pairs
+from imbalance.studies.persistence import variance_inflation
+from imbalance.studies.prepared_series import SeriesPool, forward_sum
+from imbalance.studies.rows import Row, Window, blank, share
+
+Matrix = NDArray[np.float64]
+Vector = NDArray[np.float64]
+
+FEWEST_INDEPENDENT_PAIRS = 10.0
+COLLINEAR = 1.0 - 1e-10
+"""Absolute correlation from which two series count as one."""
+
+_JOBS_AT_ONCE = 64
+
+
+def correlate(
+    panel: Panel, family: CorrelationFamily, window: Window, progress: Progress = SILENT
+) -> list[Row]:
+    """All rows of a family on one bar size.
+
+    Parameters
+    ----------
+    panel : aligned bars; see `alignment.align`.
+    family : what to estimate.
+    window : how the rows name the window.
+    progress : told which regime is being worked on.
+
+    Returns
+    -------
+    list of rows; a pair that cannot be estimated is one row with its reason, a lag or regime that
+    cannot be estimated likewise.
+
+    Notes
+    -----
+    Pearson: r over the common valid pairs (x_t, y_{t+lag}); Spearman: the same of ranks taken anew
+    over those pairs. Standard error: HAC long-run variance of the influence values (see
+    `correlation_kernels`). The p-value is of r √((ν)/(1−r²)) against Student's t with
+    ν = n_effective − 2, where 1/n_effective is the larger of that variance and Bartlett's variance
+    under independence, Σ_k ρ_x(k) ρ_y(k) / n: the first allows for shared volatility, the second
+    is the more precise one for persistent series and keeps the far tail honest.
+    The interval is tanh(atanh r ± t_ν · se/(1−r²)).
+    """
+    pool = SeriesPool(panel, family.minimum_bars, "spearman" in family.estimators)
+    template = blank("correlation", family.name, window, _parameters(family))
+    pairs = series_pairs(family, panel.instruments)
+    if not pairs:
+        return [template | _named(None, None) | {"reason": "no_pair"}]
+    rows: list[Row] = []
+    usable: list[tuple[Series, Series]] = []
+    for x, y in pairs:
+        reason = pool.get(x).reason or pool.get(y).reason
+        if reason is None:
+            usable.append((x, y))
+        else:
+            rows.append(template | _named(x, y) | _refusal(panel, x, y, reason, family))
+    if not usable:
+        return rows
+    for regime, lags in _regimes(family):
+        progress.advance(note=f"correlation {family.name} {window.bar_size} {regime}")
+        rows.extend(_RegimeRun(panel, family, pool, template, regime, lags).rows(usable))
+    return rows
+
+
+def _parameters(family: CorrelationFamily) -> dict[str, Any]:
+    return {
+        "covariance": "Bartlett HAC of influence values, prewhitened, bandwidth of Newey-West 1994",
+        "p_value": "Student t; the larger of the HAC variance and Bartlett's under independence",
+        "interval": f"Fisher z, level {1.0 - family.significance:g}",
+        "regimes": "terciles of the window; regime of instrument_x in the bar before",
+        "minimum_bars": family.minimum_bars,
+    }
+
+
+def _named(x: Series | None, y: Series | None) -> Row:
+    named: Row = {"estimator": "pearson", "kind": "contemporaneous", "horizon": 1}
+    if x is not None and y is not None:
+        named |= {
+            "instrument_x": x[0], "measure_x": x[1], "instrument_y": y[0], "measure_y": y[1],
+        }
+    return named
+
+
+def _refusal(panel: Panel, x: Series, y: Series, reason: str, family: CorrelationFamily) -> Row:
+    there = int((panel.exists[x[0]] & panel.exists[y[0]]).sum())
+    first, second = panel.series(*x), panel.series(*y)
+    n = 0
+    if first is not None and second is not None:
+        n = int((np.isfinite(first) & np.isfinite(second)).sum())
+    return {
+        "reason": reason, "n": n, "n_left_out": there - n, "coverage": share(n, there - n),
+        "estimator": family.estimators[0],
+    }
+
+
+def _regimes(family: CorrelationFamily) -> Iterator[tuple[str, tuple[int, ...]]]:
+    yield "all", family.lags
+    for name in family.regimes:
+        for level in ("low", "middle", "high"):
+            yield f"{name}_{level}", family.regime_lags
+
+
+class _RegimeRun:
+    """All estimates of one family in one regime."""
+
+    def __init__(self, panel: Panel, family: CorrelationFamily, pool: SeriesPool, template: Row,
+                 regime: str, lags: tuple[int, ...]) -> None:
+        self._panel, self._family, self._pool = panel, family, pool
+        self._template = template | {"regime": regime}
+        self._regime, self._lags = regime, lags
+
+    def rows(self, pairs: list[tuple[Series, Series]]) -> list[Row]:
+        family = self._family
+        x_names = list(dict.fromkeys(x for x, _ in pairs))
+        y_names = [(y, h) for h in family.horizons for y in dict.fromkeys(y for _, y in pairs)]
+        x_masks = {}
+        for instrument in dict.fromkeys(name[0] for name in x_names):
+            mask = self._mask(instrument)
+            if mask is not None:
+                x_masks[instrument] = mask
+        rows = [
+            self._template | _named(x, y) | _refusal(self._panel, x, y, "no_such_measure", family)
+            for x, y in pairs
+            if x[0] not in x_masks
+        ]
+        kept = [(x, y) for x, y in pairs if x[0] in x_masks]
+        if not kept:
+            return rows
+        x_names = [name for name in x_names if name[0] in x_masks]
+        left = np.stack([np.where(x_masks[name[0]], self._pool.get(name).values, np.nan)
+                         for name in x_names])
+        right = np.stack([self._pool.get(name, h).values for name, h in y_names])
+        max_lag = max(1, *(abs(lag) for lag in self._lags))
+        sums = lag_sums(left, right, max_lag)
+        there = self._there(x_names, x_masks, y_names, max_lag)
+        jobs = self._jobs(kept, x_names, y_names)
+        estimates = {
+            name: (_pearson if name == "pearson" else _spearman)(left, right, sums, jobs, max_lag)
+            for name in family.estimators
+        }
+        for name, (estimate, variance) in estimates.items():
+            rows.extend(self._finish(name, jobs, x_names, y_names, sums, there, max_lag,
+                                     estimate, variance))
+        return rows
+
+    def _mask(self, instrument: str) -> Mask | None:
+        if self._regime == "all":
+            return np.ones(self._panel.slots, dtype=np.bool_)
+        return self._panel.regime(instrument, self._regime)
+
+    def _there(self, x_names: list[Series], x_masks: dict[str, Mask],
+               y_names: list[tuple[Series, int]], max_lag: int) -> NDArray[np.int64]:
+        """Pairs of bars that exist, used or not: by x and y series and lag."""
+        x_kinds = list(dict.fromkeys(name[0] for name in x_names))
+        y_kinds = list(dict.fromkeys((name[0], h) for name, h in y_names))
+        x = np.stack([np.where(self._panel.exists[i] & x_masks[i], 1.0, np.nan) for i in x_kinds])
+        y = np.stack([forward_sum(np.where(self._panel.exists[i], 1.0, np.nan), h)
+                      for i, h in y_kinds])
+        counts = lag_sums(x, y, max_lag).n
+        return counts[np.ix_([x_kinds.index(name[0]) for name in x_names],
+                             [y_kinds.index((name[0], h)) for name, h in y_names])]
+
+    def _jobs(self, pairs: list[tuple[Series, Series]], x_names: list[Series],
+              y_names: list[tuple[Series, int]]) -> NDArray[np.int64]:
+        """(x row, y row, lag) of everything that is declared for this regime."""
+        x_row = {name: number for number, name in enumerate(x_names)}
+        y_row = {name: number for number, name in enumerate(y_names)}
+        jobs = []
+        for x, y in pairs:
+            for horizon in self._family.horizons:
+                for lag in self._lags:
+                    # Summed y must start after x; a series against itself mirrors its lags.
+                    if lag <= 0 and (horizon > 1 or x == y):
+                        continue
+                    jobs.append((x_row[x], y_row[y, horizon], lag))
+        return np.array(jobs, dtype=np.int64).reshape(-1, 3)
+
+    def _finish(self, estimator: str, jobs: NDArray[np.int64], x_names: list[Series],
+                y_names: list[tuple[Series, int]], sums: LagSums, there: NDArray[np.int64],
+                max_lag: int, estimate: Vector, variance: Vector) -> list[Row]:
+        from scipy.special import stdtr, stdtrit
+
+        family = self._family
+        at = (jobs[:, 0], jobs[:, 1], jobs[:, 2] + max_lag)
+        n, existing = sums.n[at], there[at]
+        inflation = self._inflation(estimator, jobs, x_names, y_names, n)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            effective = np.minimum(n, 1.0 / np.maximum(variance, inflation / n))
+            degrees = np.maximum(effective - 2.0, 1.0)
+            statistic = estimate * np.sqrt(degrees / (1.0 - estimate**2))
+            p_value = 2.0 * stdtr(degrees, -np.abs(statistic))
+            error = np.sqrt(variance)
+            half = stdtrit(degrees, 1.0 - family.significance / 2.0) * error / (1.0 - estimate**2)
+            low, high = np.tanh(np.arctanh(estimate) - half), np.tanh(np.arctanh(estimate) + half)
+        rows = []
+        for job, (x_row, y_row, lag) in enumerate(jobs.tolist()):
+            (y, horizon), left_out = y_names[y_row], int(existing[job] - n[job])
+            row = self._template | _named(x_names[x_row], y) | {
+                "estimator": estimator, "lag": lag, "horizon": horizon,
+                "kind": "contemporaneous" if lag == 0 else "predictive",
+                "n": int(n[job]), "n_left_out": left_out, "coverage": share(int(n[job]), left_out),
+            }
+            reason = self._pool.get(y, horizon).reason or self._reason(
+                int(n[job]), estimate[job], inflation[job])
+            if reason is not None:
+                row["reason"] = reason
+            else:
+                row |= {
+                    "estimate": estimate[job], "standard_error": error[job],
+                    "interval_low": low[job], "interval_high": high[job],
+                    "p_value": p_value[job], "n_effective": effective[job],
+                }
+            rows.append(row)
+        return rows
+
+    def _inflation(self, estimator: str, jobs: NDArray[np.int64], x_names: list[Series],
+                   y_names: list[tuple[Series, int]], n: NDArray[np.int64]) -> Vector:
+        known: dict[tuple[int, int], float] = {}
+        values = np.ones(len(jobs))
+        for job, (x_row, y_row, _) in enumerate(jobs.tolist()):
+            key = (x_row, y_row)
+            if key not in known:
+                pair = self._pool.get(x_names[x_row]), self._pool.get(*y_names[y_row])
+                x, y = ((one.rank_memory if estimator == "spearman" else one.memory)
+                        for one in pair)
+                if x is None or y is None:
+                    known[key] = np.nan
+                else:
+                    known[key] = variance_inflation(x, y, max(int(n[job]), 2))
+            values[job] = known[key]
+        return values
+
+    def _reason(self, n: int, estimate: float, inflation: float) -> str | None:
+        if n < self._family.minimum_bars:
+            return "too_few_bars"
+        if not np.isfinite(estimate):
+            return "constant_series"
+        if abs(estimate) > COLLINEAR:
+            return "collinear"
+        if not n / inflation >= FEWEST_INDEPENDENT_PAIRS:
+            return "too_persistent"
+        return None
+
+
+def _pearson(x: Matrix, y: Matrix, sums: LagSums, jobs: NDArray[np.int64],
+             max_lag: int) -> tuple[Vector, Vector]:
+    from imbalance.studies.correlation_kernels import pearson_jobs
+
+    at = (jobs[:, 0], jobs[:, 1], jobs[:, 2] + max_lag)
+    estimate = sums.correlation()[at]
+    n = sums.n[at]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mx, my = sums.x[at] / n, sums.y[at] / n
+        sx, sy = np.sqrt(sums.xx[at] / n - mx**2), np.sqrt(sums.yy[at] / n - my**2)
+    moments = np.column_stack([mx, my, sx, sy, estimate])
+    out = np.full((len(jobs), 3), np.nan)
+    run = np.flatnonzero(np.isfinite(moments).all(axis=1) & (n >= 2))
+
+    def work(part: NDArray[np.intp]) -> None:
+        result = np.empty((len(part), 3))
+        pearson_jobs(x, y, jobs[part], moments[part], result)
+        out[part] = result
+
+    _in_threads(work, run)
+    return estimate, out[:, 0]
+
+
+def _spearman(x: Matrix, y: Matrix, sums: LagSums, jobs: NDArray[np.int64],
+              max_lag: int) -> tuple[Vector, Vector]:
+    from imbalance.studies.correlation_kernels import spearman_jobs
+
+    n = sums.n[jobs[:, 0], jobs[:, 1], jobs[:, 2] + max_lag]
+    x_orders, y_orders = np.argsort(x, axis=1), np.argsort(y, axis=1)
+    out = np.full((len(jobs), 4), np.nan)
+
+    def work(part: NDArray[np.intp]) -> None:
+        result = np.empty((len(part), 4))
+        spearman_jobs(x, y, x_orders, y_orders, jobs[part], result)
+        out[part] = result
+
+    _in_threads(work, np.flatnonzero(n >= 2))
+    return np.clip(out[:, 0], -1.0, 1.0), out[:, 1]
+
+
+def _in_threads(work: Any, jobs: NDArray[np.intp]) -> None:
+    """Run the jobs in chunks over the cores; the kernels release the GIL."""
+    chunks = [jobs[start : start + _JOBS_AT_ONCE] for start in range(0, len(jobs), _JOBS_AT_ONCE)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for done in pool.map(work, chunks):
+            assert done is None  # noqa: S101  (draws exceptions out of the threads)

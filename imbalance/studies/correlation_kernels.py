@@ -1,0 +1,256 @@
+"""Compiled inner loops of the correlation study: influence values and their long-run variance.
+
+One call handles many (x, y, lag) jobs and releases the GIL. Only loops over bars belong here; what
+is done with the results is in `correlation.py`. The HAC part is the one-series twin of
+`covariance.long_run_variance`; tests hold the two together.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+
+# Sums may be reordered (vectorised) but NaN keeps its meaning: it marks missing bars.
+_FAST = {"reassoc", "contract", "nsz", "arcp"}
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_FAST)
+def _dot(a: Vector, b: Vector, n: int) -> float:
+    total = 0.0
+    for i in range(n):
+        total += a[i] * b[i]
+    return total
+
+
+@numba.njit(cache=True, nogil=True, fastmath=_FAST)
+def mean_variance(psi: Vector, present: Vector, work: Vector) -> tuple[float, float, int]:
+    """Prewhitened Bartlett HAC variance of the mean of `psi` over the bars that are present.
+
+    Parameters
+    ----------
+    psi : mean-zero influence values, 0 where missing.
+    present : 1.0 where there is a value, else 0.0.
+    work : scratch of the same length.
+
+    Returns
+    -------
+    variance of the mean; coefficient of the prewhitening; lag of the kernel.
+
+    Notes
+    -----
+    e_t = ψ_t − a ψ_{t−1} where both are there, a from OLS and held within ±0.97; the lag is that
+    of Newey and West 1994 for prewhitened scores; recoloured by 1/(1−a)². Products join only bars
+    which are that far apart in time: nothing reaches over a gap.
+    """
+    length = len(psi)
+    count = _dot(present, present, length)
+    above = _dot(psi[1:], psi[:-1], length - 1)
+    below = 0.0
+    pairs = 0.0
+    for t in range(1, length):
+        below += psi[t - 1] * psi[t - 1] * present[t]
+        pairs += present[t] * present[t - 1]
+    a = 0.0
+    if pairs >= 10.0 and below > 0.0:
+        a = min(max(above / below, -0.97), 0.97)
+        work[0] = 0.0
+        for t in range(1, length):
+            work[t] = (psi[t] - a * psi[t - 1]) * present[t] * present[t - 1]
+        # As in the matrix form: only what gaps cost is made up for, not the first row.
+        scale = 1.0 if pairs == count - 1.0 else count / pairs
+    else:
+        pairs = count
+        scale = 1.0
+        for t in range(length):
+            work[t] = psi[t]
+    m = min(int(3.0 * (count / 100.0) ** (2.0 / 9.0)), length - 1)
+    gamma = _dot(work, work, length)
+    s0 = gamma
+    s1 = 0.0
+    for j in range(1, m + 1):
+        sigma = _dot(work[j:], work[: length - j], length - j)
+        s0 += 2.0 * sigma
+        s1 += 2.0 * j * sigma
+    last = 0
+    if s0 != 0.0:
+        last = int(1.1447 * ((s1 / s0) ** 2) ** (1.0 / 3.0) * count ** (1.0 / 3.0))
+    last = min(last, int(count) // 4, length - 1)
+    total = gamma
+    for j in range(1, last + 1):
+        weight = 1.0 - j / (last + 1.0)
+        total += 2.0 * weight * _dot(work[j:], work[: length - j], length - j)
+    return total * scale / (1.0 - a) ** 2 / count**2, a, last
+
+
+@numba.njit(cache=True, nogil=True)
+def pearson_jobs(
+    x: Vector, y: Vector, rows: NDArray[np.int64], moments: Vector, out: Vector
+) -> None:
+    """Variance of Pearson correlations.
+
+    Parameters
+    ----------
+    x, y : nx × T and ny × T, NaN where missing.
+    rows : jobs × 3: row of x, row of y, lag (x leads y at positive lags).
+    moments : jobs × 5: mean of x, mean of y, standard deviation of x, of y, correlation, over the
+        common valid pairs.
+    out : jobs × 3, filled with variance of the estimate, prewhitening coefficient, lag of the
+        kernel.
+
+    Notes
+    -----
+    Influence of pair t on r: ψ_t = u_t v_t − r/2 (u_t² + v_t²), u and v standardised.
+    """
+    length = x.shape[1]
+    psi = np.empty(length)
+    present = np.empty(length)
+    work = np.empty(length)
+    for job in range(len(rows)):
+        lag = rows[job, 2]
+        first, stop = max(0, -lag), length - max(0, lag)
+        mx, my, sx, sy, r = moments[job]
+        xs, ys = x[rows[job, 0]], y[rows[job, 1]]
+        for t in range(first, stop):
+            u = (xs[t] - mx) / sx
+            v = (ys[t + lag] - my) / sy
+            value = u * v - 0.5 * r * (u * u + v * v)
+            there = not math.isnan(value)
+            present[t - first] = 1.0 if there else 0.0
+            psi[t - first] = value if there else 0.0
+        n = stop - first
+        variance, white, last = mean_variance(psi[:n], present[:n], work[:n])
+        out[job, 0] = variance
+        out[job, 1] = white
+        out[job, 2] = last
+
+
+@numba.njit(cache=True, nogil=True)
+def _middle_ranks(values: Vector, order: NDArray[np.int64], shift: int, present: Vector,
+                  ranks: Vector) -> None:
+    """(rank − ½)/n of the present pairs, ties sharing the middle; `order` sorts all values."""
+    n = len(present)
+    seen = 0
+    start = 0
+    members = np.empty(n, dtype=np.int64)
+    for k in range(len(order)):
+        t = order[k] - shift
+        if t < 0 or t >= n or present[t] == 0.0:
+            continue
+        members[seen] = t
+        if seen > start and values[order[k]] != values[members[start] + shift]:
+            for i in range(start, seen):
+                ranks[members[i]] = 0.5 * (start + seen)
+            start = seen
+        seen += 1
+    for i in range(start, seen):
+        ranks[members[i]] = 0.5 * (start + seen)
+    for i in range(seen):
+        ranks[members[i]] /= seen
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_mean_above(order: NDArray[np.int64], shift: int, present: Vector, ranks: Vector,
+                    values: Vector, weight: float, result: Vector) -> None:
+    """Add weight · (1/n) Σ_s [1(rank_s > rank_t) + ½ 1(rank_s = rank_t)] values_s to each t."""
+    n = len(present)
+    count = 0.0
+    for t in range(n):
+        count += present[t]
+    above = 0.0
+    k = len(order) - 1
+    while k >= 0:
+        t = order[k] - shift
+        if t < 0 or t >= n or present[t] == 0.0:
+            k -= 1
+            continue
+        rank = ranks[t]
+        tied = 0.0
+        first = k
+        while first >= 0:
+            s = order[first] - shift
+            if s >= 0 and s < n and present[s] == 1.0:
+                if ranks[s] != rank:
+                    break
+                tied += values[s]
+            first -= 1
+        for i in range(first + 1, k + 1):
+            s = order[i] - shift
+            if s >= 0 and s < n and present[s] == 1.0:
+                result[s] += weight * (above + 0.5 * tied) / count
+        above += tied
+        k = first
+
+
+@numba.njit(cache=True, nogil=True)
+def spearman_jobs(
+    x: Vector,
+    y: Vector,
+    x_orders: NDArray[np.int64],
+    y_orders: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    out: Vector,
+) -> None:
+    """Spearman correlations, ranked anew over the common valid pairs of each job, with variance.
+
+    Parameters
+    ----------
+    x, y, rows : as in `pearson_jobs`.
+    x_orders, y_orders : indices that sort each row; missing ones at the end are skipped.
+    out : jobs × 4, filled with estimate, its variance, prewhitening coefficient, lag of the kernel.
+
+    Notes
+    -----
+    With a, b the centred middle ranks over n, r = C/√(V_x V_y), C = mean(ab), V_x = mean(a²).
+    The ranks are themselves estimated, so that the influence of pair t on C is
+    a_t b_t + h_x(b)_t + h_y(a)_t, with h_x(b)_t = mean_s [1(x_s > x_t) + ½ 1(x_s = x_t)] b_s, and
+    likewise for V_x and V_y (where it is constant when there are no ties).
+    """
+    length = x.shape[1]
+    present = np.empty(length)
+    a = np.empty(length)
+    b = np.empty(length)
+    psi = np.empty(length)
+    work = np.empty(length)
+    for job in range(len(rows)):
+        i, j, lag = rows[job]
+        first, stop = max(0, -lag), length - max(0, lag)
+        n = stop - first
+        here = present[:n]
+        count = 0.0
+        for t in range(n):
+            missing = math.isnan(x[i, t + first]) or math.isnan(y[j, t + first + lag])
+            here[t] = 0.0 if missing else 1.0
+            count += here[t]
+        a[:n] = 0.5
+        b[:n] = 0.5
+        _middle_ranks(x[i], x_orders[i], first, here, a[:n])
+        _middle_ranks(y[j], y_orders[j], first + lag, here, b[:n])
+        for t in range(n):
+            a[t] = (a[t] - 0.5) * here[t]
+            b[t] = (b[t] - 0.5) * here[t]
+        vx = _dot(a, a, n) / count
+        vy = _dot(b, b, n) / count
+        if vx == 0.0 or vy == 0.0:
+            out[job] = np.nan
+            continue
+        scale = math.sqrt(vx * vy)
+        r = _dot(a, b, n) / count / scale
+        for t in range(n):
+            psi[t] = a[t] * b[t] / scale - 0.5 * r * (a[t] * a[t] / vx + b[t] * b[t] / vy)
+        _add_mean_above(x_orders[i], first, here, a, b, 1.0 / scale, psi[:n])
+        _add_mean_above(y_orders[j], first + lag, here, b, a, 1.0 / scale, psi[:n])
+        _add_mean_above(x_orders[i], first, here, a, a, -r / vx, psi[:n])
+        _add_mean_above(y_orders[j], first + lag, here, b, b, -r / vy, psi[:n])
+        centre = _dot(psi, here, n) / count
+        for t in range(n):
+            psi[t] = (psi[t] - centre) * here[t]
+        variance, white, last = mean_variance(psi[:n], here, work[:n])
+        out[job, 0] = r
+        out[job, 1] = variance
+        out[job, 2] = white
+        out[job, 3] = last

@@ -1,0 +1,72 @@
+"""Which instruments are studied with which: by identity, and by what their names say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from imbalance.studies.families import CorrelationFamily
+
+_QUOTES = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USD", "EUR", "TRY", "BTC", "ETH", "BNB")
+_SPOT_VENUES = ("binance",)
+_DERIVATIVE_VENUES = ("binance-futures", "binance-delivery")
+_DATED = re.compile(r"_\d{6}$")
+
+Series = tuple[str, str]
+"""(instrument, measure)."""
+
+
+def base_asset(instrument: str) -> str:
+    """Base asset of `<venue>:<symbol>`: BTC for BTCUSDT, BTCUSD_PERP and BTCUSD_240927."""
+    symbol = instrument.split(":", 1)[-1].split("_", 1)[0]
+    for quote in _QUOTES:
+        if symbol.endswith(quote) and symbol != quote:
+            return symbol.removesuffix(quote)
+    return symbol
+
+
+def is_spot(instrument: str) -> bool:
+    """Whether the venue is a spot venue."""
+    return instrument.split(":", 1)[0] in _SPOT_VENUES
+
+
+def is_perpetual(instrument: str) -> bool:
+    """Whether the instrument is a perpetual future, not a dated one."""
+    venue, _, symbol = instrument.partition(":")
+    return venue in _DERIVATIVE_VENUES and not _DATED.search(symbol)
+
+
+def instrument_pairs(family: CorrelationFamily, instruments: Sequence[str]) -> list[Series]:
+    """(instrument of x, instrument of y) in the relations which the family names, sorted."""
+    found = set()
+    for x in instruments:
+        for y in instruments:
+            perpetual_to_spot = (
+                is_perpetual(x) and is_spot(y) and base_asset(x) == base_asset(y)
+            )
+            if (
+                ("own" in family.pairs and x == y)
+                or ("cross" in family.pairs and x != y)
+                or ("perpetual_to_spot" in family.pairs and perpetual_to_spot)
+            ):
+                found.add((x, y))
+    return sorted(found)
+
+
+def series_pairs(
+    family: CorrelationFamily, instruments: Sequence[str]
+) -> list[tuple[Series, Series]]:
+    """Pairs of series to correlate, none of them twice.
+
+    A pair that comes in both orders says the same thing at mirrored lags: when the family's lags
+    are symmetric and y is not summed, only the first order is kept.
+    """
+    mirrored = {-lag for lag in family.lags} == set(family.lags) and family.horizons == (1,)
+    kept: dict[tuple[Series, Series], None] = {}
+    for instrument_x, instrument_y in instrument_pairs(family, instruments):
+        for measure_x in family.x_measures:
+            for measure_y in family.y_measures:
+                x, y = (instrument_x, measure_x), (instrument_y, measure_y)
+                if not (mirrored and x != y and (y, x) in kept):
+                    kept[x, y] = None
+    return list(kept)

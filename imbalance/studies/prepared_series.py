@@ -1,0 +1,79 @@
+"""Series of a panel made ready for correlation: standardised, their memory known, or refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imbalance.studies.alignment import Panel
+from imbalance.studies.pairs import Series
+from imbalance.studies.persistence import Memory, has_unit_root, memory
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A series ready for use: standardised over the window, with its memory; or its refusal."""
+
+    values: Vector
+    reason: str | None
+    memory: Memory | None = None
+    rank_memory: Memory | None = None
+
+
+@dataclass
+class SeriesPool:
+    """Prepared series by name and horizon, each made once."""
+
+    panel: Panel
+    minimum_bars: int
+    ranked: bool
+    made: dict[tuple[Series, int], Prepared] = field(default_factory=dict)
+
+    def get(self, series: Series, horizon: int = 1) -> Prepared:
+        key = (series, horizon)
+        if key not in self.made:
+            self.made[key] = self._prepare(series, horizon)
+        return self.made[key]
+
+    def _prepare(self, series: Series, horizon: int) -> Prepared:
+        raw = self.panel.series(*series)
+        if raw is None:
+            return Prepared(np.full(self.panel.slots, np.nan), "no_such_measure")
+        if horizon > 1:
+            raw = forward_sum(raw, horizon)
+        present = np.isfinite(raw)
+        n = int(present.sum())
+        if n == 0:
+            return Prepared(raw, "all_null")
+        if n < self.minimum_bars:
+            return Prepared(raw, "too_few_bars")
+        used = raw[present]
+        spread = used.std()
+        if not spread > 1e-12 * np.abs(used).max():
+            return Prepared(raw, "constant_series")
+        values = (raw - used.mean()) / spread
+        found = memory(values)
+        if has_unit_root(values, found):
+            return Prepared(values, "unit_root")
+        rank_memory = None
+        if self.ranked:
+            ranks = np.full(len(values), np.nan)
+            order = np.argsort(used, kind="stable")
+            ranked = np.empty(n)
+            ranked[order] = np.arange(n, dtype=np.float64)
+            ranks[present] = ranked
+            rank_memory = memory(ranks)
+        return Prepared(values, None, found, rank_memory)
+
+
+def forward_sum(values: Vector, horizon: int) -> Vector:
+    """Σ of the bar and the `horizon` − 1 after it; NaN where one of them is missing."""
+    total = np.full(len(values), np.nan)
+    if len(values) >= horizon:
+        windows = np.lib.stride_tricks.sliding_window_view(values, horizon)
+        total[: len(windows)] = windows.sum(axis=1)
+    return total

@@ -1,0 +1,112 @@
+"""Rows of the long tables: collected as plain records, given their q-values, turned into Arrow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from imbalance.contracts import Table
+from imbalance.studies.alignment import Panel
+from imbalance.studies.families import BAR_NANOSECONDS
+from imbalance.studies.multiple_testing import benjamini_hochberg
+from imbalance.studies.tables import ANY, DEFINITION_VERSION
+
+Row = dict[str, Any]
+
+_DAY = 86_400_000_000_000
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which part of the data a study looked at, as every row says it."""
+
+    scope: str
+    bar_size: str
+    window_from: int
+    window_to: int
+    available_at: int
+
+    @classmethod
+    def of(cls, panel: Panel | None, scope: str, partition: str, bar_size: str) -> Window:
+        """The window of a panel; without bars, the day of the partition (or the epoch)."""
+        if panel is not None:
+            return cls(scope, bar_size, panel.window_from, panel.window_to, panel.available_at)
+        try:
+            start = int(np.datetime64(partition, "D").astype("datetime64[ns]").astype(np.int64))
+        except ValueError:
+            start = 0
+        return cls(scope, bar_size, start, start + _DAY, start + _DAY)
+
+
+def blank(study: str, family: str, window: Window, parameters: Mapping[str, Any]) -> Row:
+    """A row in which nothing is estimated yet: the caller fills in what it knows."""
+    return {
+        "study": study,
+        "family": family,
+        "scope": window.scope,
+        "window_from": window.window_from,
+        "window_to": window.window_to,
+        "bar_size": window.bar_size,
+        "instrument_x": ANY,
+        "measure_x": ANY,
+        "instrument_y": ANY,
+        "measure_y": ANY,
+        "lag": 0,
+        "horizon": 0,
+        "kind": None,
+        "regime": "all",
+        "n": 0,
+        "n_left_out": 0,
+        "parameters": json.dumps(parameters, sort_keys=True),
+        "seed": None,
+        "reason": None,
+        "definition_version": DEFINITION_VERSION,
+        "available_at": window.available_at,
+    }
+
+
+def share(n: int, left_out: int) -> float | None:
+    """Coverage: bars used over bars there; null when there are none."""
+    return n / (n + left_out) if n + left_out else None
+
+
+def to_arrow(rows: Sequence[Row], table: Table) -> Any:
+    """Rows as the table's Arrow form: in order of its key, with q-values within each family.
+
+    A family's tests are all rows with a p-value in one family, scope and window, over all bar
+    sizes. NaN becomes null.
+    """
+    import pyarrow as pa
+
+    _add_q_values(rows)
+    ordered = sorted(rows, key=lambda row: tuple(
+        _size(row[name]) if name == "bar_size" else row[name] for name in table.key))
+    schema = table.arrow_schema()
+    columns = []
+    for name, kind in zip(schema.names, schema.types, strict=True):
+        values = [row.get(name) for row in ordered]
+        if pa.types.is_floating(kind):
+            values = [None if v is None or not np.isfinite(v) else float(v) for v in values]
+        columns.append(pa.array(values, type=kind))
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _size(bar_size: str) -> int:
+    return BAR_NANOSECONDS[bar_size]
+
+
+def _add_q_values(rows: Sequence[Row]) -> None:
+    members: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        members.setdefault((row["family"], row["scope"]), []).append(row)
+    for group in members.values():
+        made = [row.get("p_value") for row in group]
+        q_values = benjamini_hochberg(
+            np.array([np.nan if p is None else p for p in made], dtype=np.float64)
+        )
+        for row, q_value in zip(group, q_values, strict=True):
+            row["q_value"] = float(q_value)
