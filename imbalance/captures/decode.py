@@ -266,7 +266,8 @@ class Decoder:
             raise Rejected("receive_time_unit", f"{len(head)} digits where the file has "
                                                 f"{self._digits}")
         found = binance.parse(payload, self._market)
-        if isinstance(found, Decoded) and found.symbol is None and self._only_symbol is None:
+        alone = self._only_symbol is not None and len(self.instruments) <= 1
+        if isinstance(found, Decoded) and found.symbol is None and not alone:
             raise Rejected("snapshot_without_symbol", "the capture holds several instruments and "
                                                       "the snapshot names none")
         return int(head) * self._scale, found

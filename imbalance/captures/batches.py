@@ -1,0 +1,189 @@
+"""From the decoder's columns to Arrow batches in the schemas of the raw tables."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from imbalance.captures.clocks import NO_TIME, SOURCES
+from imbalance.captures.decode import Account, BadLine, Chunk, Decoder, Times
+from imbalance.captures.probe import Probe
+
+
+class Batches:
+    """Makes batches of one capture's chunks.
+
+    Parameters
+    ----------
+    capture_id : the capture.
+    instruments : the decoder's list, which grows while it decodes.
+    multipliers : quote units per contract by instrument; None where sizes are in base units.
+    """
+
+    def __init__(
+        self, capture_id: str, instruments: list[str], multipliers: dict[str, float | None]
+    ) -> None:
+        self._capture_id = capture_id
+        self._instruments = instruments
+        self._multipliers = multipliers
+
+    def tables(self, chunk: Chunk) -> dict[str, tuple[Any, pa.Table]]:
+        """By table: the event times (int64 ns) and the rows of a chunk."""
+        return {
+            "raw.book_updates": self._books(chunk.books),
+            "raw.trades": self._trades(chunk.trades),
+            "raw.quotes": self._quotes(chunk.quotes),
+            "raw.derivative_ticks": self._marks(chunk.marks),
+        }
+
+    def _common(self, times: Times) -> tuple[dict[str, Any], dict[str, Any]]:
+        n = len(times)
+        head = {"instrument": _repeated(self._instruments, times.instrument)}
+        tail = {
+            "exchange_time": _time(times.exchange),
+            "transaction_time": _time(times.transaction),
+            "receive_time": _time(times.receive),
+            "event_time": _time(times.event),
+            "time_source": _repeated(list(SOURCES), times.source),
+            "available_at": _time(times.available),
+            "capture_id": pa.repeat(self._capture_id, n),
+            "line": pa.array(times.line),
+        }
+        return head, tail
+
+    def _books(self, books: tuple[Any, ...]) -> tuple[Any, pa.Table]:
+        times, snapshot, ids, bid_offsets, ask_offsets, *levels = books
+        head, tail = self._common(times)
+        bids = pa.array(bid_offsets.astype(np.int32))
+        asks = pa.array(ask_offsets.astype(np.int32))
+        lists = [
+            pa.ListArray.from_arrays(offsets, pa.array(values))
+            for offsets, values in zip((bids, bids, asks, asks), levels, strict=True)
+        ]
+        return times.event, pa.table(
+            {
+                **head,
+                "kind": _repeated(["diff", "snapshot"], snapshot.astype(np.uint8)),
+                "first_update_id": _nullable(ids[:, 0]),
+                "last_update_id": pa.array(np.ascontiguousarray(ids[:, 1])),
+                "previous_update_id": _nullable(ids[:, 2]),
+                **dict(zip(("bid_prices", "bid_sizes", "ask_prices", "ask_sizes"), lists,
+                           strict=True)),
+                **tail,
+            }
+        )
+
+    def _trades(self, trades: tuple[Any, ...]) -> tuple[Any, pa.Table]:
+        times, aggregate, identity, values, maker = trades
+        head, tail = self._common(times)
+        price, size = np.ascontiguousarray(values[:, 0]), np.ascontiguousarray(values[:, 1])
+        base = size.copy()
+        for position, instrument in enumerate(self._instruments):
+            multiplier = self._multipliers.get(instrument)
+            if multiplier is not None:
+                mine = times.instrument == position
+                base[mine] = size[mine] * multiplier / price[mine]
+        return times.event, pa.table(
+            {
+                **head,
+                "kind": _repeated(["trade", "aggregate_trade"], aggregate.astype(np.uint8)),
+                "trade_id": pa.array(identity),
+                "price": pa.array(price),
+                "size": pa.array(size),
+                "size_base": pa.array(base),
+                # the buyer was the maker: the aggressor sold
+                "side": _repeated(["buy", "sell"], maker.astype(np.uint8)),
+                **tail,
+            }
+        )
+
+    def _quotes(self, quotes: tuple[Any, ...]) -> tuple[Any, pa.Table]:
+        times, identity, values = quotes
+        head, tail = self._common(times)
+        names = ("bid_price", "bid_size", "ask_price", "ask_size")
+        return times.event, pa.table(
+            {
+                **head,
+                "update_id": pa.array(identity),
+                **{
+                    name: pa.array(np.ascontiguousarray(values[:, k]))
+                    for k, name in enumerate(names)
+                },
+                **tail,
+            }
+        )
+
+    def _marks(self, marks: tuple[Any, ...]) -> tuple[Any, pa.Table]:
+        times, values = marks
+        head, tail = self._common(times)
+        names = ("mark_price", "index_price", "settlement_price", "funding_rate")
+        columns = {
+            name: pa.array(np.ascontiguousarray(values[:, k]), from_pandas=True)
+            for k, name in enumerate(names)
+        }
+        due = np.where(np.isnan(values[:, 4]), NO_TIME, values[:, 4] * 1e6).astype(np.int64)
+        return times.event, pa.table(
+            {**head, **columns, "next_funding_time": _time(due), **tail}
+        )
+
+
+def account_row(
+    path: str, found: Probe, decoder: Decoder, span: tuple[int | None, int | None]
+) -> dict[str, Any]:
+    """The row of `raw.captures` of a capture that has been decoded to its end."""
+    account: Account = decoder.account
+    return {
+        "capture_id": found.capture_id,
+        "sha256": found.sha256,
+        "path": path,
+        "size_bytes": found.size_bytes,
+        "text_bytes": account.text_bytes,
+        "format": found.format,
+        "compression": found.compression,
+        "venue": found.venue,
+        "receive_time_unit": found.unit,
+        "state": found.state,
+        "reason": found.reason,
+        "lines_read": account.lines_read,
+        "lines_decoded": account.decoded.total(),
+        "lines_ignored": account.ignored.total(),
+        "lines_quarantined": account.quarantined.total(),
+        "ignored_by_rule": json.dumps(account.ignored, sort_keys=True),
+        "decoded_by_kind": json.dumps(account.decoded, sort_keys=True),
+        "quarantined_by_reason": json.dumps(account.quarantined, sort_keys=True),
+        "instruments": json.dumps(sorted(decoder.instruments)),
+        "fields_unknown": json.dumps(account.unknown_fields, sort_keys=True),
+        "first_event_time": span[0],
+        "last_event_time": span[1],
+        "clock_skew_ns": decoder.clock_skew,
+    }
+
+
+def bad_row(capture_id: str, path: str, bad: BadLine) -> dict[str, Any]:
+    """The row of `raw.quarantine` of a line."""
+    return {"capture_id": capture_id, "path": path, **vars(bad)}
+
+
+def _repeated(words: list[str], codes: Any) -> pa.Array:
+    """Strings by code."""
+    if not words:
+        return pa.array([], pa.string())
+    if len(codes) and len(words) > 1 and (codes == codes[0]).all():
+        return pa.repeat(words[int(codes[0])], len(codes))
+    return pa.repeat(words[0], len(codes)) if len(words) == 1 else pa.array(words).take(
+        pa.array(codes)
+    )
+
+
+def _time(values: Any) -> pa.Array:
+    missing = values == NO_TIME
+    mask = missing if missing.any() else None
+    return pa.array(values, pa.int64(), mask=mask).cast(pa.timestamp("ns"))
+
+
+def _nullable(values: Any) -> pa.Array:
+    missing = values < 0
+    return pa.array(np.ascontiguousarray(values), mask=missing if missing.any() else None)

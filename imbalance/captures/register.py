@@ -1,0 +1,162 @@
+"""Taking note of capture files: every file is known by its bytes, none is copied or changed.
+
+A file that cannot be used is noted too, with the reason, in `raw.captures` and `raw.quarantine`.
+Decoding happens later, in `build.py`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imbalance.captures.probe import IGNORED_NAMES, Probe, probe
+from imbalance.errors import UserError
+from imbalance.progress import SILENT, Progress
+from imbalance.store.ledger import CaptureFile
+from imbalance.store.store import Store
+from imbalance.store.task import TaskContext, materialise
+
+DAY_NS = 86_400_000_000_000
+
+MARGIN_NS = 60_000_000_000
+"""Clocks differ: a capture is looked into for a day when it comes within a minute of it."""
+
+VERSION = "capture-1"
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What became of one file: `new`, `known` (same path), `same_bytes` (another name of bytes
+    known already), `refused` (noted, not usable) or `ignored` (by name)."""
+
+    path: str
+    status: str
+    capture_id: str | None = None
+    venue: str = ""
+    reason: str | None = None
+
+
+def register(
+    store: Store, paths: Sequence[str | os.PathLike[str]], progress: Progress = SILENT
+) -> list[Registration]:
+    """Register files and all files in directories.
+
+    Raises
+    ------
+    UserError
+        If a path does not exist or cannot be read, a directory holds no capture, or the paths
+        named hold none that can be used.
+    """
+    found = []
+    for given in paths:
+        path = Path(given).absolute()
+        if not path.exists():
+            raise UserError(f"there is no file or directory {str(given)!r}",
+                            allowed="capture files or directories of them")
+        files = list(_files(path))
+        results = [_register_file(store, file, progress) for file in files]
+        if not any(r.status != "ignored" for r in results):
+            raise UserError(f"{str(given)!r} holds no captures", where=str(path),
+                            allowed="files of lines `<receive time> <websocket JSON>`, plain or "
+                                    "gzip", fix="imbalance run --help")
+        found.extend(results)
+    return found
+
+
+def days_of(capture: CaptureFile) -> list[str]:
+    """The UTC days a capture may hold events of."""
+    if capture.first_day is None or capture.last_day is None:
+        return []
+    first = datetime.date.fromisoformat(capture.first_day)
+    last = datetime.date.fromisoformat(capture.last_day)
+    return [
+        (first + datetime.timedelta(days=k)).isoformat() for k in range((last - first).days + 1)
+    ]
+
+
+def day_of(time_ns: int) -> str:
+    """The UTC day of a time."""
+    epoch = datetime.date(1970, 1, 1)
+    return (epoch + datetime.timedelta(days=time_ns // DAY_NS)).isoformat()
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+        return
+    try:
+        names = sorted(os.listdir(path))
+    except OSError as error:
+        raise UserError(f"the directory cannot be read: {error.strerror}", where=str(path)) from None
+    for name in names:
+        child = path / name
+        if child.is_symlink() and child.is_dir():
+            continue  # a link to a directory above would never end
+        if child.is_dir() or child.is_file():
+            yield from _files(child)
+
+
+def _register_file(store: Store, path: Path, progress: Progress) -> Registration:
+    if IGNORED_NAMES.match(path.name):
+        return Registration(str(path), "ignored", reason="not a capture, by its name")
+    try:
+        status = path.stat()
+        known = store.ledger.known_capture(str(path), status.st_size, status.st_mtime_ns)
+        if known is not None:
+            return Registration(str(path), "known", known)
+        progress.advance(note=f"reading {path.name}")
+        found = probe(path)
+    except OSError as error:
+        raise UserError(f"the file cannot be read: {error.strerror or error}", where=str(path),
+                        fix="check its permissions and that it is whole") from None
+    progress.advance(bytes=found.size_bytes)
+    first = last = None
+    if found.state != "refused" and found.first_time is not None and found.last_time is not None:
+        low, high = sorted((found.first_time, found.last_time))
+        first, last = day_of(low - MARGIN_NS), day_of(high + MARGIN_NS)
+    new = store.ledger.register_capture(
+        CaptureFile(found.capture_id, found.sha256, str(path), found.size_bytes,
+                    status.st_mtime_ns, found.format or "unknown", found.venue, first, last)
+    )
+    if found.state == "refused":
+        note_refused(store, path, found)
+        return Registration(str(path), "refused", found.capture_id, found.venue, found.reason)
+    return Registration(str(path), "new" if new else "same_bytes", found.capture_id, found.venue,
+                        found.reason)
+
+
+def note_refused(store: Store, path: Path, found: Probe) -> None:
+    """Write the capture's row and the one quarantine row that stands for the whole file."""
+    import pyarrow as pa
+
+    def build(context: TaskContext) -> None:
+        captures, quarantine = store.table("raw.captures"), store.table("raw.quarantine")
+        row = {
+            "capture_id": found.capture_id, "sha256": found.sha256, "path": str(path),
+            "size_bytes": found.size_bytes, "text_bytes": found.text_bytes,
+            "format": found.format or "unknown", "compression": found.compression,
+            "venue": found.venue or "unknown", "receive_time_unit": found.unit or "ns",
+            "state": "refused", "reason": found.reason, "lines_read": 0, "lines_decoded": 0,
+            "lines_ignored": 0, "lines_quarantined": 0, "ignored_by_rule": "{}",
+            "decoded_by_kind": "{}", "quarantined_by_reason": json.dumps({"whole_file": 1}),
+            "instruments": "[]", "fields_unknown": "{}", "first_event_time": None,
+            "last_event_time": None, "clock_skew_ns": None,
+        }  # fmt: skip
+        context.writer("raw.captures").write(
+            pa.Table.from_pylist([row], captures.arrow_schema())
+        )
+        bad = {
+            "capture_id": found.capture_id, "path": str(path), "line": 0, "byte_offset": 0,
+            "byte_length": found.size_bytes, "reason": "whole_file",
+            "detail": found.reason or "", "text_sha256": found.sha256, "text_start": "",
+        }  # fmt: skip
+        context.writer("raw.quarantine").write(
+            pa.Table.from_pylist([bad], quarantine.arrow_schema())
+        )
+
+    materialise(store, outputs=("raw.captures", "raw.quarantine"), partition=found.capture_id,
+                inputs=(), version=VERSION, build=build)

@@ -1,0 +1,13 @@
+-- One row per quote out of several captures: the earliest receipt wins.
+select * exclude (receipt_rank)
+from (
+    select
+        *,
+        row_number() over (
+            partition by instrument, update_id
+            order by available_at, receive_time, capture_id, line
+        ) as receipt_rank
+    from read_parquet($spool)
+)
+where receipt_rank = 1
+order by instrument, update_id
