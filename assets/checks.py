@@ -1,0 +1,56 @@
+"""The check every table has: its rows keep the promises of the registry.
+
+Keys, nulls, ranges, allowed values, order of times, nothing where a bar is poisoned: the rules are
+those of the gate (`imbalance.store.gate`), which applies them again before anything is published.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+
+from assets.execute import Check, check_specs
+from imbalance import catalog
+from imbalance.store.gate import check_partition
+from imbalance.store.gate_rules import row_rules
+from imbalance.store.store import Store
+
+NAME = "registry_rules"
+SHOWN = 5
+
+
+def specs(
+    table: str, partitions: dg.PartitionsDefinition | None, suffix: str = ""
+) -> list[dg.AssetCheckSpec]:
+    """The check of a table; `suffix` as in the asset's name."""
+    rules = len(row_rules(catalog.table(table)))
+    return check_specs(
+        table + suffix,
+        {NAME: f"{rules} rules of the registry: key, nulls, ranges, allowed values, order of "
+               "times. A failure shows rule, column, count and sample rows."},
+        partitions,
+    )
+
+
+def run(store: Store, table: str, partition: str) -> list[Check]:
+    """The check of a table on one partition; none where there is no file."""
+    declared = catalog.table(table)
+    entry = store.ledger.current(table, partition)
+    if entry is None or entry.file is None:
+        return []
+    findings = check_partition(declared, partition, entry, store.home.file(entry.file))
+    rules = len(row_rules(declared)) + 2
+    metadata: dict[str, Any] = {"rows": entry.row_count, "rules": rules, "broken": len(findings)}
+    if findings:
+        metadata["sample"] = dg.MetadataValue.md("\n\n".join(
+            f"**{f.rule}** on `{f.column}` ({f.promise}): {f.count} rows\n\n"
+            + "\n".join(f"    {dict(row)}" for row in f.sample)
+            for f in findings[:SHOWN]
+        ))
+    return [Check(
+        table, NAME, passed=not findings,
+        description="; ".join(f"{f.rule} on {f.column}: {f.count} rows" for f in findings[:SHOWN])
+        or f"{entry.row_count:,} rows keep all {rules} rules",
+        metadata=metadata,
+    )]

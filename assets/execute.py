@@ -1,0 +1,191 @@
+"""Working through the partitions of one step: what every asset module does the same way.
+
+A run may stand for one partition or for a range of them in one process. Each partition is done by
+itself: one that fails is noted and the others go on; the step fails at the end and says which.
+Nothing here knows a layer.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+from dagster import AssetCheckEvaluation
+
+from imbalance.errors import UserError
+from imbalance.store.task import TaskResult
+
+from assets.specs import asset_key, row_metadata
+
+CAPTURE_RETRIES = 3
+CAPTURE_DELAY_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Check:
+    """Outcome of a check on one partition of a table."""
+
+    table: str
+    name: str
+    passed: bool
+    description: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    blocking: bool = True
+
+
+@dataclass(frozen=True)
+class Done:
+    """What one partition's task did: its result, more metadata by table, and its checks."""
+
+    result: TaskResult
+    metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    checks: Sequence[Check] = ()
+
+
+def work_through(
+    context: dg.AssetExecutionContext,
+    partitions: Sequence[str],
+    do: Callable[[str], Done],
+    *,
+    assets: Mapping[str, dg.AssetKey],
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """Do each partition, note rows and checks by partition, and report the assets at the end.
+
+    Parameters
+    ----------
+    partitions : keys in the order in which they depend on one another.
+    do : does one of them.
+    assets : table → asset to be reported.
+
+    Raises
+    ------
+    dagster.Failure
+        After all partitions have been tried, when one or more failed.
+    """
+    failed: dict[str, str] = {}
+    checks: list[tuple[str, Check]] = []
+    for partition in partitions:
+        try:
+            done = do(partition)
+        except Exception as error:  # noqa: BLE001 - reported below with its partition
+            context.log.exception(f"{partition} failed")
+            failed[partition] = f"{type(error).__name__}: {error}"
+            continue
+        context.log.info(f"{partition}: {done.result.status} in {done.result.seconds:.2f} s")
+        for table, key in assets.items():
+            context.add_asset_metadata(
+                {
+                    **row_metadata(done.result.rows.get(table, 0), done.metadata.get(table)),
+                    "seconds": done.result.seconds,
+                    "status": done.result.status,
+                },
+                asset_key=key,
+                partition_key=partition if context.has_partition_key_range else None,
+            )
+        checks += [(partition, check) for check in done.checks]
+    if failed:
+        raise dg.Failure(
+            description=f"{len(failed)} of {len(partitions)} partitions failed: "
+            + "; ".join(f"{partition}: {message}" for partition, message in failed.items()),
+            metadata={"failed_partitions": list(failed)},
+            allow_retries=False,
+        )
+    yield from _report(context, partitions, checks, assets)
+
+
+def _report(
+    context: dg.AssetExecutionContext,
+    partitions: Sequence[str],
+    checks: Sequence[tuple[str, Check]],
+    assets: Mapping[str, dg.AssetKey],
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    # In a range, Dagster records a check once for the whole step: what it was for each partition is
+    # recorded beside it.
+    if len(partitions) > 1:
+        for partition, check in checks:
+            context.log_event(
+                AssetCheckEvaluation(
+                    asset_key=assets[check.table],
+                    check_name=check.name,
+                    passed=check.passed,
+                    metadata=_values(check.metadata),
+                    description=check.description,
+                    partition=partition,
+                    blocking=check.blocking,
+                )
+            )
+    for table, key in assets.items():
+        yield dg.MaterializeResult(
+            asset_key=key, check_results=list(_summaries(key, [c for c in checks if c[1].table == table]))
+        )
+
+
+def _summaries(
+    key: dg.AssetKey, checks: Sequence[tuple[str, Check]]
+) -> Iterator[dg.AssetCheckResult]:
+    names = list(dict.fromkeys(check.name for _, check in checks))
+    for name in names:
+        of_name = [(partition, check) for partition, check in checks if check.name == name]
+        bad = [(partition, check) for partition, check in of_name if not check.passed]
+        shown = (bad or of_name)[0][1]
+        yield dg.AssetCheckResult(
+            passed=not bad,
+            asset_key=key,
+            check_name=name,
+            description="; ".join(f"{p}: {c.description}" for p, c in bad) or shown.description,
+            metadata={
+                **_totals([check.metadata for _, check in of_name]),
+                "partitions": len(of_name),
+                **({"failed_partitions": [p for p, _ in bad]} if bad else {}),
+            },
+        )
+
+
+def _totals(metadata: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Numbers summed over the partitions; anything else as it was last."""
+    total: dict[str, Any] = {}
+    for one in metadata:
+        for name, value in one.items():
+            if isinstance(value, int | float) and isinstance(total.get(name), int | float):
+                total[name] += value
+            else:
+                total[name] = value
+    return total
+
+
+def _values(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: dg.MetadataValue.json(v) if isinstance(v, dict | list) else v
+            for name, v in metadata.items()}
+
+
+def check_specs(
+    table: str, names: Mapping[str, str], partitions: dg.PartitionsDefinition | None
+) -> list[dg.AssetCheckSpec]:
+    """Blocking checks of a table, by name and description, partitioned like it."""
+    return [
+        dg.AssetCheckSpec(
+            name, asset=asset_key(table), description=text, blocking=True,
+            partitions_def=partitions,
+        )
+        for name, text in names.items()
+    ]
+
+
+def retry_reading(context: dg.AssetExecutionContext, error: OSError) -> dg.RetryRequested:
+    """Another try at reading captures: a share that is away, a disk that is busy.
+
+    The wait doubles each time and is spread by half, so that many tasks do not come back at once.
+    """
+    wait = CAPTURE_DELAY_SECONDS * 2**context.retry_number * random.uniform(0.5, 1.5)  # noqa: S311
+    context.log.warning(f"reading captures failed ({error}); again in {wait:.1f} s")
+    return dg.RetryRequested(max_retries=CAPTURE_RETRIES, seconds_to_wait=wait)
+
+
+def is_reading_problem(error: BaseException) -> bool:
+    """Whether trying again may help: the operating system refused, and not what was asked for."""
+    return isinstance(error, OSError) and not isinstance(
+        error, FileNotFoundError | PermissionError | UserError
+    )

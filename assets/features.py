@@ -1,0 +1,96 @@
+"""The features layer: bars of five sizes with every published measure, by day and venue.
+
+Formulas and queries are in `imbalance.features` and `sql/features`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+
+from assets import checks
+from assets.execute import Done, work_through
+from assets.partitions import Partitions, previous_day, split
+from assets.specs import asset_key, spec
+from imbalance import catalog
+from imbalance.features.build import FEATURE_OUTPUTS
+from imbalance.features.tasks import features_task
+from imbalance.tasks import read_current
+from imbalance.warehouse import Warehouse
+
+UPSTREAM = ("book.bars_100ms", "raw.trades", "raw.quotes")
+CARRIED = ("features.order_flow_moments",)
+"""Tables of the day before which a day reads: weights come from the past only."""
+
+FRESHNESS = dg.FreshnessPolicy.time_window(
+    fail_window=timedelta(hours=50), warn_window=timedelta(hours=26)
+)
+
+
+def build(partitions: Partitions) -> list[dg.AssetsDefinition]:
+    """The step that makes the bars."""
+    upstream = [asset_key(name) for name in UPSTREAM]
+
+    def deps(name: str) -> list[Any]:
+        if name in CARRIED:
+            return [*upstream, dg.AssetDep(asset_key(name), partition_mapping=previous_day())]
+        return list(upstream)
+
+    @dg.multi_asset(
+        name="features",
+        specs=[
+            spec(catalog.table(name), deps=deps(name), kinds={"duckdb", "sql", "numba", "parquet"},
+                 freshness_policy=FRESHNESS)
+            for name in FEATURE_OUTPUTS
+        ],
+        check_specs=[
+            s for name in FEATURE_OUTPUTS for s in checks.specs(name, partitions.days_and_venues)
+        ],
+        partitions_def=partitions.days_and_venues,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        op_tags={"layer": "features"},
+    )
+    def features(
+        context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
+    ) -> Iterator[Any]:
+        store = warehouse.open()
+
+        def do(partition: str) -> Done:
+            day, venue = split(partition)
+            task = features_task(venue, day, warehouse.progress)
+            result = task.materialise(store, context.run_id)
+            return Done(
+                result,
+                metadata={
+                    name: _shares(store, name, partition) for name in FEATURE_OUTPUTS
+                    if name.startswith("features.bars_")
+                },
+                checks=[
+                    check for name in FEATURE_OUTPUTS
+                    for check in checks.run(store, name, partition)
+                ],
+            )
+
+        yield from work_through(
+            context, context.partition_keys, do,
+            assets={name: asset_key(name) for name in FEATURE_OUTPUTS},
+        )
+
+    return [features]
+
+
+def _shares(store: Any, name: str, partition: str) -> dict[str, Any]:
+    """Instruments, mean coverage and the share of bars that may not be used."""
+    import pyarrow.compute as pc
+
+    bars = read_current(store, name, partition, ["instrument", "coverage", "poisoned"])
+    if not bars.num_rows:
+        return {"instruments": 0}
+    return {
+        "instruments": pc.count_distinct(bars["instrument"]).as_py(),
+        "coverage": round(pc.mean(bars["coverage"]).as_py(), 6),
+        "poisoned_share": round(pc.mean(bars["poisoned"].cast("float64")).as_py(), 6),
+    }

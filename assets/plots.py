@@ -1,0 +1,86 @@
+"""Pictures and counts of the studies for the Dagster UI: small, since the event log keeps them.
+
+What a picture looks like is in `imbalance.report`; here it is chosen and packed.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from imbalance.tasks import read_current
+
+if TYPE_CHECKING:
+    from imbalance.report.queries import Choice, Source
+    from imbalance.store.store import Store
+
+LARGEST_BYTES = 45_000
+"""Of the PNG; base64 makes it a third larger, and 60 kB is the limit we set the event log."""
+
+PAIRS = 12
+RESPONSES = 4
+
+
+def refusals(store: Store, table: str, partition: str) -> dict[str, Any]:
+    """How many estimates there are, how many are significant and how many were refused."""
+    import pyarrow.compute as pc
+
+    rows = read_current(store, table, partition, ["reason", "q_value"])
+    refused = rows.num_rows - rows["reason"].null_count
+    reasons = pc.value_counts(rows["reason"].drop_null()).to_pylist() if refused else []
+    return {
+        "estimates": rows.num_rows - refused,
+        "significant_at_5_percent": int(pc.sum(pc.less_equal(rows["q_value"], 0.05)).as_py() or 0),
+        "refused": refused,
+        **({"refusals": dg.MetadataValue.json({r["values"]: r["counts"] for r in reasons})}
+           if reasons else {}),
+    }
+
+
+def of_study(store: Store, table: str, partition: str) -> dict[str, Any]:
+    """A picture of the study's strongest result, where there is one to show."""
+    from imbalance.report.queries import Source, choose_window
+
+    draw = {"studies.correlation": _heatmap, "studies.impulse_response": _responses}.get(table)
+    if draw is None:
+        return {}
+    with store.session() as session:
+        source = Source(session)
+        study = table.split(".", 1)[1]
+        windows = [
+            w for w in source.windows()
+            if (w.scope == "span") == (partition == "all")
+            and (partition == "all" or w.window_day == partition)
+        ]
+        window = choose_window(windows, study)
+        picture = draw(source, window) if window else None
+    if picture is None:
+        return {}
+    text = base64.b64encode(picture).decode()
+    return {"plot": dg.MetadataValue.md(f"![{study}](data:image/png;base64,{text})")}
+
+
+def _heatmap(source: Source, window: Choice) -> bytes | None:
+    from imbalance.report.figures import png_bytes
+    from imbalance.report.studies_charts import correlation_heatmap
+
+    measures = source.correlation_measures(window)
+    cells = source.correlation_cells(window, measures[0], PAIRS) if measures else []
+    if not cells:
+        return None
+    drawing = correlation_heatmap(cells, label="correlation by lag")
+    return png_bytes(drawing.figure, limit=LARGEST_BYTES)
+
+
+def _responses(source: Source, window: Choice) -> bytes | None:
+    from imbalance.report.figures import png_bytes
+    from imbalance.report.studies_charts import impulse_responses
+
+    responses = source.impulse_responses(window, RESPONSES)
+    if not responses:
+        return None
+    model = responses[0].model
+    drawing = impulse_responses([r for r in responses if r.model == model])
+    return png_bytes(drawing.figure, limit=LARGEST_BYTES)

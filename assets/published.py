@@ -1,0 +1,82 @@
+"""The published layer: one asset, the current generation, behind the gate.
+
+Gate and publication are `imbalance.store`'s. Only this asset has a pool, since there can be one
+publisher at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+
+from assets.specs import asset_key
+from imbalance import catalog
+from imbalance.store.gate import GateRefused
+from imbalance.warehouse import Warehouse
+
+GENERATION = dg.AssetKey(["published", "generation"])
+GATE = "gate"
+SHOWN = 20
+
+
+def build() -> list[dg.AssetsDefinition]:
+    """The step that validates and publishes."""
+    tables = [table for table in catalog.tables().values() if table.published]
+    spans = [f"{t.name}_span" for t in tables if t.layer == "studies" and t.partitioning == "day"]
+    names = [*(t.name for t in tables), *spans]
+
+    @dg.multi_asset(
+        name="publish",
+        specs=[
+            dg.AssetSpec(
+                GENERATION,
+                deps=[
+                    dg.AssetDep(asset_key(name), partition_mapping=dg.AllPartitionMapping())
+                    for name in names
+                ],
+                description="An immutable release of all published tables as native DuckDB tables "
+                "in one file, with a manifest of hashes. What fails the gate is not published and "
+                "the previous generation stays.\n\nTables: "
+                + ", ".join(f"`{table.name}`" for table in tables)
+                + '\n\nQuery it: `imbalance sql "from features.bars_1s limit 5" -g current`',
+                group_name="published",
+                kinds={"duckdb", "greatexpectations"},
+                owners=["team:store"],
+                freshness_policy=dg.FreshnessPolicy.time_window(
+                    fail_window=timedelta(hours=50), warn_window=timedelta(hours=26)
+                ),
+            )
+        ],
+        check_specs=[
+            dg.AssetCheckSpec(
+                GATE, asset=GENERATION, blocking=True,
+                description="Great Expectations suites and SQL invariants made from the registry, "
+                "on every partition that is new.",
+            )
+        ],
+        pool="publication",
+        op_tags={"layer": "published"},
+    )
+    def publication(
+        context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
+    ) -> Iterator[Any]:
+        from imbalance.store.generations import publish
+
+        try:
+            generation = publish(warehouse.open(), progress=warehouse.progress)
+        except GateRefused as refusal:
+            yield dg.AssetCheckResult(
+                passed=False, check_name=GATE, asset_key=GENERATION, description=refusal.what,
+                metadata={"findings": dg.MetadataValue.json(refusal.as_dict()["findings"][:SHOWN])},
+            )
+            raise
+        yield dg.MaterializeResult(
+            GENERATION,
+            metadata={"generation": generation.id},
+            check_results=[dg.AssetCheckResult(passed=True, check_name=GATE, asset_key=GENERATION)],
+        )
+
+    return [publication]

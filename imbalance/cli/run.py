@@ -1,0 +1,172 @@
+"""`imbalance run`: captures in, everything that follows from them brought up to date, published.
+
+The work is done by the Dagster application in one process; here it is started, shown and summed up.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imbalance.cli import output
+from imbalance.cli.application import Application, subcommand
+from imbalance.errors import UserError
+
+if TYPE_CHECKING:
+    from imbalance.cli.progress import ProgressBar
+    from imbalance.store.store import Store
+
+
+@subcommand("run")
+@click.argument("captures", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--from", "first", metavar="DAY", help="First day, YYYY-MM-DD, UTC.")
+@click.option("--to", "last", metavar="DAY", help="Last day.")
+@click.option("--venue", metavar="V", help="Only this venue.")
+def command(
+    application: Application, captures: tuple[Path, ...], first: str | None, last: str | None,
+    venue: str | None,
+) -> int:
+    """Register captures (files or directories), compute what is missing or stale, and publish.
+
+    What is up to date is left alone, so running it again costs little and is always safe; after
+    Ctrl-C or a crash the same command goes on where it was. Without CAPTURES it works on what is
+    registered already.
+
+    \b
+    Examples:
+      imbalance run ../captures/binance-202408
+      imbalance run day1.gz day2.gz
+      imbalance run --from 2024-08-08 --to 2024-08-09 --venue binance-futures
+      imbalance --home /data/w --json run captures
+
+    \b
+    JSON: {"status": "done" | "nothing_to_do", "captures": {...}, "partitions":
+           {"built", "unchanged", "failed"}, "bars": {table: rows}, "proof":
+           {"compared", "mismatched"}, "generation", "failures": [{"table",
+           "partition", "message"}], "seconds", "log", "exit_code"}
+    """
+    days = [_day(first, "--from"), _day(last, "--to")]
+    if days[0] and days[1] and days[0] > days[1]:
+        raise UserError(
+            f"--from {days[0]} is after --to {days[1]}", where="--from, --to",
+            allowed="a first day that is not after the last",
+        )
+    summary = run(application, captures, days[0], days[1], venue)
+    if application.json:
+        output.write_json(summary)
+    else:
+        click.echo(told(summary))
+    return int(summary["exit_code"])
+
+
+def run(
+    application: Application, captures: Sequence[Path], first: str | None = None,
+    last: str | None = None, venue: str | None = None,
+) -> dict[str, Any]:
+    """Register the captures and run the application; returns its summary."""
+    from imbalance.cli.process import checkout, run_application
+    from imbalance.cli.progress import ProgressBar
+
+    checkout()
+    for path in captures:
+        if not path.exists():
+            raise UserError(
+                f"there is no file or directory {str(path)!r}", where="CAPTURES",
+                allowed="capture files, or directories that hold some",
+            )
+    _ = application.config
+    store = application.store(create=bool(captures))
+    with ProgressBar("run") as progress:
+        found = _register(store, captures, progress)
+        _check_venue(store, venue)
+        arguments = [
+            option for name, value in (("--from", first), ("--to", last), ("--venue", venue))
+            if value for option in (name, value)
+        ]
+        summary = run_application(store.home, application.config_path, arguments, progress)
+    summary["captures"] = {**found, **summary.get("captures", {})}
+    return summary
+
+
+def _register(store: Store, captures: Sequence[Path], progress: ProgressBar) -> dict[str, int]:
+    from imbalance.captures.register import register
+
+    registrations = register(store, captures, progress) if captures else []
+    new = sum(1 for registration in registrations if registration.new)
+    return {"given": len(registrations), "new": new, "known": len(registrations) - new}
+
+
+def _check_venue(store: Store, venue: str | None) -> None:
+    from imbalance.errors import nearest
+
+    venues = sorted({capture.venue for capture in store.ledger.captures()})
+    if not venues:
+        raise UserError(
+            "no captures are registered in this home", where=str(store.home.root),
+            fix="imbalance run CAPTURES…",
+        )
+    if venue and venue not in venues:
+        close = nearest(venue, venues)
+        raise UserError(
+            f"no captures of venue {venue!r}" + (f"; did you mean {close!r}?" if close else ""),
+            where="--venue", allowed=", ".join(venues),
+        )
+
+
+def _day(text: str | None, option: str) -> str | None:
+    if text is None:
+        return None
+    try:
+        return datetime.date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise UserError(
+            f"{text!r} is no day", where=option, allowed="a day as YYYY-MM-DD, such as 2024-08-08"
+        ) from None
+
+
+def told(summary: dict[str, Any]) -> str:
+    """The summary as text."""
+    if summary["status"] == "nothing_to_do":
+        return (
+            f"nothing to do: all {summary['partitions']['unchanged']:,} partitions are current, "
+            f"generation {summary['generation']}"
+        )
+    captures, partitions, proof = (summary[k] for k in ("captures", "partitions", "proof"))
+    rows: list[tuple[str, str]] = [
+        ("captures", f"{output.count(captures['files'], 'file')}, {captures.get('new', 0)} new"),
+        (
+            "lines",
+            f"{captures['lines_read']:,} = {captures['lines_decoded']:,} decoded + "
+            f"{captures['lines_ignored']:,} ignored + {captures['lines_quarantined']:,} "
+            "quarantined",
+        ),
+        (
+            "partitions",
+            f"{partitions['built']:,} built, {partitions['unchanged']:,} current already, "
+            f"{partitions['failed']:,} failed",
+        ),
+        ("bars", ", ".join(f"{name.rpartition('_')[2]} {n:,}" for name, n in summary["bars"].items())),
+        (
+            "book proof",
+            f"{proof['compared']:,} comparisons with quotes, {proof['mismatched']:,} mismatches",
+        ),
+        ("generation", summary["generation"] or "none: see above"),
+        ("time", f"{summary['seconds']:.1f} s"),
+    ]
+    text = "\n".join(f"{name + ':':13}{value}" for name, value in rows)
+    if summary["failures"]:
+        text += "\n\nfailed:\n" + output.table(
+            ["table", "partition", "why"],
+            [[f["table"], f["partition"], f["message"]] for f in summary["failures"]], width=100,
+        )
+        text += f"\n\nall of it: {summary['log']}"
+    if captures["new_quarantined"]:
+        text += (
+            f"\n\n{output.count(captures['new_quarantined'], 'line')} newly quarantined: "
+            "imbalance sql \"from raw.quarantine\""
+        )
+    return text

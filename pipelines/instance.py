@@ -1,0 +1,89 @@
+"""The Dagster instance of a home: `<home>/dagster`, made once, and who is known to it.
+
+Six processes racing on a fresh SQLite home leave it unusable, hence the lock around the first
+opening. What the settings mean is said in deploy/dagster.yaml, from which they are copied.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import dagster as dg
+
+from assets.partitions import VENUES
+from imbalance.store.home import Home
+from imbalance.store.store import Store
+
+SETTINGS = Path(__file__).resolve().parent.parent / "deploy" / "dagster.yaml"
+PROCESS_TAG = "imbalance/process"
+
+
+def open_instance(home: Home) -> dg.DagsterInstance:
+    """The instance of the home, made when it is not there; one process at a time makes it."""
+    directory = home.dagster_dir
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / ".opening").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        settings = directory / "dagster.yaml"
+        if not settings.exists():
+            fresh = directory / ".dagster.yaml.new"
+            shutil.copyfile(SETTINGS, fresh)
+            fresh.rename(settings)
+        os.environ["DAGSTER_HOME"] = str(directory)
+        instance = dg.DagsterInstance.from_config(str(directory))
+        # The first question makes the tables of the event log.
+        instance.get_dynamic_partitions(str(VENUES.name))
+    return instance
+
+
+def add_venues(instance: dg.DagsterInstance, venues: Iterable[str]) -> None:
+    """Make the venues known as partitions; those that are stay."""
+    name = str(VENUES.name)
+    new = sorted(set(venues) - set(instance.get_dynamic_partitions(name)))
+    if new:
+        instance.add_dynamic_partitions(name, new)
+
+
+def process_tag() -> dict[str, str]:
+    """Tag by which a run is known to belong to this process."""
+    return {PROCESS_TAG: f"{socket.gethostname()}.{os.getpid()}"}
+
+
+def fail_orphans(instance: dg.DagsterInstance) -> int:
+    """Mark runs as failed whose process on this machine is no more; returns how many."""
+    orphans = 0
+    started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
+    for run in instance.get_runs(filters=started):
+        host, _, pid = run.tags.get(PROCESS_TAG, "").rpartition(".")
+        if host == socket.gethostname() and pid.isdigit() and not _alive(int(pid)):
+            instance.report_run_failed(run, f"the process {pid} that ran this is gone")
+            orphans += 1
+    return orphans
+
+
+def main(home: str) -> None:
+    """Make the instance of a home ready: tables, venues, no runs that nobody runs."""
+    store = Store.open(home)
+    with open_instance(store.home) as instance:
+        add_venues(instance, (capture.venue for capture in store.ledger.captures()))
+        fail_orphans(instance)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,36 @@
+"""The jobs: which assets are made together. When they run is in `schedules` and `sensors`.
+
+Three of them, since their partitions differ: days × venues, days, and none.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from assets import published, studies
+
+VENUE_DAYS = dg.define_asset_job(
+    "venue_days",
+    selection=dg.AssetSelection.groups("raw", "book", "features"),
+    description="Captures of a venue's day to features. Over a range it is one run in one process.",
+)
+
+STUDIES = dg.define_asset_job(
+    "studies",
+    selection=dg.AssetSelection.keys(*studies.DAY_ASSETS),
+    description="The studies of a day, over all venues.",
+)
+
+SPAN_STUDIES = dg.define_asset_job(
+    "span_studies",
+    selection=dg.AssetSelection.keys(*studies.SPAN_ASSETS),
+    description="The studies over the whole span of the home.",
+)
+
+PUBLICATION = dg.define_asset_job(
+    "publication",
+    selection=dg.AssetSelection.keys(published.GENERATION),
+    description="Validate everything current and release it as a generation.",
+)
+
+JOBS = (VENUE_DAYS, STUDIES, SPAN_STUDIES, PUBLICATION)
