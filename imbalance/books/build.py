@@ -1,0 +1,208 @@
+"""The book layer of a venue and day: every instrument's book rebuilt from `raw.book_updates`.
+
+One bad instrument never fails its venue: its intervals without a book are in `book.book_health`.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from imbalance.books.proof import QuoteProof
+from imbalance.books.rebuild import BookBuilder, ClosingBook, Rules
+from imbalance.books.state import Messages
+from imbalance.captures.build import captures_of, multiplier_of, partition_key
+from imbalance.captures.register import DAY_NS
+from imbalance.progress import SILENT, Progress
+from imbalance.store.store import Store
+from imbalance.store.task import TaskContext, TaskResult, is_current, materialise
+
+OUTPUTS = (
+    "book.book_states",
+    "book.book_health",
+    "book.closing_books",
+    "book.quote_agreement",
+    "book.bars_100ms",
+)
+
+VERSION = "book-1"
+
+_COLUMNS = (
+    "instrument", "kind", "first_update_id", "last_update_id", "previous_update_id", "event_time",
+    "available_at", "bid_prices", "bid_sizes", "ask_prices", "ask_sizes",
+)  # fmt: skip
+
+
+def book_inputs(store: Store, venue: str, day: str) -> list[tuple[str, str]]:
+    """Partitions a venue's book of a day is made of."""
+    key, before = partition_key(day, venue), partition_key(day_before(day), venue)
+    captures = [("raw.captures", c.capture_id) for c in captures_of(store, venue, day)]
+    return [("raw.book_updates", key), ("raw.quotes", key), ("book.closing_books", before),
+            *captures]
+
+
+def day_before(day: str) -> str:
+    """The UTC day before."""
+    return (datetime.date.fromisoformat(day) - datetime.timedelta(days=1)).isoformat()
+
+
+def _arguments(store: Store, venue: str, day: str) -> dict[str, Any]:
+    book = store.config.book
+    mine = {k: v for k, v in sorted(store.config.multipliers.items()) if k.startswith(venue + ":")}
+    return {
+        "outputs": OUTPUTS,
+        "partition": partition_key(day, venue),
+        "inputs": book_inputs(store, venue, day),
+        "version": VERSION,
+        "parameters": {
+            "levels": book.levels,
+            "silent_after_seconds": book.silent_after_seconds,
+            "multipliers": mine,
+        },
+    }
+
+
+def book_is_current(store: Store, venue: str, day: str) -> bool:
+    """Whether the book partitions of a venue and day are up to date."""
+    return is_current(store, **_arguments(store, venue, day))
+
+
+def materialise_book(
+    store: Store, venue: str, day: str, progress: Progress = SILENT, run: str | None = None
+) -> TaskResult:
+    """Bring the book layer of a venue and day up to date."""
+    return materialise(
+        store,
+        **_arguments(store, venue, day),
+        build=lambda context: _build(context, store, venue, day, progress),
+        run=run,
+    )
+
+
+def _build(
+    context: TaskContext, store: Store, venue: str, day: str, progress: Progress
+) -> Mapping[str, Any]:
+    start = (datetime.date.fromisoformat(day) - datetime.date(1970, 1, 1)).days * DAY_NS
+    key = partition_key(day, venue)
+    opening = _closing_books(context.read("book.closing_books",
+                                          partition_key(day_before(day), venue)))
+    builders: dict[str, BookBuilder] = {}
+    proofs: dict[str, QuoteProof] = {}
+    until = _last_moment(context, store, venue, day, start)
+    quotes = context.path("raw.quotes", key)
+    progress.advance(note=f"rebuilding books of {venue} on {day}")
+
+    def sink(table: str, rows: pa.Table) -> None:
+        context.writer(table).write(rows)
+
+    for batch in context.batches("raw.book_updates", key, _COLUMNS, batch_rows=16_384):
+        for instrument, rows in by_instrument(batch):
+            if instrument not in builders:
+                rules = rules_of(store, instrument)
+                builders[instrument] = BookBuilder(
+                    instrument, rules, sink, opening.get(instrument), start
+                )
+                proofs[instrument] = QuoteProof(instrument, quotes)
+            builder = builders[instrument]
+            builder.feed(messages_of(rows))
+            proofs[instrument].compare(*builder.take_proofs())
+        progress.advance(events=batch.num_rows)
+    closing = {name: builder.finish(until) for name, builder in sorted(builders.items())}
+    held = {name: book for name, book in closing.items() if book is not None}
+    # an instrument without a message all day keeps its book: the next day's chain will prove it
+    held |= {name: book for name, book in opening.items() if name not in builders}
+    context.writer("book.closing_books").write(_closing_table(store, held))
+    context.writer("book.quote_agreement").write(
+        pa.Table.from_pylist(
+            [proof.row() for _, proof in sorted(proofs.items())],
+            store.table("book.quote_agreement").arrow_schema(),
+        )
+    )
+    return {
+        "instruments": sorted(builders),
+        "compared": sum(proof.compared for proof in proofs.values()),
+        "mismatched": sum(proof.mismatched for proof in proofs.values()),
+    }
+
+
+def rules_of(store: Store, instrument: str) -> Rules:
+    """Rules of an instrument by its venue and the configuration."""
+    return Rules(
+        futures=not instrument.startswith("binance:"),
+        multiplier=multiplier_of(store.config, instrument),
+        levels=store.config.book.levels,
+        silence_ns=int(store.config.book.silent_after_seconds * 1e9),
+    )
+
+
+def by_instrument(batch: pa.RecordBatch) -> list[tuple[str, pa.RecordBatch]]:
+    """Rows of a batch by instrument, in their order."""
+    names = batch.column("instrument").dictionary_encode()
+    words = names.dictionary.to_pylist()
+    if len(words) == 1:
+        return [(words[0], batch)]
+    codes = names.indices.to_numpy()
+    return [
+        (word, batch.take(pa.array(np.flatnonzero(codes == code))))
+        for code, word in enumerate(words)
+    ]
+
+
+def messages_of(batch: pa.RecordBatch) -> Messages:
+    """The kernel's view of rows of `raw.book_updates` of one instrument."""
+    lists = [batch.column(name) for name in ("bid_prices", "bid_sizes", "ask_prices", "ask_sizes")]
+    ids = np.stack(
+        [
+            batch.column(name).fill_null(-1).to_numpy(zero_copy_only=False)
+            for name in ("first_update_id", "last_update_id", "previous_update_id")
+        ],
+        axis=1,
+    )
+    first = [column.offsets[0].as_py() if len(column) else 0 for column in lists]
+    offsets = [column.offsets.to_numpy() - start for column, start in zip(lists, first,
+                                                                         strict=True)]
+    values = [column.flatten().to_numpy() for column in lists]
+    times = [
+        batch.column(name).cast(pa.int64()).to_numpy() for name in ("event_time", "available_at")
+    ]
+    snapshot = np.asarray(pa.compute.equal(batch.column("kind"), "snapshot"))
+    return Messages(snapshot, np.ascontiguousarray(ids, np.int64), *times, offsets[0], offsets[2],
+                    *values)
+
+
+def _last_moment(context: TaskContext, store: Store, venue: str, day: str, start: int) -> int:
+    """The last moment the day's captures tell of, at most the day's end."""
+    ends = [0]
+    for capture in captures_of(store, venue, day):
+        rows = context.read("raw.captures", capture.capture_id, ["last_event_time"])
+        ends += [t for t in rows["last_event_time"].cast(pa.int64()).to_pylist() if t is not None]
+    return min(max(ends), start + DAY_NS)
+
+
+def _closing_books(rows: pa.Table) -> dict[str, ClosingBook]:
+    found = {}
+    for row in rows.to_pylist():
+        levels = [np.array(row[name], float) for name in
+                  ("bid_prices", "bid_sizes", "ask_prices", "ask_sizes")]
+        found[row["instrument"]] = ClosingBook(
+            _ns(row["event_time"]), _ns(row["available_at"]), row["update_id"], row["known_low"],
+            row["known_high"], *levels,
+        )  # fmt: skip
+    return found
+
+
+def _ns(value: Any) -> int:
+    return int(np.datetime64(value, "ns").astype(np.int64))
+
+
+def _closing_table(store: Store, books: Mapping[str, ClosingBook]) -> pa.Table:
+    schema = store.table("book.closing_books").arrow_schema()
+    rows = [{"instrument": name, **vars(book)} for name, book in sorted(books.items())]
+    for row in rows:
+        for name in ("bid_prices", "bid_sizes", "ask_prices", "ask_sizes"):
+            row[name] = row[name].tolist()
+    return pa.Table.from_pylist(rows, schema)

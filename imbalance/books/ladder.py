@@ -1,0 +1,272 @@
+"""Price levels of one book in integer ticks: a window of sizes with an occupancy bitmap, and a
+hash table for prices far from the market. Knows nothing of messages, time or features.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from imbalance.kernels import inline, jit, leading_zeros, trailing_zeros
+
+BID, ASK = 0, 1
+
+# places in `Ladder.meta`
+BASE, WIDTH, BEST_BID, BEST_ASK, FAR_USED, MISPLACED = range(6)
+
+WINDOW_SHARE = 0.06
+"""Width of the window as a share of the price: ±300 bps, more than the widest depth band."""
+
+_NARROWEST, _WIDEST = 1 << 14, 1 << 20
+
+
+class Ladder(NamedTuple):
+    """`sizes`, `bits` and `summary` are (2, n): bids, asks. A bit says that a tick is populated, a
+    summary bit that a word of bits is not zero. `far_key` is 0 where free, else
+    tick · 2 + side + 1; a far level that was removed keeps its key with size 0."""
+
+    meta: Any
+    sizes: Any
+    bits: Any
+    summary: Any
+    far_key: Any
+    far_size: Any
+
+
+def new_ladder(centre: int, far_room: int = 1 << 12) -> Ladder:
+    """An empty ladder whose window is centred on a price of that many ticks."""
+    width = _NARROWEST
+    while width < WINDOW_SHARE * centre and width < _WIDEST:
+        width *= 2
+    meta = np.zeros(8, np.int64)
+    meta[BASE] = centre - width // 2
+    meta[WIDTH] = width
+    meta[BEST_BID] = meta[BEST_ASK] = -1
+    return Ladder(
+        meta,
+        np.zeros((2, width)),
+        np.zeros((2, width // 64), np.uint64),
+        np.zeros((2, max(1, width // 4096)), np.uint64),
+        np.zeros(far_room, np.int64),
+        np.zeros(far_room),
+    )
+
+
+@inline
+def _far_slot(ladder: Ladder, key: int) -> int:
+    mask = len(ladder.far_key) - 1
+    slot = (key * 0x9E3779B97F4A7C1) >> 20 & mask
+    while ladder.far_key[slot] != 0 and ladder.far_key[slot] != key:
+        slot = (slot + 1) & mask
+    return slot
+
+
+@inline
+def next_below(ladder: Ladder, side: int, index: int) -> int:
+    """The highest populated place of the window at or below `index`; −1 if there is none."""
+    if index < 0:
+        return -1
+    word = index >> 6
+    bits = ladder.bits[side, word] << np.uint64(63 - (index & 63))
+    if bits != 0:
+        return index - leading_zeros(bits)
+    word -= 1
+    if word < 0:
+        return -1
+    block = word >> 6
+    summary = ladder.summary[side, block] << np.uint64(63 - (word & 63))
+    if summary != 0:
+        word -= leading_zeros(summary)
+    else:
+        block -= 1
+        while block >= 0 and ladder.summary[side, block] == 0:
+            block -= 1
+        if block < 0:
+            return -1
+        word = (block << 6) + 63 - leading_zeros(ladder.summary[side, block])
+    return (word << 6) + 63 - leading_zeros(ladder.bits[side, word])
+
+
+@inline
+def next_above(ladder: Ladder, side: int, index: int) -> int:
+    """The lowest populated place of the window at or above `index`; −1 if there is none."""
+    words = ladder.bits.shape[1]
+    word = index >> 6
+    if word >= words:
+        return -1
+    bits = ladder.bits[side, word] >> np.uint64(index & 63)
+    if bits != 0:
+        return index + trailing_zeros(bits)
+    word += 1
+    if word >= words:
+        return -1
+    block = word >> 6
+    summary = ladder.summary[side, block] >> np.uint64(word & 63)
+    if summary != 0:
+        word += trailing_zeros(summary)
+    else:
+        block += 1
+        while block < ladder.summary.shape[1] and ladder.summary[side, block] == 0:
+            block += 1
+        if block >= ladder.summary.shape[1]:
+            return -1
+        word = (block << 6) + trailing_zeros(ladder.summary[side, block])
+    return (word << 6) + trailing_zeros(ladder.bits[side, word])
+
+
+@inline
+def set_level(ladder: Ladder, side: int, tick: int, size: float) -> float:
+    """Put a size at a price (0 removes it) and return the size before."""
+    meta = ladder.meta
+    index = tick - meta[BASE]
+    if 0 <= index < meta[WIDTH]:
+        before = ladder.sizes[side, index]
+        ladder.sizes[side, index] = size
+        if size > 0.0:
+            if before == 0.0:
+                ladder.bits[side, index >> 6] |= np.uint64(1) << np.uint64(index & 63)
+                ladder.summary[side, index >> 12] |= np.uint64(1) << np.uint64(index >> 6 & 63)
+                if side == BID:
+                    meta[BEST_BID] = max(meta[BEST_BID], index)
+                elif meta[BEST_ASK] < 0 or index < meta[BEST_ASK]:
+                    meta[BEST_ASK] = index
+        elif before > 0.0:
+            word = ladder.bits[side, index >> 6] & ~(np.uint64(1) << np.uint64(index & 63))
+            ladder.bits[side, index >> 6] = word
+            if word == 0:
+                ladder.summary[side, index >> 12] &= ~(
+                    np.uint64(1) << np.uint64(index >> 6 & 63)
+                )
+            if side == BID:
+                if index == meta[BEST_BID]:
+                    meta[BEST_BID] = next_below(ladder, BID, index)
+            elif index == meta[BEST_ASK]:
+                meta[BEST_ASK] = next_above(ladder, ASK, index)
+        return before
+    key = tick * 2 + side + 1
+    slot = _far_slot(ladder, key)
+    if ladder.far_key[slot] == 0:
+        if size == 0.0:
+            return 0.0
+        ladder.far_key[slot] = key
+        ladder.far_size[slot] = 0.0
+        meta[FAR_USED] += 1
+    before = ladder.far_size[slot]
+    ladder.far_size[slot] = size
+    # a bid above the window or an ask below it is the best of its side: the window is misplaced
+    if size > 0.0 and ((side == BID) == (index >= meta[WIDTH])):
+        meta[MISPLACED] = 1
+    return before
+
+
+@jit
+def levels_of(ladder: Ladder, side: int) -> tuple[Any, Any]:
+    """All levels of a side, best first: ticks int64 (n,) and sizes (n,)."""
+    base, width = ladder.meta[BASE], ladder.meta[WIDTH]
+    count = 0
+    for index in range(width):
+        count += ladder.sizes[side, index] > 0.0
+    for slot in range(len(ladder.far_key)):
+        key = ladder.far_key[slot]
+        count += key != 0 and (key - 1) & 1 == side and ladder.far_size[slot] > 0.0
+    ticks = np.empty(count, np.int64)
+    sizes = np.empty(count)
+    count = 0
+    for index in range(width):
+        if ladder.sizes[side, index] > 0.0:
+            ticks[count] = base + index
+            sizes[count] = ladder.sizes[side, index]
+            count += 1
+    for slot in range(len(ladder.far_key)):
+        key = ladder.far_key[slot]
+        if key != 0 and (key - 1) & 1 == side and ladder.far_size[slot] > 0.0:
+            ticks[count] = (key - 1) >> 1
+            sizes[count] = ladder.far_size[slot]
+            count += 1
+    order = np.argsort(ticks)
+    if side == BID:
+        order = order[::-1]
+    return ticks[order], sizes[order]
+
+
+@jit
+def clear(ladder: Ladder) -> None:
+    """Remove every level."""
+    ladder.sizes[:] = 0.0
+    ladder.bits[:] = 0
+    ladder.summary[:] = 0
+    ladder.far_key[:] = 0
+    ladder.far_size[:] = 0.0
+    ladder.meta[BEST_BID] = -1
+    ladder.meta[BEST_ASK] = -1
+    ladder.meta[FAR_USED] = 0
+    ladder.meta[MISPLACED] = 0
+
+
+@jit
+def recentre(ladder: Ladder, centre: int) -> None:
+    """Move the window so that `centre` (in ticks) is its middle; no level is lost."""
+    bid_ticks, bid_sizes = levels_of(ladder, BID)
+    ask_ticks, ask_sizes = levels_of(ladder, ASK)
+    clear(ladder)
+    ladder.meta[BASE] = centre - ladder.meta[WIDTH] // 2
+    for k in range(len(bid_ticks)):
+        set_level(ladder, BID, bid_ticks[k], bid_sizes[k])
+    for k in range(len(ask_ticks)):
+        set_level(ladder, ASK, ask_ticks[k], ask_sizes[k])
+    ladder.meta[MISPLACED] = 0
+
+
+@jit
+def settle(ladder: Ladder) -> None:
+    """Bring the window back to the market where the market has left its middle."""
+    meta = ladder.meta
+    bid, ask = meta[BEST_BID], meta[BEST_ASK]
+    if meta[MISPLACED] == 0 and bid >= 0 and ask >= 0:
+        middle = (bid + ask) // 2
+        if abs(middle - meta[WIDTH] // 2) <= meta[WIDTH] // 16:
+            return
+        recentre(ladder, meta[BASE] + middle)
+        return
+    bid_ticks, _ = levels_of(ladder, BID)
+    ask_ticks, _ = levels_of(ladder, ASK)
+    if len(bid_ticks) and len(ask_ticks):
+        centre = (bid_ticks[0] + ask_ticks[0]) // 2
+    elif len(bid_ticks):
+        centre = bid_ticks[0]
+    elif len(ask_ticks):
+        centre = ask_ticks[0]
+    else:
+        return
+    if centre - meta[WIDTH] // 2 != meta[BASE]:
+        recentre(ladder, centre)
+    meta[MISPLACED] = 0
+
+
+@inline
+def take_best(ladder: Ladder, side: int, wanted: int, ticks: Any, sizes: Any) -> int:
+    """Write the best levels of a side into `ticks` and `sizes`; returns how many there are."""
+    base = ladder.meta[BASE]
+    count = 0
+    if side == BID:
+        index = ladder.meta[BEST_BID]
+        while index >= 0 and count < wanted:
+            ticks[count] = base + index
+            sizes[count] = ladder.sizes[BID, index]
+            count += 1
+            index = next_below(ladder, BID, index - 1)
+    else:
+        index = ladder.meta[BEST_ASK]
+        while index >= 0 and count < wanted:
+            ticks[count] = base + index
+            sizes[count] = ladder.sizes[ASK, index]
+            count += 1
+            index = next_above(ladder, ASK, index + 1)
+    if count < wanted and ladder.meta[FAR_USED] > 0:
+        # a thin book: the missing levels lie outside the window
+        all_ticks, all_sizes = levels_of(ladder, side)
+        count = min(wanted, len(all_ticks))
+        ticks[:count] = all_ticks[:count]
+        sizes[:count] = all_sizes[:count]
+    return count

@@ -1,0 +1,88 @@
+"""The proof of a rebuild: its best prices and sizes against the venue's own quotes.
+
+A quote (bookTicker) carries the update id of the book it shows. Where a book message ends on the
+same id, both must show the same best bid and ask, to the last digit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+class QuoteProof:
+    """Compares one instrument's book with its quotes, both read forwards.
+
+    Parameters
+    ----------
+    instrument : whose quotes.
+    quotes : the file of `raw.quotes`, None where there is none.
+    """
+
+    def __init__(self, instrument: str, quotes: Path | None) -> None:
+        self._instrument = instrument
+        self._batches = self._read(quotes) if quotes else iter(())
+        self._ids = np.empty(0, np.int64)
+        self._best = np.empty((0, 4))
+        self._ended = quotes is None
+        self.compared = 0
+        self.mismatched = 0
+        self.first_mismatch: int | None = None
+
+    def compare(self, ids: Any, best: Any) -> None:
+        """Compare book states after messages of increasing update ids.
+
+        Parameters
+        ----------
+        ids : int64 (n,), last update id of each message.
+        best : float64 (n, 4), best bid, size, best ask, size, as sent.
+        """
+        if not len(ids):
+            return
+        highest = int(ids.max())
+        while not self._ended and (not len(self._ids) or self._ids[-1] < highest):
+            found = next(self._batches, None)
+            if found is None:
+                self._ended = True
+                break
+            later = found[0] >= ids.min()
+            self._ids = np.concatenate([self._ids[self._ids >= ids.min()], found[0][later]])
+            self._best = np.concatenate(
+                [self._best[len(self._best) - len(self._ids) + int(later.sum()) :],
+                 found[1][later]]
+            )
+        places = np.searchsorted(self._ids, ids)
+        inside = places < len(self._ids)
+        same = np.zeros(len(ids), bool)
+        same[inside] = self._ids[places[inside]] == ids[inside]
+        differs = (self._best[places[same]] != best[same]).any(axis=1)
+        self.compared += int(same.sum())
+        self.mismatched += int(differs.sum())
+        if differs.any() and self.first_mismatch is None:
+            self.first_mismatch = int(ids[same][differs][0])
+
+    def row(self) -> dict[str, Any]:
+        """The instrument's row of `book.quote_agreement`."""
+        return {
+            "instrument": self._instrument,
+            "compared": self.compared,
+            "mismatched": self.mismatched,
+            "first_mismatch_update_id": self.first_mismatch,
+        }
+
+    def _read(self, path: Path) -> Iterator[tuple[Any, Any]]:
+        import pyarrow.compute as pc
+        import pyarrow.parquet as pq
+
+        names = ["bid_price", "bid_size", "ask_price", "ask_size"]
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(65_536, columns=["instrument", "update_id", *names]):
+                mine = batch.filter(pc.equal(batch.column("instrument"), self._instrument))
+                if mine.num_rows:
+                    ids = mine.column("update_id").to_numpy()
+                    order = np.argsort(ids, kind="stable")
+                    best = np.stack([mine.column(name).to_numpy() for name in names], axis=1)
+                    yield ids[order], best[order]
