@@ -1,0 +1,1 @@
+"""The report: what was ingested and found, as one self-contained HTML file, and its charts."""

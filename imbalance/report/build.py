@@ -1,0 +1,224 @@
+"""Writes the report: one HTML file that needs nothing but itself.
+
+Belongs here: putting the sections together and writing the file whole or not at all. The page may
+load nothing and run nothing (its content security policy says so), and text from the data is
+escaped by the template engine, so that a hostile symbol stays text.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from imbalance import catalog
+from imbalance.errors import EXIT_FAILED, UserError
+from imbalance.progress import SILENT, Progress
+from imbalance.report import cautions, findings, sections, words
+from imbalance.report.palette import css_variables
+from imbalance.report.queries import SIGNIFICANCE, Source, choose_window
+from imbalance.report.records import Measures
+from imbalance.studies.families import base_measure
+from imbalance.studies.tables import REASONS
+
+_DEFINED = ("mid_close", "return_bps", "order_flow_imbalance", "coverage", "poisoned", "valid")
+_ESTIMATES = ("estimate", "standard_error", "interval_low", "q_value", "n_effective", "n_left_out")
+
+
+@dataclass(frozen=True)
+class ReportSummary:
+    """What a report says, for the command line: the file and the sentences of its overview."""
+
+    path: Path
+    size_bytes: int
+    title: str
+    instruments: tuple[str, ...]
+    ingested: str
+    validity: str
+    findings: tuple[str, ...]
+    warnings: tuple[str, ...]
+    charts: int
+
+
+def write_report(
+    session: duckdb.DuckDBPyConnection,
+    out: Path,
+    *,
+    title: str,
+    generation: str | None = None,
+    progress: Progress = SILENT,
+) -> ReportSummary:
+    """Write the report of what a session holds.
+
+    Parameters
+    ----------
+    session : connection in which every layer is a schema: of a store, or of a published
+        generation (which has no `raw` layer; those sections then say so).
+    out : the HTML file; its directory must exist. Replaced in one step.
+    title : heading of the page.
+    generation : name of the generation the session reads, if it does.
+    progress : told which section is being made.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be written.
+    """
+    page = _page(Source(session), title, generation, progress)
+    progress.advance(note="report: writing")
+    text = _template().render(page)
+    _write(out, text)
+    charts = (page["price"], page["heatmaps"], page["responses"])
+    return ReportSummary(
+        path=out,
+        size_bytes=len(text.encode()),
+        title=title,
+        instruments=tuple(c.instrument for c in page["coverage"]),
+        ingested=page["ingested"],
+        validity=page["validity"],
+        findings=tuple(page["findings"]),
+        warnings=tuple(caution.text for caution in page["cautions"]),
+        charts=sum(chart.svg is not None for group in charts for chart in group),
+    )
+
+
+def _page(
+    source: Source, title: str, generation: str | None, progress: Progress
+) -> dict[str, Any]:
+    """Everything that the template names."""
+    progress.advance(note="report: ingestion and coverage")
+    captures, coverage = source.captures(), source.coverage()
+    unhealthy, messages = source.book_health(), source.book_messages()
+    agreements = source.quote_agreement()
+    stretches = source.stretches()
+    ribbon, price, price_left = sections.recorded_charts(source, stretches)
+
+    progress.advance(note="report: studies")
+    windows = source.windows()
+    correlation = choose_window(windows, "correlation")
+    feedback = choose_window(windows, "granger_causality")
+    fitted = choose_window(windows, "vector_autoregression")
+    answered = choose_window(windows, "impulse_response")
+    refusals = source.refusals()
+    systems = source.systems(fitted, 200) if fitted else []
+    responses = (
+        source.impulse_responses(answered, sections.MOST_ACROSS) if answered else []
+    )
+    return {
+        "title": title,
+        "generation": generation,
+        "ledger_sequence": source.ledger_sequence(),
+        "light": css_variables(0),
+        "dark": css_variables(1),
+        "significance": SIGNIFICANCE,
+        "has_raw": source.has("raw.captures"),
+        "ingested": sections.ingested(captures, coverage),
+        "validity": sections.validity(coverage),
+        "agreement": _agreement(agreements),
+        "findings": findings.told(source, correlation, feedback),
+        "cautions": [
+            *cautions.of_captures(captures),
+            *cautions.of_book(coverage, unhealthy, messages, agreements),
+            *cautions.of_studies(windows, refusals, systems),
+        ],
+        "captures": captures,
+        "quarantine": source.quarantine(),
+        "coverage": coverage,
+        "agreements": {row.instrument: row for row in agreements},
+        "messages": {row.instrument: row for row in messages},
+        "rebuilt": sorted({a.instrument for a in agreements} | {m.instrument for m in messages}),
+        "unhealthy": unhealthy,
+        "ribbon": ribbon,
+        "price": price,
+        "price_left": price_left,
+        "correlation": correlation,
+        "strongest": source.correlation_strongest(correlation, 12) if correlation else [],
+        "question": (
+            source.correlation_question(correlation, findings.QUESTION_FAMILY, 8)
+            if correlation else []
+        ),
+        "regimes": _regimes(source, correlation) if correlation else {},
+        "heatmaps": list(sections.heatmaps(source, correlation)) if correlation else [],
+        "answered": answered,
+        "responses": list(sections.response_charts(responses)),
+        "cumulative": source.cumulative_responses(answered) if answered else [],
+        "systems": systems,
+        "feedback": feedback,
+        "granger": source.granger(feedback, 80) if feedback else [],
+        "windows": windows,
+        "refusals": refusals,
+        "reasons": REASONS,
+        "families": source.families(),
+        "definitions": _definitions(
+            source.correlation_measures(correlation) if correlation else []
+        ),
+        "estimates": [catalog.table("studies.correlation").column(name) for name in _ESTIMATES],
+        "versions": [
+            (table.name, table.definition_hash()[:12])
+            for table in catalog.tables().values() if source.has(table.name)
+        ],
+    }
+
+
+def _agreement(agreements: list[Any]) -> str | None:
+    compared = sum(row.compared for row in agreements)
+    if not compared:
+        return None
+    wrong = sum(row.mismatched for row in agreements)
+    return (
+        f"At {words.count(compared)} book messages the venue also sent a quote of the same update "
+        f"id: the rebuilt best prices and sizes differ in {words.count(wrong) if wrong else 'none'}"
+        " of them."
+    )
+
+
+def _regimes(source: Source, window: Any) -> Mapping[tuple[str, str], Mapping[str, Any]]:
+    """Own flow and return by (instrument, bar size), then by regime; empty without regimes."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in source.correlation_regimes(window):
+        found.setdefault((row.instrument, row.bar_size), {})[row.regime] = row
+    return found if any(len(regimes) > 1 for regimes in found.values()) else {}
+
+
+def _definitions(measures: list[Measures]) -> list[Any]:
+    """Registry entries of all measures that the report speaks of."""
+    table = catalog.table("features.bars_1s")
+    studied = [name for m in measures for name in (m.measure_x, m.measure_y)]
+    names = dict.fromkeys([*_DEFINED, *(base_measure(name) for name in studied)])
+    return [table.column(name) for name in names if name in table.column_names]
+
+
+def _template() -> Any:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("imbalance.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for name in ("number", "correlation", "q", "interval", "percent", "count", "size", "duration",
+                 "moment", "measure", "family", "bars", "span"):
+        environment.filters[name] = getattr(words, name)
+    return environment.get_template("report.html.j2")
+
+
+def _write(out: Path, text: str) -> None:
+    staging = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        staging.write_text(text, encoding="utf-8")
+        staging.replace(out)
+    except OSError as error:
+        staging.unlink(missing_ok=True)
+        raise UserError(
+            f"the report cannot be written: {error.strerror or error}",
+            where=str(out),
+            allowed="a file in an existing directory that may be written to",
+            fix="imbalance report OUT.html",
+            exit_code=EXIT_FAILED,
+        ) from None

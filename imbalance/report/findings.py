@@ -1,0 +1,148 @@
+"""What the studies found, in sentences an analyst can read: effect, interval, q and n.
+
+Belongs here: which rows are told first and how. What is doubtful about the data is in `cautions`.
+No sentence claims more than its row: significance is q, and going before is not causing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from imbalance.report import words
+from imbalance.report.queries import SIGNIFICANCE, Choice, Source
+from imbalance.report.records import Cumulative, Finding, Granger
+
+QUESTION_FAMILY = "perpetual_imbalance_and_spot_volatility"
+"""The family with the question that is answered whether or not anything is significant."""
+
+_TOLD = 3
+
+
+def told(source: Source, correlation: Choice | None, feedback: Choice | None) -> list[str]:
+    """The findings of the overview, strongest first; empty when nothing was studied."""
+    sentences: list[str] = []
+    if correlation is not None:
+        strongest = source.correlation_strongest(correlation, most=1)
+        for kind in ("contemporaneous", "predictive"):
+            rows = [row for row in strongest if row.kind == kind]
+            rows.sort(key=lambda row: -abs(row.estimate))
+            sentences += [correlation_sentence(row) for row in rows[:_TOLD]]
+        if not strongest:
+            sentences.append(
+                f"No correlation is significant (q ≤ {SIGNIFICANCE:g} over each declared family)."
+            )
+        sentences += question_sentences(
+            source.correlation_question(correlation, QUESTION_FAMILY, most=1)
+        )
+    if feedback is not None:
+        sentences += granger_sentences(source.granger(feedback, most=1000))
+        sentences += cumulative_sentences(source.cumulative_responses(feedback))
+    return sentences
+
+
+def correlation_sentence(row: Finding) -> str:
+    """One correlation: what goes with, or before, what."""
+    x = (row.instrument_x, row.measure_x)
+    y = (row.instrument_y, row.measure_y)
+    figures = _figures(row)
+    if row.lag == 0:
+        together = "rise and fall together" if row.estimate > 0 else "move against each other"
+        return (
+            f"In the same {row.bar_size} bar, {_named(*x)} and {_named(*y, other=x[0])} "
+            f"{together}: {figures}."
+        )
+    leader, follower = (x, y) if row.lag > 0 else (y, x)
+    sign = "in the same direction" if row.estimate > 0 else "in the opposite direction"
+    ahead = words.bars(abs(row.lag), row.bar_size)
+    over = f", summed over {words.bars(row.horizon, row.bar_size)}" if row.horizon > 1 else ""
+    subject = _named(*leader)
+    return (
+        f"{subject[0].upper()}{subject[1:]} goes {ahead} before "
+        f"{_named(*follower, other=leader[0])}{over}, {sign}: {figures}."
+    )
+
+
+def question_sentences(rows: Sequence[Finding]) -> list[str]:
+    """Whether imbalance of a perpetual goes before the volatility of its spot."""
+    if not rows:
+        return []
+    row = rows[0]
+    over = words.bars(row.horizon, row.bar_size)
+    best = (
+        f"{words.measure(row.measure_x)} of {row.instrument_x} and the realised variance of "
+        f"{row.instrument_y} over the {over} from {words.bars(row.lag, row.bar_size)} later on, "
+        f"{_figures(row)}"
+    )
+    if row.significant:
+        answer = (
+            f"Imbalance of a perpetual does go before volatility of its spot in "
+            f"{words.count(row.significant)} of {words.count(row.tests)} tests; strongest: {best}."
+        )
+    else:
+        answer = (
+            "Nothing shows that imbalance of a perpetual goes before volatility of its spot: none "
+            f"of {words.count(row.tests)} tests is significant; the largest: {best}."
+        )
+    return [answer]
+
+
+def granger_sentences(rows: Sequence[Granger]) -> list[str]:
+    """How many instruments have flow before return, return before flow, and both."""
+    own = [row for row in rows if not row.across and row.hc_q is not None]
+    sentences = []
+    for size in dict.fromkeys(row.bar_size for row in own):
+        found: dict[str, set[str]] = {"order_flow_imbalance": set(), "return_bps": set()}
+        tested = set()
+        for row in own:
+            if row.bar_size != size or {row.measure_x, row.measure_y} != set(found):
+                continue
+            tested.add(row.instrument_x)
+            if row.hc_q is not None and row.hc_q <= SIGNIFICANCE:
+                found[row.measure_x].add(row.instrument_x)
+        if not tested:
+            continue
+        flow, price = found["order_flow_imbalance"], found["return_bps"]
+        both = sorted(flow & price)
+        named = f": {', '.join(both[:6])}{' and others' if len(both) > 6 else ''}" if both else ""
+        sentences.append(
+            f"At {size} bars, past order flow helps to forecast the return in "
+            f"{words.small(len(flow))} of {words.plural(len(tested), 'instrument')}, past returns "
+            f"help to forecast order flow in {words.small(len(price))}, both (a feedback loop) in "
+            f"{words.small(len(both))}{named} (Granger, robust to heteroskedasticity, "
+            f"q ≤ {SIGNIFICANCE:g})."
+        )
+    return sentences
+
+
+def cumulative_sentences(rows: Sequence[Cumulative]) -> list[str]:
+    """What a flow shock has done to the price by the last horizon, where it did most."""
+    moved = [
+        row for row in rows
+        if row.measure_y == "return_bps" and row.interval_low is not None
+        and row.interval_high is not None and row.interval_low * row.interval_high > 0
+    ]
+    if not moved:
+        return []
+    row = max(moved, key=lambda r: abs(r.estimate))
+    sentence = (
+        f"An order flow shock of one standard deviation has moved the mid price of {row.model} by "
+        f"{words.number(row.estimate)} bps "
+        f"({words.interval(row.interval_low, row.interval_high, figures=True)}) "
+        f"{words.bars(row.horizon, row.bar_size)} later, the most of "
+        f"{words.plural(len(moved), 'fit')} in which the band leaves out zero."
+    )
+    return [sentence]
+
+
+def _named(instrument: str, measure: str, *, other: str | None = None) -> str:
+    if instrument == other:
+        return f"its own {words.measure(measure)}"
+    return f"{words.measure(measure)} of {instrument}"
+
+
+def _figures(row: Finding) -> str:
+    between = words.interval(row.interval_low, row.interval_high)
+    return (
+        f"correlation {words.correlation(row.estimate)} (95 % interval {between}, "
+        f"{words.q_clause(row.q_value)}, {words.count(row.n)} bars)"
+    )

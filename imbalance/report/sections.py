@@ -1,0 +1,162 @@
+"""What each section of the report shows: rows for its tables, drawings for its charts, words.
+
+Belongs here: how much is shown and in which order. Queries are in `queries`, drawings in `charts`
+and `studies_charts`, the page in `templates/`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from imbalance.report import words
+from imbalance.report.charts import coverage_ribbon, price_and_flow
+from imbalance.report.figures import svg_text
+from imbalance.report.queries import SIGNIFICANCE, Choice, Source
+from imbalance.report.records import Capture, Cell, Coverage, Measures, Response, Stretch
+from imbalance.report.studies_charts import correlation_heatmap, impulse_responses
+from imbalance.studies.tables import REASONS
+
+POINTS = 480
+"""Points of a line, bars of a chart: more are finer than the pixels."""
+
+MOST_INSTRUMENTS = 40
+MOST_PAIRS = 30
+MOST_HEATMAPS = 14
+MOST_ACROSS = 8
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart of the page: its heading, the drawing as SVG, what is to be seen in it.
+
+    Without `svg`, `caption` says why there is no drawing.
+    """
+
+    heading: str
+    svg: str | None
+    caption: str
+
+
+def ingested(captures: Sequence[Capture], coverage: Sequence[Coverage]) -> str:
+    """The first sentence of the overview: what was read, of which instruments, over which time."""
+    parts = []
+    if captures:
+        venues = len({c.venue for c in captures})
+        read = sum(c.lines_read for c in captures)
+        parts.append(
+            f"{_capital(words.plural(len(captures), 'capture'))} of "
+            f"{words.plural(venues, 'venue')} ({words.size(sum(c.size_bytes for c in captures))}, "
+            f"{words.size(sum(c.text_bytes for c in captures))} of text) "
+            f"{'holds' if len(captures) == 1 else 'hold'} {words.count(read)} lines: "
+            f"{words.count(sum(c.lines_decoded for c in captures))} decoded, "
+            f"{words.count(sum(c.lines_ignored for c in captures))} left out by a named rule, "
+            f"{words.count(sum(c.lines_quarantined for c in captures))} in quarantine."
+        )
+    if coverage:
+        between = words.span(min(c.first_ns for c in coverage), max(c.last_ns for c in coverage))
+        parts.append(
+            f"They became bars of {words.plural(len(coverage), 'instrument')}, {between}."
+            if captures else
+            f"Bars of {words.plural(len(coverage), 'instrument')}, {between}."
+        )
+    return " ".join(parts) or "Nothing has been ingested."
+
+
+def validity(coverage: Sequence[Coverage]) -> str:
+    """How much of the bars can be used."""
+    bars, valid = sum(c.bars for c in coverage), sum(c.valid_bars for c in coverage)
+    if not bars:
+        return "There are no bars."
+    if valid == bars:
+        return f"All {words.count(bars)} one-second bars are valid."
+    return (
+        f"Of {words.count(bars)} one-second bars {words.count(valid)} "
+        f"({words.percent(valid / bars)}) are valid; the others touch a gap, an edge of the "
+        "captures or a silence, and no study uses them."
+    )
+
+
+def recorded_charts(
+    source: Source, stretches: list[Stretch]
+) -> tuple[str | None, list[Chart], int]:
+    """The coverage ribbon, price and flow per instrument, and how many instruments are left out."""
+    series = source.series(stretches, POINTS)
+    if not series:
+        return None, [], 0
+    ribbon = svg_text(coverage_ribbon(series, stretches), "ribbon")
+    charts = []
+    for number, one in enumerate(series[:MOST_INSTRUMENTS]):
+        bucket = words.duration(one.bucket_ns / 1e9)
+        drawing = price_and_flow(one, stretches)
+        charts.append(Chart(one.instrument, svg_text(drawing, f"price-{number}"), bucket))
+    return ribbon, charts, max(len(series) - MOST_INSTRUMENTS, 0)
+
+
+def heatmaps(source: Source, window: Choice) -> Iterator[Chart]:
+    """A heatmap per pair of measures; in words where nothing is significant or all refused."""
+    measures = source.correlation_measures(window)
+    for number, pair in enumerate(measures[:MOST_HEATMAPS]):
+        heading = f"{_capital(words.measure(pair.measure_x))} and {words.measure(pair.measure_y)}"
+        cells = source.correlation_cells(window, pair, MOST_PAIRS)
+        if not pair.estimates:
+            yield Chart(heading, None, f"Refused: {_reasons(cells)}.")
+        elif not pair.significant:
+            refused = f" {_capital(_reasons(cells))}." if pair.refused else ""
+            yield Chart(heading, None, f"None of {words.count(pair.estimates)} correlations is "
+                        f"significant (q > {SIGNIFICANCE:g}).{refused}")
+        else:
+            drawing = correlation_heatmap(
+                cells, label=f"Correlation of {heading}", significance=SIGNIFICANCE
+            )
+            yield Chart(heading, svg_text(drawing, f"heat-{number}"), _heatmap_caption(pair, cells))
+    if len(measures) > MOST_HEATMAPS:
+        left = len(measures) - MOST_HEATMAPS
+        yield Chart("More pairs of measures", None, f"{_capital(words.plural(left, 'pair'))} of "
+                    "measures are not drawn; they stand in studies.correlation.")
+
+
+def response_charts(responses: Sequence[Response]) -> Iterator[Chart]:
+    """A chart per instrument, and one for the chosen pairs of each system across instruments."""
+    models = dict.fromkeys((r.across, r.model, r.bar_size if r.across else "") for r in responses)
+    for number, (across, model, size) in enumerate(models):
+        inside = [r for r in responses if r.model == model and size in {"", r.bar_size}]
+        members = len(model.removeprefix("across:").split(",")) if across else 1
+        drawing = impulse_responses(inside)
+        heading = f"Across {members} instruments, {size} bars" if across else model
+        caption = (
+            "The pairs in which another instrument's order flow stands out most from its band."
+            if across else ""
+        )
+        yield Chart(heading, svg_text(drawing, f"response-{number}"), caption)
+
+
+def _heatmap_caption(pair: Measures, cells: Sequence[Cell]) -> str:
+    shown = len({(c.instrument_x, c.instrument_y) for c in cells})
+    caption = (
+        f"{words.count(pair.significant)} of {words.count(pair.estimates)} correlations are "
+        f"significant (family: {words.family(pair.family)})."
+    )
+    if shown < pair.pairs:
+        caption += (
+            f" Of {pair.pairs} pairs of instruments the {shown} with the strongest findings are "
+            "shown, own pairs first."
+        )
+    if pair.refused:
+        caption += f" {words.count(pair.refused)} refused: {_reasons(cells)}."
+    return caption
+
+
+def _reasons(cells: Sequence[Cell]) -> str:
+    """`too_few_bars (fewer valid bars than the family demands), 12 rows`."""
+    counted = Counter(cell.reason for cell in cells if cell.reason is not None)
+    return "; ".join(
+        f"{words.family(reason)} ({REASONS.get(reason, 'no further explanation')}), "
+        f"{words.plural(count, 'row')}"
+        for reason, count in sorted(counted.items())
+    )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,36 @@
+-- One family's tests in which x goes before y, the strongest first: an answer is owed whether or
+-- not anything is significant.
+select
+    family,
+    kind,
+    bar_size,
+    horizon,
+    lag,
+    instrument_x,
+    measure_x,
+    instrument_y,
+    measure_y,
+    estimate,
+    interval_low,
+    interval_high,
+    q_value,
+    n,
+    n_effective,
+    null::double as rank_estimate,
+    row_number() over (
+        order by q_value > $significance asc, abs(estimate) desc, instrument_x asc, lag asc
+    ) as place,
+    count(*) over () as tests,
+    count(*) filter (where q_value <= $significance) over () as significant
+from studies.correlation
+where
+    scope = $scope
+    and ($window_day is null or strftime(window_from, '%Y-%m-%d') = $window_day)
+    and family = $family
+    and estimator = 'pearson'
+    and regime = 'all'
+    and lag > 0
+    and reason is null
+    and q_value is not null
+qualify place <= $most
+order by place

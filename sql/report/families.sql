@@ -1,0 +1,9 @@
+-- What was declared before anything was estimated.
+select
+    study,
+    family,
+    question,
+    declaration,
+    definition_version
+from studies.families
+order by study, family

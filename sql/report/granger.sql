@@ -1,0 +1,52 @@
+-- Tests of Granger causality, one row per system and direction; own systems whole, systems across
+-- instruments from the smallest q.
+with directions as (
+    select
+        family,
+        model,
+        bar_size,
+        instrument_x,
+        measure_x,
+        instrument_y,
+        measure_y,
+        starts_with(model, 'across:') as across,
+        max(estimate) filter (where estimator = 'f') as f,
+        max(p_value) filter (where estimator = 'f') as f_p,
+        max(q_value) filter (where estimator = 'f') as f_q,
+        max(p_value) filter (where estimator = 'wald_hc') as hc_p,
+        max(q_value) filter (where estimator = 'wald_hc') as hc_q,
+        max(p_value) filter (where estimator = 'wald_hac') as hac_p,
+        max(q_value) filter (where estimator = 'wald_hac') as hac_q,
+        max(q_value) filter (where estimator = 'instantaneous') as instantaneous_q,
+        max(n) as n
+    from studies.granger_causality
+    where
+        scope = $scope
+        and ($window_day is null or strftime(window_from, '%Y-%m-%d') = $window_day)
+        and reason is null
+    group by family, model, bar_size, instrument_x, measure_x, instrument_y, measure_y
+)
+
+select
+    *,
+    count(*) over (partition by across) as directions,
+    count(*) filter (where hc_q <= $significance) over (partition by across) as significant
+from directions
+qualify
+    row_number() over (
+        partition by across
+        order by
+            case when across then coalesce(hc_q, 1) end,
+            case when across then hc_p end nulls last,
+            model, bar_size, instrument_x, measure_x, instrument_y, measure_y
+    ) <= $most
+order by
+    across,
+    case when across then coalesce(hc_q, 1) end,
+    case when across then hc_p end nulls last,
+    model,
+    list_position(['100ms', '1s', '10s', '1m', '5m'], bar_size),
+    instrument_x,
+    measure_x,
+    instrument_y,
+    measure_y
