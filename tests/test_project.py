@@ -1,5 +1,6 @@
 """What holds for the project as a whole: cost of an import, pinned locks, length of modules."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -140,3 +141,36 @@ def test_the_wheel_ships_the_library_with_its_queries(repository: Path, tmp_path
     shipped = {name for name in names if name.startswith("imbalance/sql/")}
     assert shipped == {f"imbalance/sql/{query}" for query in queries}
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"imbalance"}
+
+
+# What another direct dependency is made of, and is the sanctioned way to use it.
+PARTS_OF = {"pydantic": "dagster", "llvmlite": "numba"}
+
+
+def test_what_is_imported_is_declared_and_what_is_declared_is_imported(repository: Path) -> None:
+    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
+    application = project["optional-dependencies"]["application"]
+    declared = {
+        re.match(r"[A-Za-z0-9_-]+", requirement)[0].replace("-", "_")
+        for requirement in (*project["dependencies"], *application)
+    }
+    imported = {
+        PARTS_OF.get(name, name)
+        for folder in ("imbalance", "assets", "pipelines")
+        for path in (repository / folder).rglob("*.py")
+        for name in top_level_imports(path)
+    }
+    foreign = imported - set(sys.stdlib_module_names) - {"imbalance", "assets", "pipelines"}
+    # The web server is started as a program of its own.
+    assert foreign | {"dagster_webserver"} == declared
+
+
+def top_level_imports(path: Path) -> set[str]:
+    """Packages which a module imports, at its head or inside a function."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names
