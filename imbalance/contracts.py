@@ -65,7 +65,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of one layer, named `<layer>.<name>`."""
+    """A table of one layer, named `<layer>.<name>`.
+
+    `may_be_empty` says why the table may be published without a row; without a reason it may not.
+    """
 
     name: str
     description: str
@@ -75,6 +78,7 @@ class Table:
     columns: tuple[Column, ...]
     published: bool = False
     order: tuple[str, ...] = ()
+    may_be_empty: str = ""
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]

@@ -109,15 +109,15 @@ def place(home: Home, table: Table, staged: StagedFile) -> str:
     return name
 
 
-def check_file(home: Home, name: str, sha256: str) -> Path:
-    """The path of a file of the home, after comparing its bytes with its hash.
+def check_file(root: Path, name: str, sha256: str) -> Path:
+    """The path of a file below a home or a generation, after comparing its bytes with its hash.
 
     Raises
     ------
     UserError
         If it is missing or damaged. Parquet readers would take most damage for data.
     """
-    path = home.file(name)
+    path = root / name
     if not path.is_file():
         what = f"{name} is missing"
     elif sha256_file(path) != sha256:

@@ -40,7 +40,11 @@ class NewEntry:
 
 @dataclass(frozen=True)
 class Entry(NewEntry):
-    """An entry as committed: when (`recorded_at`, ns since the epoch, UTC), by which run, where."""
+    """An entry as committed: its number, by which run, when.
+
+    `recorded_at` is in ns since the epoch, UTC; no two entries have the same, and later ones have
+    later ones, even if the clock steps back.
+    """
 
     sequence: int = 0
     run: str = ""
@@ -154,7 +158,7 @@ class Ledger:
 
     @contextmanager
     def _writing(self) -> Iterator[tuple[sqlite3.Connection, int]]:
-        """One transaction, with its time: never before the last one, even if the clock steps."""
+        """One transaction, with its time: after the last one, even if the clock steps back."""
         with self._reading() as connection:
             connection.execute("begin immediate")
             try:
@@ -163,7 +167,7 @@ class Ledger:
                     "order by sequence desc limit 1), 0), coalesce((select recorded_at "
                     "from failures order by number desc limit 1), 0))"
                 ).fetchone()[0]
-                yield connection, max(time.time_ns(), last)
+                yield connection, max(time.time_ns(), last + 1)
                 connection.execute("commit")
             except BaseException:
                 if connection.in_transaction:
@@ -179,7 +183,7 @@ class Ledger:
             The ledger's last sequence after it.
         """
         with self._writing() as (connection, now):
-            for entry in entries:
+            for place, entry in enumerate(entries):
                 self._recover(connection, entry.table, entry.partition, run, now)
                 if self._is_current(connection, entry):
                     continue
@@ -187,7 +191,7 @@ class Ledger:
                 names = ", ".join(_COLUMNS.split(", ")[: len(fields(NewEntry))])
                 connection.execute(
                     f"insert into entries ({names}, run, recorded_at) values ({marks}, ?, ?)",  # noqa: S608
-                    (*astuple(entry), run, now),
+                    (*astuple(entry), run, now + place),
                 )
             return _last_sequence(connection)
 

@@ -79,7 +79,7 @@ class TaskContext:
         if entry is None or entry.file is None or entry.sha256 is None:
             return None
         if key not in self._checked:
-            self._checked[key] = check_file(self._store.home, entry.file, entry.sha256)
+            self._checked[key] = check_file(self._store.home.root, entry.file, entry.sha256)
         return self._checked[key]
 
     def read(

@@ -1,0 +1,297 @@
+"""Generations: what is published, never changed afterwards, found by one name that moves.
+
+Here: publishing, listing, opening. The DuckDB file is made in `release`, the rules are in `gate`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imbalance.contracts import Table
+from imbalance.errors import EXIT_BUSY, UserError
+from imbalance.progress import SILENT, Progress
+from imbalance.store.files import relative_name, sha256_file, sync_directory, sync_file
+from imbalance.store.gate_rules import rules_hash
+from imbalance.store.home import Home
+from imbalance.store.ledger import Entry
+from imbalance.store.locks import hold, read_holder
+from imbalance.store.manifest import (
+    DATABASE_NAME,
+    DEFINITIONS_NAME,
+    MANIFEST_NAME,
+    Manifest,
+    Released,
+    read_manifest,
+)
+from imbalance.store.release import Base, build_database, copy_file
+from imbalance.store.session import LOCKDOWN
+from imbalance.store.sqlfiles import quote_text
+from imbalance.store.validation import validate
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from imbalance.store.store import Store
+
+_CURRENT = "current"
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A published generation. `new` says whether the call that returned it has published it."""
+
+    id: str
+    path: Path
+    number: int
+    created_at: str
+    ledger_sequence: int
+    rows: Mapping[str, int]
+    current: bool
+    new: bool = False
+
+    @property
+    def database(self) -> Path:
+        """The DuckDB file."""
+        return self.path / DATABASE_NAME
+
+
+def list_generations(home: Home) -> list[Generation]:
+    """All generations, oldest first."""
+    current = _current_path(home)
+    return [_generation(path, current) for path in _paths(home)]
+
+
+def find_generation(home: Home, generation: str | None = None) -> Generation:
+    """The generation of that id, or the current one.
+
+    Raises
+    ------
+    UserError
+        If there is no such generation, or none at all.
+    """
+    current = _current_path(home)
+    known = [path.name for path in _paths(home)]
+    name = generation if generation is not None else (current.name if current else None)
+    if name is None:
+        raise UserError("nothing has been published yet", where=str(home.generations_dir),
+                        fix="imbalance publish")
+    if name not in known:
+        raise UserError(f"there is no generation {name!r}", where=str(home.generations_dir),
+                        allowed=", ".join(known) or "none is published",
+                        fix="imbalance generations")
+    return _generation(home.generations_dir / name, current)
+
+
+def open_generation(home: Home, generation: str | None = None) -> duckdb.DuckDBPyConnection:
+    """A locked-down, read-only DuckDB connection to a generation, the current one by default.
+
+    Its id is in the session's variable `generation`. What is published later is not seen.
+    """
+    import duckdb
+
+    found = find_generation(home, generation)
+    # Attached to a database in memory: two connections of one process to the same file would have
+    # to agree on every setting, and could not both set and lock them.
+    connection = duckdb.connect(
+        config={"temp_directory": str(home.staging_dir / f"spill-{uuid.uuid4().hex}")}
+    )
+    connection.execute("set TimeZone = 'UTC'")
+    connection.execute(f"attach {quote_text(str(found.database))} as published (read_only)")
+    connection.execute("use published")
+    connection.execute(f"set variable generation = {quote_text(found.id)}")
+    for statement in LOCKDOWN:
+        connection.execute(statement)
+    return connection
+
+
+def publish(
+    store: Store,
+    *,
+    patience: float | None = None,
+    progress: Progress = SILENT,
+) -> Generation:
+    """Validate what is current and publish it as a new generation, if anything has changed.
+
+    Parameters
+    ----------
+    patience : seconds to wait for another publisher; the configured ones when not given.
+
+    Returns
+    -------
+    Generation
+        The new one, or with `new` False the current one when there is nothing to publish.
+
+    Raises
+    ------
+    GateRefused
+        If a rule is broken: nothing is published.
+    UserError
+        If another publisher is at work for longer than `patience`, a file is damaged, or there is
+        nothing that could be published.
+    """
+    with _only_publisher(store, patience):
+        current = _current_path(store.home)
+        base = None if current is None else Base(current, read_manifest(current))
+        sequence = store.ledger.last_sequence()
+        tables = {name: table for name, table in store.tables.items() if table.published}
+        entries = store.ledger.all_partitions(sequence)
+        partitions = {name: _released(table, entries.get(name, {}), base)
+                      for name, table in tables.items()}
+        if current is not None and base is not None and _is_published(base, tables, partitions):
+            return _generation(current, current)
+        validation = validate(store, sequence, tables, partitions, base, progress)
+        progress.advance(note="building the generation")
+        manifest = Manifest(
+            number=max((read_manifest(p).number for p in _paths(store.home)), default=0) + 1,
+            created_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            ledger_sequence=sequence,
+            tables=partitions,
+            definitions={name: table.definition_hash() for name, table in tables.items()},
+            validation=validation,
+            captures={c.capture_id: c.sha256 for c in store.ledger.captures()},
+            files={},
+        )
+        path = _release(store, manifest, tables, base)
+        return replace(_generation(path, path), new=True)
+
+
+@contextmanager
+def _only_publisher(store: Store, patience: float | None) -> Iterator[None]:
+    wait = store.config.publish.patience_seconds if patience is None else patience
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(
+                hold(store.home.publish_lock, doing="publishing", patience=wait)
+            )
+        except TimeoutError:
+            holder = read_holder(store.home.publish_lock)
+            raise UserError(
+                f"another publisher is at work: {holder or 'it has not said which'}",
+                where=str(store.home.publish_lock),
+                allowed=f"one publisher at a time; waited {wait:g} s",
+                fix="try again when it has finished, or raise publish.patience_seconds",
+                exit_code=EXIT_BUSY,
+            ) from None
+        yield
+
+
+def _released(
+    table: Table, entries: Mapping[str, Entry], base: Base | None
+) -> dict[str, Released]:
+    before = {} if base is None else base.manifest.tables.get(table.name, {})
+    rules = rules_hash(table)
+    found = {}
+    for partition, entry in sorted(entries.items()):
+        if entry.sha256 is None or entry.rows_hash is None:
+            continue
+        old = before.get(partition)
+        # Committed again with the same rows: they are known since the first time.
+        same = old is not None and old.sha256 == entry.sha256
+        found[partition] = Released(
+            file=relative_name(table, entry.sha256),
+            sha256=entry.sha256,
+            rows_hash=entry.rows_hash,
+            row_count=entry.row_count,
+            recorded_at=old.recorded_at if old is not None and same else entry.recorded_at,
+            sequence=old.sequence if old is not None and same else entry.sequence,
+            rules=rules,
+        )
+    return found
+
+
+def _is_published(
+    base: Base, tables: Mapping[str, Table], partitions: Mapping[str, Mapping[str, Released]]
+) -> bool:
+    definitions = {name: table.definition_hash() for name, table in tables.items()}
+    return base.manifest.definitions == definitions and base.manifest.tables == partitions
+
+
+def _release(
+    store: Store, manifest: Manifest, tables: Mapping[str, Table], base: Base | None
+) -> Path:
+    """Make the generation aside, bring it to the disk, give it its name, make it current."""
+    home = store.home
+    aside = home.staging_dir / f"generation-{uuid.uuid4().hex}"
+    try:
+        aside.mkdir(parents=True)
+        files = {}
+        for partitions in manifest.tables.values():
+            for released in partitions.values():
+                _link(home, released.file, aside, base)
+                files[released.file] = released.sha256
+        build_database(aside, tables, manifest.tables, base)
+        definitions = {name: asdict(table) for name, table in tables.items()}
+        (aside / DEFINITIONS_NAME).write_text(json.dumps(definitions, indent=1), encoding="utf-8")
+        for name in (DATABASE_NAME, DEFINITIONS_NAME):
+            sync_file(aside / name)
+            files[name] = sha256_file(aside / name)
+            (aside / name).chmod(0o444)
+        text = replace(manifest, files=files).to_json()
+        (aside / MANIFEST_NAME).write_text(text, encoding="utf-8")
+        sync_file(aside / MANIFEST_NAME)
+        for directory in [aside, *(path for path in aside.rglob("*") if path.is_dir())]:
+            sync_directory(directory)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        final = home.generations_dir / f"{manifest.number:06d}-{digest[:8]}"
+        home.generations_dir.mkdir(exist_ok=True)
+        aside.rename(final)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    _make_current(home, final)
+    return final
+
+
+def _link(home: Home, name: str, generation: Path, base: Base | None) -> None:
+    """The partition file in the generation: the same file under a second name where possible."""
+    source, target = home.file(name), generation / name
+    if not source.is_file() and base is not None:
+        source = base.path / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        copy_file(source, target)
+        sync_file(target)
+
+
+def _make_current(home: Home, generation: Path) -> None:
+    link = home.generations_dir / f".{_CURRENT}-{uuid.uuid4().hex}"
+    link.symlink_to(generation.name)
+    link.replace(home.generations_dir / _CURRENT)
+    sync_directory(home.generations_dir)
+
+
+def _current_path(home: Home) -> Path | None:
+    link = home.generations_dir / _CURRENT
+    return link.resolve() if link.is_dir() else None
+
+
+def _paths(home: Home) -> list[Path]:
+    if not home.generations_dir.is_dir():
+        return []
+    return sorted(
+        path for path in home.generations_dir.iterdir() if path.is_dir() and not path.is_symlink()
+    )
+
+
+def _generation(path: Path, current: Path | None) -> Generation:
+    manifest = read_manifest(path)
+    return Generation(
+        id=path.name,
+        path=path,
+        number=manifest.number,
+        created_at=manifest.created_at,
+        ledger_sequence=manifest.ledger_sequence,
+        rows=manifest.row_counts(),
+        current=current is not None and path.name == current.name,
+    )
