@@ -67,7 +67,7 @@ class Generation:
 def list_generations(home: Home) -> list[Generation]:
     """All generations, oldest first."""
     current = _current_path(home)
-    return [_generation(path, current) for path in _paths(home)]
+    return [_generation(path, current) for path in list_generation_paths(home)]
 
 
 def find_generation(home: Home, generation: str | None = None) -> Generation:
@@ -79,7 +79,7 @@ def find_generation(home: Home, generation: str | None = None) -> Generation:
         If there is no such generation, or none at all.
     """
     current = _current_path(home)
-    known = [path.name for path in _paths(home)]
+    known = [path.name for path in list_generation_paths(home)]
     name = generation if generation is not None else (current.name if current else None)
     if name is None:
         raise UserError("nothing has been published yet", where=str(home.generations_dir),
@@ -151,7 +151,7 @@ def publish(
         validation = validate(store, sequence, tables, partitions, base, progress)
         progress.advance(note="building the generation")
         manifest = Manifest(
-            number=max((read_manifest(p).number for p in _paths(store.home)), default=0) + 1,
+            number=max((read_manifest(p).number for p in list_generation_paths(store.home)), default=0) + 1,
             created_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             ledger_sequence=sequence,
             tables=partitions,
@@ -271,12 +271,19 @@ def _make_current(home: Home, generation: Path) -> None:
     sync_directory(home.generations_dir)
 
 
+def current_generation_is_broken(home: Home) -> bool:
+    """Whether the name `current` leads nowhere."""
+    link = home.generations_dir / _CURRENT
+    return link.is_symlink() and not link.is_dir()
+
+
 def _current_path(home: Home) -> Path | None:
     link = home.generations_dir / _CURRENT
     return link.resolve() if link.is_dir() else None
 
 
-def _paths(home: Home) -> list[Path]:
+def list_generation_paths(home: Home) -> list[Path]:
+    """The directories of all generations, oldest first."""
     if not home.generations_dir.is_dir():
         return []
     return sorted(

@@ -248,6 +248,12 @@ class Ledger:
                 ).fetchall()
             )
 
+    def integrity_problems(self) -> list[str]:
+        """What SQLite finds wrong with the file; empty when it is whole."""
+        with self._reading() as connection:
+            rows = connection.execute("pragma integrity_check").fetchall()
+        return [row[0] for row in rows if row[0] != "ok"]
+
     def last_sequence(self) -> int:
         """The newest sequence, 0 in an empty ledger."""
         with self._reading() as connection:
