@@ -4,8 +4,6 @@ The rebuild is in `imbalance.books`. A day opens with the closing book of the da
 chain of update ids is unbroken, which is why days of a venue are worked through in order.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

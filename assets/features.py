@@ -3,8 +3,6 @@
 Formulas and queries are in `imbalance.features` and `sql/features`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any

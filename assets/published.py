@@ -4,8 +4,6 @@ Gate and publication are `imbalance.store`'s. Only this asset has a pool, since 
 publisher at a time.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any

@@ -3,8 +3,6 @@
 Decoding is in `imbalance.captures`. All six tables are one step, since a capture is read once.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

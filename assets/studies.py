@@ -4,8 +4,6 @@ The estimators are in `imbalance.studies`. The tables hold both: a day's rows ar
 `2024-08-08`, those of the span are partition `all`, which has assets of its own here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -37,9 +35,8 @@ MakeTask = Callable[[Store, str, Progress], Task]
 
 FAMILIES = asset_key(FAMILY_TABLES[0])
 DAY_ASSETS = tuple(asset_key(name) for name in (*CORRELATION_TABLES, *FEEDBACK_TABLES))
-SPAN_ASSETS = (
-    FAMILIES,
-    *(asset_key(f"{name}_span") for name in (*CORRELATION_TABLES, *FEEDBACK_TABLES)),
+SPAN_ASSETS = tuple(
+    asset_key(f"{name}_span") for name in (*CORRELATION_TABLES, *FEEDBACK_TABLES)
 )
 
 

@@ -16,6 +16,7 @@ from assets import book, features, published, raw, studies
 from assets.partitions import Partitions
 from imbalance.config import Config, load_config
 from imbalance.store.home import LEDGER_NAME
+from imbalance.warehouse import Warehouse
 from pipelines.jobs import JOBS
 from pipelines.resources import WarehouseResource
 from pipelines.schedules import SCHEDULES
@@ -34,13 +35,16 @@ def first_day(home: Path, config: Config) -> str | None:
     return min((day for day in days if day), default=None)
 
 
-def build_definitions(home: Path, config_path: Path | None = None) -> dg.Definitions:
+def build_definitions(
+    home: Path, config_path: Path | None = None, warehouse: Warehouse | None = None
+) -> dg.Definitions:
     """Everything Dagster is told about one home.
 
     Parameters
     ----------
     home : directory of the home; need not exist.
     config_path : settings file, None for the defaults.
+    warehouse : what the assets are given instead of a resource over `home`.
     """
     config = load_config(config_path)
     partitions = Partitions.starting(first_day(home, config))
@@ -56,9 +60,8 @@ def build_definitions(home: Path, config_path: Path | None = None) -> dg.Definit
         schedules=SCHEDULES,
         sensors=[new_captures(config, partitions)],
         resources={
-            "warehouse": WarehouseResource(
-                home=str(home), config=str(config_path) if config_path else ""
-            )
+            "warehouse": warehouse
+            or WarehouseResource(home=str(home), config=str(config_path) if config_path else "")
         },
         # A process per step costs more than a day of a symbol takes to compute: steps of a run
         # share one process, and a range of partitions is one run.
@@ -66,11 +69,11 @@ def build_definitions(home: Path, config_path: Path | None = None) -> dg.Definit
     )
 
 
-def from_environment() -> dg.Definitions:
-    """The definitions for IMBALANCE_HOME (./warehouse) and IMBALANCE_CONFIG."""
+def home_and_config() -> tuple[Path, Path | None]:
+    """IMBALANCE_HOME (./warehouse) and IMBALANCE_CONFIG (none)."""
     config = os.environ.get("IMBALANCE_CONFIG")
     home = Path(os.environ.get("IMBALANCE_HOME") or "warehouse").absolute()
-    return build_definitions(home, Path(config) if config else None)
+    return home, Path(config) if config else None
 
 
-defs = from_environment()
+defs = build_definitions(*home_and_config())

@@ -1,6 +1,6 @@
 """The jobs: which assets are made together. When they run is in `schedules` and `sensors`.
 
-Three of them, since their partitions differ: days × venues, days, and none.
+More than one, since their partitions differ: days × venues, days, and none.
 """
 
 from __future__ import annotations
@@ -21,6 +21,12 @@ STUDIES = dg.define_asset_job(
     description="The studies of a day, over all venues.",
 )
 
+DECLARATION = dg.define_asset_job(
+    "declaration",
+    selection=dg.AssetSelection.keys(studies.FAMILIES),
+    description="Write down what the studies will estimate, before they do.",
+)
+
 SPAN_STUDIES = dg.define_asset_job(
     "span_studies",
     selection=dg.AssetSelection.keys(*studies.SPAN_ASSETS),
@@ -33,4 +39,12 @@ PUBLICATION = dg.define_asset_job(
     description="Validate everything current and release it as a generation.",
 )
 
-JOBS = (VENUE_DAYS, STUDIES, SPAN_STUDIES, PUBLICATION)
+JOBS = (VENUE_DAYS, DECLARATION, STUDIES, SPAN_STUDIES, PUBLICATION)
+
+
+def range_tags(first: str, last: str) -> dict[str, str]:
+    """Tags by which one run stands for a range of partitions."""
+    return {
+        "dagster/asset_partition_range_start": first,
+        "dagster/asset_partition_range_end": last,
+    }

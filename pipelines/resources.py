@@ -1,6 +1,7 @@
 """What assets are given: the warehouse, opened from the home and the settings file.
 
-The protocol it satisfies is `imbalance.warehouse.Warehouse`; tests pass the plain library object.
+The protocol it satisfies is `imbalance.warehouse.Warehouse`; tests and the run process give a plain
+library object instead.
 Dagster: https://docs.dagster.io/guides/build/external-resources
 """
 
@@ -9,11 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import dagster as dg
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 
 from imbalance.config import load_config
 from imbalance.progress import SILENT, Progress
-from imbalance.store.home import Home
 from imbalance.store.store import Store
 
 
@@ -22,19 +22,13 @@ class WarehouseResource(dg.ConfigurableResource):
 
     home: str = Field(description="Directory of the home.")
     config: str = Field(default="", description="Settings file (TOML); empty: all defaults.")
-    _progress: Progress = PrivateAttr(default=SILENT)
 
     def open(self) -> Store:
         """The store over the home; made when there is none."""
         config = load_config(Path(self.config) if self.config else None)
-        return Store(Home.open(self.home, create=True), config)
+        return Store.open(self.home, create=True, config=config)
 
     @property
     def progress(self) -> Progress:
-        """Where long work tells how far it is."""
-        return self._progress
-
-    def telling(self, progress: Progress) -> WarehouseResource:
-        """The same warehouse, with a listener."""
-        self._progress = progress
-        return self
+        """Nobody listens in a run that Dagster has launched: its log says what happens."""
+        return SILENT

@@ -11,11 +11,9 @@ import dagster as dg
 
 from assets.partitions import VENUES, Partitions, key
 from imbalance.config import Config
-from pipelines.jobs import VENUE_DAYS
-from pipelines.resources import WarehouseResource
+from imbalance.warehouse import Warehouse
+from pipelines.jobs import VENUE_DAYS, range_tags
 
-RANGE_START = "dagster/asset_partition_range_start"
-RANGE_END = "dagster/asset_partition_range_end"
 
 
 def new_captures(config: Config, partitions: Partitions) -> dg.SensorDefinition:
@@ -28,7 +26,7 @@ def new_captures(config: Config, partitions: Partitions) -> dg.SensorDefinition:
         "bytes: under another name it adds nothing.",
     )
     def sensor(
-        context: dg.SensorEvaluationContext, warehouse: WarehouseResource
+        context: dg.SensorEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
     ) -> dg.SensorResult | dg.SkipReason:
         watched = [Path(name) for name in config.captures.watch if Path(name).is_dir()]
         if not watched:
@@ -52,10 +50,10 @@ def new_captures(config: Config, partitions: Partitions) -> dg.SensorDefinition:
             run_requests=[
                 dg.RunRequest(
                     run_key=capture.sha256,
-                    tags={
-                        RANGE_START: key(capture.first_day or "", capture.venue),
-                        RANGE_END: key(capture.last_day or "", capture.venue),
-                    },
+                    tags=range_tags(
+                        key(capture.first_day or "", capture.venue),
+                        key(capture.last_day or "", capture.venue),
+                    ),
                 )
                 for capture in fresh
                 if capture.path not in early

@@ -76,7 +76,8 @@ def run_application(
     result: dict[str, Any] = {}
     with log.open("w", encoding="utf-8") as errors:
         child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "pipelines.run", *arguments],
+            [sys.executable, "-P", "-m", "pipelines.run", "--end-with-parent",
+             *arguments],
             # The pipe to the child's input closes when this process is gone, however it ended:
             # the child stops then.
             stdin=subprocess.PIPE,

@@ -164,6 +164,19 @@ def publish(
         return replace(_generation(path, path), new=True)
 
 
+def is_published(store: Store) -> bool:
+    """Whether the current generation is what is current: publishing would change nothing."""
+    current = _current_path(store.home)
+    if current is None:
+        return False
+    base = Base(current, read_manifest(current))
+    tables = {name: table for name, table in store.tables.items() if table.published}
+    entries = store.ledger.all_partitions()
+    partitions = {name: _released(table, entries.get(name, {}), base)
+                  for name, table in tables.items()}
+    return _is_published(base, tables, partitions)
+
+
 @contextmanager
 def _only_publisher(store: Store, patience: float | None) -> Iterator[None]:
     wait = store.config.publish.patience_seconds if patience is None else patience

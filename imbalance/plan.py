@@ -1,0 +1,184 @@
+"""What is out of date in a home, layer by layer, without doing anything about it.
+
+The ledger decides: a task is current when what it would read, its settings and its version are
+those of the last time. A task below one that will run again counts as stale, though it will find
+itself unchanged when its input comes out the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from imbalance.captures.build import RAW_TABLES, partition_key, raw_is_current
+from imbalance.captures.register import days_of
+from imbalance.errors import UserError
+
+if TYPE_CHECKING:
+    from imbalance.store.ledger import Failure
+    from imbalance.store.store import Store
+
+State = Literal["current", "stale", "missing", "failed"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One task of the plan.
+
+    Parameters
+    ----------
+    tables : what it writes.
+    partition : the partition it writes in each.
+    state : `missing`: never made; `stale`: made from what has changed since; `failed`: not made at
+        the last try.
+    message : why it failed.
+    """
+
+    layer: str
+    tables: tuple[str, ...]
+    partition: str
+    state: State
+    message: str = ""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether there is nothing to do."""
+        return self.state == "current"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All tasks of a home, in the order of the data's way."""
+
+    venue_days: dict[str, list[str]] = field(default_factory=dict)
+    """Venue to its days in order."""
+    steps: list[Step] = field(default_factory=list)
+
+    def due(self, *layers: str) -> list[Step]:
+        """Steps of these layers (all without any) that are not current."""
+        return [s for s in self.steps if not s.is_current and (not layers or s.layer in layers)]
+
+    def due_days(self, venue: str) -> list[str]:
+        """Days of a venue on which anything up to its features is to be done."""
+        wanted = {s.partition for s in self.due("raw", "book", "features")}
+        return [d for d in self.venue_days.get(venue, []) if partition_key(d, venue) in wanted]
+
+
+def make_plan(
+    store: Store, *, first: str | None = None, last: str | None = None, venue: str | None = None
+) -> Plan:
+    """The plan for all captures registered, or some days and one venue of them.
+
+    Parameters
+    ----------
+    first, last : limits of the days, inclusive, YYYY-MM-DD.
+    venue : only this one. Studies are over all venues and are in the plan in any case.
+    """
+    failures = {(f.table, f.partition): f for f in store.ledger.failures()}
+    steps: list[Step] = []
+    days = _venue_days(store, first, last, venue)
+    touched: set[str] = set()
+    for name, of_venue in days.items():
+        steps += _venue_steps(store, name, of_venue, failures, touched)
+    steps += _study_steps(store, first, last, failures, touched, list(days))
+    return Plan(days, steps)
+
+
+def _venue_days(
+    store: Store, first: str | None, last: str | None, venue: str | None
+) -> dict[str, list[str]]:
+    found: dict[str, set[str]] = {}
+    for capture in store.ledger.captures():
+        if venue in (None, capture.venue):
+            found.setdefault(capture.venue, set()).update(days_of(capture))
+    return {
+        name: sorted(d for d in days if (first or d) <= d <= (last or d))
+        for name, days in sorted(found.items()) if days
+    }
+
+
+def _venue_steps(
+    store: Store, venue: str, days: Sequence[str], failures: dict[tuple[str, str], Failure],
+    touched: set[str],
+) -> list[Step]:
+    from imbalance.books.build import OUTPUTS as BOOK_TABLES
+    from imbalance.books.build import book_is_current, day_before
+    from imbalance.features.tasks import features_task
+
+    steps = []
+    book_due: set[str] = set()
+    features_due: set[str] = set()
+    for day in days:
+        key = partition_key(day, venue)
+        before = day_before(day)
+        raw = raw_is_current(store, venue, day)
+        book = raw and before not in book_due and book_is_current(store, venue, day)
+        task = features_task(venue, day)
+        features = book and before not in features_due | book_due and task.is_current(store)
+        if not book:
+            book_due.add(day)
+        if not features:
+            features_due.add(day)
+            touched.add(day)
+        for layer, tables, current in (
+            ("raw", RAW_TABLES, raw), ("book", BOOK_TABLES, book),
+            ("features", task.outputs, features),
+        ):
+            steps.append(_step(store, layer, tables, key, current, failures))
+    return steps
+
+
+def _study_steps(
+    store: Store, first: str | None, last: str | None, failures: dict[tuple[str, str], Failure],
+    touched: set[str], venues: Iterable[str],
+) -> list[Step]:
+    from imbalance.studies.tasks import (
+        SPAN,
+        correlation_task,
+        families_task,
+        feedback_task,
+        study_days,
+    )
+
+    if not list(venues):
+        return []
+    days = sorted(
+        d for d in {*study_days(store), *touched} if (first or d) <= d <= (last or d)
+    )
+    families = families_task(store)
+    steps = [_step(store, "studies", families.outputs, SPAN, families.is_current(store), failures)]
+    for partition in (*days, SPAN):
+        above_due = bool(touched) if partition == SPAN else partition in touched
+        for task in (correlation_task(store, partition), feedback_task(store, partition)):
+            current = not above_due and task.is_current(store)
+            steps.append(_step(store, "studies", task.outputs, partition, current, failures))
+    return steps
+
+
+def _step(
+    store: Store, layer: str, tables: Sequence[str], partition: str, current: bool,
+    failures: dict[tuple[str, str], Failure],
+) -> Step:
+    failed = [f for table in tables if (f := failures.get((table, partition)))]
+    if current:
+        return Step(layer, tuple(tables), partition, "current")
+    if failed:
+        return Step(layer, tuple(tables), partition, "failed", failed[0].message)
+    missing = any(store.ledger.current(table, partition) is None for table in tables)
+    return Step(layer, tuple(tables), partition, "missing" if missing else "stale")
+
+
+def check_range(plan: Plan, first: str | None, last: str | None) -> None:
+    """Refuse a range in which there is nothing.
+
+    Raises
+    ------
+    UserError
+        When no capture holds a day of the range.
+    """
+    if not any(plan.venue_days.values()):
+        raise UserError(
+            f"no registered capture holds a day from {first or '…'} to {last or '…'}",
+            where="--from, --to", fix="imbalance status shows the days there are",
+        )

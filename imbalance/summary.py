@@ -1,0 +1,57 @@
+"""A home in figures: captures and their lines, bars, the proof of the books, coverage, quarantine.
+
+Read from one session at one ledger sequence. What the figures are made of is in the tables.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from imbalance.store.sqlfiles import read_sql
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from imbalance.store.store import Store
+
+BAR_TABLES = tuple(f"features.bars_{size}" for size in ("100ms", "1s", "10s", "1m", "5m"))
+
+
+def rows_of(session: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, Any]]:
+    """Rows of the query `sql/summary/<name>.sql` as dictionaries."""
+    result = session.execute(read_sql(f"summary/{name}.sql"))
+    names = [column[0] for column in result.description]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+def home_summary(store: Store) -> dict[str, Any]:
+    """Captures, bars by table, proof of the books: what `imbalance run` tells at its end."""
+    entries = store.ledger.all_partitions()
+    with store.session() as session:
+        captures = rows_of(session, "captures")[0]
+        proof = rows_of(session, "proof")[0]
+    return {
+        "captures": captures,
+        "bars": {
+            table: sum(e.row_count for e in entries.get(table, {}).values())
+            for table in BAR_TABLES
+        },
+        "proof": proof,
+    }
+
+
+def quarantined_lines(store: Store, at: int | None = None) -> dict[str, int]:
+    """Rows of `raw.quarantine` by capture, now or at a ledger sequence."""
+    return {
+        capture: entry.row_count
+        for capture, entry in store.ledger.partitions("raw.quarantine", at).items()
+    }
+
+
+def newly_quarantined(store: Store, since: int) -> int:
+    """Lines in quarantine now that were not at a ledger sequence."""
+    before = quarantined_lines(store, since)
+    return sum(
+        max(0, rows - before.get(capture, 0))
+        for capture, rows in quarantined_lines(store).items()
+    )

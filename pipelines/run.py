@@ -1,0 +1,240 @@
+"""`python -m pipelines.run`: everything out of date in a home, in one process.
+
+The definitions are loaded once, the ledger says what is stale, and each stretch of stale days is one
+Dagster run over a range of partitions. A range that fails is done again day by day, so that one bad
+day stops only what depends on it. What is computed is the assets' business.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from imbalance.config import load_config
+from imbalance.errors import EXIT_DONE, EXIT_FAILED, UserError
+from imbalance.plan import Plan, check_range, make_plan
+from imbalance.store.generations import is_published, list_generations
+from imbalance.store.store import Store
+from imbalance.studies.tasks import FAMILY_TABLES
+from imbalance.summary import home_summary
+from imbalance.warehouse import PlainWarehouse
+from pipelines.definitions import build_definitions, home_and_config
+from pipelines.instance import add_venues, fail_orphans, open_instance, process_tag
+from pipelines.jobs import DECLARATION, PUBLICATION, SPAN_STUDIES, STUDIES, VENUE_DAYS, range_tags
+from pipelines.reconcile import reconcile
+from pipelines.report import Reporter
+
+EXIT_INTERRUPTED = 130
+SPAN = "all"
+
+
+class Run:
+    """One run over a home.
+
+    Parameters
+    ----------
+    home, config : as in the environment of the definitions.
+    first, last, venue : limits of what is worked on; None for all.
+    reporter : who is told.
+    """
+
+    def __init__(
+        self, home: Path, config: Path | None, limits: dict[str, str | None], reporter: Reporter
+    ) -> None:
+        self.store = Store.open(home, config=load_config(config))
+        self.limits = limits
+        self.reporter = reporter
+        self.home, self.config = home, config
+        self.failures: list[dict[str, str]] = []
+        self.instance: dg.DagsterInstance
+        self.definitions: dg.Definitions
+
+    def execute(self) -> dict[str, Any]:
+        """Bring everything up to date and publish; returns the summary."""
+        began = time.monotonic()
+        plan = make_plan(self.store, **self.limits)
+        check_range(plan, self.limits["first"], self.limits["last"])
+        if not plan.due() and is_published(self.store):
+            return self._summary("nothing_to_do", plan, plan, began)
+        self.reporter.advance(note="starting Dagster")
+        with open_instance(self.store.home) as self.instance:
+            add_venues(self.instance, plan.venue_days)
+            fail_orphans(self.instance)
+            warehouse = PlainWarehouse(self.store, self.reporter)
+            self.definitions = build_definitions(self.home, self.config, warehouse)
+            for venue in plan.venue_days:
+                for days in stretches(plan.due_days(venue)):
+                    self._range(VENUE_DAYS.name, [f"{day}|{venue}" for day in days])
+            self._studies()
+            refusal = self._publish()
+            reconcile(self.store, self.instance)
+        after = make_plan(self.store, **self.limits)
+        summary = self._summary("done", plan, after, began)
+        return {**summary, **refusal}
+
+    def _studies(self) -> None:
+        # What the features have become decides which studies are due.
+        due = make_plan(self.store, **self.limits).due("studies")
+        partitions = {step.partition for step in due if step.tables != FAMILY_TABLES}
+        if any(step.tables == FAMILY_TABLES for step in due):
+            self.failures += self._execute(DECLARATION.name, SPAN)
+        for days in stretches(sorted(partitions - {SPAN})):
+            self._range(STUDIES.name, days)
+        if SPAN in partitions:
+            self.failures += self._execute(SPAN_STUDIES.name, SPAN)
+
+    def _range(self, job: str, partitions: Sequence[str]) -> None:
+        """One run for all; when it fails, one for each, which tells the good from the bad."""
+        whole = f"{partitions[0]} … {partitions[-1]}"
+        failures = self._execute(job, whole, range_tags(partitions[0], partitions[-1]))
+        if failures and len(partitions) > 1:
+            failures = []
+            for partition in partitions:
+                failures += self._execute(job, partition, range_tags(partition, partition))
+        self.failures += failures
+
+    def _execute(
+        self, name: str, partition: str, tags: dict[str, str] | None = None
+    ) -> list[dict[str, str]]:
+        """Run a job; returns its failures."""
+        job = self.definitions.resolve_job_def(name)
+        result = job.execute_in_process(
+            instance=self.instance, tags={**process_tag(), **(tags or {})}, raise_on_error=False
+        )
+        return [
+            {"step": event.step_key or name, "partition": partition, "message": _message(event)}
+            for event in result.all_events if event.is_step_failure
+        ]
+
+    def _publish(self) -> dict[str, Any]:
+        """Publish; a refusal is part of the summary, since everything else is done and kept."""
+        if is_published(self.store):
+            return {}
+        self.reporter.advance(note="publishing")
+        job = self.definitions.resolve_job_def(PUBLICATION.name)
+        try:
+            job.execute_in_process(instance=self.instance, tags=process_tag())
+        except Exception as error:
+            refusal = _user_error(error)
+            if refusal is None:
+                raise
+            return refusal.as_dict()
+        return {}
+
+    def _summary(self, status: str, before: Plan, after: Plan, began: float) -> dict[str, Any]:
+        made = {
+            (table, step.partition) for step in before.due() for table in step.tables
+        }
+        current = [s for s in after.steps if s.is_current]
+        built = [s for s in current if any((t, s.partition) in made for t in s.tables)]
+        failures = [*self.failures, *_failed_before(after, self.failures)]
+        current_generation = [g for g in list_generations(self.store.home) if g.current]
+        return {
+            "status": "failed" if failures else status,
+            **home_summary(self.store),
+            "partitions": {
+                "built": len(built),
+                "unchanged": len(current) - len(built),
+                "failed": len(after.steps) - len(current),
+            },
+            "generation": current_generation[0].id if current_generation else None,
+            "failures": failures,
+            "seconds": round(time.monotonic() - began, 3),
+            "exit_code": EXIT_FAILED if failures else EXIT_DONE,
+        }
+
+
+def stretches(days: Sequence[str]) -> list[list[str]]:
+    """Days in order, cut where one is missing: each piece is a range of partitions."""
+    found: list[list[str]] = []
+    for day in days:
+        if found and _next(found[-1][-1]) == day:
+            found[-1].append(day)
+        else:
+            found.append([day])
+    return found
+
+
+def _next(day: str) -> str:
+    return (datetime.date.fromisoformat(day) + datetime.timedelta(days=1)).isoformat()
+
+
+def _message(event: dg.DagsterEvent) -> str:
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return str(data.user_failure_data.description)
+    error = data.error.cause if data.error and data.error.cause else data.error
+    return error.message.strip().splitlines()[0] if error else "failed"
+
+
+def _user_error(error: BaseException | None) -> UserError | None:
+    """The refusal that a step raised, below what Dagster wraps around it."""
+    while error is not None:
+        if isinstance(error, UserError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _failed_before(plan: Plan, known: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """Steps still failed that this run has not spoken of."""
+    told = {failure["partition"] for failure in known}
+    return [
+        {"step": step.layer, "partition": step.partition, "message": step.message}
+        for step in plan.steps if step.state == "failed" and step.partition not in told
+    ]
+
+
+def end_with_parent() -> None:
+    """Interrupt this process when its standard input closes: whoever started it is gone."""
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            pass
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run with the options of the command line; everything is told on standard output."""
+    parser = argparse.ArgumentParser(prog="python -m pipelines.run", description=__doc__)
+    parser.add_argument("--from", dest="first", metavar="DAY")
+    parser.add_argument("--to", dest="last", metavar="DAY")
+    parser.add_argument("--venue")
+    parser.add_argument("--end-with-parent", action="store_true",
+                        help="stop when standard input closes")
+    options = parser.parse_args(arguments)
+    reporter = Reporter.on_standard_output()
+    if options.end_with_parent:
+        end_with_parent()
+    home, config = home_and_config()
+    limits = {"first": options.first, "last": options.last, "venue": options.venue}
+    try:
+        summary = Run(home, config, limits, reporter).execute()
+    except UserError as error:
+        traceback.print_exc()
+        summary = error.as_dict()
+    except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
+        summary = {"error": "interrupted", "exit_code": EXIT_INTERRUPTED}
+    except Exception as error:  # noqa: BLE001 - told to whoever started this; the trace is in the log
+        traceback.print_exc()
+        first = (str(error).splitlines() or [""])[0]
+        summary = {"error": f"{type(error).__name__}: {first}", "exit_code": EXIT_FAILED}
+    reporter.result(summary)
+    return int(summary["exit_code"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
