@@ -184,7 +184,7 @@ ORDER_FLOW = (
     Column("order_flow_imbalance_integrated_reason", "VARCHAR",
            "Why order_flow_imbalance_integrated is null.", nullable=True,
            null_meaning="it is not null",
-           allowed=("no_past_weights", "poisoned", "no_events")),
+           allowed=("poisoned", "no_events", "missing_levels", "no_past_weights")),
     number("order_flow_imbalance_volatility_scaled",
            "Order flow imbalance by its trailing standard deviation", "standard deviations",
            _FEW + ", or they do not vary",
@@ -256,6 +256,7 @@ BARS = tuple(
         grain="instrument and bar",
         partitioning="day_venue",
         key=("instrument", "bar_start"),
+        order=("instrument", "bar_start"),
         columns=BAR_COLUMNS,
         published=True,
     )
@@ -293,12 +294,13 @@ MOMENTS = Table(
 
 WEIGHTS = Table(
     name="features.order_flow_weights",
-    description="Weights of the integrated order flow imbalance per half-hour, trained on the up "
-    f"to {TRAINING_WINDOWS} half-hours before it that have data.",
+    description="Weights of the integrated order flow imbalance per half-hour, trained on the "
+    f"{TRAINING_WINDOWS} half-hours before it, as far as they have data.",
     grain="instrument, bar size and half-hour",
     partitioning="day_venue",
     key=("instrument", "bar_size", "valid_from"),
     published=True,
+    may_be_empty="captures shorter than the least training leave nothing to learn from",
     columns=(
         INSTRUMENT,
         _BAR_SIZE,
@@ -320,8 +322,8 @@ WEIGHTS = Table(
 CHAINS = Table(
     name="features.microprice_chains",
     description="Stoikov's microprice adjustment by imbalance and spread per half-hour, from a "
-    f"chain over 100 ms steps in the up to {TRAINING_WINDOWS} half-hours before it (of this and "
-    "the previous day). No rows for a half-hour whose past is too short.",
+    f"chain over 100 ms steps in the {TRAINING_WINDOWS} half-hours before it, as far as they have "
+    "data. No rows for a half-hour whose past is too short.",
     grain="instrument, half-hour, imbalance bucket and spread",
     partitioning="day_venue",
     key=("instrument", "valid_from", "spread_ticks", "imbalance_bucket"),

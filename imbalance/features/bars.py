@@ -1,0 +1,219 @@
+"""Bars of one instrument and stretch of time: the queries over them, and what needs the past.
+
+Belongs here: running the queries over Arrow tables and adding the columns which depend on earlier
+bars. Not here: where the rows come from and go to (`build`), and the mathematics of each measure.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from imbalance.books.tables import FLOW_LEVELS
+from imbalance.features.chains import Chains, States
+from imbalance.features.integrated import Moments, Training, Weights, moments_of, windows
+from imbalance.features.rows import chain_rows, moment_rows, weight_rows
+from imbalance.features.tables import BAR_SIZES, BARS, CHAINS, MOMENTS, WEIGHTS
+from imbalance.features.trailing import Trailing
+from imbalance.store.sqlfiles import read_sql
+
+if TYPE_CHECKING:
+    import duckdb
+    from numpy.typing import NDArray
+
+_LEVELS = tuple(f"order_flow_imbalance_level_{m}" for m in range(1, FLOW_LEVELS + 1))
+
+
+class Queries:
+    """The queries of `sql/features` over Arrow tables, on one DuckDB connection.
+
+    One thread: the order in which doubles are added, and so their last bits, must not depend on
+    the machine's load.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        connection.execute("set threads = 1")
+        connection.execute("set TimeZone = 'UTC'")
+
+    def run(
+        self, name: str, parameters: dict[str, Any] | None = None, **tables: Any
+    ) -> pa.Table:
+        """Result of `sql/features/<name>.sql` over the given Arrow tables or readers."""
+        for table, rows in tables.items():
+            self._connection.register(table, rows)
+        try:
+            text = read_sql(f"features/{name}.sql")
+            # Not .sql(text, params=…): DuckDB turns a result with parameters into literals there.
+            return self._connection.execute(text, parameters or {}).to_arrow_table()
+        finally:
+            for table in tables:
+                self._connection.unregister(table)
+
+
+def nanoseconds(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """A TIMESTAMP_NS column as integers."""
+    return column.cast(pa.int64()).to_numpy()
+
+
+def doubles(table: pa.Table, name: str) -> NDArray[np.float64]:
+    """A DOUBLE column, nulls as NaN."""
+    return table.column(name).to_numpy()
+
+
+def closing_states(bars: pa.Table) -> States:
+    """States at the end of 100 ms bars, those of poisoned ones left out."""
+    return States.of(
+        nanoseconds(bars.column("bar_start")),
+        nanoseconds(bars.column("available_at")),
+        ~bars.column("poisoned").to_numpy(),
+        *(doubles(bars, name) for name in ("bid_price", "bid_size", "ask_price", "ask_size")),
+    )
+
+
+def _in_order(bars: pa.Table) -> pa.Table:
+    """Sort by time. Mostly nothing is to be done, where SQL would move every column."""
+    starts = nanoseconds(bars.column("bar_start"))
+    if (np.diff(starts) > 0).all():
+        return bars
+    return bars.take(pa.array(np.argsort(starts)))
+
+
+class _Size:
+    """What one instrument's bars of one size remember of their past."""
+
+    def __init__(self) -> None:
+        self.training = Training()
+        self.flow = Trailing()
+        self.trades = Trailing()
+
+
+class InstrumentBars:
+    """Makes the bars of one instrument and day, stretch by stretch.
+
+    Stretches come in the order of time, each a whole number of half-hours, and are aligned to the
+    largest bar size; how the day is cut into them changes no bit of the result.
+
+    Parameters
+    ----------
+    previous_states : closing states of the previous day's 100 ms bars, for the microprice.
+    previous_moments : (bar size, moments) of the previous day, in the order of time.
+    """
+
+    def __init__(
+        self,
+        instrument: str,
+        queries: Queries,
+        *,
+        has_trades: bool,
+        has_quotes: bool,
+        previous_states: States | None = None,
+        previous_moments: list[tuple[str, Moments]] | None = None,
+    ) -> None:
+        self._instrument = instrument
+        self._queries = queries
+        self._feeds = {"has_trades": has_trades, "has_quotes": has_quotes}
+        self._sizes = {size: _Size() for size in BAR_SIZES}
+        self._chains = Chains()
+        self._available_at = 0
+        if previous_states is not None and len(previous_states.bar_start):
+            self._chains.learn(previous_states)
+            self._available_at = int(previous_states.available_at.max())
+        for size, moments in previous_moments or []:
+            self._sizes[size].training.add(moments)
+            self._available_at = max(self._available_at, moments.available_at)
+
+    def add(self, book: pa.Table, traded: pa.Table, quoted: pa.Table) -> dict[str, pa.Table]:
+        """Rows of all feature tables for one stretch.
+
+        Parameters
+        ----------
+        book : rows of book.bars_100ms
+        traded, quoted : rows of `trades_100ms.sql` and `quotes_100ms.sql`
+            All of this instrument, ascending in `bar_start`.
+        """
+        bars = _in_order(
+            self._queries.run("bars_100ms", self._feeds, book=book, traded=traded, quoted=quoted)
+        )
+        # A trailing measure knows every earlier bar of the day: no row is available before those.
+        arrived = np.maximum.accumulate(
+            np.maximum(nanoseconds(bars.column("available_at")), self._available_at)
+        )
+        self._available_at = int(arrived[-1])
+        bars = bars.set_column(
+            bars.schema.get_field_index("available_at"), "available_at",
+            pa.array(arrived).cast(pa.timestamp("ns")),
+        )
+        bars = bars.append_column("microprice", self._microprice(bars))
+        made: dict[str, pa.Table] = {CHAINS.name: chain_rows(self._instrument, self._chains.take())}
+        moments: list[tuple[str, Moments]] = []
+        weights: list[tuple[str, int, Weights]] = []
+        finer = 0
+        for table, (size, length) in zip(BARS, BAR_SIZES.items(), strict=True):
+            if finer:
+                parameters = {"finer_nanoseconds": finer, "bar_nanoseconds": length}
+                bars = _in_order(self._queries.run("coarser_bars", parameters, bars=bars))
+            finer = length
+            rows = self._queries.run("measures", {"bar_nanoseconds": length}, bars=bars)
+            rows = self._with_past(size, rows, moments, weights)
+            made[table.name] = rows.select(table.column_names).cast(table.arrow_schema())
+        made[MOMENTS.name] = moment_rows(self._instrument, moments)
+        made[WEIGHTS.name] = weight_rows(self._instrument, weights)
+        return made
+
+    def _microprice(self, bars: pa.Table) -> pa.Array:
+        return pa.array(self._chains.microprice(closing_states(bars)), from_pandas=True)
+
+    def _with_past(
+        self,
+        size: str,
+        rows: pa.Table,
+        moments: list[tuple[str, Moments]],
+        weights: list[tuple[str, int, Weights]],
+    ) -> pa.Table:
+        """Add trailing and integrated columns; note down moments and weights on the way."""
+        state = self._sizes[size]
+        valid = rows.column("valid").to_numpy()
+        new: dict[str, Any] = {}
+        for measure, trailing in (
+            ("order_flow_imbalance", state.flow), ("trade_imbalance", state.trades)
+        ):
+            scaled, rank = trailing.normalise(np.where(valid, doubles(rows, measure), np.nan))
+            new[f"{measure}_volatility_scaled"] = pa.array(scaled, from_pandas=True)
+            new[f"{measure}_rank"] = pa.array(rank, from_pandas=True)
+
+        depth = doubles(rows, "level_depth_mean")
+        eventful = depth > 0.0
+        levels = np.column_stack([doubles(rows, name) for name in _LEVELS])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            levels /= depth[:, None]
+        usable = valid & eventful & np.isfinite(levels).all(axis=1)
+        poisoned = rows.column("poisoned").to_numpy()
+        arrived = nanoseconds(rows.column("available_at"))
+        integrated = np.full(len(rows), np.nan)
+        trained = np.zeros(len(rows), dtype=bool)
+        for start, part in windows(nanoseconds(rows.column("bar_start"))):
+            found = state.training.weights_for(start)
+            chosen = levels[part][usable[part]]
+            if found is not None:
+                weights.append((size, start, found))
+                trained[part] = True
+                integrated[part][usable[part]] = (chosen * found.weights).sum(axis=1)
+            if len(chosen):
+                seen = moments_of(chosen, start, int(arrived[part][usable[part]].max()))
+                moments.append((size, seen))
+                state.training.add(seen)
+        reason = np.select(
+            [poisoned, ~eventful, ~usable, ~trained],
+            ["poisoned", "no_events", "missing_levels", "no_past_weights"],
+            default="",
+        )
+        new["order_flow_imbalance_integrated"] = pa.array(integrated, from_pandas=True)
+        new["order_flow_imbalance_integrated_reason"] = pa.array(
+            reason, pa.string(), mask=reason == ""
+        )
+        for name, column in new.items():
+            rows = rows.append_column(name, column)
+        return rows

@@ -1,0 +1,301 @@
+"""All feature tables of a day and venue: what is read, in what pieces it is worked on, its version.
+
+Two ways in: `build_bars` within a task, from and to partition files; `bars_in_memory` from Arrow
+tables to Arrow tables. Not here: what a bar is made of (`bars`).
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from imbalance.books.tables import BARS_100MS
+from imbalance.captures.tables import QUOTES, TRADES
+from imbalance.contracts import Table
+from imbalance.features.tables import MOMENTS, TABLES
+from imbalance.store.sqlfiles import read_sql
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from imbalance.features.bars import Queries
+    from imbalance.features.chains import States
+    from imbalance.store.task import TaskContext
+
+FEATURE_OUTPUTS = tuple(table.name for table in TABLES)
+"""Tables which `build_bars` writes."""
+
+_STRETCH = 4 * 3600 * 1_000_000_000
+"""Nanoseconds worked on at once: 144,000 bars of 100 ms are some 120 MB as Arrow columns. A
+multiple of the largest bar and of the half-hour."""
+
+_TRADE_COLUMNS = ("instrument", "kind", "event_time", "available_at", "side", "price", "size_base")
+_QUOTE_COLUMNS = ("instrument", "event_time", "available_at")
+_STATE_COLUMNS = (
+    "instrument", "bar_start", "available_at", "poisoned",
+    "bid_price", "bid_size", "ask_price", "ask_size",
+)
+_QUERIES = ("trades_100ms", "quotes_100ms", "bars_100ms", "coarser_bars", "measures")
+_MODULES = ("bars", "build", "chains", "integrated", "microprice", "rows", "trailing")
+
+
+@cache
+def definition_version() -> str:
+    """Version of the computation: changes with the registry, a query or the code of a measure."""
+    here = Path(__file__).parent
+    parts = [table.definition_hash() for table in TABLES]
+    parts += [read_sql(f"features/{name}.sql") for name in _QUERIES]
+    parts += [(here / f"{name}.py").read_text(encoding="utf-8") for name in _MODULES]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def feature_inputs(day: str, venue: str) -> list[tuple[str, str]]:
+    """(table, partition) pairs which `build_bars` reads, those of the previous day included."""
+    partition, previous = f"{day}|{venue}", _previous(day, venue)
+    return [
+        (BARS_100MS.name, partition),
+        (TRADES.name, partition),
+        (QUOTES.name, partition),
+        (BARS_100MS.name, previous),
+        (MOMENTS.name, previous),
+    ]
+
+
+def _previous(day: str, venue: str) -> str:
+    before = datetime.date.fromisoformat(day) - datetime.timedelta(days=1)
+    return f"{before.isoformat()}|{venue}"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the bars of one day and venue are made from.
+
+    `book` is in the order of instrument and bar. The previous day's tables may be empty.
+    """
+
+    book: Iterable[pa.RecordBatch]
+    trades: Iterable[pa.RecordBatch]
+    quotes: Iterable[pa.RecordBatch]
+    previous_states: pa.Table = field(
+        default_factory=lambda: _schema(BARS_100MS, _STATE_COLUMNS).empty_table()
+    )
+    previous_moments: pa.Table = field(default_factory=lambda: _schema(MOMENTS).empty_table())
+
+
+def build_bars(ctx: TaskContext, day: str, venue: str) -> dict[str, Any]:
+    """Write every feature table of a day and venue.
+
+    Parameters
+    ----------
+    ctx : the task, with the inputs of `feature_inputs` and the outputs `FEATURE_OUTPUTS`.
+
+    Returns
+    -------
+    dict
+        `instruments`; `coverage`: mean coverage of the 100 ms bars by instrument; `poisoned`: how
+        many of them are poisoned by instrument.
+    """
+    partition, previous = f"{day}|{venue}", _previous(day, venue)
+    inputs = Inputs(
+        book=ctx.batches(BARS_100MS.name, partition),
+        trades=ctx.batches(TRADES.name, partition, _TRADE_COLUMNS),
+        quotes=ctx.batches(QUOTES.name, partition, _QUOTE_COLUMNS),
+        previous_states=ctx.read(BARS_100MS.name, previous, _STATE_COLUMNS),
+        previous_moments=ctx.read(MOMENTS.name, previous),
+    )
+    return compute(ctx.connect(), inputs, lambda name, rows: ctx.writer(name).write(rows))
+
+
+def bars_in_memory(
+    book: pa.Table,
+    trades: pa.Table,
+    quotes: pa.Table,
+    *,
+    previous_states: pa.Table | None = None,
+    previous_moments: pa.Table | None = None,
+) -> dict[str, pa.Table]:
+    """Every feature table of one day and venue from tables in memory, without files.
+
+    Parameters
+    ----------
+    book, trades, quotes : rows of book.bars_100ms (by instrument and bar), raw.trades, raw.quotes.
+    previous_states, previous_moments : the previous day's book.bars_100ms and
+        features.order_flow_moments.
+    """
+    import duckdb
+
+    before: dict[str, Any] = {}
+    if previous_states is not None:
+        before["previous_states"] = previous_states
+    if previous_moments is not None:
+        before["previous_moments"] = previous_moments
+    inputs = Inputs(
+        book.to_batches(),
+        trades.select(_TRADE_COLUMNS).to_batches(),
+        quotes.select(_QUOTE_COLUMNS).to_batches(),
+        **before,
+    )
+    made: dict[str, list[pa.Table]] = {name: [] for name in FEATURE_OUTPUTS}
+    with duckdb.connect() as connection:
+        compute(connection, inputs, lambda name, rows: made[name].append(rows))
+    return {
+        table.name: pa.concat_tables([table.arrow_schema().empty_table(), *made[table.name]])
+        for table in TABLES
+    }
+
+
+def compute(
+    connection: duckdb.DuckDBPyConnection,
+    inputs: Inputs,
+    write: Callable[[str, pa.Table], None],
+) -> dict[str, Any]:
+    """Make all feature tables, instrument by instrument and stretch by stretch.
+
+    Raises
+    ------
+    ValueError
+        If the book's bars are not in the order of instrument and bar.
+    """
+    from imbalance.features.bars import InstrumentBars, Queries
+
+    queries = Queries(connection)
+    traded = _sums(queries, "trades_100ms", "trades", inputs.trades, TRADES, _TRADE_COLUMNS)
+    quoted = _sums(queries, "quotes_100ms", "quotes", inputs.quotes, QUOTES, _QUOTE_COLUMNS)
+    summary: dict[str, Any] = {"instruments": [], "coverage": {}, "poisoned": {}}
+    maker: InstrumentBars | None = None
+    coverage, poisoned, count = 0.0, 0, 0
+    for (instrument, _), book, trades, quotes in _stretches(inputs.book, traded, quoted):
+        if maker is None or instrument != summary["instruments"][-1]:
+            summary["instruments"].append(instrument)
+            coverage, poisoned, count = 0.0, 0, 0
+            maker = InstrumentBars(
+                instrument,
+                queries,
+                has_trades=traded.has(instrument),
+                has_quotes=quoted.has(instrument),
+                previous_states=_states(inputs.previous_states, instrument),
+                previous_moments=_moments(inputs.previous_moments, instrument),
+            )
+        for name, rows in maker.add(book, trades, quotes).items():
+            write(name, rows)
+            if name == "features.bars_100ms":
+                coverage += rows.column("coverage").to_numpy().sum()
+                poisoned += int(rows.column("poisoned").to_numpy().sum())
+                count += len(rows)
+        summary["coverage"][instrument] = float(coverage / count)
+        summary["poisoned"][instrument] = poisoned
+    return summary
+
+
+def _schema(table: Table, columns: Iterable[str] | None = None) -> pa.Schema:
+    schema = table.arrow_schema()
+    names = schema.names if columns is None else columns
+    return pa.schema([schema.field(name).with_nullable(True) for name in names])
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Rows of bars in order, with where each instrument and stretch of them lies."""
+
+    rows: pa.Table
+    parts: dict[tuple[str, int], slice]
+
+    def has(self, instrument: str) -> bool:
+        return any(name == instrument for name, _ in self.parts)
+
+    def part(self, key: tuple[str, int]) -> pa.Table:
+        place = self.parts.get(key, slice(0, 0))
+        return self.rows.slice(place.start, place.stop - place.start)
+
+
+def _sums(
+    queries: Queries,
+    query: str,
+    name: str,
+    batches: Iterable[pa.RecordBatch],
+    table: Table,
+    columns: tuple[str, ...],
+) -> _Cut:
+    schema = _schema(table, columns)
+    reader = pa.RecordBatchReader.from_batches(schema, (b.cast(schema) for b in batches))
+    rows = queries.run(query, **{name: reader})
+    return _Cut(rows, dict(_runs(rows)))
+
+
+def _runs(rows: pa.Table | pa.RecordBatch) -> Iterator[tuple[tuple[str, int], slice]]:
+    """Instrument and stretch of each run of rows, and the rows' slice."""
+    if len(rows) == 0:
+        return
+    instrument = rows.column("instrument")
+    bar_start = rows.column("bar_start").cast(pa.int64())
+    if isinstance(instrument, pa.ChunkedArray):
+        instrument, bar_start = instrument.combine_chunks(), bar_start.combine_chunks()
+    codes = instrument.dictionary_encode()
+    number, stretch = codes.indices.to_numpy(), bar_start.to_numpy() // _STRETCH
+    cuts = np.flatnonzero((np.diff(number) != 0) | (np.diff(stretch) != 0)) + 1
+    first = 0
+    for last in [*cuts.tolist(), len(rows)]:
+        name = codes.dictionary[int(number[first])].as_py()
+        yield (name, int(stretch[first])), slice(first, last)
+        first = last
+
+
+def _stretches(
+    book: Iterable[pa.RecordBatch], traded: _Cut, quoted: _Cut
+) -> Iterator[tuple[tuple[str, int], pa.Table, pa.Table, pa.Table]]:
+    """Book bars, trades and quotes by instrument and stretch, in order; also without a book."""
+    waiting = sorted(traded.parts)
+    empty = _schema(BARS_100MS).empty_table()
+    for key, rows in _book_stretches(book):
+        while waiting and waiting[0] < key:
+            alone = waiting.pop(0)
+            yield alone, empty, traded.part(alone), quoted.part(alone)
+        if waiting and waiting[0] == key:
+            waiting.pop(0)
+        yield key, rows, traded.part(key), quoted.part(key)
+    for alone in waiting:
+        yield alone, empty, traded.part(alone), quoted.part(alone)
+
+
+def _book_stretches(
+    batches: Iterable[pa.RecordBatch],
+) -> Iterator[tuple[tuple[str, int], pa.Table]]:
+    key: tuple[str, int] | None = None
+    parts: list[pa.RecordBatch] = []
+    for batch in batches:
+        for found, place in _runs(batch):
+            if key is not None and found != key:
+                if found < key:
+                    raise ValueError(f"book bars out of order: {found} after {key}")
+                yield key, pa.Table.from_batches(parts)
+                parts = []
+            key = found
+            parts.append(batch.slice(place.start, place.stop - place.start))
+    if key is not None:
+        yield key, pa.Table.from_batches(parts)
+
+
+def _of(rows: pa.Table, instrument: str) -> pa.Table:
+    import pyarrow.compute as pc
+
+    return rows.filter(pc.equal(rows.column("instrument"), instrument))
+
+
+def _states(rows: pa.Table, instrument: str) -> States:
+    from imbalance.features.bars import closing_states
+
+    return closing_states(_of(rows.select(_STATE_COLUMNS), instrument))
+
+
+def _moments(rows: pa.Table, instrument: str) -> list[Any]:
+    from imbalance.features.rows import read_moments
+
+    return read_moments(_of(rows, instrument))
