@@ -151,6 +151,7 @@ def _page(
         "granger": source.granger(feedback, 80) if feedback else [],
         "windows": windows,
         "refusals": refusals,
+        "refused_studies": {row.study for row in refusals},
         "reasons": REASONS,
         "families": source.families(),
         "definitions": _definitions(

@@ -25,7 +25,7 @@ def told(source: Source, correlation: Choice | None, feedback: Choice | None) ->
         strongest = source.correlation_strongest(correlation, most=1)
         for kind in ("contemporaneous", "predictive"):
             rows = [row for row in strongest if row.kind == kind]
-            rows.sort(key=lambda row: -abs(row.estimate))
+            rows.sort(key=lambda row: -row.strength)
             sentences += [correlation_sentence(row) for row in rows[:_TOLD]]
         if not strongest:
             sentences.append(
@@ -67,21 +67,22 @@ def question_sentences(rows: Sequence[Finding]) -> list[str]:
     if not rows:
         return []
     row = rows[0]
-    over = words.bars(row.horizon, row.bar_size)
+    later = f"{words.bars(row.lag, row.bar_size)} later"
+    if row.horizon > 1:
+        later = f"summed over {words.bars(row.horizon, row.bar_size)} from {later} on"
     best = (
-        f"{words.measure(row.measure_x)} of {row.instrument_x} and the realised variance of "
-        f"{row.instrument_y} over the {over} from {words.bars(row.lag, row.bar_size)} later on, "
-        f"{_figures(row)}"
+        f"{words.measure(row.measure_x)} of {row.instrument_x} and realised variance of "
+        f"{row.instrument_y} {later}, {_figures(row)}"
     )
     if row.significant:
         answer = (
             f"Imbalance of a perpetual does go before volatility of its spot in "
-            f"{words.count(row.significant)} of {words.count(row.tests)} tests; strongest: {best}."
+            f"{words.count(row.significant)} of {words.count(row.tests)} tests; surest: {best}."
         )
     else:
         answer = (
             "Nothing shows that imbalance of a perpetual goes before volatility of its spot: none "
-            f"of {words.count(row.tests)} tests is significant; the largest: {best}."
+            f"of {words.count(row.tests)} tests is significant; the nearest to it: {best}."
         )
     return [answer]
 

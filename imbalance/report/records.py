@@ -218,6 +218,7 @@ class Finding:
     n_effective: float | None
     place: int
     rank_estimate: float | None
+    strength: float
     tests: int
     significant: int
 

@@ -15,14 +15,14 @@ from imbalance.report.charts import coverage_ribbon, price_and_flow
 from imbalance.report.figures import svg_text
 from imbalance.report.queries import SIGNIFICANCE, Choice, Source
 from imbalance.report.records import Capture, Cell, Coverage, Measures, Response, Stretch
-from imbalance.report.studies_charts import correlation_heatmap, impulse_responses
+from imbalance.report.studies_charts import correlation_heatmap, impulse_responses, panels_of
 from imbalance.studies.tables import REASONS
 
 POINTS = 480
 """Points of a line, bars of a chart: more are finer than the pixels."""
 
 MOST_INSTRUMENTS = 40
-MOST_PAIRS = 30
+MOST_PAIRS = 36
 MOST_HEATMAPS = 14
 MOST_ACROSS = 8
 
@@ -50,9 +50,7 @@ def ingested(captures: Sequence[Capture], coverage: Sequence[Coverage]) -> str:
             f"{words.plural(venues, 'venue')} ({words.size(sum(c.size_bytes for c in captures))}, "
             f"{words.size(sum(c.text_bytes for c in captures))} of text) "
             f"{'holds' if len(captures) == 1 else 'hold'} {words.count(read)} lines: "
-            f"{words.count(sum(c.lines_decoded for c in captures))} decoded, "
-            f"{words.count(sum(c.lines_ignored for c in captures))} left out by a named rule, "
-            f"{words.count(sum(c.lines_quarantined for c in captures))} in quarantine."
+            f"{_fates(captures)}."
         )
     if coverage:
         between = words.span(min(c.first_ns for c in coverage), max(c.last_ns for c in coverage))
@@ -62,6 +60,18 @@ def ingested(captures: Sequence[Capture], coverage: Sequence[Coverage]) -> str:
             f"Bars of {words.plural(len(coverage), 'instrument')}, {between}."
         )
     return " ".join(parts) or "Nothing has been ingested."
+
+
+def _fates(captures: Sequence[Capture]) -> str:
+    ignored = sum(c.lines_ignored for c in captures)
+    quarantined = sum(c.lines_quarantined for c in captures)
+    if not ignored and not quarantined:
+        return "all decoded"
+    decoded = sum(c.lines_decoded for c in captures)
+    return (
+        f"{words.count(decoded)} decoded, {words.count(ignored)} left out by a named rule, "
+        f"{words.count(quarantined)} in quarantine"
+    )
 
 
 def validity(coverage: Sequence[Coverage]) -> str:
@@ -98,12 +108,12 @@ def heatmaps(source: Source, window: Choice) -> Iterator[Chart]:
     """A heatmap per pair of measures; in words where nothing is significant or all refused."""
     measures = source.correlation_measures(window)
     for number, pair in enumerate(measures[:MOST_HEATMAPS]):
-        heading = f"{_capital(words.measure(pair.measure_x))} and {words.measure(pair.measure_y)}"
+        heading = _heading(pair)
         cells = source.correlation_cells(window, pair, MOST_PAIRS)
         if not pair.estimates:
             yield Chart(heading, None, f"Refused: {_reasons(cells)}.")
         elif not pair.significant:
-            refused = f" {_capital(_reasons(cells))}." if pair.refused else ""
+            refused = f" Refused: {_reasons(cells)}." if pair.refused else ""
             yield Chart(heading, None, f"None of {words.count(pair.estimates)} correlations is "
                         f"significant (q > {SIGNIFICANCE:g}).{refused}")
         else:
@@ -132,6 +142,13 @@ def response_charts(responses: Sequence[Response]) -> Iterator[Chart]:
         yield Chart(heading, svg_text(drawing, f"response-{number}"), caption)
 
 
+def _heading(pair: Measures) -> str:
+    first, second = words.measure(pair.measure_x), words.measure(pair.measure_y)
+    return f"{_capital(first)}, own and shared" if first == second else (
+        f"{_capital(first)} and {second}"
+    )
+
+
 def _heatmap_caption(pair: Measures, cells: Sequence[Cell]) -> str:
     shown = len({(c.instrument_x, c.instrument_y) for c in cells})
     caption = (
@@ -140,20 +157,22 @@ def _heatmap_caption(pair: Measures, cells: Sequence[Cell]) -> str:
     )
     if shown < pair.pairs:
         caption += (
-            f" Of {pair.pairs} pairs of instruments the {shown} with the strongest findings are "
-            "shown, own pairs first."
+            f" Of {pair.pairs} pairs of instruments {shown} are shown: own pairs, and those with "
+            "the strongest findings."
         )
     if pair.refused:
-        caption += f" {words.count(pair.refused)} refused: {_reasons(cells)}."
+        caption += f" Refused: {_reasons(cells)}."
+    if len(panels_of(cells)) < len({(c.bar_size, c.horizon) for c in cells}):
+        caption += " Panels in which everything was refused are left out."
     return caption
 
 
 def _reasons(cells: Sequence[Cell]) -> str:
-    """`too_few_bars (fewer valid bars than the family demands), 12 rows`."""
+    """`12 rows, too few bars: fewer valid bars than the family demands`."""
     counted = Counter(cell.reason for cell in cells if cell.reason is not None)
     return "; ".join(
-        f"{words.family(reason)} ({REASONS.get(reason, 'no further explanation')}), "
-        f"{words.plural(count, 'row')}"
+        f"{words.plural(count, 'row')}, {words.family(reason)}: "
+        f"{REASONS.get(reason, 'nothing more is known')}"
         for reason, count in sorted(counted.items())
     )
 

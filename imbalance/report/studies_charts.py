@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 BAR_SIZES = ("100ms", "1s", "10s", "1m", "5m")
 _LIMITS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0)
 _COLUMNS = 2
-_LABELS = 2.9
+_LABELS = 3.35
 """Inches for the names of the rows of a heatmap."""
+
+_MARGIN = 0.66
+"""Inches for the title and the axis of a row of panels."""
 
 
 def correlation_heatmap(
@@ -31,7 +34,8 @@ def correlation_heatmap(
     """Correlations by pair of instruments and lag, one panel per bar size and horizon.
 
     Cells with q above `significance` are a dot; refused ones a cross; those outside the declared
-    family are empty. Each carries its figures as a tooltip.
+    family are empty. A panel in which everything was refused is left out. Each significant cell
+    carries its figures as a tooltip.
 
     Parameters
     ----------
@@ -39,10 +43,7 @@ def correlation_heatmap(
     label : what is shown, in words, for those who do not see it.
     significance : largest q that is shown as a colour.
     """
-    panels = sorted(
-        {(cell.bar_size, cell.horizon) for cell in cells},
-        key=lambda panel: (BAR_SIZES.index(panel[0]), panel[1]),
-    )
+    panels = panels_of(cells)
     pairs = list(dict.fromkeys((cell.instrument_x, cell.instrument_y) for cell in cells))
     found = [
         abs(cell.estimate) for cell in cells if _significant(cell, significance) and cell.estimate
@@ -50,25 +51,29 @@ def correlation_heatmap(
     limit = next((value for value in _LIMITS if max(found, default=0) <= value), 1.0)
     rows = -(-len(panels) // _COLUMNS)
     panel_height = 0.17 * len(pairs)
-    height = rows * (panel_height + 0.72) + 0.5
+    height = rows * (panel_height + _MARGIN) + 0.42
     tooltips: dict[str, str] = {}
     with house_style():
         figure = blank_figure(height)
         for number, panel in enumerate(panels):
             row, column = divmod(number, _COLUMNS)
-            top = height - 0.28 - row * (panel_height + 0.72)
+            top = height - 0.25 - row * (panel_height + _MARGIN)
             axes = _panel_axes(figure, column, top, panel_height)
             inside = [cell for cell in cells if (cell.bar_size, cell.horizon) == panel]
             tooltips |= _heatmap(axes, number, inside, pairs, limit, significance)
             axes.set_title(_panel_title(*panel))
-            if column == 0:
-                axes.set_yticks(range(len(pairs)), [_pair(*pair) for pair in pairs])
-            else:
-                axes.set_yticks([])
+            _row_labels(axes, pairs, shown=column == 0)
             if row == rows - 1 or number + _COLUMNS >= len(panels):
                 axes.set_xlabel("lag in bars (right of 0: x leads)", labelpad=2)
         _scale_legend(figure, limit, significance)
     return Drawing(figure, label, tooltips)
+
+
+def panels_of(cells: Sequence[Cell]) -> list[tuple[str, int]]:
+    """Bar sizes and horizons that get a panel: those with an estimate, or all if there is none."""
+    estimated = [cell for cell in cells if cell.reason is None] or cells
+    found = {(cell.bar_size, cell.horizon) for cell in estimated}
+    return sorted(found, key=lambda panel: (BAR_SIZES.index(panel[0]), panel[1]))
 
 
 def impulse_responses(responses: Sequence[Response]) -> Drawing:
@@ -167,6 +172,22 @@ def _heatmap(
     return tooltips
 
 
+def _row_labels(axes: Axes, pairs: Sequence[tuple[str, str]], *, shown: bool) -> None:
+    """Names of y at each row and of x once per run of rows; a line parts the runs."""
+    labels = ["→ itself" if x == y else f"→ {words.shortened(y, 30)}" for x, y in pairs]
+    axes.set_yticks(range(len(pairs)) if shown else [], labels if shown else None)
+    left = -(_LABELS - 0.02) / (axes.get_position().width * WIDTH)
+    for row, (x, _) in enumerate(pairs):
+        if row and pairs[row - 1][0] == x:
+            continue
+        if row:
+            axes.plot([left if shown else 0, 1], [row - 0.5] * 2, color=colour("grid"),
+                      linewidth=0.6, transform=axes.get_yaxis_transform(), clip_on=False)
+        if shown:
+            axes.text(left, row, words.shortened(x, 30), fontsize=7.5, va="center_baseline",
+                      color=colour("ink"), transform=axes.get_yaxis_transform())
+
+
 def _scale_legend(figure: Figure, limit: float, significance: float) -> None:
     """The colours with their values, the dot and the cross, below the panels."""
     from matplotlib.patches import Rectangle
@@ -233,12 +254,6 @@ def _brief(measure: str) -> str:
     return {"order_flow_imbalance": "order flow", "return_bps": "return (bps)"}.get(
         measure, words.measure(measure)
     )
-
-
-def _pair(x: str, y: str) -> str:
-    if x == y:
-        return f"{words.shortened(x, 34)} itself"
-    return f"{words.shortened(x)} → {words.shortened(y)}"
 
 
 def _panel_title(bar_size: str, horizon: int) -> str:

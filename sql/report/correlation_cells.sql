@@ -1,5 +1,5 @@
--- Estimates of one pair of measures by pair of instruments, bar size, horizon and lag: own pairs
--- first, then those between instruments with the strongest findings, $most pairs in all.
+-- Estimates of one pair of measures by pair of instruments, bar size, horizon and lag: all own
+-- pairs and those between instruments with the strongest findings, $most pairs in all.
 with cells as (
     select
         instrument_x,
@@ -38,4 +38,4 @@ qualify
             instrument_x asc,
             instrument_y asc
     ) <= $most
-order by instrument_x <> instrument_y, instrument_x, instrument_y, bar_size, horizon, lag
+order by instrument_x, instrument_x <> instrument_y, instrument_y, bar_size, horizon, lag

@@ -1,5 +1,5 @@
--- One family's tests in which x goes before y, the strongest first: an answer is owed whether or
--- not anything is significant.
+-- One family's tests in which x goes before y, from the smallest q: an answer is owed whether
+-- or not anything is significant.
 select
     family,
     kind,
@@ -17,8 +17,9 @@ select
     n,
     n_effective,
     null::double as rank_estimate,
+    0.0 as strength,
     row_number() over (
-        order by q_value > $significance asc, abs(estimate) desc, instrument_x asc, lag asc
+        order by q_value asc, abs(estimate) desc, instrument_x asc, lag asc
     ) as place,
     count(*) over () as tests,
     count(*) filter (where q_value <= $significance) over () as significant

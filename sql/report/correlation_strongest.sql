@@ -1,5 +1,6 @@
 -- The strongest significant correlations of each family, those in the same bar and those that lead
--- apart, one per pair of series; with the rank correlation of the same pair beside it.
+-- apart, one per pair of series; with the rank correlation of the same pair beside it. Strength is
+-- the end of the interval nearer to zero, so that a few bars do not outdo many.
 with chosen as (
     select *
     from studies.correlation
@@ -17,7 +18,12 @@ beside as (
             partition by
                 family, bar_size, window_from, horizon, lag,
                 instrument_x, measure_x, instrument_y, measure_y
-        ) as rank_estimate
+        ) as rank_estimate,
+        case
+            when interval_low * interval_high > 0
+                then least(abs(interval_low), abs(interval_high))
+            else 0
+        end as strength
     from chosen
 ),
 
@@ -30,7 +36,7 @@ best as (
         and not (instrument_x = instrument_y and measure_x = measure_y)
     qualify row_number() over (
         partition by family, kind, instrument_x, measure_x, instrument_y, measure_y
-        order by abs(estimate) desc, bar_size asc, horizon asc, lag asc
+        order by strength desc, bar_size asc, horizon asc, lag asc
     ) = 1
 )
 
@@ -51,9 +57,10 @@ select
     n,
     n_effective,
     rank_estimate,
+    strength,
     row_number() over (
         partition by family, kind
-        order by abs(estimate) desc, instrument_x asc, instrument_y asc, measure_x asc
+        order by strength desc, instrument_x asc, instrument_y asc, measure_x asc
     ) as place,
     count(*) over (partition by family, kind) as significant,
     count(*) over (partition by family, kind) as tests
