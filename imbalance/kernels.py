@@ -13,11 +13,16 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-jit = njit(cache=True, nogil=True, error_model="numpy")
-"""How every kernel is compiled: cached on disk, without the interpreter's lock."""
+jit = njit(cache=True, nogil=True, error_model="numpy", _nrt=True)
+"""How every kernel is compiled: cached on disk, without the interpreter's lock. That it may
+allocate is said outright, because a callee otherwise takes over its caller's word on it."""
 
-inline = njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-"""As `jit`, for small functions which must be inlined into their caller."""
+bare = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+"""As `jit`, for functions which allocate nothing: their arrays are not reference-counted. A call
+that hands on thirty arrays costs 0.5 µs in atomic counts otherwise, more than its work."""
+
+inline = njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
+"""As `bare`, for small functions which must be inlined into their caller."""
 
 
 @intrinsic

@@ -9,17 +9,45 @@ from typing import Any
 
 import numpy as np
 
-from imbalance.books.ladder import (
-    ASK, BASE, BEST_ASK, BEST_BID, BID, WIDTH, next_above, next_below,
-)  # fmt: skip
+from imbalance.books.ladder import ASK, BASE, BEST_ASK, BEST_BID, BID, WIDTH
 from imbalance.books.state import (
-    BAND_AT, BANDS_STALE, BAR, BAR_AVAILABLE, BAR_COUNTS, BAR_NS, BAR_POISONED, CLOCK, COVERED,
-    CROSSED, DEPTH_SUM, FLOW_AT, KNOWN_HIGH, KNOWN_LOW, MEAN_AT, MEASURED, MID, MID_HIGH, MID_LOW,
-    MID_OPEN, MID_SUM, MULTIPLIER, NO_CHANGE_FLOW, QUEUE_SUM, REACH_AT, SPREAD_SUM, STATUS,
-    TICK_PARTS, TICK_SCALE, TOUCH_SUM, VALID, WEIGHTED_AT, Book, Output,
+    BAND_AT,
+    BANDS_STALE,
+    BAR,
+    BAR_AVAILABLE,
+    BAR_COUNTS,
+    BAR_NS,
+    BAR_POISONED,
+    CLOCK,
+    COVERED,
+    CROSSED,
+    DEPTH_SUM,
+    FLOW_AT,
+    KNOWN_HIGH,
+    KNOWN_LOW,
+    MEAN_AT,
+    MEASURED,
+    MID,
+    MID_HIGH,
+    MID_LOW,
+    MID_OPEN,
+    MID_SUM,
+    MULTIPLIER,
+    NO_CHANGE_FLOW,
+    QUEUE_SUM,
+    REACH_AT,
+    SPREAD_SUM,
+    STATUS,
+    TICK_PARTS,
+    TICK_SCALE,
+    TOUCH_SUM,
+    VALID,
+    WEIGHTED_AT,
+    Book,
+    Output,
 )  # fmt: skip
-from imbalance.books.tables import BANDS_BPS, FLOW_LEVELS, WEIGHT_SCALE_BPS
-from imbalance.kernels import inline, jit
+from imbalance.books.tables import BANDS_BPS, FLOW_LEVELS, WEIGHT_REACH_BPS, WEIGHT_SCALE_BPS
+from imbalance.kernels import bare, inline, trailing_zeros
 
 _BANDS = np.array(BANDS_BPS, float)
 _COUNTS = 7
@@ -34,13 +62,14 @@ def price_of(book: Book, tick: int) -> float:
 @inline
 def base_size(book: Book, size: float, price: float) -> float:
     """A size as sent in base units: contracts of inverse instruments are worth
-    multiplier / price each."""
+    multiplier / price each.
+    """
     if book.real[MULTIPLIER] > 0.0:
         return size * book.real[MULTIPLIER] / price
     return size
 
 
-@inline
+@bare
 def start_bar(book: Book, bar: int) -> None:
     """Clear what is accumulated and begin a bar with the state as it stands."""
     whole, real = book.whole, book.real
@@ -59,7 +88,7 @@ def start_bar(book: Book, bar: int) -> None:
         real[k] = 0.0
 
 
-@inline
+@bare
 def pass_time(book: Book, until: int) -> None:
     """Let the state as it stands count up to `until`, which is within the running bar."""
     whole, real = book.whole, book.real
@@ -83,7 +112,7 @@ def pass_time(book: Book, until: int) -> None:
     real[TOUCH_SUM] += span * (0.5 * (bid + ask))
 
 
-@inline
+@bare
 def note_mid(book: Book) -> None:
     """Take the mid after a message into the bar's high and low."""
     mid = book.real[MID]
@@ -98,48 +127,129 @@ def note_mid(book: Book) -> None:
         book.real[MID_LOW] = min(book.real[MID_LOW], mid)
 
 
-@jit
+@inline
+def _word_sum(book: Book, side: int, word: int) -> float:
+    """Base size within a word of 64 ticks, summed anew where it has changed."""
+    ladder = book.ladder
+    if ladder.dirty[side, word]:
+        ladder.word_sums[side, word] = _bits_sum(book, side, word, ladder.bits[side, word])
+        ladder.dirty[side, word] = 0
+    return ladder.word_sums[side, word]
+
+
+@inline
+def _bits_sum(book: Book, side: int, word: int, bits: Any) -> float:
+    """Base size at some populated ticks of a word."""
+    sizes = book.ladder.sizes
+    base = book.ladder.meta[BASE]
+    inverse = book.real[MULTIPLIER] > 0.0
+    total = 0.0
+    while bits != 0:
+        index = (word << 6) + trailing_zeros(bits)
+        bits &= bits - np.uint64(1)
+        size = sizes[side, index]
+        total += base_size(book, size, price_of(book, base + index)) if inverse else size
+    return total
+
+
+@bare
+def _range_sum(book: Book, side: int, low: int, high: int) -> float:
+    """Base size at the places `low` to `high` of the window, both included."""
+    if low > high:
+        return 0.0
+    bits = book.ladder.bits
+    full = ~np.uint64(0)
+    first, last = low >> 6, high >> 6
+    head = full << np.uint64(low & 63)
+    tail = full >> np.uint64(63 - (high & 63))
+    if first == last:
+        return _bits_sum(book, side, first, bits[side, first] & head & tail)
+    total = _bits_sum(book, side, first, bits[side, first] & head)
+    for word in range(first + 1, last):
+        if bits[side, word] != 0:
+            total += _word_sum(book, side, word)
+    return total + _bits_sum(book, side, last, bits[side, last] & tail)
+
+
+@bare
+def _weighted(book: Book, side: int, low: int, high: int, middle: float, step: float) -> float:
+    """Σ size · exp(−distance · step) over the places `low` to `high`, distance in ticks from
+    `middle`: one exponential a word, powers of exp(step) within it.
+    """
+    if low > high:
+        return 0.0
+    ladder = book.ladder
+    base = ladder.meta[BASE]
+    inverse = book.real[MULTIPLIER] > 0.0
+    sign = 1.0 if side == BID else -1.0
+    powers = book.powers
+    factor = np.exp(sign * step)
+    powers[0] = 1.0
+    for k in range(1, 64):
+        powers[k] = powers[k - 1] * factor
+    total = 0.0
+    for word in range(low >> 6, (high >> 6) + 1):
+        bits = ladder.bits[side, word]
+        if bits == 0:
+            continue
+        part = 0.0
+        while bits != 0:
+            place = trailing_zeros(bits)
+            bits &= bits - np.uint64(1)
+            index = (word << 6) + place
+            if low <= index <= high:
+                size = ladder.sizes[side, index]
+                if inverse:
+                    size = base_size(book, size, price_of(book, base + index))
+                part += size * powers[place]
+        total += part * np.exp(sign * ((word << 6) - middle) * step)
+    return total
+
+
+@bare
 def fill_bands(book: Book) -> None:
     """Depth within the bands and weighted by distance, from the best price outwards."""
-    bands, ladder, mid = book.bands, book.ladder, book.real[MID]
-    base = ladder.meta[BASE]
+    bands, meta, mid = book.bands, book.ladder.meta, book.real[MID]
+    unit = book.real[TICK_SCALE] / book.whole[TICK_PARTS]
+    middle = mid * unit - meta[BASE]
+    per_bps = mid * unit / 1e4
+    last = meta[WIDTH] - 1
+    step = 1.0 / (per_bps * WEIGHT_SCALE_BPS)
     for side in (BID, ASK):
-        total = weighted = 0.0
-        band = 0
-        index = ladder.meta[BEST_BID] if side == BID else ladder.meta[BEST_ASK]
-        while index >= 0:
-            price = price_of(book, base + index)
-            distance = (mid - price if side == BID else price - mid) / mid * 1e4
-            while band < len(_BANDS) and distance > _BANDS[band]:
-                bands[BAND_AT + 2 * band + side] = total
-                band += 1
-            if band == len(_BANDS):
-                break
-            size = base_size(book, ladder.sizes[side, index], price)
-            total += size
-            weighted += size * np.exp(-max(distance, 0.0) / WEIGHT_SCALE_BPS)
-            if side == BID:
-                index = next_below(ladder, BID, index - 1)
-            else:
-                index = next_above(ladder, ASK, index + 1)
-        while band < len(_BANDS):
+        best = meta[BEST_BID] if side == BID else meta[BEST_ASK]
+        total = 0.0
+        edge: Any = best
+        for band in range(len(_BANDS)):
+            if best >= 0 and side == BID:
+                bound: Any = max(0, np.int64(np.ceil(middle - _BANDS[band] * per_bps - 1e-6)))
+                total += _range_sum(book, side, bound, edge)
+                edge = min(edge, bound - 1)
+            elif best >= 0:
+                bound = min(last, np.int64(np.floor(middle + _BANDS[band] * per_bps + 1e-6)))
+                total += _range_sum(book, side, edge, bound)
+                edge = max(edge, bound + 1)
             bands[BAND_AT + 2 * band + side] = total
-            band += 1
-        bands[WEIGHTED_AT + side] = weighted
-    low = max(book.whole[KNOWN_LOW], base)
-    high = min(book.whole[KNOWN_HIGH], base + ladder.meta[WIDTH] - 1)
-    bands[REACH_AT] = (mid - price_of(book, low)) / mid * 1e4
-    bands[REACH_AT + 1] = (price_of(book, high) - mid) / mid * 1e4
+        reach = WEIGHT_REACH_BPS * per_bps
+        low = max(0, np.int64(np.ceil(middle - reach))) if side == BID else best
+        high = best if side == BID else min(last, np.int64(np.floor(middle + reach)))
+        bands[WEIGHTED_AT + side] = (
+            _weighted(book, side, low, high, middle, step) if best >= 0 else 0.0
+        )
+    low_price = price_of(book, max(book.whole[KNOWN_LOW], meta[BASE]))
+    high_price = price_of(book, min(book.whole[KNOWN_HIGH], meta[BASE] + last))
+    bands[REACH_AT] = (mid - low_price) / mid * 1e4
+    bands[REACH_AT + 1] = (high_price - mid) / mid * 1e4
 
 
-@jit
+@bare
 def end_bar(book: Book, out: Output) -> None:
     """Write the running bar; its state must have been counted up to its end."""
     whole, real = book.whole, book.real
     row = out.used[0]
     out.used[0] += 1
     values = out.bars[row]
-    values[:] = np.nan
+    for k in range(len(values)):
+        values[k] = np.nan
     end = (whole[BAR] + 1) * BAR_NS
     poisoned = whole[BAR_POISONED] != 0 or whole[COVERED] < BAR_NS
     out.bar_times[row, 0] = whole[BAR] * BAR_NS
@@ -152,7 +262,8 @@ def end_bar(book: Book, out: Output) -> None:
         if whole[BANDS_STALE]:
             fill_bands(book)
             whole[BANDS_STALE] = 0
-        values[BAND_AT:MEAN_AT] = book.bands[BAND_AT:MEAN_AT]
+        for k in range(BAND_AT, MEAN_AT):
+            values[k] = book.bands[k]
         values[1] = real[MID_OPEN]
         values[2] = real[MID_HIGH]
         values[3] = real[MID_LOW]
@@ -180,7 +291,7 @@ def end_bar(book: Book, out: Output) -> None:
         values[FLOW_AT + FLOW_LEVELS + 1] = real[DEPTH_SUM]
 
 
-@jit
+@bare
 def advance(book: Book, out: Output, until: int) -> bool:
     """Close the bars that end by `until` and count the state up to it.
 

@@ -166,12 +166,12 @@ def messages_of(batch: pa.RecordBatch) -> Messages:
     offsets = [column.offsets.to_numpy() - start for column, start in zip(lists, first,
                                                                          strict=True)]
     values = [column.flatten().to_numpy() for column in lists]
-    times = [
+    event, available = (
         batch.column(name).cast(pa.int64()).to_numpy() for name in ("event_time", "available_at")
-    ]
+    )
     snapshot = np.asarray(pa.compute.equal(batch.column("kind"), "snapshot"))
-    return Messages(snapshot, np.ascontiguousarray(ids, np.int64), *times, offsets[0], offsets[2],
-                    *values)
+    return Messages(snapshot, np.ascontiguousarray(ids, np.int64), event, available, offsets[0],
+                    offsets[2], *values)
 
 
 def _last_moment(context: TaskContext, store: Store, venue: str, day: str, start: int) -> int:

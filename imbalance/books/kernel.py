@@ -13,23 +13,89 @@ from typing import Any
 import numpy as np
 
 from imbalance.books.bars import (
-    advance, base_size, end_bar, note_mid, price_of, start_bar,
+    advance,
+    base_size,
+    end_bar,
+    note_mid,
+    price_of,
+    start_bar,
 )  # fmt: skip
 from imbalance.books.ladder import (
-    ASK, BEST_ASK, BEST_BID, BID, FAR_USED, MISPLACED, WIDTH, clear, set_level, settle, take_best,
+    ASK,
+    BEST_ASK,
+    BEST_BID,
+    BID,
+    FAR_USED,
+    MISPLACED,
+    WIDTH,
+    clear,
+    furthest,
+    set_level,
+    settle,
+    take_best,
 )  # fmt: skip
 from imbalance.books.state import (
-    ADDITIONS, BANDS_STALE, BAR, BAR_AVAILABLE, BAR_COUNTS, BAR_CROSSED, BAR_LOCKED, BAR_NS,
-    BAR_POISONED, CANCELLATIONS, CLOCK, COVERED, CROSSED, DEPTH_SUM, EVENTS, FLOW_BREAK, FRESH, FUTURES,
-    HEALTH_CAUSE, HEALTH_CROSSED, HEALTH_EXPECTED, HEALTH_FOUND, HEALTH_FROM, HEALTH_LOCKED,
-    HEALTH_MESSAGES, HEALTH_STALE, HEALTH_STATE, HEALTH_UNKNOWN, KNOWN_HIGH, KNOWN_LOW,
-    LAST_AVAILABLE, LAST_EVENT, LAST_ID, LEVELS, LOCKED, MESSAGES, MID, NO_CHANGE_FLOW, NO_ID,
-    OPENED, PENDING, PENDING_ASKS, PENDING_BIDS, PENDING_LAST, PENDING_LEVELS, PENDING_MESSAGES,
-    SEGMENT_START, SILENCE, STATE_COUNT, STATUS, TICK_PARTS, TICK_SCALE, UPDATES, VALID, WAITING,
-    Book, Messages, Output,
+    ADDITIONS,
+    BANDS_STALE,
+    BAR,
+    BAR_AVAILABLE,
+    BAR_COUNTS,
+    BAR_CROSSED,
+    BAR_LOCKED,
+    BAR_NS,
+    BAR_POISONED,
+    CANCELLATIONS,
+    CLOCK,
+    COVERED,
+    CROSSED,
+    DEPTH_SUM,
+    EVENTS,
+    FLOW_BREAK,
+    FRESH,
+    FUTURES,
+    HEALTH_CAUSE,
+    HEALTH_CROSSED,
+    HEALTH_EXPECTED,
+    HEALTH_FOUND,
+    HEALTH_FROM,
+    HEALTH_LOCKED,
+    HEALTH_MESSAGES,
+    HEALTH_STALE,
+    HEALTH_STATE,
+    HEALTH_UNKNOWN,
+    KNOWN_HIGH,
+    KNOWN_LOW,
+    LAST_AVAILABLE,
+    LAST_EVENT,
+    LAST_ID,
+    LEVELS,
+    LOCKED,
+    MESSAGES,
+    MID,
+    NO_CHANGE_FLOW,
+    NO_ID,
+    OPENED,
+    PENDING,
+    PENDING_ASKS,
+    PENDING_BIDS,
+    PENDING_LAST,
+    PENDING_LEVELS,
+    PENDING_MESSAGES,
+    SEGMENT_START,
+    SILENCE,
+    STATE_COUNT,
+    STATUS,
+    TICK_PARTS,
+    TICK_SCALE,
+    UPDATES,
+    VALID,
+    WAITING,
+    Book,
+    Messages,
+    Output,
 )  # fmt: skip
 from imbalance.books.tables import FLOW_LEVELS
-from imbalance.kernels import inline, jit
+from imbalance.kernels import bare, inline
 
 DONE, BUFFERS_FULL, FAR_FULL, FINER_TICK = range(4)
 """Why the kernel returned: all messages done; empty the buffers; give the ladder more room for
@@ -40,14 +106,14 @@ _STATE_VALID, _STATE_WAITING, _STATE_SILENT = range(3)
 
 
 @inline
-def _tick(book: Book, price: float) -> int:
+def _tick(book: Book, price: float) -> Any:
     """Ticks of a price; −1 when it is no multiple of the tick."""
     exact = price * book.real[TICK_SCALE] / book.whole[TICK_PARTS]
     tick = np.int64(np.rint(exact))
     return tick if abs(exact - tick) <= 1e-6 * max(1.0, exact * 1e-6) else -1
 
 
-@jit
+@bare
 def change_health(
     book: Book, out: Output, at: int, state: int, cause: int, expected: int, found: int
 ) -> None:
@@ -69,7 +135,7 @@ def change_health(
         whole[k] = 0
 
 
-@inline
+@bare
 def _apply_side(
     book: Book, side: int, prices: Any, sizes: Any, start: int, stop: int, count: bool
 ) -> bool:
@@ -97,7 +163,7 @@ def _apply_side(
     return touched
 
 
-@inline
+@bare
 def _shift_old(book: Book, side: int) -> int:
     """Keep the best levels of a side as the old ones; returns how many there were."""
     count = book.top_count[side]
@@ -107,7 +173,7 @@ def _shift_old(book: Book, side: int) -> int:
     return count
 
 
-@inline
+@bare
 def _take_side(book: Book, side: int) -> None:
     count = take_best(
         book.ladder, side, book.top_ticks.shape[1], book.top_ticks[side], book.top_sizes[side]
@@ -119,10 +185,11 @@ def _take_side(book: Book, side: int) -> None:
         )
 
 
-@inline
+@bare
 def _side_flow(book: Book, side: int, level: int) -> float:
     """One side's part of e_n at a level (Cont, Kukanov, Stoikov 2014): a bid that holds or rises
-    adds its size, one that holds or falls gives back the size before; asks mirror it."""
+    adds its size, one that holds or falls gives back the size before; asks mirror it.
+    """
     new, old = book.top_ticks[side, level], book.old_ticks[side, level]
     flow = 0.0
     if side == BID:
@@ -138,7 +205,7 @@ def _side_flow(book: Book, side: int, level: int) -> float:
     return flow
 
 
-@inline
+@bare
 def _add_flows(book: Book, old_bids: int, old_asks: int) -> None:
     bids = min(old_bids, book.top_count[BID])
     asks = min(old_asks, book.top_count[ASK])
@@ -154,7 +221,7 @@ def _add_flows(book: Book, old_bids: int, old_asks: int) -> None:
         book.real[NO_CHANGE_FLOW] += _side_flow(book, BID, 0) + _side_flow(book, ASK, 0)
 
 
-@inline
+@bare
 def _write_state(book: Book, out: Output, event: int, update_id: int) -> None:
     whole = book.whole
     row = out.used[1]
@@ -177,7 +244,7 @@ def _write_state(book: Book, out: Output, event: int, update_id: int) -> None:
         out.used[2 + side] = at + count
 
 
-@inline
+@bare
 def _after(book: Book, out: Output, event: int, update_id: int, bids: bool, asks: bool) -> None:
     """What follows from a message: best levels, flow, state, mid, proof."""
     whole, real, meta = book.whole, book.real, book.ladder.meta
@@ -247,7 +314,7 @@ def _after(book: Book, out: Output, event: int, update_id: int, bids: bool, asks
         out.proofs[row, 3] = book.top_sizes[ASK, 0]
 
 
-@inline
+@bare
 def _links(book: Book, first: int, last: int, previous: int) -> bool:
     """Whether a difference continues the book."""
     whole = book.whole
@@ -257,7 +324,7 @@ def _links(book: Book, first: int, last: int, previous: int) -> bool:
     return first == held + 1 or (whole[FRESH] != 0 and first <= held + 1 <= last)
 
 
-@inline
+@bare
 def _stale(book: Book, last: int) -> bool:
     """Whether all of a difference is in the book already."""
     whole = book.whole
@@ -266,7 +333,7 @@ def _stale(book: Book, last: int) -> bool:
     return last <= whole[LAST_ID]
 
 
-@jit
+@bare
 def _keep(book: Book, m: Messages, k: int) -> None:
     """Keep a difference until a snapshot comes; a broken chain empties what was kept."""
     whole, ids = book.whole, m.ids[k]
@@ -303,7 +370,7 @@ def _keep(book: Book, m: Messages, k: int) -> None:
     whole[PENDING_LAST] = ids[1]
 
 
-@inline
+@bare
 def _forget(book: Book) -> None:
     book.whole[HEALTH_STALE] += book.whole[PENDING]
     book.whole[PENDING] = 0
@@ -312,28 +379,20 @@ def _forget(book: Book) -> None:
     book.whole[PENDING_LAST] = NO_ID
 
 
-@jit
-def load(book: Book, bids: Any, bid_sizes: Any, asks: Any, ask_sizes: Any, last: int) -> None:
-    """Fill the ladder from a whole book; the prices it spans are what is known."""
-    whole = book.whole
-    clear(book.ladder)
-    low, high = np.int64(2) ** 62, np.int64(-1)
-    for k in range(len(bids)):
-        tick = _tick(book, bids[k])
-        set_level(book.ladder, BID, tick, bid_sizes[k])
-        low = min(low, tick)
-    for k in range(len(asks)):
-        tick = _tick(book, asks[k])
-        set_level(book.ladder, ASK, tick, ask_sizes[k])
-        high = max(high, tick)
-    settle(book.ladder)
-    whole[KNOWN_LOW], whole[KNOWN_HIGH] = low, high
+@bare
+def begin(book: Book, last: int) -> None:
+    """Start a segment with the levels just put: the prices they span are what is known."""
+    whole, ladder = book.whole, book.ladder
+    settle(ladder)
+    whole[KNOWN_LOW] = furthest(ladder, BID)
+    whole[KNOWN_HIGH] = furthest(ladder, ASK)
     whole[LAST_ID] = last
     whole[SEGMENT_START] = 1
-    book.top_count[:] = 0
+    book.top_count[BID] = 0
+    book.top_count[ASK] = 0
 
 
-@jit
+@bare
 def show(book: Book) -> None:
     """Take the best levels and the mid from the ladder, as if a message had led to them."""
     _take_side(book, BID)
@@ -346,14 +405,16 @@ def show(book: Book) -> None:
         book.real[MID] = 0.5 * (price_of(book, bid) + price_of(book, ask))
 
 
-@jit
+@bare
 def _snapshot(book: Book, m: Messages, out: Output, k: int, event: int) -> None:
     whole = book.whole
-    bids = slice(m.bid_offsets[k], m.bid_offsets[k + 1])
-    asks = slice(m.ask_offsets[k], m.ask_offsets[k + 1])
     change_health(book, out, event, _STATE_VALID, _SNAPSHOT, NO_ID, NO_ID)
-    load(book, m.bid_prices[bids], m.bid_sizes[bids], m.ask_prices[asks], m.ask_sizes[asks],
-         m.ids[k, 1])
+    clear(book.ladder)
+    _apply_side(book, BID, m.bid_prices, m.bid_sizes, m.bid_offsets[k], m.bid_offsets[k + 1],
+                False)
+    _apply_side(book, ASK, m.ask_prices, m.ask_sizes, m.ask_offsets[k], m.ask_offsets[k + 1],
+                False)
+    begin(book, m.ids[k, 1])
     whole[STATUS] = VALID
     whole[FRESH] = 1
     start = whole[PENDING]
@@ -385,7 +446,7 @@ def _snapshot(book: Book, m: Messages, out: Output, k: int, event: int) -> None:
     _after(book, out, event, whole[LAST_ID], True, True)
 
 
-@inline
+@bare
 def _lose(book: Book, out: Output, first: int, previous: int) -> None:
     """Close the book at its last proved message: from there on it cannot be trusted."""
     whole = book.whole
@@ -397,10 +458,11 @@ def _lose(book: Book, out: Output, first: int, previous: int) -> None:
     whole[STATUS] = WAITING
     whole[BAR_POISONED] = 1
     book.real[MID] = np.nan
-    book.top_count[:] = 0
+    book.top_count[BID] = 0
+    book.top_count[ASK] = 0
 
 
-@jit
+@bare
 def run(book: Book, m: Messages, out: Output, start: int) -> tuple[int, int]:
     """Take messages from `start` on.
 
@@ -431,7 +493,7 @@ def run(book: Book, m: Messages, out: Output, start: int) -> tuple[int, int]:
         for j in range(m.ask_offsets[k], m.ask_offsets[k + 1]):
             if _tick(book, m.ask_prices[j]) < 0:
                 return FINER_TICK, k
-        first, last, previous = m.ids[k]
+        first, last, previous = m.ids[k, 0], m.ids[k, 1], m.ids[k, 2]
         if whole[HEALTH_FROM] < 0:
             whole[HEALTH_FROM] = event
         if whole[STATUS] != WAITING and last <= whole[LAST_ID] and (
@@ -483,7 +545,7 @@ def run(book: Book, m: Messages, out: Output, start: int) -> tuple[int, int]:
     return DONE, len(m.event)
 
 
-@jit
+@bare
 def finish(book: Book, out: Output, until: int) -> bool:
     """Close the bars up to `until`, the last moment the captures tell of, and the health.
 

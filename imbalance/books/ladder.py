@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from imbalance.kernels import inline, jit, leading_zeros, trailing_zeros
+from imbalance.kernels import bare, inline, jit, leading_zeros, trailing_zeros
 
 BID, ASK = 0, 1
 
@@ -24,12 +24,15 @@ _NARROWEST, _WIDEST = 1 << 14, 1 << 20
 class Ladder(NamedTuple):
     """`sizes`, `bits` and `summary` are (2, n): bids, asks. A bit says that a tick is populated, a
     summary bit that a word of bits is not zero. `far_key` is 0 where free, else
-    tick · 2 + side + 1; a far level that was removed keeps its key with size 0."""
+    tick · 2 + side + 1; a far level that was removed keeps its key with size 0.
+    """
 
     meta: Any
     sizes: Any
     bits: Any
     summary: Any
+    dirty: Any
+    word_sums: Any
     far_key: Any
     far_size: Any
 
@@ -48,6 +51,8 @@ def new_ladder(centre: int, far_room: int = 1 << 12) -> Ladder:
         np.zeros((2, width)),
         np.zeros((2, width // 64), np.uint64),
         np.zeros((2, max(1, width // 4096)), np.uint64),
+        np.ones((2, width // 64), np.uint8),
+        np.zeros((2, width // 64)),
         np.zeros(far_room, np.int64),
         np.zeros(far_room),
     )
@@ -123,6 +128,7 @@ def set_level(ladder: Ladder, side: int, tick: int, size: float) -> float:
     if 0 <= index < meta[WIDTH]:
         before = ladder.sizes[side, index]
         ladder.sizes[side, index] = size
+        ladder.dirty[side, index >> 6] = 1
         if size > 0.0:
             if before == 0.0:
                 ladder.bits[side, index >> 6] |= np.uint64(1) << np.uint64(index & 63)
@@ -191,11 +197,19 @@ def levels_of(ladder: Ladder, side: int) -> tuple[Any, Any]:
 
 
 @jit
+def furthest(ladder: Ladder, side: int) -> int:
+    """Tick of the level furthest from the market; −1 on an empty side."""
+    ticks, _ = levels_of(ladder, side)
+    return ticks[-1] if len(ticks) else -1
+
+
+@jit
 def clear(ladder: Ladder) -> None:
     """Remove every level."""
     ladder.sizes[:] = 0.0
     ladder.bits[:] = 0
     ladder.summary[:] = 0
+    ladder.dirty[:] = 1
     ladder.far_key[:] = 0
     ladder.far_size[:] = 0.0
     ladder.meta[BEST_BID] = -1
@@ -205,16 +219,21 @@ def clear(ladder: Ladder) -> None:
 
 
 @jit
+def put_levels(ladder: Ladder, side: int, ticks: Any, sizes: Any) -> None:
+    """Put many levels of a side."""
+    for k in range(len(ticks)):
+        set_level(ladder, side, ticks[k], sizes[k])
+
+
+@jit
 def recentre(ladder: Ladder, centre: int) -> None:
     """Move the window so that `centre` (in ticks) is its middle; no level is lost."""
     bid_ticks, bid_sizes = levels_of(ladder, BID)
     ask_ticks, ask_sizes = levels_of(ladder, ASK)
     clear(ladder)
     ladder.meta[BASE] = centre - ladder.meta[WIDTH] // 2
-    for k in range(len(bid_ticks)):
-        set_level(ladder, BID, bid_ticks[k], bid_sizes[k])
-    for k in range(len(ask_ticks)):
-        set_level(ladder, ASK, ask_ticks[k], ask_sizes[k])
+    put_levels(ladder, BID, bid_ticks, bid_sizes)
+    put_levels(ladder, ASK, ask_ticks, ask_sizes)
     ladder.meta[MISPLACED] = 0
 
 
@@ -244,7 +263,16 @@ def settle(ladder: Ladder) -> None:
     meta[MISPLACED] = 0
 
 
-@inline
+@jit
+def _take_far(ladder: Ladder, side: int, wanted: int, ticks: Any, sizes: Any) -> int:
+    all_ticks, all_sizes = levels_of(ladder, side)
+    count = min(wanted, len(all_ticks))
+    ticks[:count] = all_ticks[:count]
+    sizes[:count] = all_sizes[:count]
+    return count
+
+
+@bare
 def take_best(ladder: Ladder, side: int, wanted: int, ticks: Any, sizes: Any) -> int:
     """Write the best levels of a side into `ticks` and `sizes`; returns how many there are."""
     base = ladder.meta[BASE]
@@ -265,8 +293,5 @@ def take_best(ladder: Ladder, side: int, wanted: int, ticks: Any, sizes: Any) ->
             index = next_above(ladder, ASK, index + 1)
     if count < wanted and ladder.meta[FAR_USED] > 0:
         # a thin book: the missing levels lie outside the window
-        all_ticks, all_sizes = levels_of(ladder, side)
-        count = min(wanted, len(all_ticks))
-        ticks[:count] = all_ticks[:count]
-        sizes[:count] = all_sizes[:count]
+        return _take_far(ladder, side, wanted, ticks, sizes)
     return count

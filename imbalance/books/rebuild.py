@@ -14,11 +14,33 @@ import numpy as np
 import pyarrow as pa
 
 from imbalance.books import kernel
-from imbalance.books.ladder import ASK, BID, levels_of, new_ladder, set_level, settle
+from imbalance.books.ladder import ASK, BID, levels_of, new_ladder, put_levels, settle
 from imbalance.books.state import (
-    BAR_COLUMNS, CAUSES, CLOCK, COUNT_COLUMNS, HEALTH_CAUSE, HEALTH_FROM, HEALTH_STATE,
-    HEALTH_STATES, KNOWN_HIGH, KNOWN_LOW, LAST_AVAILABLE, LAST_EVENT, LAST_ID, OPENED, PENDING_ASKS, PENDING_BIDS,
-    SEGMENT_START, STATUS, TICK_PARTS, TICK_SCALE, VALID, Book, Messages, new_book, new_output,
+    BAR_COLUMNS,
+    CAUSES,
+    CLOCK,
+    COUNT_COLUMNS,
+    HEALTH_CAUSE,
+    HEALTH_FROM,
+    HEALTH_STATE,
+    HEALTH_STATES,
+    KNOWN_HIGH,
+    KNOWN_LOW,
+    LAST_AVAILABLE,
+    LAST_EVENT,
+    LAST_ID,
+    OPENED,
+    PENDING_ASKS,
+    PENDING_BIDS,
+    SEGMENT_START,
+    STATUS,
+    TICK_PARTS,
+    TICK_SCALE,
+    VALID,
+    Book,
+    Messages,
+    new_book,
+    new_output,
 )  # fmt: skip
 from imbalance.books.ticks import common_tick, find_tick
 
@@ -116,11 +138,12 @@ class BookBuilder:
         while not kernel.finish(self._book, self._out, until):
             self._flush()
         self._flush()
-        return self._closing() if self._book.whole[STATUS] == VALID else None
+        return _closing(self._book) if self._book.whole[STATUS] == VALID else None
 
     def take_proofs(self) -> tuple[Any, Any]:
         """Update ids int64 (n,) and best bid, size, ask, size as sent (n, 4) after the messages
-        since the last call, for comparison with quotes."""
+        since the last call, for comparison with quotes.
+        """
         self._keep_proofs()
         ids = np.concatenate([ids for ids, _ in self._proofs] or [np.empty(0, np.int64)])
         best = np.concatenate([best for _, best in self._proofs] or [np.empty((0, 4))])
@@ -150,11 +173,15 @@ class BookBuilder:
         )  # fmt: skip
 
     def _open(self, book: Book, opening: ClosingBook) -> None:
-        kernel.load(book, opening.bid_prices, opening.bid_sizes, opening.ask_prices,
-                    opening.ask_sizes, opening.update_id)
-        kernel.show(book)
         whole = book.whole
         unit = book.real[TICK_SCALE] / whole[TICK_PARTS]
+        for side, prices, sizes in (
+            (BID, opening.bid_prices, opening.bid_sizes),
+            (ASK, opening.ask_prices, opening.ask_sizes),
+        ):
+            put_levels(book.ladder, side, np.rint(prices * unit).astype(np.int64), sizes)
+        kernel.begin(book, opening.update_id)
+        kernel.show(book)
         whole[KNOWN_LOW] = round(opening.known_low * unit)
         whole[KNOWN_HIGH] = round(opening.known_high * unit)
         whole[STATUS] = OPENED
@@ -243,19 +270,18 @@ class BookBuilder:
             }
         )
 
-    def _closing(self) -> ClosingBook:
-        book = self._book
-        assert book is not None
-        whole = book.whole
-        sides = []
-        for side in (BID, ASK):
-            ticks, sizes = levels_of(book.ladder, side)
-            sides += [_prices(book, ticks), sizes]
-        low, high = _prices(book, np.array([whole[KNOWN_LOW], whole[KNOWN_HIGH]]))
-        return ClosingBook(
-            int(whole[LAST_EVENT]), int(whole[LAST_AVAILABLE]), int(whole[LAST_ID]),
-            float(low), float(high), *sides,
-        )  # fmt: skip
+
+def _closing(book: Book) -> ClosingBook:
+    whole = book.whole
+    sides = []
+    for side in (BID, ASK):
+        ticks, sizes = levels_of(book.ladder, side)
+        sides += [_prices(book, ticks), sizes]
+    low, high = _prices(book, np.array([whole[KNOWN_LOW], whole[KNOWN_HIGH]]))
+    return ClosingBook(
+        int(whole[LAST_EVENT]), int(whole[LAST_AVAILABLE]), int(whole[LAST_ID]),
+        float(low), float(high), *sides,
+    )  # fmt: skip
 
 
 def _prices(book: Book, ticks: Any) -> Any:
@@ -312,8 +338,7 @@ def _moved(book: Book, tick: tuple[int, int], wanted: int) -> Book:
     centre = (int(meta[0]) + int(meta[1]) // 2) * factor
     ladder = new_ladder(centre, room)
     for side, (ticks, sizes) in zip((BID, ASK), sides, strict=True):
-        for price, size in zip(ticks * factor, sizes, strict=True):
-            set_level(ladder, side, price, size)
+        put_levels(ladder, side, ticks * factor, sizes)
     settle(ladder)
     whole[TICK_PARTS] = tick[0]
     book.real[TICK_SCALE] = tick[1]

@@ -72,7 +72,8 @@ PENDING_MESSAGES, PENDING_LEVELS = 1 << 13, 1 << 18
 
 class Book(NamedTuple):
     """State of one instrument's rebuild. `top_*` are (2, levels): bids, asks, best first; ticks,
-    sizes as sent and in base units."""
+    sizes as sent and in base units.
+    """
 
     whole: Any
     real: Any
@@ -85,6 +86,7 @@ class Book(NamedTuple):
     old_base: Any
     flows: Any
     bands: Any
+    powers: Any
     pending: Any
     pending_bids: Any
     pending_asks: Any
@@ -108,7 +110,8 @@ class Messages(NamedTuple):
 class Output(NamedTuple):
     """Buffers a rebuild fills; `used` counts bars, states, state levels (bid, ask), health rows
     and proofs. `states` is (n, 6): event, available, update id, segment start, crossed, locked.
-    `proofs` is (n, 4): best bid, size, best ask, size as sent, after the message of `proof_id`."""
+    `proofs` is (n, 4): best bid, size, best ask, size as sent, after the message of `proof_id`.
+    """
 
     used: Any
     bar_times: Any
@@ -154,7 +157,7 @@ def new_book(
         whole, real, new_ladder(centre, far_room),
         np.zeros(2, np.int64), np.zeros((2, depth), np.int64), np.zeros((2, depth)),
         np.zeros((2, depth)), np.zeros((2, depth), np.int64), np.zeros((2, depth)),
-        np.zeros(FLOW_LEVELS), np.zeros(FLOW_AT),
+        np.zeros(FLOW_LEVELS), np.zeros(FLOW_AT), np.zeros(64),
         np.zeros((PENDING_MESSAGES, 7), np.int64),
         np.zeros((PENDING_LEVELS, 2)), np.zeros((PENDING_LEVELS, 2)),
     )  # fmt: skip

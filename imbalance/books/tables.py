@@ -17,6 +17,9 @@ BANDS_BPS = (5, 10, 25, 50, 100, 200)
 WEIGHT_SCALE_BPS = 10
 """κ of the distance weight exp(−d/κ)."""
 
+WEIGHT_REACH_BPS = 100
+"""Distance up to which weighted depth is summed: the weight there is e⁻¹⁰."""
+
 
 def _state(name: str, what: str, unit: str, **more: object) -> Column:
     return Column(
@@ -218,9 +221,9 @@ BARS_100MS = Table(
         _state("bid_depth_10", "Size of the ten best bid levels", "base units", minimum=0.0),
         _state("ask_depth_10", "Size of the ten best ask levels", "base units", minimum=0.0),
         *_BANDS,
-        _state("bid_depth_weighted_10bps", "Bid size weighted by exp(−d/10), d in bps, to 200 bps",
+        _state("bid_depth_weighted_10bps", "Bid size weighted by exp(−d/10), d in bps, to 100 bps",
                "base units", minimum=0.0),
-        _state("ask_depth_weighted_10bps", "Ask size weighted by exp(−d/10), d in bps, to 200 bps",
+        _state("ask_depth_weighted_10bps", "Ask size weighted by exp(−d/10), d in bps, to 100 bps",
                "base units", minimum=0.0),
         _state("bid_reach_bps", "How far below the mid the last snapshot told of the book", "bps"),
         _state("ask_reach_bps", "How far above the mid the last snapshot told of the book", "bps"),

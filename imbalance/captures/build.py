@@ -59,7 +59,8 @@ def partition_key(day: str, venue: str) -> str:
 
 def captures_of(store: Store, venue: str, day: str) -> list[CaptureFile]:
     """Captures of a venue that may hold events of a day, in an order that does not depend on
-    when they were registered."""
+    when they were registered.
+    """
     mine = [c for c in store.ledger.captures() if c.venue == venue and day in days_of(c)]
     return sorted(mine, key=lambda capture: capture.capture_id)
 

@@ -51,7 +51,7 @@ class Clocks:
             grown = np.full(2 * highest, np.iinfo(np.int64).min, np.int64)
             grown[: len(self._last)] = self._last
             self._last = grown
-        return _read(receive, exchange, transaction, instrument, self._state, self._last)  # type: ignore[no-any-return]
+        return _read(receive, exchange, transaction, instrument, self._state, self._last)
 
 
 @jit

@@ -188,7 +188,8 @@ class Decoder:
             if status == scanner.NEW_SYMBOL:
                 line = data[place : data.index(b"\n", place)]
                 found = binance.parse(line.partition(b" ")[2], self._market)
-                assert isinstance(found, Decoded) and found.symbol is not None
+                if not isinstance(found, Decoded) or found.symbol is None:
+                    raise RuntimeError("the scanner and the parser disagree on a line")
                 self._index(found.symbol)
         return self._assemble(block, data, whole, out)
 

@@ -31,7 +31,8 @@ VERSION = "capture-1"
 @dataclass(frozen=True)
 class Registration:
     """What became of one file: `new`, `known` (same path), `same_bytes` (another name of bytes
-    known already), `refused` (noted, not usable) or `ignored` (by name)."""
+    known already), `refused` (noted, not usable) or `ignored` (by name).
+    """
 
     path: str
     status: str
@@ -89,11 +90,12 @@ def _files(path: Path) -> Iterator[Path]:
         yield path
         return
     try:
-        names = sorted(os.listdir(path))
+        children = sorted(path.iterdir())
     except OSError as error:
-        raise UserError(f"the directory cannot be read: {error.strerror}", where=str(path)) from None
-    for name in names:
-        child = path / name
+        raise UserError(
+            f"the directory cannot be read: {error.strerror}", where=str(path)
+        ) from None
+    for child in children:
         if child.is_symlink() and child.is_dir():
             continue  # a link to a directory above would never end
         if child.is_dir() or child.is_file():

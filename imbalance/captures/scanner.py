@@ -62,7 +62,8 @@ class Columns(NamedTuple):
 
 def allocate(text_bytes: int) -> Columns:
     """Buffers large enough for any text of that many bytes (a line has at least 60, but for
-    exceptions; a level at least 9)."""
+    exceptions; a level at least 9).
+    """
     messages, levels = text_bytes // 2 + 2, text_bytes // 9 + 2
     wanted = text_bytes // 60 + 2
     return Columns(
@@ -89,10 +90,11 @@ def allocate(text_bytes: int) -> Columns:
 
 
 @inline
-def _integer(text: Any, at: int) -> tuple[int, int]:
+def _integer(text: Any, at: int) -> tuple[Any, Any]:
     """Digits from `at`: value and the place after them; (−1, at) unless 1 to 19 digits that fit."""
-    value, place = 0, at
-    digit = np.int64(peek(text, place)) - 48
+    value: Any = 0
+    place = at
+    digit: Any = np.int64(peek(text, place)) - 48
     while 0 <= digit <= 9:
         value = value * 10 + digit
         place += 1
@@ -103,11 +105,13 @@ def _integer(text: Any, at: int) -> tuple[int, int]:
 
 
 @inline
-def _decimal(text: Any, at: int) -> tuple[float, int]:
+def _decimal(text: Any, at: int) -> tuple[Any, Any]:
     """A decimal without sign or exponent, rounded as exactly as `float()` does; (−1, at) where it
-    is none or has more digits than a double holds."""
-    value, place = 0, at
-    digit = np.int64(peek(text, place)) - 48
+    is none or has more digits than a double holds.
+    """
+    value: Any = 0
+    place = at
+    digit: Any = np.int64(peek(text, place)) - 48
     while 0 <= digit <= 9:
         value = value * 10 + digit
         place += 1
@@ -134,7 +138,8 @@ def _decimal(text: Any, at: int) -> tuple[float, int]:
 @inline
 def _levels(text: Any, at: int, prices: Any, sizes: Any, count: int) -> tuple[int, int]:
     """`[["p","q"],…]` from its first bracket: the place after it and the new count; place −1
-    when it is anything else, or holds a price that is not positive."""
+    when it is anything else, or holds a price that is not positive.
+    """
     place = at + 1
     if peek(text, place) == 93:
         return place + 1, count
@@ -167,7 +172,8 @@ def _levels(text: Any, at: int, prices: Any, sizes: Any, count: int) -> tuple[in
 @inline
 def _word(text: Any, at: int) -> int:
     """The place of the quote that ends a plain string begun at `at`; −1 if an escape, a control
-    or a non-ASCII byte stands in it."""
+    or a non-ASCII byte stands in it.
+    """
     place = at
     while True:
         byte = peek(text, place)
