@@ -39,7 +39,7 @@ def run(store: Store, table: str, partition: str) -> list[Check]:
     entry = store.ledger.current(table, partition)
     if entry is None or entry.file is None:
         return []
-    findings = check_partition(declared, partition, entry, store.home.file(entry.file))
+    findings = check_partition(declared, partition, entry.row_count, store.home.file(entry.file))
     rules = len(row_rules(declared)) + 2
     metadata: dict[str, Any] = {"rows": entry.row_count, "rules": rules, "broken": len(findings)}
     if findings:

@@ -15,10 +15,9 @@ from typing import Any
 import dagster as dg
 from dagster import AssetCheckEvaluation
 
+from assets.specs import asset_key, row_metadata
 from imbalance.errors import UserError
 from imbalance.store.task import TaskResult
-
-from assets.specs import asset_key, row_metadata
 
 CAPTURE_RETRIES = 3
 CAPTURE_DELAY_SECONDS = 2.0
@@ -70,7 +69,7 @@ def work_through(
     for partition in partitions:
         try:
             done = do(partition)
-        except Exception as error:  # noqa: BLE001 - reported below with its partition
+        except Exception as error:
             context.log.exception(f"{partition} failed")
             failed[partition] = f"{type(error).__name__}: {error}"
             continue
@@ -88,7 +87,8 @@ def work_through(
         checks += [(partition, check) for check in done.checks]
     if failed:
         raise dg.Failure(
-            description=f"{len(failed)} of {len(partitions)} partitions failed: "
+            description=next(iter(failed.values())) if len(partitions) == 1 else
+            f"{len(failed)} of {len(partitions)} partitions failed: "
             + "; ".join(f"{partition}: {message}" for partition, message in failed.items()),
             metadata={"failed_partitions": list(failed)},
             allow_retries=False,
@@ -118,9 +118,8 @@ def _report(
                 )
             )
     for table, key in assets.items():
-        yield dg.MaterializeResult(
-            asset_key=key, check_results=list(_summaries(key, [c for c in checks if c[1].table == table]))
-        )
+        of_table = [(partition, check) for partition, check in checks if check.table == table]
+        yield dg.MaterializeResult(asset_key=key, check_results=list(_summaries(key, of_table)))
 
 
 def _summaries(

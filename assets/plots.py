@@ -51,8 +51,7 @@ def of_study(store: Store, table: str, partition: str) -> dict[str, Any]:
         study = table.split(".", 1)[1]
         windows = [
             w for w in source.windows()
-            if (w.scope == "span") == (partition == "all")
-            and (partition == "all" or w.window_day == partition)
+            if partition == ("all" if w.scope == "span" else w.window_day)
         ]
         window = choose_window(windows, study)
         picture = draw(source, window) if window else None

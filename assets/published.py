@@ -59,7 +59,8 @@ def build() -> list[dg.AssetsDefinition]:
         op_tags={"layer": "published"},
     )
     def publication(
-        context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
+        context: dg.AssetExecutionContext,  # noqa: ARG001 - Dagster passes it
+        warehouse: dg.ResourceParam[Warehouse]
     ) -> Iterator[Any]:
         from imbalance.store.generations import publish
 

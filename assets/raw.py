@@ -87,11 +87,11 @@ def build(partitions: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     return [source, raw]
 
 
-_NOTES = {
-    name: "A partition of this asset stands for the captures that hold events of the day; the "
-    "table itself has one partition per capture."
-    for name in CAPTURE_TABLES
-}
+_NOTES = dict.fromkeys(
+    CAPTURE_TABLES,
+    "A partition of this asset stands for the captures that hold events of the day; the table "
+    "itself has one partition per capture.",
+)
 
 
 def accounting(store: Any, capture_ids: list[str]) -> Check:

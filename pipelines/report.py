@@ -40,7 +40,7 @@ class Reporter:
         return cls(descriptor)
 
     def advance(
-        self, *, bytes: int = 0, events: int = 0, files: int = 0,  # noqa: A002 - the protocol's word
+        self, *, bytes: int = 0, events: int = 0, files: int = 0,
         note: str | None = None,
     ) -> None:
         """Gather figures; say them when the last word was long enough ago."""

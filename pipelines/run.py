@@ -1,8 +1,8 @@
 """`python -m pipelines.run`: everything out of date in a home, in one process.
 
-The definitions are loaded once, the ledger says what is stale, and each stretch of stale days is one
-Dagster run over a range of partitions. A range that fails is done again day by day, so that one bad
-day stops only what depends on it. What is computed is the assets' business.
+The definitions are loaded once, the ledger says what is stale, and each stretch of stale days is
+one Dagster run over a range of partitions. A range that fails is done again day by day, so that one
+bad day stops only what depends on it. What is computed is the assets' business.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from imbalance.errors import EXIT_DONE, EXIT_FAILED, UserError
 from imbalance.plan import Plan, check_range, make_plan
 from imbalance.store.generations import is_published, list_generations
 from imbalance.store.store import Store
-from imbalance.studies.tasks import FAMILY_TABLES
-from imbalance.summary import home_summary
+from imbalance.studies.tasks import FAMILY_TABLES, study_days
+from imbalance.summary import BAR_TABLES, home_summary
 from imbalance.warehouse import PlainWarehouse
 from pipelines.definitions import build_definitions, home_and_config
 from pipelines.instance import add_venues, fail_orphans, open_instance, process_tag
@@ -86,11 +86,12 @@ class Run:
     def _studies(self) -> None:
         # What the features have become decides which studies are due.
         due = make_plan(self.store, **self.limits).due("studies")
-        partitions = {step.partition for step in due if step.tables != FAMILY_TABLES}
+        days = {*study_days(self.store), SPAN}
+        partitions = {s.partition for s in due if s.tables != FAMILY_TABLES} & days
         if any(step.tables == FAMILY_TABLES for step in due):
             self.failures += self._execute(DECLARATION.name, SPAN)
-        for days in stretches(sorted(partitions - {SPAN})):
-            self._range(STUDIES.name, days)
+        for stretch in stretches(sorted(partitions - {SPAN})):
+            self._range(STUDIES.name, stretch)
         if SPAN in partitions:
             self.failures += self._execute(SPAN_STUDIES.name, SPAN)
 
@@ -119,7 +120,7 @@ class Run:
 
     def _publish(self) -> dict[str, Any]:
         """Publish; a refusal is part of the summary, since everything else is done and kept."""
-        if is_published(self.store):
+        if is_published(self.store) or not self._has_bars():
             return {}
         self.reporter.advance(note="publishing")
         job = self.definitions.resolve_job_def(PUBLICATION.name)
@@ -131,6 +132,10 @@ class Run:
                 raise
             return refusal.as_dict()
         return {}
+
+    def _has_bars(self) -> bool:
+        """Whether there is anything to publish: a home in which all failed has its own message."""
+        return any(self.store.ledger.partitions(table) for table in BAR_TABLES)
 
     def _summary(self, status: str, before: Plan, after: Plan, began: float) -> dict[str, Any]:
         made = {
@@ -146,7 +151,7 @@ class Run:
             "partitions": {
                 "built": len(built),
                 "unchanged": len(current) - len(built),
-                "failed": len(after.steps) - len(current),
+                "left": len(after.steps) - len(current),
             },
             "generation": current_generation[0].id if current_generation else None,
             "failures": failures,

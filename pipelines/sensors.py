@@ -15,7 +15,6 @@ from imbalance.warehouse import Warehouse
 from pipelines.jobs import VENUE_DAYS, range_tags
 
 
-
 def new_captures(config: Config, partitions: Partitions) -> dg.SensorDefinition:
     """The sensor over the watched directories of `config`."""
 

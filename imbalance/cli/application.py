@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imbalance.errors import UserError
-
 if TYPE_CHECKING:
     from imbalance.config import Config
     from imbalance.store.home import Home
@@ -80,9 +78,9 @@ def subcommand(name: str) -> Callable[[Callable[..., Any]], click.Command]:
     def decorate(function: Callable[..., Any]) -> click.Command:
         @click.pass_context
         @wraps(function)
-        def call(ctx: click.Context, *args: Any, as_json: bool = False, **kwargs: Any) -> Any:
+        def call(ctx: click.Context, /, *args: Any, **kwargs: Any) -> Any:
             application: Application = ctx.obj
-            if as_json:
+            if kwargs.pop("as_json"):
                 application = replace(application, json=True)
             return function(application, *args, **kwargs)
 

@@ -7,6 +7,7 @@ what keeps `imbalance --help` below 0.3 s. Nothing of what a command does belong
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import os
 import sys
@@ -167,7 +168,7 @@ def _crash(error: Exception, arguments: list[str], as_json: bool) -> int:
     import traceback
 
     home = Path(os.environ.get("IMBALANCE_HOME", "warehouse"))
-    for option, value in zip(arguments, arguments[1:], strict=False):
+    for option, value in itertools.pairwise(arguments):
         home = Path(value) if option == "--home" else home
     directory = home / "logs" if (home / "ledger.sqlite").exists() else Path(tempfile.gettempdir())
     log = directory / f"imbalance-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"

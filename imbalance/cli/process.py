@@ -64,10 +64,12 @@ def run_application(
 ) -> dict[str, Any]:
     """Run `python -m pipelines.run` to its end and return its summary.
 
+    A gate's refusal is in the summary (`error`, `where`, …): all but the publication is done then.
+
     Raises
     ------
     UserError
-        What the run refused, or that it died, with the log that tells why.
+        What was wrong before anything was done, or that the run died, with the log that tells why.
     KeyboardInterrupt
         After the child has been interrupted too and has ended.
     """
@@ -99,7 +101,7 @@ def run_application(
                     with contextlib.suppress(BrokenPipeError):
                         pipe.close()
     result["log"] = str(log)
-    if "error" in result:
+    if "error" in result and "partitions" not in result:
         raise UserError(
             result["error"], where=result.get("where"), allowed=result.get("allowed"),
             fix=result.get("fix"), exit_code=result.get("exit_code", EXIT_FAILED),

@@ -62,7 +62,7 @@ class ProgressBar:
             self._rich.stop()
 
     def advance(
-        self, *, bytes: int = 0, events: int = 0, files: int = 0,  # noqa: A002 - the protocol's word
+        self, *, bytes: int = 0, events: int = 0, files: int = 0,
         note: str | None = None,
     ) -> None:
         """Add to the figures and draw at most ten times a second."""

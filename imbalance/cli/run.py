@@ -14,11 +14,16 @@ import click
 
 from imbalance.cli import output
 from imbalance.cli.application import Application, subcommand
-from imbalance.errors import UserError
+from imbalance.errors import EXIT_DONE, EXIT_QUARANTINE, UserError
 
 if TYPE_CHECKING:
     from imbalance.cli.progress import ProgressBar
     from imbalance.store.store import Store
+
+
+PARTITION_WORDS = (
+    ("built", "built"), ("unchanged", "current already"), ("left", "not made"),
+)
 
 
 @subcommand("run")
@@ -45,8 +50,8 @@ def command(
 
     \b
     JSON: {"status": "done" | "nothing_to_do", "captures": {...}, "partitions":
-           {"built", "unchanged", "failed"}, "bars": {table: rows}, "proof":
-           {"compared", "mismatched"}, "generation", "failures": [{"table",
+           {"built", "unchanged", "left"}, "bars": {table: rows}, "proof":
+           {"compared", "mismatched"}, "generation", "failures": [{"step",
            "partition", "message"}], "seconds", "log", "exit_code"}
     """
     days = [_day(first, "--from"), _day(last, "--to")]
@@ -60,6 +65,10 @@ def command(
         output.write_json(summary)
     else:
         click.echo(told(summary))
+        if "error" in summary:
+            refusal = UserError(summary["error"], where=summary["where"],
+                                allowed=summary["allowed"], fix=summary["fix"])
+            click.echo(f"\nerror: {refusal}", err=True)
     return int(summary["exit_code"])
 
 
@@ -70,6 +79,7 @@ def run(
     """Register the captures and run the application; returns its summary."""
     from imbalance.cli.process import checkout, run_application
     from imbalance.cli.progress import ProgressBar
+    from imbalance.summary import newly_quarantined
 
     checkout()
     for path in captures:
@@ -80,6 +90,7 @@ def run(
             )
     _ = application.config
     store = application.store(create=bool(captures))
+    before = store.ledger.last_sequence()
     with ProgressBar("run") as progress:
         found = _register(store, captures, progress)
         _check_venue(store, venue)
@@ -88,7 +99,10 @@ def run(
             if value for option in (name, value)
         ]
         summary = run_application(store.home, application.config_path, arguments, progress)
-    summary["captures"] = {**found, **summary.get("captures", {})}
+    quarantined = newly_quarantined(store, before)
+    if quarantined and summary["exit_code"] == EXIT_DONE:
+        summary["exit_code"] = EXIT_QUARANTINE
+    summary["captures"] = {**summary["captures"], **found, "new_quarantined": quarantined}
     return summary
 
 
@@ -96,14 +110,14 @@ def _register(store: Store, captures: Sequence[Path], progress: ProgressBar) -> 
     from imbalance.captures.register import register
 
     registrations = register(store, captures, progress) if captures else []
-    new = sum(1 for registration in registrations if registration.new)
+    new = sum(1 for registration in registrations if registration.status == "new")
     return {"given": len(registrations), "new": new, "known": len(registrations) - new}
 
 
 def _check_venue(store: Store, venue: str | None) -> None:
     from imbalance.errors import nearest
 
-    venues = sorted({capture.venue for capture in store.ledger.captures()})
+    venues = sorted({c.venue for c in store.ledger.captures() if c.first_day})
     if not venues:
         raise UserError(
             "no captures are registered in this home", where=str(store.home.root),
@@ -128,6 +142,18 @@ def _day(text: str | None, option: str) -> str | None:
         ) from None
 
 
+def _captures(captures: dict[str, Any]) -> str:
+    files = output.count(captures["files"], "file")
+    return f"{files}, {captures['new']} new, {captures['refused']} refused"
+
+
+def _lines(captures: dict[str, Any]) -> str:
+    return (
+        f"{captures['lines_read']:,} = {captures['lines_decoded']:,} decoded + "
+        f"{captures['lines_ignored']:,} ignored + {captures['lines_quarantined']:,} quarantined"
+    )
+
+
 def told(summary: dict[str, Any]) -> str:
     """The summary as text."""
     if summary["status"] == "nothing_to_do":
@@ -137,36 +163,26 @@ def told(summary: dict[str, Any]) -> str:
         )
     captures, partitions, proof = (summary[k] for k in ("captures", "partitions", "proof"))
     rows: list[tuple[str, str]] = [
-        ("captures", f"{output.count(captures['files'], 'file')}, {captures.get('new', 0)} new"),
-        (
-            "lines",
-            f"{captures['lines_read']:,} = {captures['lines_decoded']:,} decoded + "
-            f"{captures['lines_ignored']:,} ignored + {captures['lines_quarantined']:,} "
-            "quarantined",
-        ),
-        (
-            "partitions",
-            f"{partitions['built']:,} built, {partitions['unchanged']:,} current already, "
-            f"{partitions['failed']:,} failed",
-        ),
-        ("bars", ", ".join(f"{name.rpartition('_')[2]} {n:,}" for name, n in summary["bars"].items())),
-        (
-            "book proof",
-            f"{proof['compared']:,} comparisons with quotes, {proof['mismatched']:,} mismatches",
-        ),
+        ("captures", _captures(captures)),
+        ("lines", _lines(captures)),
+        ("partitions", ", ".join(f"{partitions[k]:,} {word}" for k, word in PARTITION_WORDS)),
+        ("bars", ", ".join(f"{n:,} of {name.rpartition('_')[2]}"
+                           for name, n in summary["bars"].items())),
+        ("book proof",
+         "{compared:,} comparisons with quotes, {mismatched:,} mismatches".format(**proof)),
         ("generation", summary["generation"] or "none: see above"),
         ("time", f"{summary['seconds']:.1f} s"),
     ]
     text = "\n".join(f"{name + ':':13}{value}" for name, value in rows)
     if summary["failures"]:
         text += "\n\nfailed:\n" + output.table(
-            ["table", "partition", "why"],
-            [[f["table"], f["partition"], f["message"]] for f in summary["failures"]], width=100,
+            ["step", "partition", "why"],
+            [[f["step"], f["partition"], f["message"]] for f in summary["failures"]], width=120,
         )
         text += f"\n\nall of it: {summary['log']}"
     if captures["new_quarantined"]:
         text += (
             f"\n\n{output.count(captures['new_quarantined'], 'line')} newly quarantined: "
-            "imbalance sql \"from raw.quarantine\""
+            'imbalance sql "from raw.quarantine"'
         )
     return text

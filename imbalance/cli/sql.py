@@ -70,8 +70,6 @@ def command(
     connection = _connect(application, generation)
     try:
         result = connection.execute(query)
-        if result.description is None:
-            return
         reader = result.to_arrow_reader(BATCH_ROWS)
         if form == "table":
             _write(out, _table(reader, rows).encode() + b"\n")
@@ -166,7 +164,8 @@ def _json(reader: pa.RecordBatchReader, stream: BinaryIO) -> None:
     for batch in reader:
         for values in zip(*_plain(batch), strict=True):
             row = output.json_ready(dict(zip(names, values, strict=True)))
-            stream.write((b"\n" if first else b",\n") + json.dumps(row, ensure_ascii=False).encode())
+            text = json.dumps(row, ensure_ascii=False)
+            stream.write((b"\n" if first else b",\n") + text.encode())
             first = False
     stream.write(b"]}\n")
 

@@ -1,0 +1,121 @@
+"""`imbalance status`: how far the home is, table by table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imbalance.cli import output
+from imbalance.cli.application import Application, subcommand
+
+if TYPE_CHECKING:
+    from imbalance.store.store import Store
+
+STATES = ("current", "stale", "missing", "failed")
+
+
+@subcommand("status")
+@click.option("--all", "everything", is_flag=True,
+              help="Every partition that is not current, not only the first of them.")
+def command(application: Application, everything: bool) -> None:
+    """What is current, stale, missing or failed; coverage by instrument and day; quarantine.
+
+    Stale: made from something that has changed since. `imbalance run` brings it up to date.
+
+    \b
+    Examples:
+      imbalance status
+      imbalance status --all
+      imbalance --json status
+
+    \b
+    JSON: {"home", "ledger_sequence", "generation", "captures": {...},
+           "tables": [{"table", "current", "stale", "missing", "failed"}],
+           "due": [{"layer", "partition", "state", "message"}],
+           "coverage": [{"instrument", "day", "bars", "coverage", "poisoned"}],
+           "quarantine": [{"path", "reason", "lines", "first_line", "example"}]}
+    """
+    document = status(application.store())
+    if application.json:
+        output.write_json(document)
+        return
+    click.echo(_told(document, everything))
+
+
+def status(store: Store) -> dict[str, Any]:
+    """The status of a home as one document."""
+    from imbalance.plan import make_plan
+    from imbalance.store.generations import list_generations
+    from imbalance.summary import home_summary, rows_of
+
+    plan = make_plan(store)
+    counts: dict[str, Counter[str]] = {}
+    for step in plan.steps:
+        for table in step.tables:
+            counts.setdefault(table, Counter())[step.state] += 1
+    with store.session() as session:
+        coverage = rows_of(session, "coverage")
+        quarantine = rows_of(session, "quarantine")
+    current = [g.id for g in list_generations(store.home) if g.current]
+    return {
+        "home": str(store.home.root),
+        "ledger_sequence": store.ledger.last_sequence(),
+        "generation": current[0] if current else None,
+        "captures": home_summary(store)["captures"],
+        "tables": [
+            {"table": table, **{state: count[state] for state in STATES}}
+            for table, count in counts.items()
+        ],
+        "due": [
+            {"layer": s.layer, "partition": s.partition, "state": s.state, "message": s.message}
+            for s in plan.due()
+        ],
+        "coverage": coverage,
+        "quarantine": quarantine,
+    }
+
+
+SHOWN = 20
+
+
+def _told(document: dict[str, Any], everything: bool) -> str:
+    captures = document["captures"]
+    head = (
+        f"home {document['home']}, ledger at {document['ledger_sequence']}, "
+        f"generation {document['generation'] or 'none published'}\n"
+        f"{output.count(captures['files'], 'capture')}, {output.size(captures['size_bytes'])}, "
+        f"{captures['lines_read']:,} lines: {captures['lines_decoded']:,} decoded, "
+        f"{captures['lines_ignored']:,} ignored, {captures['lines_quarantined']:,} quarantined"
+    )
+    blocks = [
+        head,
+        output.table(
+            ["table", *STATES],
+            [[row["table"], *(row[state] for state in STATES)] for row in document["tables"]],
+        ),
+    ]
+    due = document["due"]
+    if due:
+        shown = due if everything else due[:SHOWN]
+        text = output.table(
+            ["to do", "partition", "state", "why"],
+            [[d["layer"], d["partition"], d["state"], d["message"]] for d in shown],
+            width=None if everything else 100,
+        )
+        rest = len(due) - len(shown)
+        blocks.append(text + (f"\n… and {rest} more: --all" if rest else "") + "\nimbalance run")
+    if document["coverage"]:
+        blocks.append(output.table(
+            ["instrument", "day", "1 s bars", "coverage", "poisoned"],
+            [[c["instrument"], c["day"], c["bars"], c["coverage"], c["poisoned"]]
+             for c in document["coverage"]],
+        ))
+    if document["quarantine"]:
+        blocks.append(output.table(
+            ["quarantined in", "reason", "lines", "first", "such as"],
+            [[q["path"], q["reason"], q["lines"], q["first_line"], q["example"]]
+             for q in document["quarantine"]], width=80,
+        ))
+    return "\n\n".join(blocks)
