@@ -20,7 +20,7 @@ import pyarrow as pa
 from imbalance.books.tables import BARS_100MS
 from imbalance.captures.tables import QUOTES, TRADES
 from imbalance.contracts import Table
-from imbalance.features.tables import MOMENTS, TABLES
+from imbalance.features.tables import BARS, CHAINS, MOMENTS, TABLES, WEIGHTS
 from imbalance.store.sqlfiles import read_sql
 
 if TYPE_CHECKING:
@@ -171,9 +171,12 @@ def compute(
     quoted = _sums(queries, "quotes_100ms", "quotes", inputs.quotes, QUOTES, _QUOTE_COLUMNS)
     summary: dict[str, Any] = {"instruments": [], "coverage": {}, "poisoned": {}}
     maker: InstrumentBars | None = None
+    trained: list[dict[str, pa.Table]] = []
     coverage, poisoned, count = 0.0, 0, 0
     for (instrument, _), book, trades, quotes in _stretches(inputs.book, traded, quoted):
         if maker is None or instrument != summary["instruments"][-1]:
+            _write_trained(trained, write)
+            trained = []
             summary["instruments"].append(instrument)
             coverage, poisoned, count = 0.0, 0, 0
             maker = InstrumentBars(
@@ -184,15 +187,29 @@ def compute(
                 previous_states=_states(inputs.previous_states, instrument),
                 previous_moments=_moments(inputs.previous_moments, instrument),
             )
-        for name, rows in maker.add(book, trades, quotes).items():
-            write(name, rows)
-            if name == "features.bars_100ms":
-                coverage += rows.column("coverage").to_numpy().sum()
-                poisoned += int(rows.column("poisoned").to_numpy().sum())
-                count += len(rows)
+        made = maker.add(book, trades, quotes)
+        bars = made[BARS[0].name]
+        for table in BARS:
+            write(table.name, made.pop(table.name))
+        trained.append(made)
+        coverage += bars.column("coverage").to_numpy().sum()
+        poisoned += int(bars.column("poisoned").to_numpy().sum())
+        count += len(bars)
         summary["coverage"][instrument] = float(coverage / count)
         summary["poisoned"][instrument] = poisoned
+    _write_trained(trained, write)
     return summary
+
+
+def _write_trained(
+    trained: list[dict[str, pa.Table]], write: Callable[[str, pa.Table], None]
+) -> None:
+    """Write what was trained for one instrument, in the order of the tables' keys."""
+    for table in (WEIGHTS, MOMENTS, CHAINS):
+        rows = [made[table.name] for made in trained]
+        if rows:
+            order = [(name, "ascending") for name in table.order]
+            write(table.name, pa.concat_tables(rows).sort_by(order))
 
 
 def _schema(table: Table, columns: Iterable[str] | None = None) -> pa.Schema:

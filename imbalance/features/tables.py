@@ -278,6 +278,7 @@ MOMENTS = Table(
     grain="instrument, bar size and half-hour",
     partitioning="day_venue",
     key=("instrument", "bar_size", "window_start"),
+    order=("instrument", "bar_size", "window_start"),
     columns=(
         INSTRUMENT,
         _BAR_SIZE,
@@ -299,6 +300,7 @@ WEIGHTS = Table(
     grain="instrument, bar size and half-hour",
     partitioning="day_venue",
     key=("instrument", "bar_size", "valid_from"),
+    order=("instrument", "bar_size", "valid_from"),
     published=True,
     may_be_empty="captures shorter than the least training leave nothing to learn from",
     columns=(
@@ -327,6 +329,7 @@ CHAINS = Table(
     grain="instrument, half-hour, imbalance bucket and spread",
     partitioning="day_venue",
     key=("instrument", "valid_from", "spread_ticks", "imbalance_bucket"),
+    order=("instrument", "valid_from", "spread_ticks", "imbalance_bucket"),
     columns=(
         INSTRUMENT,
         *_TRAINED,

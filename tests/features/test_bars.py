@@ -1,0 +1,209 @@
+"""Bars on tiny inputs against expected rows: formulas, nulls, zeros, poison, feeds."""
+
+import math
+
+import pytest
+
+from imbalance.features.build import bars_in_memory
+from imbalance.features.tables import BAR_COLUMNS
+
+S = 1_000_000_000
+
+
+def bars(market, book=None, trades=None, quotes=None, size="100ms"):
+    made = bars_in_memory(
+        market.book() if book is None else book,
+        market.trades() if trades is None else trades,
+        market.quotes() if quotes is None else quotes,
+    )
+    return made[f"features.bars_{size}"].to_pylist()
+
+
+def nanoseconds(time):
+    return time.value if hasattr(time, "value") else int(time.timestamp() * 1e9)
+
+
+@pytest.fixture(scope="module")
+def row(market):
+    """One bar in which everything has its own value."""
+    values = {
+        "mid_open": 100.0, "mid_high": 101.5, "mid_low": 99.5, "mid_close": 101.0,
+        "mid_mean": 100.4, "bid_price": 100.5, "ask_price": 101.5, "bid_size": 6.0,
+        "ask_size": 2.0, "spread_mean": 0.8, "queue_imbalance_mean": 0.25,
+        "depth_touch_mean": 4.5, "bid_depth_5": 30.0, "ask_depth_5": 10.0, "bid_depth_10": 60.0,
+        "ask_depth_10": 60.0, "bid_depth_5bps": 0.0, "ask_depth_5bps": 0.0,
+        "bid_depth_10bps": 0.0, "ask_depth_10bps": 5.0, "bid_depth_25bps": 9.0,
+        "ask_depth_25bps": 1.0, "bid_depth_50bps": 20.0, "ask_depth_50bps": 60.0,
+        "bid_depth_100bps": 7.0, "ask_depth_100bps": 1.0, "bid_depth_200bps": 3.0,
+        "ask_depth_200bps": 5.0, "bid_depth_weighted_10bps": 1.5,
+        "ask_depth_weighted_10bps": 0.5, "bid_reach_bps": 60.0, "ask_reach_bps": 100.0,
+        **{f"order_flow_imbalance_level_{m}": float(m) for m in range(1, 11)},
+        "order_flow_imbalance_no_price_change": -2.0, "level_depth_sum": 12.0, "book_events": 3,
+        "book_messages": 4, "level_updates": 9, "level_additions": 5, "level_cancellations": 6,
+        "available_at": market.day + 130_000_000,
+    }
+    trades = market.trades(
+        market.trade(0, "buy", 101.0, 3.0), market.trade(99_999_999, "sell", 100.0, 1.0,
+                                                         lag=50_000_000),
+        market.trade(100_000_000, "buy", 101.0, 50.0),
+    )
+    quotes = market.quotes(market.quote(10), market.quote(20), market.quote(30, lag=200_000_000))
+    rows = bars(market, market.book(market.book_row(0, **values)), trades, quotes)
+    assert [r["poisoned"] for r in rows] == [False, True]
+    return rows[0]
+
+
+EXPECTED = {
+    "instrument": "binance:A", "coverage": 1.0, "poisoned": False, "valid": True,
+    "mid_open": 100.0, "mid_high": 101.5, "mid_low": 99.5, "mid_close": 101.0, "mid_mean": 100.4,
+    "return_bps": math.log(1.01) * 1e4, "realised_variance": (math.log(1.01) * 1e4) ** 2,
+    "bid_price": 100.5, "ask_price": 101.5, "spread": 1.0, "spread_bps": 1 / 101 * 1e4,
+    "spread_mean": 0.8, "spread_bps_mean": 0.8 / 100.4 * 1e4,
+    "weighted_mid": 101.0 + 0.5 * 0.5, "microprice": None,
+    "bid_size": 6.0, "ask_size": 2.0, "queue_imbalance": 0.5, "queue_imbalance_mean": 0.25,
+    "volume_imbalance": 4.0, "depth_touch_mean": 4.5, "bid_depth_5": 30.0, "ask_depth_5": 10.0,
+    "depth_imbalance_5": 0.5, "bid_depth_10": 60.0, "ask_depth_10": 60.0, "depth_imbalance_10": 0.0,
+    "bid_depth_5bps": 0.0, "ask_depth_5bps": 0.0, "depth_imbalance_5bps": None,
+    "depth_truncated_5bps": False, "bid_depth_10bps": 0.0, "ask_depth_10bps": 5.0,
+    "depth_imbalance_10bps": -1.0, "depth_truncated_10bps": False, "bid_depth_25bps": 9.0,
+    "ask_depth_25bps": 1.0, "depth_imbalance_25bps": 0.8, "depth_truncated_25bps": False,
+    "bid_depth_50bps": 20.0, "ask_depth_50bps": 60.0, "depth_imbalance_50bps": -0.5,
+    "depth_truncated_50bps": False, "bid_depth_100bps": 7.0, "ask_depth_100bps": 1.0,
+    "depth_imbalance_100bps": 0.75, "depth_truncated_100bps": True, "bid_depth_200bps": 3.0,
+    "ask_depth_200bps": 5.0, "depth_imbalance_200bps": -0.25, "depth_truncated_200bps": True,
+    "bid_depth_weighted_10bps": 1.5, "ask_depth_weighted_10bps": 0.5,
+    "depth_imbalance_weighted_10bps": 0.5, "bid_reach_bps": 60.0, "ask_reach_bps": 100.0,
+    "order_flow_imbalance": 1.0,
+    **{f"order_flow_imbalance_level_{m}": float(m) for m in range(1, 11)},
+    "order_flow_imbalance_no_price_change": -2.0, "level_depth_mean": 4.0,
+    "order_flow_imbalance_depth_scaled": 0.25, "order_flow_imbalance_integrated": None,
+    "order_flow_imbalance_integrated_reason": "no_past_weights",
+    "order_flow_imbalance_volatility_scaled": None, "order_flow_imbalance_rank": None,
+    "buy_volume": 3.0, "sell_volume": 1.0, "trade_notional": 403.0, "buy_count": 1,
+    "sell_count": 1, "trade_count": 2, "trade_imbalance": 2.0, "trade_imbalance_normalised": 0.5,
+    "trade_imbalance_depth_scaled": 0.5, "trade_imbalance_volatility_scaled": None,
+    "trade_imbalance_rank": None, "vwap": 100.75, "book_event_count": 3, "level_depth_sum": 12.0,
+    "book_update_count": 4, "level_update_count": 9, "level_addition_count": 5,
+    "level_cancellation_count": 6, "quote_count": 3, "cancellation_to_trade_ratio": 3.0,
+    "messages_per_second": 90.0,
+}
+
+
+@pytest.mark.parametrize(("name", "value"), EXPECTED.items())
+def test_every_column_of_a_bar(row, name, value):
+    assert row[name] == (pytest.approx(value) if isinstance(value, float) else value)
+
+
+def test_times_of_a_bar(row, market):
+    assert nanoseconds(row["bar_start"]) == market.day
+    assert nanoseconds(row["bar_end"]) == market.day + 100_000_000
+    # The latest arrival is a quote's, 200 ms after the third quote's time.
+    assert nanoseconds(row["available_at"]) == market.day + 200_000_030
+    times = {"bar_start", "bar_end", "available_at"}
+    assert set(EXPECTED) | times == {column.name for column in BAR_COLUMNS}
+
+
+def test_available_at_never_falls(market):
+    book = market.book(
+        market.book_row(0, available_at=market.day + 900_000_000), market.book_row(1)
+    )
+    arrived = [nanoseconds(r["available_at"]) - market.day for r in bars(market, book)]
+    assert arrived == [900_000_000, 900_000_000]
+
+
+def test_nothing_happened_is_zero_and_its_ratios_are_null(market):
+    trades = market.trades(market.trade(0, "buy", 100.0, 1.0))
+    quotes = market.quotes(market.quote(0))
+    quiet = bars(market, market.book(market.book_row(0), market.book_row(1)), trades, quotes)[1]
+    zeros = ("order_flow_imbalance", "buy_volume", "trade_imbalance", "trade_count",
+             "quote_count", "book_update_count", "messages_per_second", "return_bps",
+             "realised_variance", "level_cancellation_count")
+    assert {name: quiet[name] for name in zeros} == dict.fromkeys(zeros, 0)
+    nulls = ("trade_imbalance_normalised", "vwap", "cancellation_to_trade_ratio",
+             "level_depth_mean", "order_flow_imbalance_depth_scaled")
+    assert {name: quiet[name] for name in nulls} == dict.fromkeys(nulls)
+    assert quiet["order_flow_imbalance_integrated_reason"] == "no_events"
+
+
+def test_without_a_feed_its_columns_are_null_not_zero(market):
+    row = bars(market, market.book(market.book_row(0, book_messages=2)))[0]
+    names = ("buy_volume", "sell_volume", "trade_count", "trade_imbalance", "trade_imbalance_rank",
+             "vwap", "trade_notional", "quote_count", "cancellation_to_trade_ratio")
+    assert {name: row[name] for name in names} == dict.fromkeys(names)
+    assert row["messages_per_second"] == 20.0
+
+
+FLOWS = [
+    c.name for c in BAR_COLUMNS
+    if c.nullable and ("poisoned" in c.null_meaning) and "reason" not in c.name
+]
+
+
+def test_poisoned_bar_keeps_states_and_loses_flows(market):
+    book = market.book(market.book_row(0, poisoned=True, coverage=0.4, book_messages=3))
+    row = bars(market, book, market.trades(market.trade(5, "buy", 100.0, 1.0)))[0]
+    assert len(FLOWS) > 35
+    assert {name: row[name] for name in FLOWS} == dict.fromkeys(FLOWS)
+    assert row["order_flow_imbalance_integrated_reason"] == "poisoned"
+    assert (row["mid_close"], row["coverage"], row["valid"]) == (100.0, 0.4, False)
+
+
+def test_trades_without_a_book_make_a_poisoned_bar(market):
+    rows = bars(market, None, market.trades(market.trade(5, "buy", 100.0, 1.0)))
+    assert len(rows) == 1
+    present = {name for name, value in rows[0].items() if value is not None}
+    assert present == {"instrument", "bar_start", "bar_end", "available_at", "coverage",
+                       "poisoned", "valid", "order_flow_imbalance_integrated_reason"}
+    assert (rows[0]["coverage"], rows[0]["poisoned"]) == (0.0, True)
+
+
+def test_no_valid_book_is_null_not_zero(market):
+    row = bars(market, market.book(market.missing_row(0)))[0]
+    assert row["mid_close"] is row["depth_imbalance_5"] is row["depth_truncated_5bps"] is None
+    assert row["queue_imbalance_mean"] is row["queue_imbalance"] is None
+
+
+def test_an_empty_touch_has_no_imbalance(market):
+    row = bars(market, market.book(market.book_row(0, bid_size=0.0, ask_size=0.0)))[0]
+    assert row["queue_imbalance"] is row["weighted_mid"] is None
+    assert row["volume_imbalance"] == 0.0
+
+
+def test_single_trades_are_never_counted_with_aggregates(market):
+    rows = market.trades(
+        market.trade(1, "buy", 100.0, 1.0), market.trade(2, "buy", 100.0, 9.0, "aggregate_trade"),
+        market.trade(3, "sell", 100.0, 7.0, "aggregate_trade", instrument="binance:B"),
+    )
+    book = market.book(market.book_row(0), market.book_row(0, instrument="binance:B"))
+    first, second = bars(market, book, rows)
+    assert (first["buy_volume"], first["trade_count"]) == (1.0, 1)
+    assert (second["sell_volume"], second["instrument"]) == (7.0, "binance:B")
+
+
+def test_a_bar_is_closed_at_its_start_and_open_at_its_end(market):
+    book = market.book(*(market.book_row(k) for k in range(20)))
+    trades = market.trades(market.trade(S, "buy", 100.0, 1.0), market.trade(S - 1, "buy", 1.0, 5.0))
+    rows = bars(market, book, trades, size="1s")
+    assert [r["buy_volume"] for r in rows] == [5.0, 1.0]
+
+
+def test_coarse_bar_lacking_a_finer_one_is_poisoned(market):
+    book = market.book(*(market.book_row(k) for k in range(20) if k not in (3, 19)))
+    first, second = bars(market, book, size="1s")
+    assert first["poisoned"]
+    assert first["coverage"] == pytest.approx(0.9)
+    assert (first["mid_open"], first["mid_close"]) == (100.0, 100.0)
+    assert first["order_flow_imbalance"] is None
+    # The state at the end is not known when the last bar is not there.
+    assert second["poisoned"]
+    assert second["mid_close"] is second["bid_size"] is None
+
+
+def test_book_bars_must_be_in_order(market):
+    book = market.book(market.book_row(200_000), market.book_row(0))
+    with pytest.raises(ValueError, match="out of order"):
+        bars(market, book)
+
+
+def test_nothing_gives_empty_tables(market):
+    assert bars(market) == []
