@@ -9,6 +9,7 @@ from imbalance import catalog
 from imbalance.features import build, tables
 from imbalance.features.bars import Queries
 from imbalance.features.build import FEATURE_OUTPUTS, bars_in_memory, definition_version
+from imbalance.store.sqlfiles import quote_table
 from imbalance.store.store import Store
 from imbalance.store.task import materialise
 
@@ -132,7 +133,8 @@ def test_a_task_writes_what_memory_holds(market, tmp_path):
     made = bars_in_memory(book, trades, market.quotes())
     with store.session() as session:
         for name in FEATURE_OUTPUTS:
-            rows = session.table(name).to_arrow_table().drop_columns("recorded_at")
+            rows = session.sql("from " + quote_table(name)).to_arrow_table()
+            rows = rows.drop_columns("recorded_at")
             expected = made[name].cast(rows.schema)
             assert rows.equals(expected), name
     assert materialise(store, **arguments).status == "unchanged"

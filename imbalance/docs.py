@@ -1,0 +1,124 @@
+"""The generated pages of `docs/`: `python -m imbalance.docs` writes, a test keeps them current.
+
+Belongs here: pages derived from the registry. Not here: anything that has to be written by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from imbalance import catalog
+from imbalance.contracts import RECORDED_AT, Column, Table
+
+DATA_DICTIONARY = Path("docs/data-dictionary.md")
+"""Where the data dictionary stands, relative to the checkout."""
+
+_LAYERS = {
+    "raw": "What the captures hold, message by message, and where every line went.",
+    "book": "Order books rebuilt from the messages, their health, and the book's side of bars.",
+    "features": "Imbalance and market state per instrument and bar.",
+    "studies": "Estimates in long tables: one row per window, pair, lag and estimator.",
+}
+
+_PARTITIONS = {
+    "day_venue": "day × venue",
+    "day": "day",
+    "capture": "capture",
+    "all": "none",
+}
+
+
+def data_dictionary() -> str:
+    """The data dictionary as Markdown: every table and column of the catalog.
+
+    Tables of one layer with the very same columns share one list of them.
+    """
+    lines = [
+        "# Data dictionary",
+        "",
+        "Generated from the registry by `make docs`; do not edit. `imbalance describe TABLE` and",
+        "`imbalance describe TABLE.COLUMN` show the same.",
+        "",
+        "Times are UTC in nanoseconds. Bars are [start, end). A missing value is null, never zero;",
+        "the column *null* says what it stands for. Positive means buying pressure.",
+        "",
+        f"Every view and every published table has one more column, `{RECORDED_AT.name}`: "
+        + RECORDED_AT.description,
+        "",
+        "| table | one row per | what it is |",
+        "| --- | --- | --- |",
+    ]
+    tables = catalog.tables()
+    lines += [
+        f"| [`{t.name}`](#{_anchor(t.name)}) | {_cell(t.grain)} | {_cell(t.description)} |"
+        for t in tables.values()
+    ]
+    for layer in catalog.LAYERS:
+        lines += ["", f"## {layer}", "", _LAYERS[layer]]
+        shown: dict[tuple[Column, ...], Table] = {}
+        for table in tables.values():
+            if table.layer == layer:
+                lines += _table(table, shown.setdefault(table.columns, table))
+    return "\n".join(lines) + "\n"
+
+
+def _table(table: Table, first: Table) -> Iterator[str]:
+    """Lines of one table; `first` is the one that lists these columns."""
+    yield from ("", f"### {table.name}", "", table.description, "")
+    yield (
+        f"One row per {table.grain}. Key: {', '.join(f'`{name}`' for name in table.key)}. "
+        f"Partitioned by: {_PARTITIONS[table.partitioning]}. "
+        f"Published: {'yes' if table.published else 'no'}."
+    )
+    yield ""
+    if first is not table:
+        yield f"The columns are those of [`{first.name}`](#{_anchor(first.name)})."
+        return
+    yield from ("| column | type | unit | meaning | null |", "| --- | --- | --- | --- | --- |")
+    for column in table.columns:
+        yield (
+            f"| `{column.name}` | {column.type} | {_cell(column.unit)} | {_meaning(column)} "
+            f"| {_cell(column.null_meaning) if column.nullable else ''} |"
+        )
+
+
+def _meaning(column: Column) -> str:
+    parts = [column.description]
+    if column.formula:
+        parts.append(f"Formula: {column.formula}.")
+    if column.allowed:
+        parts.append("One of: " + ", ".join(f"`{value}`" for value in column.allowed) + ".")
+    low, high = column.minimum, column.maximum
+    if low is not None and high is not None:
+        parts.append(f"From {low:g} to {high:g}.")
+    elif low is not None:
+        parts.append(f"At least {low:g}.")
+    elif high is not None:
+        parts.append(f"At most {high:g}.")
+    if column.source:
+        parts.append(f"Source: {column.source}.")
+    return _cell(" ".join(parts))
+
+
+def _cell(text: str) -> str:
+    """Text that stays within a cell of a table and means itself."""
+    parts = text.replace("\n", " ").replace("|", "\\|").split("`")
+    # Every second part is code, in which nothing but the bar has a meaning.
+    parts[::2] = [p.replace("<", "&lt;").replace("*", "\\*") for p in parts[::2]]
+    return "`".join(parts)
+
+
+def _anchor(heading: str) -> str:
+    return heading.lower().replace(".", "")
+
+
+def main() -> None:
+    """Write the generated pages into the checkout."""
+    path = Path(__file__).resolve().parent.parent / DATA_DICTIONARY
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(data_dictionary(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
