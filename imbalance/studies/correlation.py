@@ -55,9 +55,10 @@ def correlate(
     Pearson: r over the common valid pairs (x_t, y_{t+lag}); Spearman: the same of ranks taken anew
     over those pairs. Standard error: HAC long-run variance of the influence values (see
     `correlation_kernels`). The p-value is of r √((ν)/(1−r²)) against Student's t with
-    ν = n_effective − 2, where 1/n_effective is the larger of that variance and Bartlett's variance
-    under independence, Σ_k ρ_x(k) ρ_y(k) / n: the first allows for shared volatility, the second
-    is the more precise one for persistent series and keeps the far tail honest.
+    ν = n_effective − 2, where 1/n_effective is the larger of a HAC variance under r = 0 and
+    Bartlett's variance under independence, Σ_k ρ_x(k) ρ_y(k) / n: the first allows for shared
+    volatility, the second is the more precise one for persistent series and keeps the far tail
+    honest.
     The interval is tanh(atanh r ± t_ν · se/(1−r²)).
     """
     pool = SeriesPool(panel, family.minimum_bars, "spearman" in family.estimators)
@@ -157,9 +158,8 @@ class _RegimeRun:
             name: (_pearson if name == "pearson" else _spearman)(left, right, sums, jobs, max_lag)
             for name in family.estimators
         }
-        for name, (estimate, variance) in estimates.items():
-            rows.extend(self._finish(name, jobs, x_names, y_names, sums, there, max_lag,
-                                     estimate, variance))
+        for name, found in estimates.items():
+            rows.extend(self._finish(name, jobs, x_names, y_names, sums, there, max_lag, found))
         return rows
 
     def _mask(self, instrument: str) -> Mask | None:
@@ -196,15 +196,16 @@ class _RegimeRun:
 
     def _finish(self, estimator: str, jobs: NDArray[np.int64], x_names: list[Series],
                 y_names: list[tuple[Series, int]], sums: LagSums, there: NDArray[np.int64],
-                max_lag: int, estimate: Vector, variance: Vector) -> list[Row]:
+                max_lag: int, found: tuple[Vector, Vector, Vector]) -> list[Row]:
         from scipy.special import stdtr, stdtrit
 
         family = self._family
+        estimate, variance, test_variance = found
         at = (jobs[:, 0], jobs[:, 1], jobs[:, 2] + max_lag)
         n, existing = sums.n[at], there[at]
         inflation = self._inflation(estimator, jobs, x_names, y_names, n)
         with np.errstate(divide="ignore", invalid="ignore"):
-            effective = np.minimum(n, 1.0 / np.maximum(variance, inflation / n))
+            effective = np.minimum(n, 1.0 / np.maximum(test_variance, inflation / n))
             degrees = np.maximum(effective - 2.0, 1.0)
             statistic = estimate * np.sqrt(degrees / (1.0 - estimate**2))
             p_value = 2.0 * stdtr(degrees, -np.abs(statistic))
@@ -262,7 +263,7 @@ class _RegimeRun:
 
 
 def _pearson(x: Matrix, y: Matrix, sums: LagSums, jobs: NDArray[np.int64],
-             max_lag: int) -> tuple[Vector, Vector]:
+             max_lag: int) -> tuple[Vector, Vector, Vector]:
     from imbalance.studies.correlation_kernels import pearson_jobs
 
     at = (jobs[:, 0], jobs[:, 1], jobs[:, 2] + max_lag)
@@ -272,33 +273,33 @@ def _pearson(x: Matrix, y: Matrix, sums: LagSums, jobs: NDArray[np.int64],
         mx, my = sums.x[at] / n, sums.y[at] / n
         sx, sy = np.sqrt(sums.xx[at] / n - mx**2), np.sqrt(sums.yy[at] / n - my**2)
     moments = np.column_stack([mx, my, sx, sy, estimate])
-    out = np.full((len(jobs), 3), np.nan)
+    out = np.full((len(jobs), 2), np.nan)
     run = np.flatnonzero(np.isfinite(moments).all(axis=1) & (n >= 2))
 
     def work(part: NDArray[np.intp]) -> None:
-        result = np.empty((len(part), 3))
+        result = np.empty((len(part), 2))
         pearson_jobs(x, y, jobs[part], moments[part], result)
         out[part] = result
 
     _in_threads(work, run)
-    return estimate, out[:, 0]
+    return estimate, out[:, 0], out[:, 1]
 
 
 def _spearman(x: Matrix, y: Matrix, sums: LagSums, jobs: NDArray[np.int64],
-              max_lag: int) -> tuple[Vector, Vector]:
+              max_lag: int) -> tuple[Vector, Vector, Vector]:
     from imbalance.studies.correlation_kernels import spearman_jobs
 
     n = sums.n[jobs[:, 0], jobs[:, 1], jobs[:, 2] + max_lag]
     x_orders, y_orders = np.argsort(x, axis=1), np.argsort(y, axis=1)
-    out = np.full((len(jobs), 4), np.nan)
+    out = np.full((len(jobs), 2), np.nan)
 
     def work(part: NDArray[np.intp]) -> None:
-        result = np.empty((len(part), 4))
+        result = np.empty((len(part), 2))
         spearman_jobs(x, y, x_orders, y_orders, jobs[part], result)
         out[part] = result
 
     _in_threads(work, np.flatnonzero(n >= 2))
-    return np.clip(out[:, 0], -1.0, 1.0), out[:, 1]
+    return np.clip(out[:, 0], -1.0, 1.0), out[:, 1], out[:, 1]
 
 
 def _in_threads(work: Any, jobs: NDArray[np.intp]) -> None:

@@ -99,15 +99,19 @@ def pearson_jobs(
     rows : jobs × 3: row of x, row of y, lag (x leads y at positive lags).
     moments : jobs × 5: mean of x, mean of y, standard deviation of x, of y, correlation, over the
         common valid pairs.
-    out : jobs × 3, filled with variance of the estimate, prewhitening coefficient, lag of the
-        kernel.
+    out : jobs × 2, filled with the variance of the estimate and its variance for the test.
 
     Notes
     -----
-    Influence of pair t on r: ψ_t = u_t v_t − r/2 (u_t² + v_t²), u and v standardised.
+    Influence of pair t on r: ψ_t = u_t v_t − r/2 (u_t² + v_t²), u and v standardised. The test of
+    r = 0 takes u_t v_t − r instead. Both agree when r = 0, but where a few large pairs make r, the
+    second term of ψ hides how much they vary: with a shared, slowly moving volatility (kurtosis
+    about 30, T = 3,600) true nulls were then called at 0.3 % where 0.1 % was meant, with
+    u_t v_t − r at 0.02 %.
     """
     length = x.shape[1]
     psi = np.empty(length)
+    product = np.empty(length)
     present = np.empty(length)
     work = np.empty(length)
     for job in range(len(rows)):
@@ -118,15 +122,14 @@ def pearson_jobs(
         for t in range(first, stop):
             u = (xs[t] - mx) / sx
             v = (ys[t + lag] - my) / sy
-            value = u * v - 0.5 * r * (u * u + v * v)
-            there = not math.isnan(value)
+            uv = u * v
+            there = not math.isnan(uv)
             present[t - first] = 1.0 if there else 0.0
-            psi[t - first] = value if there else 0.0
+            product[t - first] = uv - r if there else 0.0
+            psi[t - first] = uv - 0.5 * r * (u * u + v * v) if there else 0.0
         n = stop - first
-        variance, white, last = mean_variance(psi[:n], present[:n], work[:n])
-        out[job, 0] = variance
-        out[job, 1] = white
-        out[job, 2] = last
+        out[job, 0] = mean_variance(psi[:n], present[:n], work[:n])[0]
+        out[job, 1] = mean_variance(product[:n], present[:n], work[:n])[0]
 
 
 @numba.njit(cache=True, nogil=True)
@@ -201,7 +204,8 @@ def spearman_jobs(
     ----------
     x, y, rows : as in `pearson_jobs`.
     x_orders, y_orders : indices that sort each row; missing ones at the end are skipped.
-    out : jobs × 4, filled with estimate, its variance, prewhitening coefficient, lag of the kernel.
+    out : jobs × 2, filled with the estimate and its variance. The test uses the same variance:
+        ranks are bounded, and no few pairs can make the estimate.
 
     Notes
     -----
@@ -249,8 +253,5 @@ def spearman_jobs(
         centre = _dot(psi, here, n) / count
         for t in range(n):
             psi[t] = (psi[t] - centre) * here[t]
-        variance, white, last = mean_variance(psi[:n], here, work[:n])
         out[job, 0] = r
-        out[job, 1] = variance
-        out[job, 2] = white
-        out[job, 3] = last
+        out[job, 1] = mean_variance(psi[:n], here, work[:n])[0]
