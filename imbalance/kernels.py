@@ -6,12 +6,40 @@ third of the time.
 
 from __future__ import annotations
 
+import hashlib
+import os
+from pathlib import Path
 from typing import Any
 
+import numba
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+
+def _cache_directory() -> Path:
+    """Where compiled kernels are kept: a directory named by the source of all of them.
+
+    Numba tells a stale kernel by its own file only, but a kernel has the functions and constants
+    of other files compiled into it.
+    """
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for source in sorted(package.rglob("*.py")):
+        text = source.read_bytes()
+        if source.parent.name == "books" or b"imbalance.kernels import" in text:
+            digest.update(text)
+    name = f"kernels-{digest.hexdigest()[:16]}"
+    beside = package / "__pycache__"
+    if os.access(beside if beside.exists() else package, os.W_OK):
+        return beside / name
+    user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return user / "imbalance" / name
+
+
+if not os.environ.get("NUMBA_CACHE_DIR"):
+    numba.config.CACHE_DIR = str(_cache_directory())
 
 jit = njit(cache=True, nogil=True, error_model="numpy", _nrt=True)
 """How every kernel is compiled: cached on disk, without the interpreter's lock. That it may

@@ -316,5 +316,3 @@ def advance(book: Book, out: Output, until: int) -> bool:
         start_bar(book, end // BAR_NS)
     pass_time(book, until)
     return True
-
-

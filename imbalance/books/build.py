@@ -41,8 +41,12 @@ def book_inputs(store: Store, venue: str, day: str) -> list[tuple[str, str]]:
     """Partitions a venue's book of a day is made of."""
     key, before = partition_key(day, venue), partition_key(day_before(day), venue)
     captures = [("raw.captures", c.capture_id) for c in captures_of(store, venue, day)]
-    return [("raw.book_updates", key), ("raw.quotes", key), ("book.closing_books", before),
-            *captures]
+    return [
+        ("raw.book_updates", key),
+        ("raw.quotes", key),
+        ("book.closing_books", before),
+        *captures,
+    ]
 
 
 def day_before(day: str) -> str:
@@ -88,8 +92,9 @@ def _build(
 ) -> Mapping[str, Any]:
     start = (datetime.date.fromisoformat(day) - datetime.date(1970, 1, 1)).days * DAY_NS
     key = partition_key(day, venue)
-    opening = _closing_books(context.read("book.closing_books",
-                                          partition_key(day_before(day), venue)))
+    opening = _closing_books(
+        context.read("book.closing_books", partition_key(day_before(day), venue))
+    )
     builders: dict[str, BookBuilder] = {}
     proofs: dict[str, QuoteProof] = {}
     until = _last_moment(context, store, venue, day, start)
@@ -163,15 +168,23 @@ def messages_of(batch: pa.RecordBatch) -> Messages:
         axis=1,
     )
     first = [column.offsets[0].as_py() if len(column) else 0 for column in lists]
-    offsets = [column.offsets.to_numpy() - start for column, start in zip(lists, first,
-                                                                         strict=True)]
+    offsets = [
+        column.offsets.to_numpy() - start for column, start in zip(lists, first, strict=True)
+    ]
     values = [column.flatten().to_numpy() for column in lists]
     event, available = (
         batch.column(name).cast(pa.int64()).to_numpy() for name in ("event_time", "available_at")
     )
     snapshot = np.asarray(pa.compute.equal(batch.column("kind"), "snapshot"))
-    return Messages(snapshot, np.ascontiguousarray(ids, np.int64), event, available, offsets[0],
-                    offsets[2], *values)
+    return Messages(
+        snapshot,
+        np.ascontiguousarray(ids, np.int64),
+        event,
+        available,
+        offsets[0],
+        offsets[2],
+        *values,
+    )
 
 
 def _last_moment(context: TaskContext, store: Store, venue: str, day: str, start: int) -> int:
@@ -186,8 +199,10 @@ def _last_moment(context: TaskContext, store: Store, venue: str, day: str, start
 def _closing_books(rows: pa.Table) -> dict[str, ClosingBook]:
     found = {}
     for row in rows.to_pylist():
-        levels = [np.array(row[name], float) for name in
-                  ("bid_prices", "bid_sizes", "ask_prices", "ask_sizes")]
+        levels = [
+            np.array(row[name], float)
+            for name in ("bid_prices", "bid_sizes", "ask_prices", "ask_sizes")
+        ]
         found[row["instrument"]] = ClosingBook(
             _ns(row["event_time"]), _ns(row["available_at"]), row["update_id"], row["known_low"],
             row["known_high"], *levels,

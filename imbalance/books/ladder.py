@@ -141,9 +141,7 @@ def set_level(ladder: Ladder, side: int, tick: int, size: float) -> float:
             word = ladder.bits[side, index >> 6] & ~(np.uint64(1) << np.uint64(index & 63))
             ladder.bits[side, index >> 6] = word
             if word == 0:
-                ladder.summary[side, index >> 12] &= ~(
-                    np.uint64(1) << np.uint64(index >> 6 & 63)
-                )
+                ladder.summary[side, index >> 12] &= ~(np.uint64(1) << np.uint64(index >> 6 & 63))
             if side == BID:
                 if index == meta[BEST_BID]:
                     meta[BEST_BID] = next_below(ladder, BID, index)

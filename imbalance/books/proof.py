@@ -51,8 +51,7 @@ class QuoteProof:
             later = found[0] >= ids.min()
             self._ids = np.concatenate([self._ids[self._ids >= ids.min()], found[0][later]])
             self._best = np.concatenate(
-                [self._best[len(self._best) - len(self._ids) + int(later.sum()) :],
-                 found[1][later]]
+                [self._best[len(self._best) - len(self._ids) + int(later.sum()) :], found[1][later]]
             )
         places = np.searchsorted(self._ids, ids)
         inside = places < len(self._ids)

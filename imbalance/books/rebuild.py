@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from imbalance.books import kernel
+from imbalance.books.flow import show
 from imbalance.books.ladder import ASK, BID, levels_of, new_ladder, put_levels, settle
 from imbalance.books.state import (
     BAR_COLUMNS,
@@ -181,7 +182,7 @@ class BookBuilder:
         ):
             put_levels(book.ladder, side, np.rint(prices * unit).astype(np.int64), sizes)
         kernel.begin(book, opening.update_id)
-        kernel.show(book)
+        show(book)
         whole[KNOWN_LOW] = round(opening.known_low * unit)
         whole[KNOWN_HIGH] = round(opening.known_high * unit)
         whole[STATUS] = OPENED

@@ -5,6 +5,7 @@ Every size here is in base units: contracts of inverse instruments are converted
 
 from __future__ import annotations
 
+from imbalance.books.columns import count_column, flow_column, mean_column, state_column
 from imbalance.captures.tables import INSTRUMENT
 from imbalance.contracts import Column, Table
 
@@ -21,49 +22,6 @@ WEIGHT_REACH_BPS = 100
 """Distance up to which weighted depth is summed: the weight there is e⁻¹⁰."""
 
 
-def _state(name: str, what: str, unit: str, **more: object) -> Column:
-    return Column(
-        name,
-        "DOUBLE",
-        what,
-        unit=unit,
-        nullable=True,
-        null_meaning="no valid book with both sides at the bar's end",
-        owner="books",
-        **more,  # type: ignore[arg-type]
-    )
-
-
-def _mean(name: str, what: str, unit: str, **more: object) -> Column:
-    return Column(
-        name,
-        "DOUBLE",
-        what + ", time-weighted over the part of the bar with a valid, uncrossed book",
-        unit=unit,
-        nullable=True,
-        null_meaning="no such part",
-        owner="books",
-        **more,  # type: ignore[arg-type]
-    )
-
-
-def _flow(name: str, what: str, unit: str, **more: object) -> Column:
-    return Column(
-        name,
-        "DOUBLE",
-        what,
-        unit=unit,
-        nullable=True,
-        null_meaning="the bar is poisoned",
-        owner="books",
-        **more,  # type: ignore[arg-type]
-    )
-
-
-def _count(name: str, what: str) -> Column:
-    return Column(name, "BIGINT", what, unit="count", minimum=0, owner="books")
-
-
 BOOK_STATES = Table(
     name="book.book_states",
     description="The best levels of the book (10 a side by default) at every change of them.",
@@ -72,23 +30,51 @@ BOOK_STATES = Table(
     key=("instrument", "sequence"),
     columns=(
         INSTRUMENT,
-        Column("sequence", "BIGINT", "Number of the state within instrument and day, from 1.",
-               minimum=1, owner="books"),
-        Column("event_time", "TIMESTAMP_NS", "Event time of the message that made the state.",
-               unit="UTC, ns", owner="books"),
-        Column("available_at", "TIMESTAMP_NS", "When the state could have been known.",
-               unit="UTC, ns", owner="books"),
+        Column(
+            "sequence",
+            "BIGINT",
+            "Number of the state within instrument and day, from 1.",
+            minimum=1,
+            owner="books",
+        ),
+        Column(
+            "event_time",
+            "TIMESTAMP_NS",
+            "Event time of the message that made the state.",
+            unit="UTC, ns",
+            owner="books",
+        ),
+        Column(
+            "available_at",
+            "TIMESTAMP_NS",
+            "When the state could have been known.",
+            unit="UTC, ns",
+            owner="books",
+        ),
         Column("update_id", "BIGINT", "Last update id of that message.", owner="books"),
-        Column("segment_start", "BOOLEAN",
-               "First state after a snapshot, gap or reconnection: no flow leads into it.",
-               owner="books"),
+        Column(
+            "segment_start",
+            "BOOLEAN",
+            "First state after a snapshot, gap or reconnection: no flow leads into it.",
+            owner="books",
+        ),
         Column("crossed", "BOOLEAN", "Best bid above best ask.", owner="books"),
         Column("locked", "BOOLEAN", "Best bid equal to best ask.", owner="books"),
-        Column("bid_prices", "DOUBLE[]", "Populated bid levels, best first.",
-               unit="quote currency", owner="books"),
+        Column(
+            "bid_prices",
+            "DOUBLE[]",
+            "Populated bid levels, best first.",
+            unit="quote currency",
+            owner="books",
+        ),
         Column("bid_sizes", "DOUBLE[]", "Their sizes.", unit="base units", owner="books"),
-        Column("ask_prices", "DOUBLE[]", "Populated ask levels, best first.",
-               unit="quote currency", owner="books"),
+        Column(
+            "ask_prices",
+            "DOUBLE[]",
+            "Populated ask levels, best first.",
+            unit="quote currency",
+            owner="books",
+        ),
         Column("ask_sizes", "DOUBLE[]", "Their sizes.", unit="base units", owner="books"),
     ),
 )
@@ -101,29 +87,73 @@ BOOK_HEALTH = Table(
     key=("instrument", "interval"),
     columns=(
         INSTRUMENT,
-        Column("interval", "INTEGER", "Number of the interval within instrument and day, from 1.",
-               minimum=1, owner="books"),
-        Column("valid_from", "TIMESTAMP_NS", "Event time at which the interval begins.",
-               unit="UTC, ns", owner="books"),
-        Column("valid_to", "TIMESTAMP_NS", "Event time at which it ends.", unit="UTC, ns",
-               owner="books"),
-        Column("state", "VARCHAR",
-               "`valid`: a proved book; `waiting`: no book to apply differences to; `silent`: a "
-               "proved book whose feed was silent beyond the limit.",
-               allowed=("valid", "waiting", "silent"), owner="books"),
-        Column("cause", "VARCHAR", "What began the interval.",
-               allowed=("snapshot", "closing_book", "no_snapshot", "sequence_gap",
-                        "unbridgeable_snapshot", "silence", "resumed"), owner="books"),
-        Column("expected_update_id", "BIGINT", "Update id that the chain asked for at a break.",
-               nullable=True, null_meaning="the interval does not begin with a break",
-               owner="books"),
-        Column("found_update_id", "BIGINT", "Update id that came instead.", nullable=True,
-               null_meaning="the interval does not begin with a break", owner="books"),
-        _count("messages", "Difference messages applied in the interval."),
-        _count("stale_messages", "Differences older than the snapshot, dropped as the rules say."),
-        _count("crossed_messages", "Messages after which the book was crossed."),
-        _count("locked_messages", "Messages after which the book was locked."),
-        _count("unknown_removals", "Removals of levels that were not in the book."),
+        Column(
+            "interval",
+            "INTEGER",
+            "Number of the interval within instrument and day, from 1.",
+            minimum=1,
+            owner="books",
+        ),
+        Column(
+            "valid_from",
+            "TIMESTAMP_NS",
+            "Event time at which the interval begins.",
+            unit="UTC, ns",
+            owner="books",
+        ),
+        Column(
+            "valid_to",
+            "TIMESTAMP_NS",
+            "Event time at which it ends.",
+            unit="UTC, ns",
+            owner="books",
+        ),
+        Column(
+            "state",
+            "VARCHAR",
+            "`valid`: a proved book; `waiting`: no book to apply differences to; `silent`: a "
+            "proved book whose feed was silent beyond the limit.",
+            allowed=("valid", "waiting", "silent"),
+            owner="books",
+        ),
+        Column(
+            "cause",
+            "VARCHAR",
+            "What began the interval.",
+            allowed=(
+                "snapshot",
+                "closing_book",
+                "no_snapshot",
+                "sequence_gap",
+                "unbridgeable_snapshot",
+                "silence",
+                "resumed",
+            ),
+            owner="books",
+        ),
+        Column(
+            "expected_update_id",
+            "BIGINT",
+            "Update id that the chain asked for at a break.",
+            nullable=True,
+            null_meaning="the interval does not begin with a break",
+            owner="books",
+        ),
+        Column(
+            "found_update_id",
+            "BIGINT",
+            "Update id that came instead.",
+            nullable=True,
+            null_meaning="the interval does not begin with a break",
+            owner="books",
+        ),
+        count_column("messages", "Difference messages applied in the interval."),
+        count_column(
+            "stale_messages", "Differences older than the snapshot, dropped as the rules say."
+        ),
+        count_column("crossed_messages", "Messages after which the book was crossed."),
+        count_column("locked_messages", "Messages after which the book was locked."),
+        count_column("unknown_removals", "Removals of levels that were not in the book."),
     ),
 )
 
@@ -136,20 +166,50 @@ CLOSING_BOOKS = Table(
     key=("instrument",),
     columns=(
         INSTRUMENT,
-        Column("event_time", "TIMESTAMP_NS", "Event time of the last message applied.",
-               unit="UTC, ns", owner="books"),
-        Column("available_at", "TIMESTAMP_NS", "When the book could have been known.",
-               unit="UTC, ns", owner="books"),
+        Column(
+            "event_time",
+            "TIMESTAMP_NS",
+            "Event time of the last message applied.",
+            unit="UTC, ns",
+            owner="books",
+        ),
+        Column(
+            "available_at",
+            "TIMESTAMP_NS",
+            "When the book could have been known.",
+            unit="UTC, ns",
+            owner="books",
+        ),
         Column("update_id", "BIGINT", "Last update id applied.", owner="books"),
-        Column("known_low", "DOUBLE", "Lowest price the last snapshot told of.",
-               unit="quote currency", owner="books"),
-        Column("known_high", "DOUBLE", "Highest price the last snapshot told of.",
-               unit="quote currency", owner="books"),
-        Column("bid_prices", "DOUBLE[]", "All bid levels, best first.", unit="quote currency",
-               owner="books"),
+        Column(
+            "known_low",
+            "DOUBLE",
+            "Lowest price the last snapshot told of.",
+            unit="quote currency",
+            owner="books",
+        ),
+        Column(
+            "known_high",
+            "DOUBLE",
+            "Highest price the last snapshot told of.",
+            unit="quote currency",
+            owner="books",
+        ),
+        Column(
+            "bid_prices",
+            "DOUBLE[]",
+            "All bid levels, best first.",
+            unit="quote currency",
+            owner="books",
+        ),
         Column("bid_sizes", "DOUBLE[]", "Their sizes.", unit="venue's size unit", owner="books"),
-        Column("ask_prices", "DOUBLE[]", "All ask levels, best first.", unit="quote currency",
-               owner="books"),
+        Column(
+            "ask_prices",
+            "DOUBLE[]",
+            "All ask levels, best first.",
+            unit="quote currency",
+            owner="books",
+        ),
         Column("ask_sizes", "DOUBLE[]", "Their sizes.", unit="venue's size unit", owner="books"),
     ),
 )
@@ -163,15 +223,21 @@ QUOTE_AGREEMENT = Table(
     key=("instrument",),
     columns=(
         INSTRUMENT,
-        _count("compared", "Messages compared with a quote of the same update id."),
-        _count("mismatched", "Comparisons in which a best price or size differs."),
-        Column("first_mismatch_update_id", "BIGINT", "Update id of the first difference.",
-               nullable=True, null_meaning="all agree", owner="books"),
+        count_column("compared", "Messages compared with a quote of the same update id."),
+        count_column("mismatched", "Comparisons in which a best price or size differs."),
+        Column(
+            "first_mismatch_update_id",
+            "BIGINT",
+            "Update id of the first difference.",
+            nullable=True,
+            null_meaning="all agree",
+            owner="books",
+        ),
     ),
 )
 
 _LEVEL_FLOWS = tuple(
-    _flow(
+    flow_column(
         f"order_flow_imbalance_level_{m}",
         f"Order flow imbalance at level {m}",
         "base units",
@@ -183,8 +249,12 @@ _LEVEL_FLOWS = tuple(
 )
 
 _BANDS = tuple(
-    _state(f"{side}_depth_{bps}bps", f"{side} size within {bps} bps of the mid", "base units",
-           minimum=0.0)
+    state_column(
+        f"{side}_depth_{bps}bps",
+        f"{side} size within {bps} bps of the mid",
+        "base units",
+        minimum=0.0,
+    )
     for bps in BANDS_BPS
     for side in ("bid", "ask")
 )
@@ -198,58 +268,108 @@ BARS_100MS = Table(
     key=("instrument", "bar_start"),
     columns=(
         INSTRUMENT,
-        Column("bar_start", "TIMESTAMP_NS", "Start of the bar, inclusive.", unit="UTC, ns",
-               owner="books"),
-        Column("available_at", "TIMESTAMP_NS",
-               "When the bar could have been known: its end, or later where a message of it "
-               "arrived later.", unit="UTC, ns", owner="books"),
-        Column("coverage", "DOUBLE", "Share of the bar with a valid book.", unit="fraction",
-               minimum=0.0, maximum=1.0, owner="books"),
-        Column("poisoned", "BOOLEAN",
-               "The bar touches a gap, the edge of the captures, a snapshot, a crossed book or a "
-               "silence beyond the limit.", owner="books"),
-        _state("mid_open", "Mid price at the start of the bar", "quote currency", minimum=0.0),
-        _state("mid_high", "Highest mid price", "quote currency", minimum=0.0),
-        _state("mid_low", "Lowest mid price", "quote currency", minimum=0.0),
-        _state("mid_close", "Mid price at the end of the bar", "quote currency", minimum=0.0),
-        _state("bid_price", "Best bid at the end of the bar", "quote currency", minimum=0.0),
-        _state("bid_size", "Size there", "base units", minimum=0.0),
-        _state("ask_price", "Best ask at the end of the bar", "quote currency", minimum=0.0),
-        _state("ask_size", "Size there", "base units", minimum=0.0),
-        _state("bid_depth_5", "Size of the five best bid levels", "base units", minimum=0.0),
-        _state("ask_depth_5", "Size of the five best ask levels", "base units", minimum=0.0),
-        _state("bid_depth_10", "Size of the ten best bid levels", "base units", minimum=0.0),
-        _state("ask_depth_10", "Size of the ten best ask levels", "base units", minimum=0.0),
+        Column(
+            "bar_start",
+            "TIMESTAMP_NS",
+            "Start of the bar, inclusive.",
+            unit="UTC, ns",
+            owner="books",
+        ),
+        Column(
+            "available_at",
+            "TIMESTAMP_NS",
+            "When the bar could have been known: its end, or later where a message of it "
+            "arrived later.",
+            unit="UTC, ns",
+            owner="books",
+        ),
+        Column(
+            "coverage",
+            "DOUBLE",
+            "Share of the bar with a valid book.",
+            unit="fraction",
+            minimum=0.0,
+            maximum=1.0,
+            owner="books",
+        ),
+        Column(
+            "poisoned",
+            "BOOLEAN",
+            "The bar touches a gap, the edge of the captures, a snapshot, a crossed book or a "
+            "silence beyond the limit.",
+            owner="books",
+        ),
+        state_column(
+            "mid_open", "Mid price at the start of the bar", "quote currency", minimum=0.0
+        ),
+        state_column("mid_high", "Highest mid price", "quote currency", minimum=0.0),
+        state_column("mid_low", "Lowest mid price", "quote currency", minimum=0.0),
+        state_column("mid_close", "Mid price at the end of the bar", "quote currency", minimum=0.0),
+        state_column("bid_price", "Best bid at the end of the bar", "quote currency", minimum=0.0),
+        state_column("bid_size", "Size there", "base units", minimum=0.0),
+        state_column("ask_price", "Best ask at the end of the bar", "quote currency", minimum=0.0),
+        state_column("ask_size", "Size there", "base units", minimum=0.0),
+        state_column("bid_depth_5", "Size of the five best bid levels", "base units", minimum=0.0),
+        state_column("ask_depth_5", "Size of the five best ask levels", "base units", minimum=0.0),
+        state_column("bid_depth_10", "Size of the ten best bid levels", "base units", minimum=0.0),
+        state_column("ask_depth_10", "Size of the ten best ask levels", "base units", minimum=0.0),
         *_BANDS,
-        _state("bid_depth_weighted_10bps", "Bid size weighted by exp(−d/10), d in bps, to 100 bps",
-               "base units", minimum=0.0),
-        _state("ask_depth_weighted_10bps", "Ask size weighted by exp(−d/10), d in bps, to 100 bps",
-               "base units", minimum=0.0),
-        _state("bid_reach_bps", "How far below the mid the last snapshot told of the book", "bps"),
-        _state("ask_reach_bps", "How far above the mid the last snapshot told of the book", "bps"),
-        _mean("spread_mean", "Spread", "quote currency"),
-        _mean("mid_mean", "Mid price", "quote currency", minimum=0.0),
-        _mean("queue_imbalance_mean", "(q^b − q^a)/(q^b + q^a)", "fraction", minimum=-1.0,
-              maximum=1.0),
-        _mean("depth_touch_mean", "Mean of the best bid's and the best ask's size", "base units",
-              minimum=0.0),
+        state_column(
+            "bid_depth_weighted_10bps",
+            "Bid size weighted by exp(−d/10), d in bps, to 100 bps",
+            "base units",
+            minimum=0.0,
+        ),
+        state_column(
+            "ask_depth_weighted_10bps",
+            "Ask size weighted by exp(−d/10), d in bps, to 100 bps",
+            "base units",
+            minimum=0.0,
+        ),
+        state_column(
+            "bid_reach_bps", "How far below the mid the last snapshot told of the book", "bps"
+        ),
+        state_column(
+            "ask_reach_bps", "How far above the mid the last snapshot told of the book", "bps"
+        ),
+        mean_column("spread_mean", "Spread", "quote currency"),
+        mean_column("mid_mean", "Mid price", "quote currency", minimum=0.0),
+        mean_column(
+            "queue_imbalance_mean", "(q^b − q^a)/(q^b + q^a)", "fraction", minimum=-1.0, maximum=1.0
+        ),
+        mean_column(
+            "depth_touch_mean",
+            "Mean of the best bid's and the best ask's size",
+            "base units",
+            minimum=0.0,
+        ),
         *_LEVEL_FLOWS,
-        _flow("order_flow_imbalance_no_price_change",
-              "Order flow imbalance at the best level without the events that change a best price",
-              "base units", source="Cont, Kukanov, Stoikov 2014, footnote 3"),
-        _flow("level_depth_sum",
-              "Σ over the bar's book events of the mean size per level and side over ten levels; "
-              "divided by `book_events` the common depth Q of the scaled flows",
-              "base units", source="Cont, Cucuringu, Zhang 2023, eq. 3"),
-        _count("book_events", "Book events with a flow (messages on a valid, uncrossed book)."),
-        _count("book_messages", "Book messages, valid or not."),
-        _count("level_updates", "Level updates in them."),
-        _count("level_additions", "Level updates which raised the size at a price."),
-        _count("level_cancellations",
-               "Level updates which lowered the size at a price or removed it (fills included: a "
-               "book of levels cannot tell them apart)."),
-        _count("crossed_messages", "Messages after which the book was crossed."),
-        _count("locked_messages", "Messages after which the book was locked."),
+        flow_column(
+            "order_flow_imbalance_no_price_change",
+            "Order flow imbalance at the best level without the events that change a best price",
+            "base units",
+            source="Cont, Kukanov, Stoikov 2014, footnote 3",
+        ),
+        flow_column(
+            "level_depth_sum",
+            "Σ over the bar's book events of the mean size per level and side over ten levels; "
+            "divided by `book_events` the common depth Q of the scaled flows",
+            "base units",
+            source="Cont, Cucuringu, Zhang 2023, eq. 3",
+        ),
+        count_column(
+            "book_events", "Book events with a flow (messages on a valid, uncrossed book)."
+        ),
+        count_column("book_messages", "Book messages, valid or not."),
+        count_column("level_updates", "Level updates in them."),
+        count_column("level_additions", "Level updates which raised the size at a price."),
+        count_column(
+            "level_cancellations",
+            "Level updates which lowered the size at a price or removed it (fills included: a "
+            "book of levels cannot tell them apart).",
+        ),
+        count_column("crossed_messages", "Messages after which the book was crossed."),
+        count_column("locked_messages", "Messages after which the book was locked."),
     ),
 )
 

@@ -70,8 +70,9 @@ class Batches:
                 "first_update_id": _nullable(ids[:, 0]),
                 "last_update_id": pa.array(np.ascontiguousarray(ids[:, 1])),
                 "previous_update_id": _nullable(ids[:, 2]),
-                **dict(zip(("bid_prices", "bid_sizes", "ask_prices", "ask_sizes"), lists,
-                           strict=True)),
+                **dict(
+                    zip(("bid_prices", "bid_sizes", "ask_prices", "ask_sizes"), lists, strict=True)
+                ),
                 **tail,
             }
         )
@@ -125,9 +126,7 @@ class Batches:
             for k, name in enumerate(names)
         }
         due = np.where(np.isnan(values[:, 4]), NO_TIME, values[:, 4] * 1e6).astype(np.int64)
-        return times.event, pa.table(
-            {**head, **columns, "next_funding_time": _time(due), **tail}
-        )
+        return times.event, pa.table({**head, **columns, "next_funding_time": _time(due), **tail})
 
 
 def account_row(
@@ -173,8 +172,10 @@ def _repeated(words: list[str], codes: Any) -> pa.Array:
         return pa.array([], pa.string())
     if len(codes) and len(words) > 1 and (codes == codes[0]).all():
         return pa.repeat(words[int(codes[0])], len(codes))
-    return pa.repeat(words[0], len(codes)) if len(words) == 1 else pa.array(words).take(
-        pa.array(codes)
+    return (
+        pa.repeat(words[0], len(codes))
+        if len(words) == 1
+        else pa.array(words).take(pa.array(codes))
     )
 
 

@@ -31,6 +31,7 @@ from imbalance.store.task import TaskContext, TaskResult, is_current, materialis
 RAW_TABLES = ("raw.book_updates", "raw.trades", "raw.quotes", "raw.derivative_ticks")
 CAPTURE_TABLES = ("raw.captures", "raw.quarantine")
 
+
 @dataclass
 class RawResult:
     """What `materialise_raw` did: results by partition and by capture."""
@@ -67,8 +68,14 @@ def captures_of(store: Store, venue: str, day: str) -> list[CaptureFile]:
 
 def raw_is_current(store: Store, venue: str, day: str) -> bool:
     """Whether the raw partitions of a venue and day are up to date."""
-    return is_current(store, outputs=RAW_TABLES, partition=partition_key(day, venue), inputs=(),
-                      version=VERSION, parameters=_parameters(store, venue, day))
+    return is_current(
+        store,
+        outputs=RAW_TABLES,
+        partition=partition_key(day, venue),
+        inputs=(),
+        version=VERSION,
+        parameters=_parameters(store, venue, day),
+    )
 
 
 def materialise_raw(
@@ -163,7 +170,8 @@ def _by_time(store: Store, captures: list[CaptureFile]) -> list[tuple[CaptureFil
         found = probe(path)
         if found.sha256 != capture.sha256:
             raise UserError(
-                "a capture has changed since it was registered", where=str(path),
+                "a capture has changed since it was registered",
+                where=str(path),
                 allowed=f"bytes with SHA-256 {capture.sha256}",
                 fix=f"restore the file; a new version is registered by `imbalance run {path}`",
             )
@@ -183,9 +191,12 @@ def _path_of(store: Store, capture: CaptureFile) -> Path:
     for path in map(Path, paths):
         if path.is_file() and path.stat().st_size == capture.size:
             return path
-    raise UserError("a registered capture is gone", where=capture.path,
-                    allowed=f"a file of {capture.size} bytes with SHA-256 {capture.sha256}",
-                    fix="restore it, or register it at its new place: imbalance run PATH")
+    raise UserError(
+        "a registered capture is gone",
+        where=capture.path,
+        allowed=f"a file of {capture.size} bytes with SHA-256 {capture.sha256}",
+        fix="restore it, or register it at its new place: imbalance run PATH",
+    )
 
 
 def _overlap(probes: list[Probe]) -> bool:
@@ -283,5 +294,12 @@ def _account(
             )
         )
 
-    return materialise(store, outputs=CAPTURE_TABLES, partition=capture.capture_id, inputs=(),
-                       version=VERSION, build=build, run=run)
+    return materialise(
+        store,
+        outputs=CAPTURE_TABLES,
+        partition=capture.capture_id,
+        inputs=(),
+        version=VERSION,
+        build=build,
+        run=run,
+    )

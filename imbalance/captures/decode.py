@@ -208,8 +208,15 @@ class Decoder:
             try:
                 received, found = self._slow(line)
             except Rejected as error:
-                bad.append(self._bad(first_line + int(k), block.first_offset + start, line,
-                                     error.reason, error.detail))
+                bad.append(
+                    self._bad(
+                        first_line + int(k),
+                        block.first_offset + start,
+                        line,
+                        error.reason,
+                        error.detail,
+                    )
+                )
                 continue
             if isinstance(found, Ignored):
                 account.ignored[found.rule] += 1
@@ -219,9 +226,7 @@ class Decoder:
             symbol[k] = self._index(found.symbol or self._only_symbol or "")
             receive[k] = received
             exchange[k] = NO_TIME if found.exchange is None else found.exchange * 1_000_000
-            transaction[k] = (
-                NO_TIME if found.transaction is None else found.transaction * 1_000_000
-            )
+            transaction[k] = NO_TIME if found.transaction is None else found.transaction * 1_000_000
             extra.append((int(k), found))
         counts = np.bincount(kind, minlength=8)
         for code, name in KIND_NAMES.items():
@@ -234,20 +239,26 @@ class Decoder:
             rest = data[whole:] if not block.too_long else block.data
             reason = "line_too_long" if block.too_long else "incomplete_line"
             account.lines_read += 1
-            bad.append(self._bad(account.lines_read, block.first_offset + whole, rest, reason,
-                                 f"{len(rest) + block.dropped} bytes without a newline"))
+            bad.append(
+                self._bad(
+                    account.lines_read,
+                    block.first_offset + whole,
+                    rest,
+                    reason,
+                    f"{len(rest) + block.dropped} bytes without a newline",
+                )
+            )
         account.text_bytes += len(block.data) + block.dropped
         account.quarantined.update(item.reason for item in bad)
         used = (kind != scanner.KIND_OTHER) & (kind != scanner.KIND_BLANK)
         rows = np.flatnonzero(used) if len(extra) < count and not used.all() else slice(None)
         kind = kind[rows]
         columns = [c[rows] for c in (symbol, receive, exchange, transaction)]
-        event, source, available = self._clocks.read(
-            columns[1], columns[2], columns[3], columns[0]
-        )
+        event, source, available = self._clocks.read(columns[1], columns[2], columns[3], columns[0])
         lines = np.arange(first_line, first_line + count, dtype=np.int64)[rows]
-        times = Times(columns[0], lines, columns[2], columns[3], columns[1], event, source,
-                      available)
+        times = Times(
+            columns[0], lines, columns[2], columns[3], columns[1], event, source, available
+        )
         position = np.arange(count)[rows]
         return Chunk(
             books=_books(kind, times, position, out, extra),
@@ -264,13 +275,16 @@ class Decoder:
         if not head.isdigit():
             raise Rejected("no_receive_time", f"the line begins with {head[:40]!r}")
         if len(head) != self._digits:
-            raise Rejected("receive_time_unit", f"{len(head)} digits where the file has "
-                                                f"{self._digits}")
+            raise Rejected(
+                "receive_time_unit", f"{len(head)} digits where the file has {self._digits}"
+            )
         found = binance.parse(payload, self._market)
         alone = self._only_symbol is not None and len(self.instruments) <= 1
         if isinstance(found, Decoded) and found.symbol is None and not alone:
-            raise Rejected("snapshot_without_symbol", "the capture holds several instruments and "
-                                                      "the snapshot names none")
+            raise Rejected(
+                "snapshot_without_symbol",
+                "the capture holds several instruments and the snapshot names none",
+            )
         return int(head) * self._scale, found
 
     @staticmethod

@@ -73,9 +73,7 @@ def _groups(table: str, rows: pa.Table) -> list[tuple[str, str, Any]]:
         )
     if len(names) == 1:
         return [(names[0], kinds[0], slice(None))]
-    return [
-        (names[code], kinds[code], np.flatnonzero(codes == code)) for code in np.unique(codes)
-    ]
+    return [(names[code], kinds[code], np.flatnonzero(codes == code)) for code in np.unique(codes)]
 
 
 class Spool:

@@ -124,9 +124,15 @@ def _sniff(block: bytes) -> tuple[str, str, str, tuple[str, ...], str]:
     if not block:
         return "", "", "", (), "the file is empty"
     if not markets:
-        return "", "", "", (), (
-            "unknown format: none of the first lines is `<receive time> <websocket JSON>` of a "
-            "known venue"
+        return (
+            "",
+            "",
+            "",
+            (),
+            (
+                "unknown format: none of the first lines is `<receive time> <websocket JSON>` of a "
+                "known venue"
+            ),
         )
     # a mark price or a trade fits several markets; what speaks for one decides
     market = max(markets, key=lambda key: markets[key])

@@ -56,14 +56,19 @@ def register(
     for given in paths:
         path = Path(given).absolute()
         if not path.exists():
-            raise UserError(f"there is no file or directory {str(given)!r}",
-                            allowed="capture files or directories of them")
+            raise UserError(
+                f"there is no file or directory {str(given)!r}",
+                allowed="capture files or directories of them",
+            )
         files = list(_files(path))
         results = [_register_file(store, file, progress) for file in files]
         if not any(r.status != "ignored" for r in results):
-            raise UserError(f"{str(given)!r} holds no captures", where=str(path),
-                            allowed="files of lines `<receive time> <websocket JSON>`, plain or "
-                                    "gzip", fix="imbalance run --help")
+            raise UserError(
+                f"{str(given)!r} holds no captures",
+                where=str(path),
+                allowed="files of lines `<receive time> <websocket JSON>`, plain or gzip",
+                fix="imbalance run --help",
+            )
         found.extend(results)
     return found
 
@@ -113,22 +118,35 @@ def _register_file(store: Store, path: Path, progress: Progress) -> Registration
         progress.advance(note=f"reading {path.name}")
         found = probe(path)
     except OSError as error:
-        raise UserError(f"the file cannot be read: {error.strerror or error}", where=str(path),
-                        fix="check its permissions and that it is whole") from None
+        raise UserError(
+            f"the file cannot be read: {error.strerror or error}",
+            where=str(path),
+            fix="check its permissions and that it is whole",
+        ) from None
     progress.advance(bytes=found.size_bytes)
     first = last = None
     if found.state != "refused" and found.first_time is not None and found.last_time is not None:
         low, high = sorted((found.first_time, found.last_time))
         first, last = day_of(low - MARGIN_NS), day_of(high + MARGIN_NS)
     new = store.ledger.register_capture(
-        CaptureFile(found.capture_id, found.sha256, str(path), found.size_bytes,
-                    status.st_mtime_ns, found.format or "unknown", found.venue, first, last)
+        CaptureFile(
+            found.capture_id,
+            found.sha256,
+            str(path),
+            found.size_bytes,
+            status.st_mtime_ns,
+            found.format or "unknown",
+            found.venue,
+            first,
+            last,
+        )
     )
     if found.state == "refused":
         note_refused(store, path, found)
         return Registration(str(path), "refused", found.capture_id, found.venue, found.reason)
-    return Registration(str(path), "new" if new else "same_bytes", found.capture_id, found.venue,
-                        found.reason)
+    return Registration(
+        str(path), "new" if new else "same_bytes", found.capture_id, found.venue, found.reason
+    )
 
 
 def note_refused(store: Store, path: Path, found: Probe) -> None:
@@ -148,9 +166,7 @@ def note_refused(store: Store, path: Path, found: Probe) -> None:
             "instruments": "[]", "fields_unknown": "{}", "first_event_time": None,
             "last_event_time": None, "clock_skew_ns": None,
         }  # fmt: skip
-        context.writer("raw.captures").write(
-            pa.Table.from_pylist([row], captures.arrow_schema())
-        )
+        context.writer("raw.captures").write(pa.Table.from_pylist([row], captures.arrow_schema()))
         bad = {
             "capture_id": found.capture_id, "path": str(path), "line": 0, "byte_offset": 0,
             "byte_length": found.size_bytes, "reason": "whole_file",
@@ -160,5 +176,11 @@ def note_refused(store: Store, path: Path, found: Probe) -> None:
             pa.Table.from_pylist([bad], quarantine.arrow_schema())
         )
 
-    materialise(store, outputs=("raw.captures", "raw.quarantine"), partition=found.capture_id,
-                inputs=(), version=VERSION, build=build)
+    materialise(
+        store,
+        outputs=("raw.captures", "raw.quarantine"),
+        partition=found.capture_id,
+        inputs=(),
+        version=VERSION,
+        build=build,
+    )

@@ -12,7 +12,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from imbalance.kernels import inline, jit, peek
+from imbalance.captures.text import (
+    find_symbol,
+    is_word,
+    read_decimal,
+    read_integer,
+    read_levels,
+    read_word,
+)  # fmt: skip
+from imbalance.kernels import jit, peek
 
 KIND_OTHER, KIND_DIFF, KIND_QUOTE, KIND_TRADE, KIND_AGGREGATE, KIND_BLANK = range(6)
 
@@ -23,9 +31,6 @@ SYMBOL_BYTES = 100
 
 SCANNED, NEW_SYMBOL, FULL = range(3)
 """Why a scan returned: all done, an unknown symbol stands at `position`, the columns are full."""
-
-_POWERS = 10.0 ** np.arange(23)
-_EXACT = 1 << 53
 
 # one bit per key of a message, to see that each comes once and all that are needed came
 _E, _TYPE, _T, _SYMBOL, _PAIR, _FIRST, _LAST, _PREVIOUS = (1 << k for k in range(8))
@@ -89,134 +94,12 @@ def allocate(text_bytes: int) -> Columns:
     )
 
 
-@inline
-def _integer(text: Any, at: int) -> tuple[Any, Any]:
-    """Digits from `at`: value and the place after them; (−1, at) unless 1 to 19 digits that fit."""
-    value: Any = 0
-    place = at
-    digit: Any = np.int64(peek(text, place)) - 48
-    while 0 <= digit <= 9:
-        value = value * 10 + digit
-        place += 1
-        digit = np.int64(peek(text, place)) - 48
-    if place == at or place - at > 19 or value < 0:
-        return -1, at
-    return value, place
-
-
-@inline
-def _decimal(text: Any, at: int) -> tuple[Any, Any]:
-    """A decimal without sign or exponent, rounded as exactly as `float()` does; (−1, at) where it
-    is none or has more digits than a double holds.
-    """
-    value: Any = 0
-    place = at
-    digit: Any = np.int64(peek(text, place)) - 48
-    while 0 <= digit <= 9:
-        value = value * 10 + digit
-        place += 1
-        digit = np.int64(peek(text, place)) - 48
-    if place == at:
-        return -1.0, at
-    decimals = 0
-    if digit == -2:  # the point
-        place += 1
-        start = place
-        digit = np.int64(peek(text, place)) - 48
-        while 0 <= digit <= 9:
-            value = value * 10 + digit
-            place += 1
-            digit = np.int64(peek(text, place)) - 48
-        decimals = place - start
-        if decimals == 0:
-            return -1.0, at
-    if place - at > 18 or value > _EXACT:
-        return -1.0, at
-    return value / _POWERS[decimals], place
-
-
-@inline
-def _levels(text: Any, at: int, prices: Any, sizes: Any, count: int) -> tuple[int, int]:
-    """`[["p","q"],…]` from its first bracket: the place after it and the new count; place −1
-    when it is anything else, or holds a price that is not positive.
-    """
-    place = at + 1
-    if peek(text, place) == 93:
-        return place + 1, count
-    while True:
-        if peek(text, place) != 91 or peek(text, place + 1) != 34:
-            return -1, count
-        price, end = _decimal(text, place + 2)
-        if (
-            price <= 0.0
-            or peek(text, end) != 34
-            or peek(text, end + 1) != 44
-            or peek(text, end + 2) != 34
-        ):
-            return -1, count
-        size, end = _decimal(text, end + 3)
-        if size < 0.0 or peek(text, end) != 34 or peek(text, end + 1) != 93:
-            return -1, count
-        prices[count] = price
-        sizes[count] = size
-        count += 1
-        end += 2
-        if peek(text, end) == 44:
-            place = end + 1
-        elif peek(text, end) == 93:
-            return end + 1, count
-        else:
-            return -1, count
-
-
-@inline
-def _word(text: Any, at: int) -> int:
-    """The place of the quote that ends a plain string begun at `at`; −1 if an escape, a control
-    or a non-ASCII byte stands in it.
-    """
-    place = at
-    while True:
-        byte = peek(text, place)
-        if byte == 34:
-            return place
-        if byte < 33 or byte > 126 or byte == 92:
-            return -1
-        place += 1
-
-
-@inline
-def _is(text: Any, at: int, end: int, word: Any) -> bool:
-    if end - at != len(word):
-        return False
-    for k in range(len(word)):
-        if peek(text, at + k) != word[k]:
-            return False
-    return True
-
-
 _DEPTH = np.frombuffer(b"depthUpdate", np.uint8)
 _TICKER = np.frombuffer(b"bookTicker", np.uint8)
 _TRADE = np.frombuffer(b"trade", np.uint8)
 _AGGREGATE = np.frombuffer(b"aggTrade", np.uint8)
 _STREAM = np.frombuffer(b'{"stream":"', np.uint8)
 _DATA = np.frombuffer(b',"data":{', np.uint8)
-
-
-@inline
-def _symbol(text: Any, at: int, end: int, symbols: Any, lengths: Any, count: int, last: int) -> int:
-    """Index of the symbol in the table, −1 if it is not there."""
-    length = end - at
-    for turn in range(-1, count):
-        k = last if turn < 0 else turn
-        if k < count and lengths[k] == length:
-            same = True
-            for j in range(length):
-                if symbols[k, j] != peek(text, at + j):
-                    same = False
-                    break
-            if same:
-                return k
-    return -1
 
 
 @jit
@@ -268,7 +151,7 @@ def scan(
         type_at = type_end = symbol_at = symbol_end = 0
         bid_count, ask_count = bids, asks
         good = False
-        received, after = _integer(text, place)
+        received, after = read_integer(text, place)
         while True:  # one turn; left by `break` as soon as something is unexpected
             if after - place != receive_digits or peek(text, after) != 32:
                 break
@@ -281,7 +164,7 @@ def scan(
                     break
             if not expected:
                 break
-            end = _word(text, after + len(_STREAM))
+            end = read_word(text, after + len(_STREAM))
             if end < 0:
                 break
             end += 1
@@ -310,7 +193,7 @@ def scan(
                 bit = 0
                 if lead == 34:  # a string
                     if key == 98 or key == 66 or key == 97 or key == 65 or key == 112 or key == 113:
-                        number, end = _decimal(text, end + 1)
+                        number, end = read_decimal(text, end + 1)
                         if number < 0.0 or peek(text, end) != 34:
                             break
                         end += 1
@@ -328,7 +211,7 @@ def scan(
                             bit, size = _SIZE, number
                     else:
                         string = end + 1
-                        end = _word(text, string)
+                        end = read_word(text, string)
                         if end < 0:
                             break
                         if key == 101:
@@ -343,12 +226,12 @@ def scan(
                 elif lead == 91:  # levels
                     if key == 98:
                         bit = _BIDS
-                        end, bid_count = _levels(
+                        end, bid_count = read_levels(
                             text, end, out.bid_price, out.bid_size, bid_count
                         )
                     elif key == 97:
                         bit = _ASKS
-                        end, ask_count = _levels(
+                        end, ask_count = read_levels(
                             text, end, out.ask_price, out.ask_size, ask_count
                         )
                     if end < 0:
@@ -376,7 +259,7 @@ def scan(
                     elif key == 77:
                         bit = _BEST_MATCH
                 else:
-                    whole, after = _integer(text, end)
+                    whole, after = read_integer(text, end)
                     if whole < 0:
                         break
                     end = after
@@ -416,10 +299,10 @@ def scan(
         if good:
             inverse = seen & _PAIR != 0
             if seen & _SYMBOL and symbol_end - symbol_at <= SYMBOL_BYTES:
-                symbol = _symbol(
+                symbol = find_symbol(
                     text, symbol_at, symbol_end, symbols, symbol_lengths, symbol_count, last_symbol
                 )
-            if not seen & _TYPE or _is(text, type_at, type_end, _TICKER):
+            if not seen & _TYPE or is_word(text, type_at, type_end, _TICKER):
                 needed = _LAST | _SYMBOL | _BID | _BID_SIZE | _ASK | _ASK_SIZE
                 if market != MARKET_SPOT:
                     needed |= _TYPE | _E | _T
@@ -427,7 +310,7 @@ def scan(
                     needed |= _PAIR
                 if seen == needed and bid > 0.0 and ask > 0.0:
                     kind = KIND_QUOTE
-            elif _is(text, type_at, type_end, _DEPTH):
+            elif is_word(text, type_at, type_end, _DEPTH):
                 needed = _TYPE | _E | _SYMBOL | _FIRST | _LAST | _BIDS | _ASKS
                 if market != MARKET_SPOT:
                     needed |= _T | _PREVIOUS
@@ -435,7 +318,7 @@ def scan(
                     needed |= _PAIR
                 if seen == needed and first <= last:
                     kind = KIND_DIFF
-            elif _is(text, type_at, type_end, _TRADE):
+            elif is_word(text, type_at, type_end, _TRADE):
                 needed = _TYPE | _E | _T | _SYMBOL | _ID | _PRICE | _SIZE | _MAKER
                 optional = _ORDER_TYPE
                 if market == MARKET_SPOT:
@@ -443,7 +326,7 @@ def scan(
                     optional = _BUYER_ORDER | _AGG_ID
                 if seen & needed == needed and seen & ~(needed | optional) == 0:
                     kind = KIND_TRADE
-            elif _is(text, type_at, type_end, _AGGREGATE):
+            elif is_word(text, type_at, type_end, _AGGREGATE):
                 needed = _TYPE | _E | _T | _SYMBOL | _AGG_ID | _PRICE | _SIZE | _MAKER
                 needed |= _FILL | _FILL << 8
                 if market == MARKET_SPOT:

@@ -46,9 +46,7 @@ _KNOWN_FIELDS = {
     KIND_SNAPSHOT: frozenset({"lastUpdateId", "E", "T", "symbol", "pair", "bids", "asks"}),
     KIND_QUOTE: frozenset({"e", "u", "s", "ps", "b", "B", "a", "A", "T", "E"}),
     KIND_TRADE: frozenset({"e", "E", "T", "s", "ps", "t", "p", "q", "X", "m", "M", "a", "b"}),
-    KIND_AGGREGATE: frozenset(
-        {"e", "E", "T", "s", "ps", "a", "p", "q", "f", "l", "m", "M", "nq"}
-    ),
+    KIND_AGGREGATE: frozenset({"e", "E", "T", "s", "ps", "a", "p", "q", "f", "l", "m", "M", "nq"}),
     KIND_MARK: frozenset({"e", "E", "s", "p", "i", "P", "r", "T", "ap"}),
 }
 
@@ -134,8 +132,9 @@ def parse(payload: bytes, market: int | None) -> Decoded | Ignored:
         raise Rejected("unknown_message", f"e = {event!r}, keys {sorted(message)[:12]}")
     told = market_of(message)
     if market is not None and told is not None and told != market:
-        raise Rejected("wrong_market", f"a message of {VENUES[told]} in a capture of "
-                                       f"{VENUES[market]}")
+        raise Rejected(
+            "wrong_market", f"a message of {VENUES[told]} in a capture of {VENUES[market]}"
+        )
     return found
 
 
@@ -197,8 +196,13 @@ def _diff(message: dict[str, Any]) -> Decoded:
         _symbol(message, "s"),
         _integer(message, "E"),
         _optional_integer(message, "T"),
-        (first, last, _optional_integer(message, "pu"), _levels(message, "b"),
-         _levels(message, "a")),
+        (
+            first,
+            last,
+            _optional_integer(message, "pu"),
+            _levels(message, "b"),
+            _levels(message, "a"),
+        ),
         _unknown(message, KIND_DIFF),
     )
 

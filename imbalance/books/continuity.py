@@ -1,0 +1,128 @@
+"""Whether a book message continues the book, and the health of the book over time.
+
+Spot: differences with `u ≤ L` of the snapshot are stale, the first used has `U ≤ L+1 ≤ u`, then
+`U = u+1`. Futures: `u < L` is stale, the first used has `U ≤ L ≤ u` or `pu = L`, then `pu = u`.
+A break closes the book until a snapshot bridges again; nothing is stitched. Differences that came
+before their snapshot are kept here and applied after it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from imbalance.books import state as at
+from imbalance.books.ladder import ASK, BID
+from imbalance.books.state import Book, Messages, Output
+from imbalance.kernels import bare
+
+SNAPSHOT, CLOSING_BOOK, NO_SNAPSHOT, GAP, UNBRIDGEABLE, SILENCE, RESUMED = range(7)
+"""Codes of `state.CAUSES`."""
+
+IS_VALID, IS_WAITING, IS_SILENT = range(3)
+"""Codes of `state.HEALTH_STATES`."""
+
+
+@bare
+def change_health(
+    book: Book, out: Output, when: int, state: int, cause: int, expected: int, found: int
+) -> None:
+    """End the running health interval at a time and begin the next."""
+    whole = book.whole
+    if whole[at.HEALTH_FROM] >= 0 and (
+        when > whole[at.HEALTH_FROM] or whole[at.HEALTH_MESSAGES] > 0
+    ):
+        row = out.used[4]
+        out.used[4] += 1
+        out.health[row, 0] = whole[at.HEALTH_FROM]
+        out.health[row, 1] = when
+        for k in range(9):
+            out.health[row, 2 + k] = whole[at.HEALTH_STATE + k]
+    whole[at.HEALTH_FROM] = when
+    whole[at.HEALTH_STATE] = state
+    whole[at.HEALTH_CAUSE] = cause
+    whole[at.HEALTH_EXPECTED] = expected
+    whole[at.HEALTH_FOUND] = found
+    for k in range(at.HEALTH_MESSAGES, at.HEALTH_UNKNOWN + 1):
+        whole[k] = 0
+
+
+@bare
+def links(book: Book, first: int, last: int, previous: int) -> bool:
+    """Whether a difference continues the book."""
+    whole = book.whole
+    held = whole[at.LAST_ID]
+    if whole[at.FUTURES]:
+        return previous == held or (whole[at.FRESH] != 0 and first <= held <= last)
+    return first == held + 1 or (whole[at.FRESH] != 0 and first <= held + 1 <= last)
+
+
+@bare
+def is_stale(book: Book, last: int) -> bool:
+    """Whether all of a difference is in the book already."""
+    whole = book.whole
+    if whole[at.FUTURES] and whole[at.FRESH]:
+        return last < whole[at.LAST_ID]
+    return last <= whole[at.LAST_ID]
+
+
+@bare
+def keep(book: Book, m: Messages, k: int) -> None:
+    """Keep a difference until a snapshot comes; a broken chain empties what was kept."""
+    whole, ids = book.whole, m.ids[k]
+    if whole[at.PENDING] and whole[at.PENDING_LAST] != at.NO_ID:
+        linked = (
+            ids[2] == whole[at.PENDING_LAST]
+            if whole[at.FUTURES]
+            else ids[0] == whole[at.PENDING_LAST] + 1
+        )
+        if not linked:
+            _forget(book)
+    bids = m.bid_offsets[k + 1] - m.bid_offsets[k]
+    asks = m.ask_offsets[k + 1] - m.ask_offsets[k]
+    if (
+        whole[at.PENDING] == at.PENDING_MESSAGES
+        or whole[at.PENDING_BIDS] + bids > at.PENDING_LEVELS
+        or whole[at.PENDING_ASKS] + asks > at.PENDING_LEVELS
+    ):
+        _forget(book)
+    if bids > at.PENDING_LEVELS or asks > at.PENDING_LEVELS:
+        return
+    row = book.pending[whole[at.PENDING]]
+    row[0], row[1], row[2] = ids[0], ids[1], ids[2]
+    row[3], row[4] = whole[at.PENDING_BIDS] + bids, whole[at.PENDING_ASKS] + asks
+    for j in range(bids):
+        book.pending_bids[whole[at.PENDING_BIDS] + j, 0] = m.bid_prices[m.bid_offsets[k] + j]
+        book.pending_bids[whole[at.PENDING_BIDS] + j, 1] = m.bid_sizes[m.bid_offsets[k] + j]
+    for j in range(asks):
+        book.pending_asks[whole[at.PENDING_ASKS] + j, 0] = m.ask_prices[m.ask_offsets[k] + j]
+        book.pending_asks[whole[at.PENDING_ASKS] + j, 1] = m.ask_sizes[m.ask_offsets[k] + j]
+    whole[at.PENDING] += 1
+    whole[at.PENDING_BIDS] += bids
+    whole[at.PENDING_ASKS] += asks
+    whole[at.PENDING_LAST] = ids[1]
+
+
+@bare
+def _forget(book: Book) -> None:
+    book.whole[at.HEALTH_STALE] += book.whole[at.PENDING]
+    book.whole[at.PENDING] = 0
+    book.whole[at.PENDING_BIDS] = 0
+    book.whole[at.PENDING_ASKS] = 0
+    book.whole[at.PENDING_LAST] = at.NO_ID
+
+
+@bare
+def lose(book: Book, out: Output, first: int, previous: int) -> None:
+    """Close the book at its last proved message: from there on it cannot be trusted."""
+    whole = book.whole
+    cause = UNBRIDGEABLE if whole[at.FRESH] else GAP
+    expected = whole[at.LAST_ID] if whole[at.FUTURES] else whole[at.LAST_ID] + 1
+    since = whole[at.LAST_EVENT] if whole[at.STATUS] == at.VALID else whole[at.HEALTH_FROM]
+    change_health(
+        book, out, since, IS_WAITING, cause, expected, previous if whole[at.FUTURES] else first
+    )
+    whole[at.STATUS] = at.WAITING
+    whole[at.BAR_POISONED] = 1
+    book.real[at.MID] = np.nan
+    book.top_count[BID] = 0
+    book.top_count[ASK] = 0

@@ -1,0 +1,141 @@
+"""Reading numbers, words and price levels out of JSON bytes, unchecked and without allocation.
+
+Every reader says when what stands there is not exactly what it reads; it never guesses. The text
+must be followed by zero bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from imbalance.kernels import inline, peek
+
+_POWERS = 10.0 ** np.arange(23)
+_EXACT = 1 << 53
+
+
+@inline
+def read_integer(text: Any, at: int) -> tuple[Any, Any]:
+    """Digits from `at`: value and the place after them; (−1, at) unless 1 to 19 digits that fit."""
+    value: Any = 0
+    place = at
+    digit: Any = np.int64(peek(text, place)) - 48
+    while 0 <= digit <= 9:
+        value = value * 10 + digit
+        place += 1
+        digit = np.int64(peek(text, place)) - 48
+    if place == at or place - at > 19 or value < 0:
+        return -1, at
+    return value, place
+
+
+@inline
+def read_decimal(text: Any, at: int) -> tuple[Any, Any]:
+    """A decimal without sign or exponent, rounded as exactly as `float()` does; (−1, at) where it
+    is none or has more digits than a double holds.
+    """
+    value: Any = 0
+    place = at
+    digit: Any = np.int64(peek(text, place)) - 48
+    while 0 <= digit <= 9:
+        value = value * 10 + digit
+        place += 1
+        digit = np.int64(peek(text, place)) - 48
+    if place == at:
+        return -1.0, at
+    decimals = 0
+    if digit == -2:  # the point
+        place += 1
+        start = place
+        digit = np.int64(peek(text, place)) - 48
+        while 0 <= digit <= 9:
+            value = value * 10 + digit
+            place += 1
+            digit = np.int64(peek(text, place)) - 48
+        decimals = place - start
+        if decimals == 0:
+            return -1.0, at
+    if place - at > 18 or value > _EXACT:
+        return -1.0, at
+    return value / _POWERS[decimals], place
+
+
+@inline
+def read_levels(text: Any, at: int, prices: Any, sizes: Any, count: int) -> tuple[int, int]:
+    """`[["p","q"],…]` from its first bracket: the place after it and the new count; place −1
+    when it is anything else, or holds a price that is not positive.
+    """
+    place = at + 1
+    if peek(text, place) == 93:
+        return place + 1, count
+    while True:
+        if peek(text, place) != 91 or peek(text, place + 1) != 34:
+            return -1, count
+        price, end = read_decimal(text, place + 2)
+        if (
+            price <= 0.0
+            or peek(text, end) != 34
+            or peek(text, end + 1) != 44
+            or peek(text, end + 2) != 34
+        ):
+            return -1, count
+        size, end = read_decimal(text, end + 3)
+        if size < 0.0 or peek(text, end) != 34 or peek(text, end + 1) != 93:
+            return -1, count
+        prices[count] = price
+        sizes[count] = size
+        count += 1
+        end += 2
+        if peek(text, end) == 44:
+            place = end + 1
+        elif peek(text, end) == 93:
+            return end + 1, count
+        else:
+            return -1, count
+
+
+@inline
+def read_word(text: Any, at: int) -> int:
+    """The place of the quote that ends a plain string begun at `at`; −1 if an escape, a control
+    or a non-ASCII byte stands in it.
+    """
+    place = at
+    while True:
+        byte = peek(text, place)
+        if byte == 34:
+            return place
+        if byte < 33 or byte > 126 or byte == 92:
+            return -1
+        place += 1
+
+
+@inline
+def is_word(text: Any, at: int, end: int, word: Any) -> bool:
+    """Whether the bytes from `at` to `end` are a word (uint8 array)."""
+    if end - at != len(word):
+        return False
+    for k in range(len(word)):  # noqa: SIM110 - Numba has no generators here
+        if peek(text, at + k) != word[k]:
+            return False
+    return True
+
+
+@inline
+def find_symbol(
+    text: Any, at: int, end: int, symbols: Any, lengths: Any, count: int, last: int
+) -> int:
+    """Index of the symbol in the table, −1 if it is not there."""
+    length = end - at
+    for turn in range(-1, count):
+        k = last if turn < 0 else turn
+        if k < count and lengths[k] == length:
+            same = True
+            for j in range(length):
+                if symbols[k, j] != peek(text, at + j):
+                    same = False
+                    break
+            if same:
+                return k
+    return -1
