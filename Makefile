@@ -52,12 +52,7 @@ $(STAMP): requirements.lock pyproject.toml
 
 .PHONY: demo
 demo: $(STAMP)  ## the main job on a simulated market, or on CAPTURES=path
-ifeq ($(CAPTURES),)
-	@$(VENV)/bin/imbalance demo
-else
-	@$(VENV)/bin/imbalance run "$(CAPTURES)"
-	@$(VENV)/bin/imbalance report
-endif
+	@$(VENV)/bin/imbalance demo $(if $(CAPTURES),"$(CAPTURES)")
 
 .PHONY: test
 test: $(STAMP)  ## the fast tests (ARGS="tests/store -x" narrows them)
@@ -82,8 +77,10 @@ test-duckdb2: .venv-duckdb2/.setup  ## the fast tests on DuckDB 2.0
 
 .PHONY: lint
 lint: $(STAMP)  ## ruff over Python, sqlfluff over sql/
-	@$(PYTHON) -m ruff check --quiet .
-	@$(PYTHON) -m sqlfluff lint --quiet --disable-progress-bar sql
+	@good=0; \
+	$(PYTHON) -m ruff check --quiet . || good=1; \
+	$(PYTHON) -m sqlfluff lint --quiet --disable-progress-bar sql || good=1; \
+	exit $$good
 
 .PHONY: types
 types: $(STAMP)  ## mypy over imbalance, assets and pipelines
