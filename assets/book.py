@@ -35,7 +35,7 @@ def build(partitions: Partitions) -> list[dg.AssetsDefinition]:
     @dg.multi_asset(
         name="book",
         specs=[
-            spec(catalog.table(name), kinds={"python", "numba", "parquet"},
+            spec(catalog.table(name), kinds={"numba"},
                  deps=[*upstream, *([day_before] if name == CLOSING_BOOKS else [])])
             for name in TABLES
         ],
@@ -68,7 +68,8 @@ def build(partitions: Partitions) -> list[dg.AssetsDefinition]:
             )
 
         yield from work_through(
-            context, context.partition_keys, do, assets={name: asset_key(name) for name in TABLES}
+            context, store, context.partition_keys, do,
+            assets={name: asset_key(name) for name in TABLES},
         )
 
     return [book]
@@ -81,8 +82,8 @@ def proof(store: Any, partition: str) -> Check:
     mismatched = {row["instrument"]: row["mismatched"] for row in rows if row["mismatched"]}
     return Check(
         "book.quote_agreement", PROOF, passed=not mismatched,
-        description=f"mismatches: {mismatched}" if mismatched else
-        f"{compared:,} comparisons, 0 mismatches",
+        told="{compared:,} comparisons, {mismatched} mismatches",
+        failure=f"mismatches by instrument: {mismatched}",
         metadata={
             "compared": compared,
             "mismatched": sum(mismatched.values()),

@@ -41,7 +41,7 @@ def run(store: Store, table: str, partition: str) -> list[Check]:
         return []
     findings = check_partition(declared, partition, entry.row_count, store.home.file(entry.file))
     rules = len(row_rules(declared)) + 2
-    metadata: dict[str, Any] = {"rows": entry.row_count, "rules": rules, "broken": len(findings)}
+    metadata: dict[str, Any] = {"rows": entry.row_count, "broken_rules": len(findings)}
     if findings:
         metadata["sample"] = dg.MetadataValue.md("\n\n".join(
             f"**{f.rule}** on `{f.column}` ({f.promise}): {f.count} rows\n\n"
@@ -50,7 +50,7 @@ def run(store: Store, table: str, partition: str) -> list[Check]:
         ))
     return [Check(
         table, NAME, passed=not findings,
-        description="; ".join(f"{f.rule} on {f.column}: {f.count} rows" for f in findings[:SHOWN])
-        or f"{entry.row_count:,} rows keep all {rules} rules",
+        told=f"{{rows:,}} rows keep all {rules} rules",
+        failure="; ".join(f"{f.rule} on {f.column}: {f.count} rows" for f in findings[:SHOWN]),
         metadata=metadata,
     )]

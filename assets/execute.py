@@ -17,6 +17,7 @@ from dagster import AssetCheckEvaluation
 
 from assets.specs import asset_key, row_metadata
 from imbalance.errors import UserError
+from imbalance.store.store import Store
 from imbalance.store.task import TaskResult
 
 CAPTURE_RETRIES = 3
@@ -25,14 +26,26 @@ CAPTURE_DELAY_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Check:
-    """Outcome of a check on one partition of a table."""
+    """Outcome of a check on one partition of a table.
+
+    Parameters
+    ----------
+    told : a passed check in words, as a template of its metadata, so that it can be told of the
+        sums over many partitions too.
+    failure : a failed one in words.
+    """
 
     table: str
     name: str
     passed: bool
-    description: str = ""
+    told: str
+    failure: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    blocking: bool = True
+
+    @property
+    def description(self) -> str:
+        """What came out, in words."""
+        return self.told.format(**self.metadata) if self.passed else self.failure
 
 
 @dataclass(frozen=True)
@@ -46,6 +59,7 @@ class Done:
 
 def work_through(
     context: dg.AssetExecutionContext,
+    store: Store,
     partitions: Sequence[str],
     do: Callable[[str], Done],
     *,
@@ -55,6 +69,7 @@ def work_through(
 
     Parameters
     ----------
+    store : where the rows of each table are counted at the end.
     partitions : keys in the order in which they depend on one another.
     do : does one of them.
     assets : table → asset to be reported.
@@ -93,6 +108,9 @@ def work_through(
             metadata={"failed_partitions": list(failed)},
             allow_retries=False,
         )
+    for table, key in assets.items():
+        held = store.ledger.partitions(table).values()
+        context.add_asset_metadata({"dagster/row_count": sum(e.row_count for e in held)}, key)
     yield from _report(context, partitions, checks, assets)
 
 
@@ -114,7 +132,7 @@ def _report(
                     metadata=_values(check.metadata),
                     description=check.description,
                     partition=partition,
-                    blocking=check.blocking,
+                    blocking=True,
                 )
             )
     for table, key in assets.items():
@@ -129,27 +147,31 @@ def _summaries(
     for name in names:
         of_name = [(partition, check) for partition, check in checks if check.name == name]
         bad = [(partition, check) for partition, check in of_name if not check.passed]
-        shown = (bad or of_name)[0][1]
+        totals = _totals([check.metadata for _, check in of_name])
+        where = f" in {len(of_name)} partitions" if len(of_name) > 1 else ""
         yield dg.AssetCheckResult(
             passed=not bad,
             asset_key=key,
             check_name=name,
-            description="; ".join(f"{p}: {c.description}" for p, c in bad) or shown.description,
+            description="; ".join(f"{partition}: {check.failure}" for partition, check in bad)
+            or of_name[0][1].told.format(**totals) + where,
             metadata={
-                **_totals([check.metadata for _, check in of_name]),
-                "partitions": len(of_name),
-                **({"failed_partitions": [p for p, _ in bad]} if bad else {}),
+                **_values(totals),
+                **({"failed_partitions": [partition for partition, _ in bad]} if bad else {}),
             },
         )
 
 
 def _totals(metadata: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Numbers summed over the partitions; anything else as it was last."""
+    """Numbers summed over the partitions, also within mappings; anything else as it was last."""
     total: dict[str, Any] = {}
     for one in metadata:
         for name, value in one.items():
-            if isinstance(value, int | float) and isinstance(total.get(name), int | float):
-                total[name] += value
+            before = total.get(name)
+            if isinstance(value, dict):
+                total[name] = _totals([before or {}, value])
+            elif isinstance(value, int | float) and isinstance(before, int | float):
+                total[name] = before + value
             else:
                 total[name] = value
     return total

@@ -40,7 +40,7 @@ def build(partitions: Partitions) -> list[dg.AssetsDefinition]:
     @dg.multi_asset(
         name="features",
         specs=[
-            spec(catalog.table(name), deps=deps(name), kinds={"duckdb", "sql", "numba", "parquet"},
+            spec(catalog.table(name), deps=deps(name), kinds={"duckdb", "numba"},
                  freshness_policy=FRESHNESS)
             for name in FEATURE_OUTPUTS
         ],
@@ -73,7 +73,7 @@ def build(partitions: Partitions) -> list[dg.AssetsDefinition]:
             )
 
         yield from work_through(
-            context, context.partition_keys, do,
+            context, store, context.partition_keys, do,
             assets={name: asset_key(name) for name in FEATURE_OUTPUTS},
         )
 

@@ -6,6 +6,7 @@ partition belongs to the library. Dagster: https://docs.dagster.io/guides/build/
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 
 import dagster as dg
@@ -23,7 +24,7 @@ class Partitions:
 
     Parameters
     ----------
-    days : UTC days, today included: a recording that goes on is worked on as it grows.
+    days : UTC days. Where a recording goes on, today is included: it is worked on as it grows.
     days_and_venues : the same by venue; keys are `2024-08-08|binance`.
     """
 
@@ -31,10 +32,15 @@ class Partitions:
     days_and_venues: dg.MultiPartitionsDefinition
 
     @classmethod
-    def starting(cls, first_day: str | None) -> Partitions:
-        """Partitions from `first_day` (YYYY-MM-DD) on."""
+    def spanning(cls, first_day: str | None, last_day: str | None = None) -> Partitions:
+        """Partitions from `first_day` (YYYY-MM-DD) to `last_day`, or to today when that is None."""
+        after = None
+        if last_day is not None:
+            following = datetime.date.fromisoformat(last_day) + datetime.timedelta(days=1)
+            after = following.isoformat()
         days = dg.DailyPartitionsDefinition(
-            start_date=first_day or FALLBACK_FIRST_DAY, timezone="UTC", end_offset=1
+            start_date=first_day or FALLBACK_FIRST_DAY, end_date=after, timezone="UTC",
+            end_offset=0 if after else 1,
         )
         return cls(days, dg.MultiPartitionsDefinition({"day": days, "venue": VENUES}))
 

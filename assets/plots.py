@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LARGEST_BYTES = 45_000
 """Of the PNG; base64 makes it a third larger, and 60 kB is the limit we set the event log."""
 
-PAIRS = 12
+PAIRS = 8
 RESPONSES = 4
 
 

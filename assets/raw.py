@@ -38,7 +38,7 @@ def build(partitions: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
     @dg.multi_asset(
         name="raw",
         specs=[
-            spec(catalog.table(name), deps=[CAPTURE_FILES], kinds={"python", "numba", "parquet"},
+            spec(catalog.table(name), deps=[CAPTURE_FILES], kinds={"numba"},
                  note=_NOTES.get(name, ""))
             for name in tables
         ],
@@ -81,7 +81,8 @@ def build(partitions: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             )
 
         yield from work_through(
-            context, context.partition_keys, do, assets={name: asset_key(name) for name in tables}
+            context, store, context.partition_keys, do,
+            assets={name: asset_key(name) for name in tables},
         )
 
     return [source, raw]
@@ -109,7 +110,7 @@ def accounting(store: Any, capture_ids: list[str]) -> Check:
     totals = {name: sum(row[name] for row in rows) for name in columns[1:]}
     return Check(
         "raw.captures", LINE_ACCOUNTING, passed=not wrong,
-        description=f"lines are missing in {', '.join(wrong)}" if wrong else
-        f"{len(rows)} captures, {totals['lines_read']:,} lines, all accounted for",
+        told="{lines_read:,} lines of {captures} captures, all accounted for",
+        failure=f"lines are missing in {', '.join(wrong)}",
         metadata={"captures": len(rows), **totals},
     )

@@ -93,7 +93,7 @@ def _study(
     @dg.multi_asset(
         name=f"{name}{suffix}",
         specs=[
-            spec(catalog.table(table), deps=deps, kinds={"python", "numpy", "parquet"},
+            spec(catalog.table(table), deps=deps, kinds={"numpy"},
                  name=table + suffix,
                  note="" if days else "Over the whole span of the home: partition `all`.")
             for table in tables
@@ -123,7 +123,7 @@ def _study(
             )
 
         yield from work_through(
-            context, context.partition_keys if days else [SPAN], do, assets=assets
+            context, store, context.partition_keys if days else [SPAN], do, assets=assets
         )
 
     return study

@@ -7,6 +7,7 @@ Dagster: https://docs.dagster.io/guides/build/projects
 
 from __future__ import annotations
 
+import datetime
 import os
 from pathlib import Path
 
@@ -16,23 +17,28 @@ from assets import book, features, published, raw, studies
 from assets.partitions import Partitions
 from imbalance.config import Config, load_config
 from imbalance.store.home import LEDGER_NAME
+from imbalance.store.ledger import Ledger
 from imbalance.warehouse import Warehouse
 from pipelines.jobs import JOBS
 from pipelines.resources import WarehouseResource
-from pipelines.schedules import SCHEDULES
+from pipelines.schedules import daily
 from pipelines.sensors import new_captures
 
+LIVE_DAYS = 7
+"""A home whose last capture is older than this is history: its days end with that capture, so that
+years without data do not stand in the UI as missing."""
 
-def first_day(home: Path, config: Config) -> str | None:
-    """The configured first day, else the earliest day registered, else None."""
-    if config.first_day:
-        return config.first_day
-    if not (home / LEDGER_NAME).is_file():
-        return None
-    from imbalance.store.ledger import Ledger
 
-    days = [capture.first_day for capture in Ledger(home / LEDGER_NAME).captures()]
-    return min((day for day in days if day), default=None)
+def span(home: Path, config: Config) -> tuple[str | None, str | None]:
+    """First and last day of the partitions; None for the last while recording goes on.
+
+    The first is the configured one, else the earliest registered.
+    """
+    captures = Ledger(home / LEDGER_NAME).captures() if (home / LEDGER_NAME).is_file() else []
+    first = min((c.first_day for c in captures if c.first_day), default=None)
+    last = max((c.last_day for c in captures if c.last_day), default=None)
+    recent = datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=LIVE_DAYS)
+    return config.first_day or first, last if last and last < recent.isoformat() else None
 
 
 def build_definitions(
@@ -47,7 +53,7 @@ def build_definitions(
     warehouse : what the assets are given instead of a resource over `home`.
     """
     config = load_config(config_path)
-    partitions = Partitions.starting(first_day(home, config))
+    partitions = Partitions.spanning(*span(home, config))
     return dg.Definitions(
         assets=[
             *raw.build(partitions),
@@ -57,7 +63,7 @@ def build_definitions(
             *published.build(),
         ],
         jobs=JOBS,
-        schedules=SCHEDULES,
+        schedules=daily(partitions),
         sensors=[new_captures(config, partitions)],
         resources={
             "warehouse": warehouse

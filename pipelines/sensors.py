@@ -3,8 +3,6 @@
 It registers and asks for runs; reading the captures is the assets' work.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import dagster as dg
@@ -38,12 +36,12 @@ def new_captures(config: Config, partitions: Partitions) -> dg.SensorDefinition:
         fresh = [c for c in store.ledger.captures() if c.capture_id not in known and c.first_day]
         if not fresh:
             return dg.SkipReason(f"nothing new in {', '.join(map(str, watched))}")
-        first_day = partitions.days.get_first_partition_key() or ""
-        early = [c.path for c in fresh if (c.first_day or "") < first_day]
-        if early:
+        days = set(partitions.days.get_partition_keys())
+        outside = [c.path for c in fresh if not {c.first_day, c.last_day} <= days]
+        if outside:
             context.log.warning(
-                f"{len(early)} captures begin before {first_day}: reload the code location, then "
-                f"run them: {early[0]}"
+                f"{len(outside)} captures are of days this code location does not know: reload it, "
+                f"then make them with `imbalance run`; the first is {outside[0]}"
             )
         return dg.SensorResult(
             run_requests=[
@@ -55,7 +53,7 @@ def new_captures(config: Config, partitions: Partitions) -> dg.SensorDefinition:
                     ),
                 )
                 for capture in fresh
-                if capture.path not in early
+                if capture.path not in outside
             ],
             dynamic_partitions_requests=[
                 VENUES.build_add_request(sorted({capture.venue for capture in fresh}))

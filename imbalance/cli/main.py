@@ -10,6 +10,7 @@ import importlib
 import itertools
 import json
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -107,6 +108,9 @@ def cli(ctx: click.Context, home: Path, config: Path | None, as_json: bool) -> N
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code; nothing a user can cause ends in a traceback."""
+    # Whoever stops a service or a container sends SIGTERM: it is treated as Ctrl-C is, so that what
+    # this process has started is ended too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
