@@ -94,8 +94,7 @@ def _page(
     captures, coverage = source.captures(), source.coverage()
     unhealthy, messages = source.book_health(), source.book_messages()
     agreements = source.quote_agreement()
-    stretches = source.stretches()
-    ribbon, price, price_left = sections.recorded_charts(source, stretches)
+    recorded = sections.recorded_charts(source, source.stretches())
 
     progress.advance(note="report: studies")
     windows = source.windows()
@@ -132,9 +131,10 @@ def _page(
         "messages": {row.instrument: row for row in messages},
         "rebuilt": sorted({a.instrument for a in agreements} | {m.instrument for m in messages}),
         "unhealthy": unhealthy,
-        "ribbon": ribbon,
-        "price": price,
-        "price_left": price_left,
+        "ribbon": recorded.ribbon,
+        "bucket": recorded.bucket,
+        "price": recorded.charts,
+        "price_left": recorded.left_out,
         "correlation": correlation,
         "strongest": source.correlation_strongest(correlation, 12) if correlation else [],
         "question": (

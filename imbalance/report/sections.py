@@ -39,6 +39,16 @@ class Chart:
     caption: str
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """Charts of what was recorded; `bucket` is the time that one of their bars sums up."""
+
+    ribbon: str | None = None
+    charts: Sequence[Chart] = ()
+    bucket: str = ""
+    left_out: int = 0
+
+
 def ingested(captures: Sequence[Capture], coverage: Sequence[Coverage]) -> str:
     """The first sentence of the overview: what was read, of which instruments, over which time."""
     parts = []
@@ -88,20 +98,22 @@ def validity(coverage: Sequence[Coverage]) -> str:
     )
 
 
-def recorded_charts(
-    source: Source, stretches: list[Stretch]
-) -> tuple[str | None, list[Chart], int]:
-    """The coverage ribbon, price and flow per instrument, and how many instruments are left out."""
+def recorded_charts(source: Source, stretches: list[Stretch]) -> Recorded:
+    """The coverage ribbon, and price with flow per instrument."""
     series = source.series(stretches, POINTS)
     if not series:
-        return None, [], 0
+        return Recorded()
     ribbon = svg_text(coverage_ribbon(series, stretches), "ribbon")
     charts = []
     for number, one in enumerate(series[:MOST_INSTRUMENTS]):
-        bucket = words.duration(one.bucket_ns / 1e9)
         drawing = price_and_flow(one, stretches)
-        charts.append(Chart(one.instrument, svg_text(drawing, f"price-{number}"), bucket))
-    return ribbon, charts, max(len(series) - MOST_INSTRUMENTS, 0)
+        charts.append(Chart(one.instrument, svg_text(drawing, f"price-{number}"), ""))
+    return Recorded(
+        ribbon=ribbon,
+        charts=charts,
+        bucket=words.duration(series[0].bucket_ns / 1e9),
+        left_out=max(len(series) - MOST_INSTRUMENTS, 0),
+    )
 
 
 def heatmaps(source: Source, window: Choice) -> Iterator[Chart]:

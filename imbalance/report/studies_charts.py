@@ -149,7 +149,7 @@ def _heatmap(
         name, step = scale_step(cell.estimate, limit)
         gid = f"cell-{number}-{place[1]}-{place[0]}"
         axes.add_patch(Rectangle((place[0] - 0.46, place[1] - 0.44), 0.92, 0.88, linewidth=0,
-                                 facecolor=colour(name), gid=gid))
+                                 facecolor=colour(name), gid=gid, clip_on=False))
         ink = colour("on_strong" if step >= SCALE_STEPS // 2 else "on_weak")
         axes.text(*place, _cell_text(cell.estimate), ha="center", va="center_baseline",
                   fontsize=5.8, color=ink)

@@ -1,0 +1,92 @@
+"""Which window is shown, how time is cut, and what the queries select."""
+
+import pytest
+
+from imbalance.report.queries import Source, bucket_for, choose_window
+from imbalance.report.records import Window
+
+SECOND = 1_000_000_000
+START = 1_723_161_240 * SECOND
+
+
+def window(scope, day, estimates, study="correlation"):
+    return Window(study, scope, day, "1s", START, START + SECOND, estimates, 0, 0, 0, None, None)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "points", "bucket"),
+    [(100, 480, 1), (481, 480, 2), (600, 480, 2), (86_400, 480, 300), (90 * 86_400, 480, 43_200),
+     (3650 * 86_400, 480, 8 * 86_400)],
+)
+def test_buckets_are_readable_and_bounded(seconds, points, bucket):
+    assert bucket_for(seconds * SECOND, points) == bucket * SECOND
+
+
+def test_the_whole_span_is_shown_when_it_holds_estimates():
+    rows = [window("day", "2024-08-08", 500), window("span", "2024-08-08", 20)]
+    chosen = choose_window(rows, "correlation")
+    assert (chosen.scope, chosen.window_day) == ("span", None)
+
+
+def test_else_the_day_with_most_estimates():
+    rows = [window("day", "2024-08-08", 500), window("day", "2024-08-09", 600),
+            window("span", "2024-08-08", 0)]
+    chosen = choose_window(rows, "correlation")
+    assert (chosen.scope, chosen.window_day) == ("day", "2024-08-09")
+    assert choose_window(rows, "granger_causality") is None
+
+
+def test_a_pause_parts_the_stretches(session, store_rows):
+    store_rows["insert"](session, "features.bars_1s", store_rows["bars"]("a:A", seconds=30))
+    later = START + 7200 * SECOND
+    store_rows["insert"](session, "features.bars_1s",
+                         store_rows["bars"]("b:B", seconds=20, start=later))
+    store_rows["insert"](session, "features.bars_1s",
+                         store_rows["bars"]("a:A", seconds=5, start=START + 90 * SECOND))
+    found = [(s.start_ns - START, s.end_ns - START) for s in Source(session).stretches()]
+    assert found == [(0, 95 * SECOND), (7200 * SECOND, 7220 * SECOND)]
+
+
+def test_series_sum_flow_over_valid_bars_only(session, store_rows):
+    rows = store_rows["bars"]("a:A", seconds=1000, poisoned={1})
+    store_rows["insert"](session, "features.bars_1s", rows)
+    source = Source(session)
+    (series,) = source.series(source.stretches(), points=100)
+    assert series.bucket_ns == 10 * SECOND
+    assert len(series.start_ns) == 100
+    ten = rows[:10]
+    assert series.flow[0] == pytest.approx(
+        sum(row["order_flow_imbalance"] for row in ten if row["valid"])
+    )
+    assert series.valid_share[0] == pytest.approx(0.9)
+    assert series.price[0] == ten[-1]["mid_close"]
+    assert series.low[0] == min(row["mid_low"] for row in ten)
+
+
+def test_strongest_prefers_a_sure_effect_to_a_large_one(session, store_rows):
+    estimate = store_rows["estimate"]
+    store_rows["insert"](session, "studies.correlation", [
+        estimate("a:A", "a:B", 0, 0.9, 0.01, interval_low=0.05, interval_high=0.99),
+        estimate("a:B", "a:A", 0, 0.4, 0.01, interval_low=0.35, interval_high=0.45),
+        estimate("a:B", "a:A", 0, 0.38, 0.01, estimator="spearman"),
+        estimate("a:C", "a:A", 0, 0.99, 0.2, interval_low=0.9, interval_high=0.999),
+    ])
+    source = Source(session)
+    rows = source.correlation_strongest(choose_window(source.windows(), "correlation"), most=5)
+    assert [(row.instrument_x, row.place) for row in rows] == [("a:B", 1), ("a:A", 2)]
+    assert rows[0].strength == 0.35
+    assert rows[0].rank_estimate == 0.38
+    assert rows[1].rank_estimate is None
+
+
+def test_the_question_is_answered_from_the_smallest_q(session, store_rows):
+    estimate = store_rows["estimate"]
+    family = "perpetual_imbalance_and_spot_volatility"
+    store_rows["insert"](session, "studies.correlation", [
+        estimate("f:A", "s:A", lag, value, q, family=family, measure_y="realised_variance")
+        for lag, value, q in ((-1, 0.9, 0.001), (0, 0.8, 0.001), (1, 0.2, 0.3), (2, 0.1, 0.06))
+    ])
+    source = Source(session)
+    chosen = choose_window(source.windows(), "correlation")
+    rows = source.correlation_question(chosen, family, most=8)
+    assert [(row.lag, row.tests, row.significant) for row in rows] == [(2, 2, 0), (1, 2, 0)]
