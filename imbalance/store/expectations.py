@@ -63,10 +63,16 @@ class Expectations:
         )
         source = context.data_sources.add_pandas("partitions")
         asset = source.add_dataframe_asset("partition")
+        self._suites: dict[Table, Any] = {}
         self._batches = asset.add_batch_definition_whole_dataframe("whole")
 
     def suite(self, table: Table) -> Any:
         """The Great Expectations suite of a table."""
+        if table not in self._suites:
+            self._suites[table] = self._make_suite(table)
+        return self._suites[table]
+
+    def _make_suite(self, table: Table) -> Any:
         kinds = self._gx.expectations
         suite = self._gx.ExpectationSuite(table.name)
         for column in table.columns:

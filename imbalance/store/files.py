@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from imbalance.contracts import Table
 from imbalance.errors import EXIT_FAILED, UserError
 from imbalance.store.home import Home
-from imbalance.store.rowhash import RowHasher
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -141,6 +140,8 @@ class PartitionWriter:
 
     def __init__(self, home: Home, table: Table) -> None:
         import pyarrow.parquet as pq
+
+        from imbalance.store.rowhash import RowHasher
 
         self._schema = file_schema(table)
         self._table = table

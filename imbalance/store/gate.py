@@ -9,6 +9,7 @@ pass.
 from __future__ import annotations
 
 import json
+import math
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -107,6 +108,8 @@ def finding_dict(finding: Finding) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no such numbers
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 

@@ -11,7 +11,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,9 +65,13 @@ class Generation:
 
 
 def list_generations(home: Home) -> list[Generation]:
-    """All generations, oldest first."""
+    """All generations that can be read, oldest first; `doctor` names those that cannot."""
     current = _current_path(home)
-    return [_generation(path, current) for path in list_generation_paths(home)]
+    found = []
+    for path in list_generation_paths(home):
+        with suppress(UserError):
+            found.append(_generation(path, current))
+    return found
 
 
 def find_generation(home: Home, generation: str | None = None) -> Generation:
@@ -140,7 +144,7 @@ def publish(
     """
     with _only_publisher(store, patience):
         current = _current_path(store.home)
-        base = None if current is None else Base(current, read_manifest(current))
+        base = _base(current)
         sequence = store.ledger.last_sequence()
         tables = {name: table for name, table in store.tables.items() if table.published}
         entries = store.ledger.all_partitions(sequence)
@@ -151,7 +155,7 @@ def publish(
         validation = validate(store, sequence, tables, partitions, base, progress)
         progress.advance(note="building the generation")
         manifest = Manifest(
-            number=max((read_manifest(p).number for p in list_generation_paths(store.home)), default=0) + 1,
+            number=_next_number(store.home),
             created_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             ledger_sequence=sequence,
             tables=partitions,
@@ -195,6 +199,19 @@ def _only_publisher(store: Store, patience: float | None) -> Iterator[None]:
                 exit_code=EXIT_BUSY,
             ) from None
         yield
+
+
+def _base(current: Path | None) -> Base | None:
+    """The current generation to start from; none when it does not know what it is."""
+    try:
+        return None if current is None else Base(current, read_manifest(current))
+    except UserError:
+        return None
+
+
+def _next_number(home: Home) -> int:
+    numbers = [int(path.name.partition("-")[0]) for path in list_generation_paths(home)]
+    return max(numbers, default=0) + 1
 
 
 def _released(
@@ -296,11 +313,13 @@ def _current_path(home: Home) -> Path | None:
 
 
 def list_generation_paths(home: Home) -> list[Path]:
-    """The directories of all generations, oldest first."""
+    """The directories of all generations, readable or not, oldest first."""
     if not home.generations_dir.is_dir():
         return []
     return sorted(
-        path for path in home.generations_dir.iterdir() if path.is_dir() and not path.is_symlink()
+        path
+        for path in home.generations_dir.iterdir()
+        if path.is_dir() and not path.is_symlink() and path.name.partition("-")[0].isdigit()
     )
 
 

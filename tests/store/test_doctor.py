@@ -1,0 +1,142 @@
+"""The doctor: what it finds, what it mends, and that it never falls over."""
+
+import multiprocessing
+import os
+import signal
+
+import pytest
+
+from imbalance.store import Home
+from imbalance.store.doctor import examine
+from imbalance.store.generations import find_generation, publish
+from imbalance.store.locks import hold, is_held
+from tests.store.samples import PARTITION, bars, put, study
+
+
+def found(store, subject):
+    return [(d.level, d.what, d.fix) for d in examine(store.home.root).diagnoses
+            if d.subject == subject]
+
+
+@pytest.fixture
+def filled(store):
+    put(store, "features.bars", bars(20))
+    put(store, "studies.correlation", study(), "2024-08-08")
+    return store
+
+
+def test_a_healthy_home(filled):
+    publish(filled)
+    report = examine(filled.home.root)
+    assert report.healthy
+    assert {d.level for d in report.diagnoses} == {"good"}
+    subjects = {d.subject for d in report.diagnoses}
+    assert subjects == {"versions", "home", "disk", "locks", "ledger", "files", "generations",
+                        "leftovers"}
+    assert ("good", "whole, at sequence 2, 0 captures", "") in found(filled, "ledger")
+    assert any(what.startswith("duckdb ") for _, what, _ in found(filled, "versions"))
+
+
+def test_no_home_at_all(tmp_path):
+    report = examine(tmp_path / "nowhere")
+    assert not report.healthy
+    assert report.diagnoses[-1].subject == "home"
+    report = examine(tmp_path)
+    assert [d.what for d in report.diagnoses if d.level == "problem"] == [
+        f"there is no ledger in {tmp_path}"
+    ]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("content", [b"no database" * 1000, b"SQLite format 3\0" + b"x" * 5000])
+def test_a_broken_ledger_is_a_problem_and_stays_as_it_is(filled, content):
+    filled.ledger._connection().close()
+    for path in filled.home.root.glob("ledger.sqlite*"):
+        path.unlink()
+    filled.home.ledger_path.write_bytes(content)
+    ((level, what, fix),) = found(filled, "ledger")
+    assert (level, "ledger" in what, "copy" in fix) == ("problem", True, True)
+    assert filled.home.ledger_path.read_bytes() == content
+    assert len(list(filled.home.tables_dir.rglob("*.parquet"))) == 2
+
+
+def test_a_lost_ledger_asks_for_its_copy(filled):
+    filled.ledger._connection().close()
+    for path in filled.home.root.glob("ledger.sqlite*"):
+        path.unlink()
+    ((level, _, fix),) = found(filled, "ledger")
+    assert (level, fix) == ("problem", "put ledger.sqlite back from a copy")
+
+
+def _publish_for_ever(path, ready):
+    with hold(path, doing="publishing"):
+        ready.set()
+        signal.pause()
+
+
+def test_locks_held_and_left_behind(filled):
+    context = multiprocessing.get_context("fork")
+    ready = context.Event()
+    lock = filled.home.publish_lock
+    child = context.Process(target=_publish_for_ever, args=(lock, ready))
+    child.start()
+    assert ready.wait(30)
+    ((level, what, _),) = found(filled, "locks")
+    assert level == "good"
+    assert f"at work: publishing, process {child.pid}" in what
+    os.kill(child.pid, signal.SIGKILL)
+    child.join()
+    assert not is_held(lock)
+    ((level, what, _),) = found(filled, "locks")
+    assert level == "warning"
+    assert f"died at work: publishing, process {child.pid}" in what
+    publish(filled, patience=0)
+    assert found(filled, "locks")[0][0] == "good"
+
+
+def test_old_leftovers_are_swept_young_ones_listed(filled):
+    home = filled.home
+    old = [home.staging_dir / "a.parquet", home.tables_dir / "features" / "bars" / "b.parquet",
+           home.staging_dir / "generation-x" / "imbalance.duckdb"]
+    young = home.staging_dir / "c.parquet"
+    for path in [*old, young]:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"12345")
+    for path in [*old, old[2].parent]:
+        os.utime(path, (1, 1))
+    lines = [what for _, what, _ in found(filled, "leftovers")]
+    assert [line.split(",")[0] for line in lines] == [
+        "swept staging/a.parquet", "swept staging/generation-x",
+        "swept tables/features/bars/b.parquet", "staging/c.parquet",
+    ]
+    assert not any(path.exists() for path in old)
+    assert young.exists()
+    assert len(list(home.tables_dir.rglob("*.parquet"))) == 2
+
+
+def test_failures_missing_files_and_lost_generations(filled):
+    publish(filled)
+    filled.ledger.record_failure("features.bars", PARTITION, "run", "ArithmeticError: no book")
+    ((level, what, _),) = found(filled, "failures")
+    assert (level, what) == (
+        "warning", f"features.bars [{PARTITION}] failed: ArithmeticError: no book"
+    )
+    name = filled.ledger.current("features.bars", PARTITION).file
+    filled.home.file(name).unlink()
+    assert found(filled, "files")[0][:2] == ("problem", f"{name} is missing")
+    generation = find_generation(filled.home)
+    (generation.path / "manifest.json").write_text("{")
+    assert found(filled, "generations")[0][0] == "problem"
+    generation.path.rename(generation.path.with_name("gone"))
+    assert found(filled, "generations")[0][1] == "the current generation is not there"
+
+
+def test_a_home_must_be_one(tmp_path):
+    with pytest.raises(Exception, match="there is no home") as caught:
+        Home.open(tmp_path)
+    assert "imbalance demo" in caught.value.fix
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(Exception, match="cannot be made"):
+        Home.open(blocked / "home", create=True)
+    assert Home.open(tmp_path / "new", create=True).staging_dir.is_dir()

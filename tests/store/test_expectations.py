@@ -1,0 +1,99 @@
+"""Great Expectations: suites made from the registry, the same defects, exceptions, no noise."""
+
+import subprocess
+import sys
+
+import pytest
+
+from imbalance import catalog
+from imbalance.store.expectations import Expectations, checked_columns, read_batch
+from imbalance.store.gate import GateRefused
+from imbalance.store.generations import publish
+from tests.store.samples import BARS, PARTITION, STUDY, bars, events, put, study
+
+
+@pytest.fixture(scope="module")
+def expectations():
+    return Expectations()
+
+
+def found(expectations, frame, table=BARS):
+    return {(f.rule, f.column): f for f in expectations.check_frame(table, PARTITION, frame)}
+
+
+def test_good_rows_pass(expectations):
+    assert found(expectations, bars().to_pandas()) == {}
+    assert found(expectations, study().to_pandas(), STUDY) == {}
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "rule", "count"),
+    [
+        ("instrument", None, "expect_column_values_to_not_be_null", 1),
+        ("coverage", 1.5, "expect_column_values_to_be_between", 1),
+        ("trade_count", -3, "expect_column_values_to_be_between", 1),
+        ("side", "hold", "expect_column_values_to_be_in_set", 1),
+    ],
+)
+def test_a_bad_value_is_found_with_its_count_and_sample(expectations, column, value, rule, count):
+    frame = bars().to_pandas()
+    frame.loc[4, column] = value
+    finding = found(expectations, frame)[rule, column]
+    assert finding.count == count
+    if value is not None:
+        assert finding.sample == ({column: value},)
+
+
+def test_a_doubled_key_is_found(expectations):
+    frame = bars().to_pandas()
+    frame.loc[4, "bar_start"] = frame.loc[3, "bar_start"]
+    (finding,) = found(expectations, frame).values()
+    assert finding.rule == "expect_compound_columns_to_be_unique"
+    assert finding.count == 2
+
+
+def test_an_exception_is_a_finding(expectations):
+    frame = bars().to_pandas().drop(columns=["coverage"])
+    assert {column for _, column in found(expectations, frame)} == {"coverage"}
+    (finding,) = expectations.check_frame(BARS, PARTITION, "no frame")
+    assert finding.rule == "check_failed"
+
+
+def test_every_published_table_has_a_suite(expectations):
+    for table in catalog.tables().values():
+        if table.published:
+            assert expectations.size(table) > 3
+            assert set(table.key) <= set(checked_columns(table))
+
+
+def test_a_batch_is_projected_and_bounded(store):
+    put(store, "raw.events", events(100))
+    path = store.home.file(store.ledger.current("raw.events", PARTITION).file)
+    frame = read_batch(store.table("raw.events"), path)
+    assert list(frame.columns) == ["instrument", "event_id", "event_time", "price"]
+    put(store, "features.bars", bars(700_000))
+    path = store.home.file(store.ledger.current("features.bars", PARTITION).file)
+    long = read_batch(BARS, path)
+    assert 400_000 < len(long) <= 500_000
+    assert long["bar_start"].is_monotonic_increasing
+
+
+def test_publishing_stops_where_only_the_suite_sees_the_defect(store, monkeypatch):
+    # With the SQL rules blind, the suite has to see it.
+    put(store, "features.bars", bars().set_column(6, "coverage", [[2.0] * 50]))
+    put(store, "studies.correlation", study(), "2024-08-08")
+    monkeypatch.setattr("imbalance.store.gate.row_rules", lambda _: [])
+    with pytest.raises(GateRefused) as caught:
+        publish(store)
+    assert caught.value.rule == "expect_column_values_to_be_between"
+    assert (caught.value.count, caught.value.exit_code) == (50, 3)
+
+
+def test_the_store_loads_without_it():
+    code = (
+        "import sys, imbalance.store, imbalance.store.generations, imbalance.store.doctor, "
+        "imbalance.store.verify; print(sorted({'great_expectations', 'pandas', 'dagster', "
+        "'duckdb', 'pyarrow', 'numpy', 'numba'} & set(sys.modules)))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

@@ -1,0 +1,222 @@
+"""Sessions: what they show, at which sequence, and that nobody gets out of them."""
+
+import duckdb
+import pytest
+
+from imbalance.contracts import Column, Table
+from imbalance.errors import UserError
+from imbalance.store import Home, Store
+from imbalance.store.session import check_query
+from imbalance.store.sqlfiles import quote_ident, quote_text, read_sql
+from imbalance.store.task import remove
+from tests.store.samples import BARS, PARTITION, TABLES, bars, events, put
+
+
+def one(session, query, *parameters):
+    return session.execute(query, list(parameters)).fetchone()
+
+
+def test_every_table_is_there_typed_and_empty_without_files(store):
+    with store.session() as session:
+        for table in TABLES.values():
+            types = {row[0]: row[1] for row in session.execute(f"describe {table.name}").fetchall()}
+            assert types == {c.name: c.type for c in table.columns} | {
+                "recorded_at": "TIMESTAMP_NS"
+            }
+            assert session.execute(f"from {table.name}").fetchall() == []
+
+
+def test_the_real_catalog_opens(tmp_path):
+    with Store(Home.open(tmp_path / "it's a home", create=True)).session() as session:
+        assert one(session, "select count(*) from features.bars_1s") == (0,)
+        assert one(session, "select count(*) from studies.correlation") == (0,)
+
+
+def test_rows_come_with_the_time_of_their_commit(store):
+    put(store, "raw.events", events(10))
+    put(store, "raw.events", events(20), "2024-08-09|binance-futures")
+    with store.session() as session:
+        found = session.execute(
+            "select epoch_ns(recorded_at), count(*) from raw.events group by 1 order by 1"
+        ).fetchall()
+    entries = store.ledger.partitions("raw.events")
+    assert found == sorted((entry.recorded_at, entry.row_count) for entry in entries.values())
+
+
+def test_a_session_reads_at_one_sequence(store):
+    put(store, "raw.events", events(10))
+    before = store.session()
+    put(store, "raw.events", events(20))
+    remove(store, tables=["raw.events"], partition=PARTITION)
+    query = "select count(*), getvariable('ledger_sequence') from raw.events"
+    assert one(before, query) == (10, 1)
+    for at, count in ((0, 0), (1, 10), (2, 20), (3, 0), (None, 0)):
+        with store.session(at) as session:
+            assert one(session, query) == (count, 3 if at is None else at)
+    with pytest.raises(UserError, match="no sequence 4"):
+        store.session(4)
+    before.close()
+
+
+def test_comments_come_from_the_registry(store):
+    with store.session() as session:
+        assert one(session, "select comment from duckdb_views() where view_name = 'bars'") == (
+            'Bars of the tests; it\'s "quoted". Grain: one row per instrument and bar.',
+        )
+        query = "select comment from duckdb_columns() where table_name = 'bars' and column_name = ?"
+        assert one(session, query, "order_flow_imbalance") == (
+            "Flow. Unit: base. Null: the bar is poisoned.",
+        )
+        assert "committed" in one(session, query, "recorded_at")[0]
+
+
+def test_files_of_an_older_shape_show_null_for_what_they_lack(store):
+    put(store, "features.bars", bars(5))
+    new = Column("fresh", "DOUBLE", "New.", nullable=True, null_meaning="not computed")
+    wider = Table(**{**BARS.__dict__, "columns": (*BARS.columns, new)})
+    later = Store(store.home, tables={**TABLES, "features.bars": wider})
+    rows = bars(3, day="2024-08-09")
+    put(later, "features.bars", rows.append_column("fresh", [[1.0, 2.0, 3.0]]),
+        "2024-08-09|binance-futures")
+    with later.session() as session:
+        assert one(session, "select count(*), count(fresh), sum(fresh) from features.bars") == (
+            8, 3, 6.0
+        )
+        by_day = "select count(distinct recorded_at) from features.bars"
+        assert one(session, by_day) == (2,)
+
+
+def test_a_missing_file_is_named(store):
+    put(store, "raw.events", events(5))
+    path = store.home.file(store.ledger.current("raw.events", PARTITION).file)
+    path.unlink()
+    with pytest.raises(UserError, match=r"raw\.events: a partition file is missing") as caught:
+        store.session()
+    assert caught.value.where == str(path)
+
+
+ESCAPES = [
+    "select * from read_csv('/etc/passwd')",
+    "select * from read_text('/etc/passwd')",
+    "select * from read_blob('/etc/hostname')",
+    "select * from read_json('/etc/passwd')",
+    "select * from '/etc/passwd'",
+    "select * from read_parquet('{other}')",
+    "select * from read_parquet('{tables}/*/*/*.parquet')",
+    "select * from glob('{tables}/*')",
+    "select * from parquet_metadata('{other}')",
+    "select * from read_parquet('{file}/../{name}')",
+    "select * from sniff_csv('/etc/passwd')",
+    "select * from read_csv('https://example.org/x.csv')",
+    "select getenv('HOME')",
+    "attach '/tmp/escape.duckdb'",
+    "attach '{ledger}' (type sqlite)",
+    "copy (select 1) to '/tmp/escape.csv'",
+    "copy (select 1) to '{other}'",
+    "copy (select 1) to '{file}'",
+    "copy raw.events to '{tables}/escape.parquet'",
+    "export database '/tmp/escape'",
+    "import database '/tmp'",
+    "install httpfs",
+    "load httpfs",
+    "load '/tmp/x.duckdb_extension'",
+    "set enable_external_access = true",
+    "set lock_configuration = false",
+    "set allowed_paths = ['/etc/passwd']",
+    "set allowed_directories = ['/']",
+    "reset lock_configuration",
+    "set autoload_known_extensions = true",
+    "set profiling_output = '/tmp/escape.json'",
+    "set temp_directory = '/tmp'",
+    "set log_query_path = '/tmp/escape.log'",
+    "select * from frame",
+    "create persistent secret s (type s3, key_id 'a', secret 'b')",
+    "call force_checkpoint('nowhere')",
+]
+
+
+@pytest.mark.parametrize("statement", ESCAPES)
+def test_nobody_gets_out_of_a_session(store, statement):
+    put(store, "raw.events", events(5))
+    put(store, "features.bars", bars(5))
+    put(store, "raw.events", events(6))  # the first file is history: no view reads it
+    history = store.ledger.history("raw.events", PARTITION)
+    file, other = (str(store.home.file(h.file)) for h in (history[1], history[0]))
+    before = {p: p.read_bytes() for p in store.home.tables_dir.rglob("*.parquet")}
+    frame = bars(1)  # what a replacement scan would find
+    text = statement.format(
+        file=file, other=other, name=file.rsplit("/", 1)[1], tables=store.home.tables_dir,
+        ledger=store.home.ledger_path,
+    )
+    with store.session() as session:
+        with pytest.raises(duckdb.Error):
+            session.execute(text).fetchall()
+        assert one(session, "select count(*) from raw.events") == (6,)
+    assert {p: p.read_bytes() for p in store.home.tables_dir.rglob("*.parquet")} == before
+    assert frame.num_rows == 1
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "copy (select 1) to '{file}' (use_tmp_file false)",
+        "explain analyze copy (select 1) to '{file}' (use_tmp_file false)",
+        "select 1; copy (select 1) to '{file}' (use_tmp_file false)",
+        "EXPLAIN (analyze, format json) copy (select 1) to '{file}'",
+        "prepare p as copy (select 1) to '{file}' (use_tmp_file false)",
+        "insert into raw.events select * from raw.events",
+        "drop view raw.events",
+        "attach ':memory:' as other",
+        "set threads = 1",
+        "",
+        "selec 1",
+    ],
+)
+def test_only_queries_pass_the_check(store, query):
+    put(store, "raw.events", events(5))
+    file = store.home.file(store.ledger.current("raw.events", PARTITION).file)
+    with store.session() as session, pytest.raises(UserError):
+        check_query(session, query.format(file=file))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select 1",
+        "from raw.events",
+        "with a as (select 1 as b) select * from a;",
+        "describe raw.events",
+        "summarize raw.events",
+        "show all tables",
+        "explain select 1",
+        "explain analyze select count(*) from raw.events",
+        "EXPLAIN (format json) select 1",
+        "pivot raw.events on instrument using count(*)",
+        "select 1; select 2",
+        "-- why\nselect 'copy to'",
+    ],
+)
+def test_queries_pass_the_check(store, query):
+    with store.session() as session:
+        check_query(session, query)
+        session.execute(query).fetchall()
+
+
+def test_identifiers_and_texts_are_quoted():
+    assert quote_ident('a"b; drop') == '"a""b; drop"'
+    assert quote_text("it's") == "'it''s'"
+    with duckdb.connect() as connection:
+        for name in ('x"y', "select", "a b", "ünï", "'"):
+            connection.execute(f"select 1 as {quote_ident(name)}")
+            assert connection.description[0][0] == name
+    for bad in ("", "a\0b"):
+        with pytest.raises(ValueError, match="identifier"):
+            quote_ident(bad)
+
+
+def test_queries_are_read_from_sql_only():
+    for name in ("../pyproject.toml", "/etc/passwd"):
+        with pytest.raises(ValueError, match="leads out"):
+            read_sql(name)
+    with pytest.raises(FileNotFoundError, match=r"sql/nothing\.sql"):
+        read_sql("nothing.sql")
