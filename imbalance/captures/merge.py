@@ -103,7 +103,7 @@ class Spool:
             found = context.connect().execute(
                 query, {"spool": str(self._directory / f"{table}.parquet")}
             )
-            for batch in found.fetch_record_batch(65_536):
+            for batch in found.to_arrow_reader(65_536):
                 context.writer(table).write(batch)
 
     def close(self) -> None:
