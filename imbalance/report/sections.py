@@ -144,11 +144,11 @@ def response_charts(responses: Sequence[Response]) -> Iterator[Chart]:
     models = dict.fromkeys((r.across, r.model, r.bar_size if r.across else "") for r in responses)
     for number, (across, model, size) in enumerate(models):
         inside = [r for r in responses if r.model == model and size in {"", r.bar_size}]
-        members = len(model.removeprefix("across:").split(",")) if across else 1
         drawing = impulse_responses(inside)
-        heading = f"Across {members} instruments, {size} bars" if across else model
+        heading = f"Across instruments, {size} bars" if across else model
         caption = (
-            "The pairs in which another instrument's order flow stands out most from its band."
+            "Return (bps) of the second after a shock to the order flow of the first: the pairs in "
+            "which the response stands out most from its band."
             if across else ""
         )
         yield Chart(heading, svg_text(drawing, f"response-{number}"), caption)

@@ -79,6 +79,8 @@ def panels_of(cells: Sequence[Cell]) -> list[tuple[str, int]]:
 def impulse_responses(responses: Sequence[Response]) -> Drawing:
     """Responses to a shock of one standard deviation, with bands: a row per bar size.
 
+    Within an instrument the titles name the measures, between instruments the instruments.
+
     Parameters
     ----------
     responses : of one system, or chosen pairs of a system; at least one.
@@ -102,7 +104,7 @@ def impulse_responses(responses: Sequence[Response]) -> Drawing:
                 axes = figure.add_subplot(grid[row, column])
                 lines_of = [r for r in responses if r.bar_size == size and _pair_of(r) == pair]
                 handles = _responses(axes, lines_of) or handles
-                axes.set_title(_response_title(pair), fontsize=8)
+                axes.set_title(_response_title(pair), fontsize=8 if pair[0] == pair[2] else 7.2)
                 if row == len(lines) - 1:
                     axes.set_xlabel(f"bars of {size} after the shock", labelpad=2)
                 elif size != lines[row + 1][0]:
@@ -247,7 +249,7 @@ def _response_title(pair: tuple[str, str, str, str]) -> str:
     cause, effect = (_brief(measure) for measure in (measure_x, measure_y))
     if x == y:
         return f"{cause} → {effect}"
-    return f"{words.shortened(x, 28)} {cause}\n→ {words.shortened(y, 28)} {effect}"
+    return f"{words.shortened(x, 30)}\n→ {words.shortened(y, 28)}"
 
 
 def _brief(measure: str) -> str:

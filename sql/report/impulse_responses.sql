@@ -1,5 +1,5 @@
--- Responses of own systems (one instrument) and, of systems across instruments, the $most pairs of
--- flow to return whose response stands out most from its band.
+-- Responses of own systems (one instrument) and, of systems across instruments, per bar size the
+-- $most pairs of flow to return whose response stands out most from its band.
 with chosen as (
     select
         family,
@@ -38,9 +38,16 @@ where
 qualify
     not across
     or dense_rank() over (
-        partition by across
-        order by
-            prominence desc nulls last, model asc, bar_size asc, instrument_x asc, instrument_y asc
+        partition by across, bar_size
+        order by prominence desc nulls last, model asc, instrument_x asc, instrument_y asc
     ) <= $most
 order by
-    across, model, bar_size, instrument_x, measure_x, instrument_y, measure_y, estimator, horizon
+    across,
+    model,
+    list_position(['100ms', '1s', '10s', '1m', '5m'], bar_size),
+    instrument_x,
+    measure_x,
+    instrument_y,
+    measure_y,
+    estimator,
+    horizon

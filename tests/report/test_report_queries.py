@@ -90,3 +90,25 @@ def test_the_question_is_answered_from_the_smallest_q(session, store_rows):
     chosen = choose_window(source.windows(), "correlation")
     rows = source.correlation_question(chosen, family, most=8)
     assert [(row.lag, row.tests, row.significant) for row in rows] == [(2, 2, 0), (1, 2, 0)]
+
+
+def test_responses_across_instruments_are_the_most_prominent_by_bar_size(session, store_rows):
+    def response(x, y, bar_size, value):
+        return {
+            "study": "impulse_response", "family": "f", "scope": "day", "window_from": START,
+            "window_to": START + SECOND, "bar_size": bar_size, "instrument_x": x,
+            "measure_x": "order_flow_imbalance", "instrument_y": y, "measure_y": "return_bps",
+            "estimator": "generalised", "model": "across:a:A,b:B,c:C", "regime": "all",
+            "estimate": value, "interval_low": value - 0.1, "interval_high": value + 0.1, "n": 9,
+        }
+
+    pairs = [("a:A", "b:B", 0.5), ("b:B", "c:C", -0.9), ("c:C", "a:A", 0.1), ("a:A", "a:A", 5.0)]
+    store_rows["insert"](session, "studies.impulse_response", [
+        response(x, y, size, value) for x, y, value in pairs for size in ("10s", "1s")
+    ])
+    source = Source(session)
+    rows = source.impulse_responses(choose_window(source.windows(), "impulse_response"), most=2)
+    assert [(r.bar_size, r.instrument_x, r.instrument_y) for r in rows] == [
+        ("1s", "a:A", "b:B"), ("1s", "b:B", "c:C"), ("10s", "a:A", "b:B"), ("10s", "b:B", "c:C"),
+    ]
+    assert all(row.across for row in rows)
