@@ -12,9 +12,16 @@ from typing import Any
 from imbalance.progress import SILENT, Progress
 from imbalance.studies.alignment import align
 from imbalance.studies.correlation import correlate
-from imbalance.studies.families import CorrelationFamily
+from imbalance.studies.families import CorrelationFamily, FeedbackFamily
+from imbalance.studies.feedback import DIAGNOSTICS, FeedbackRows, feed_back
 from imbalance.studies.rows import Row, Window, blank, to_arrow
-from imbalance.studies.tables import CORRELATION
+from imbalance.studies.systems import Refusal
+from imbalance.studies.tables import (
+    CORRELATION,
+    GRANGER_CAUSALITY,
+    IMPULSE_RESPONSE,
+    VECTOR_AUTOREGRESSION,
+)
 
 
 def build_correlation(
@@ -56,3 +63,43 @@ def build_correlation(
             else:
                 rows.extend(correlate(panel, family, window, progress))
     return to_arrow(rows, CORRELATION)
+
+
+def build_feedback(
+    bars: Mapping[str, Any],
+    families: Sequence[FeedbackFamily],
+    *,
+    scope: str,
+    partition: str,
+    progress: Progress = SILENT,
+) -> dict[str, Any]:
+    """`studies.vector_autoregression`, `.impulse_response` and `.granger_causality` of one window.
+
+    Parameters are those of `build_correlation`.
+
+    Returns
+    -------
+    Table name to Arrow table in the table's schema. A family or system without enough data has one
+    row in each that says so.
+    """
+    rows = FeedbackRows()
+    for family in families:
+        for bar_size in family.bar_sizes:
+            table = bars.get(bar_size)
+            panel = (
+                None
+                if table is None
+                else align(table, bar_size, family.measures, family.maximum_lag)
+            )
+            window = Window.of(panel, scope, partition, bar_size)
+            if panel is None:
+                rows.refuse(family, window, Refusal("*", "*", "*", "no_bars", 0))
+            else:
+                rows.add(feed_back(panel, family, window, progress))
+    return {
+        VECTOR_AUTOREGRESSION.name: to_arrow(
+            rows.vector_autoregression, VECTOR_AUTOREGRESSION, DIAGNOSTICS
+        ),
+        IMPULSE_RESPONSE.name: to_arrow(rows.impulse_response, IMPULSE_RESPONSE),
+        GRANGER_CAUSALITY.name: to_arrow(rows.granger_causality, GRANGER_CAUSALITY),
+    }

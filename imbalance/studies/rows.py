@@ -74,15 +74,17 @@ def share(n: int, left_out: int) -> float | None:
     return n / (n + left_out) if n + left_out else None
 
 
-def to_arrow(rows: Sequence[Row], table: Table) -> Any:
+def to_arrow(
+    rows: Sequence[Row], table: Table, diagnostics: frozenset[str] = frozenset()
+) -> Any:
     """Rows as the table's Arrow form: in order of its key, with q-values within each family.
 
     A family's tests are all rows with a p-value in one family, scope and window, over all bar
-    sizes. NaN becomes null.
+    sizes, but those of the estimators in `diagnostics`. NaN becomes null.
     """
     import pyarrow as pa
 
-    _add_q_values(rows)
+    _add_q_values([row for row in rows if row["estimator"] not in diagnostics])
     ordered = sorted(rows, key=lambda row: tuple(
         _size(row[name]) if name == "bar_size" else row[name] for name in table.key))
     schema = table.arrow_schema()

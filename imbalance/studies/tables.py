@@ -206,7 +206,8 @@ GRANGER_CAUSALITY = Table(
     partitioning="day",
     key=(*_KEY, "model", *_PAIR, "lag", "horizon"),
     columns=(
-        *_identity("granger_causality", ("f", "wald_hc", "wald_hac", "instantaneous"),
+        *_identity("granger_causality",
+                   ("f", "wald_hc", "wald_hac", "instantaneous", "instantaneous_hc"),
                    "the cause", "the effect"),
         _MODEL,
         *_place("the row is a refusal"),

@@ -1,0 +1,115 @@
+"""Which variables make one system of the feedback study, and why some are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imbalance.studies.alignment import Panel
+from imbalance.studies.families import FeedbackFamily
+from imbalance.studies.pairs import Series
+from imbalance.studies.prepared_series import SeriesPool
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class System:
+    """Variables of one vector autoregression, in the order of orthogonalisation."""
+
+    model: str
+    """Name in the rows: the instrument, or `across:` and all of them."""
+    series: tuple[Series, ...]
+    data: Matrix
+    """T × K, NaN where missing."""
+    there: int
+    """Bars that some instrument of the system has."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A system, or an instrument of one, that cannot be studied."""
+
+    model: str
+    instrument: str
+    measure: str
+    reason: str
+    there: int
+
+
+def systems(
+    panel: Panel, family: FeedbackFamily, pool: SeriesPool
+) -> Iterator[System | Refusal]:
+    """The systems that the family declares, and what is refused.
+
+    The system across instruments takes instruments in the order of their valid bars, as long as
+    each leaves at least half of the bars which the ones before it have in common, and as long as
+    the variables are no more than `largest_system`. Flows of all instruments come first, then all
+    returns.
+    """
+    sound = []
+    for instrument in panel.instruments:
+        refusal = _refusal(panel, family, pool, instrument)
+        if refusal is None:
+            sound.append(instrument)
+        if "own" in family.systems:
+            yield refusal or _system(panel, family, (instrument,), instrument)
+    if "across" in family.systems:
+        yield from _across(panel, family, sound)
+
+
+def _refusal(
+    panel: Panel, family: FeedbackFamily, pool: SeriesPool, instrument: str
+) -> Refusal | None:
+    for measure in family.variables:
+        reason = pool.get((instrument, measure)).reason
+        if reason is not None:
+            there = int(panel.exists[instrument].sum())
+            return Refusal(instrument, instrument, measure, reason, there)
+    return None
+
+
+def _across(
+    panel: Panel, family: FeedbackFamily, sound: list[str]
+) -> Iterator[System | Refusal]:
+    valid = {
+        instrument: np.isfinite(
+            np.stack([panel.columns[instrument, measure] for measure in family.variables])
+        ).all(axis=0)
+        for instrument in sound
+    }
+    order = sorted(sound, key=lambda instrument: (-int(valid[instrument].sum()), instrument))
+    taken: list[str] = []
+    left_out: list[tuple[str, str]] = []
+    common = np.ones(panel.slots, dtype=np.bool_)
+    for instrument in order:
+        together = common & valid[instrument]
+        enough = not taken or together.sum() >= max(family.minimum_bars, common.sum() / 2.0)
+        if (len(taken) + 1) * len(family.variables) > family.largest_system:
+            left_out.append((instrument, "too_many_variables"))
+        elif enough:
+            taken.append(instrument)
+            common = together
+        else:
+            left_out.append((instrument, "no_common_bars"))
+    name = "across:" + ",".join(sorted(taken))
+    for instrument, reason in left_out:
+        yield Refusal(name, instrument, "*", reason, int(panel.exists[instrument].sum()))
+    if len(taken) >= 2:
+        yield _system(panel, family, tuple(sorted(taken)), name)
+    elif not left_out:
+        yield Refusal("across:", "*", "*", "no_pair", 0)
+
+
+def _system(
+    panel: Panel, family: FeedbackFamily, instruments: tuple[str, ...], name: str
+) -> System:
+    series = tuple(
+        (instrument, measure) for measure in family.variables for instrument in instruments
+    )
+    data = np.column_stack([panel.columns[one] for one in series])
+    there = np.stack([panel.exists[instrument] for instrument in instruments]).any(axis=0)
+    return System(name, series, data, int(there.sum()))
