@@ -173,8 +173,8 @@ def _range_sum(book: Book, side: int, low: int, high: int) -> float:
 
 @bare
 def _weighted(book: Book, side: int, low: int, high: int, middle: float, step: float) -> float:
-    """Σ size · exp(−distance · step) over the places `low` to `high`, distance in ticks from
-    `middle`: one exponential a word, powers of exp(step) within it.
+    """Σ size · exp(−distance · step) over the places `low` to `high`, distance from
+    `middle` (a price in ticks): one exponential a word, powers of exp(step) within it.
     """
     if low > high:
         return 0.0
@@ -202,7 +202,7 @@ def _weighted(book: Book, side: int, low: int, high: int, middle: float, step: f
                 if inverse:
                     size = base_size(book, size, price_of(book, base + index))
                 part += size * powers[place]
-        total += part * np.exp(sign * ((word << 6) - middle) * step)
+        total += part * np.exp(sign * (base + (word << 6) - middle) * step)
     return total
 
 
@@ -233,7 +233,7 @@ def fill_bands(book: Book) -> None:
         low = max(0, np.int64(np.ceil(middle - reach))) if side == BID else best
         high = best if side == BID else min(last, np.int64(np.floor(middle + reach)))
         bands[WEIGHTED_AT + side] = (
-            _weighted(book, side, low, high, middle, step) if best >= 0 else 0.0
+            _weighted(book, side, low, high, mid * unit, step) if best >= 0 else 0.0
         )
     low_price = price_of(book, max(book.whole[KNOWN_LOW], meta[BASE]))
     high_price = price_of(book, min(book.whole[KNOWN_HIGH], meta[BASE] + last))

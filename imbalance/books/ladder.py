@@ -37,13 +37,21 @@ class Ladder(NamedTuple):
     far_size: Any
 
 
+@inline
+def _base(centre: int, width: int) -> int:
+    """First tick of a window around a price, on a whole word: so sums over words do not depend,
+    to the last bit, on where the window happens to lie.
+    """
+    return (centre - width // 2) // 64 * 64
+
+
 def new_ladder(centre: int, far_room: int = 1 << 12) -> Ladder:
     """An empty ladder whose window is centred on a price of that many ticks."""
     width = _NARROWEST
     while width < WINDOW_SHARE * centre and width < _WIDEST:
         width *= 2
     meta = np.zeros(8, np.int64)
-    meta[BASE] = centre - width // 2
+    meta[BASE] = _base(centre, width)
     meta[WIDTH] = width
     meta[BEST_BID] = meta[BEST_ASK] = -1
     return Ladder(
@@ -229,7 +237,7 @@ def recentre(ladder: Ladder, centre: int) -> None:
     bid_ticks, bid_sizes = levels_of(ladder, BID)
     ask_ticks, ask_sizes = levels_of(ladder, ASK)
     clear(ladder)
-    ladder.meta[BASE] = centre - ladder.meta[WIDTH] // 2
+    ladder.meta[BASE] = _base(centre, ladder.meta[WIDTH])
     put_levels(ladder, BID, bid_ticks, bid_sizes)
     put_levels(ladder, ASK, ask_ticks, ask_sizes)
     ladder.meta[MISPLACED] = 0
@@ -256,7 +264,7 @@ def settle(ladder: Ladder) -> None:
         centre = ask_ticks[0]
     else:
         return
-    if centre - meta[WIDTH] // 2 != meta[BASE]:
+    if _base(centre, meta[WIDTH]) != meta[BASE]:
         recentre(ladder, centre)
     meta[MISPLACED] = 0
 
