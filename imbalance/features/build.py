@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 FEATURE_OUTPUTS = tuple(table.name for table in TABLES)
 """Tables which `build_bars` writes."""
 
-_STRETCH = 4 * 3600 * 1_000_000_000
-"""Nanoseconds worked on at once: 144,000 bars of 100 ms are some 120 MB as Arrow columns. A
+_STRETCH = 2 * 3600 * 1_000_000_000
+"""Nanoseconds worked on at once: 72,000 bars of 100 ms are some 60 MB as Arrow columns. A
 multiple of the largest bar and of the half-hour."""
 
 _TRADE_COLUMNS = ("instrument", "kind", "event_time", "available_at", "side", "price", "size_base")
