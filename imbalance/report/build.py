@@ -60,7 +60,8 @@ def write_report(
         generation (which has no `raw` layer; those sections then say so).
     out : the HTML file; its directory must exist. Replaced in one step.
     title : heading of the page.
-    generation : name of the generation the session reads, if it does.
+    generation : the generation that the page names: the one the session reads, or, with a
+        session of a store, the one that was current.
     progress : told which section is being made.
 
     Raises

@@ -6,7 +6,7 @@ No sentence claims more than its row: significance is q, and going before is not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from imbalance.report import words
 from imbalance.report.queries import SIGNIFICANCE, Choice, Source
@@ -107,32 +107,40 @@ def granger_sentences(rows: Sequence[Granger]) -> list[str]:
         named = f": {', '.join(both[:6])}{' and others' if len(both) > 6 else ''}" if both else ""
         sentences.append(
             f"At {size} bars, past order flow helps to forecast the return in "
-            f"{words.small(len(flow))} of {words.plural(len(tested), 'instrument')}, past returns "
-            f"help to forecast order flow in {words.small(len(price))}, both (a feedback loop) in "
-            f"{words.small(len(both))}{named} (Granger, robust to heteroskedasticity, "
-            f"q ≤ {SIGNIFICANCE:g})."
+            f"{_of(flow)} of {words.plural(len(tested), 'instrument')}, past returns help to "
+            f"forecast order flow in {_of(price)}, both (a feedback loop) in {_of(both)}{named} "
+            f"(Granger, robust to heteroskedasticity, q ≤ {SIGNIFICANCE:g})."
         )
     return sentences
 
 
 def cumulative_sentences(rows: Sequence[Cumulative]) -> list[str]:
-    """What a flow shock has done to the price by the last horizon, where it did most."""
-    moved = [
-        row for row in rows
-        if row.measure_y == "return_bps" and row.interval_low is not None
-        and row.interval_high is not None and row.interval_low * row.interval_high > 0
-    ]
+    """What a flow shock has done to the price by the last horizon, where that is surest."""
+    moved = [row for row in rows if row.measure_y == "return_bps" and _sureness(row) > 0]
     if not moved:
         return []
-    row = max(moved, key=lambda r: abs(r.estimate))
+    row = max(moved, key=_sureness)
     sentence = (
         f"An order flow shock of one standard deviation has moved the mid price of {row.model} by "
         f"{words.number(row.estimate)} bps "
         f"({words.interval(row.interval_low, row.interval_high, figures=True)}) "
-        f"{words.bars(row.horizon, row.bar_size)} later, the most of "
-        f"{words.plural(len(moved), 'fit')} in which the band leaves out zero."
+        f"{words.bars(row.horizon, row.bar_size)} later, the surest of "
+        f"{words.plural(len(moved), 'fit')} whose band leaves out zero."
     )
     return [sentence]
+
+
+def _of(found: Collection[str]) -> str:
+    return words.small(len(found)) if found else "none"
+
+
+def _sureness(row: Cumulative) -> float:
+    """Nearer end of the band by the estimate, so that bar sizes compare; 0 when it holds zero."""
+    if row.interval_low is None or row.interval_high is None:
+        return 0.0
+    if row.interval_low * row.interval_high <= 0:
+        return 0.0
+    return min(abs(row.interval_low), abs(row.interval_high)) / abs(row.estimate)
 
 
 def _named(instrument: str, measure: str, *, other: str | None = None) -> str:
