@@ -6,8 +6,8 @@ in one matrix product. Moving blocks keep what the residuals remember of each ot
 bands of anything that uses Σ are too narrow under conditional heteroskedasticity.
 
 Sources: Brüggemann, Jentsch and Trenkler 2016 (moving blocks); Politis and Romano 1992 (wrapped
-around); Jentsch and Lunsford 2019 (block length); Kilian 1998 and Pope 1990 (bias); Montiel Olea and Plagborg-Møller
-2019 (joint bands).
+around); Jentsch and Lunsford 2019 (block length); Kilian 1998 and Pope 1990 (bias); Montiel Olea
+and Plagborg-Møller 2019 (joint bands).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from imbalance.studies.impulse_response import (
     generalised,
+    generalised_variance_shares,
     moving_average,
     orthogonal,
     variance_shares,
@@ -161,7 +162,7 @@ def response_bands(
     Returns
     -------
     `orthogonal`, `generalised`, both `…_cumulative`, horizons 0 … horizon; and `variance_share`
-    (of orthogonal shocks), horizons 1 … horizon.
+    (of orthogonal shocks), `generalised_variance_share`, horizons 1 … horizon.
 
     Notes
     -----
@@ -187,6 +188,11 @@ def response_bands(
     found["variance_share"] = _band(
         variance_shares(orthogonal(phi, sigma))[:-1],
         variance_shares(orthogonal(stacked, drawn.sigma))[:, :-1],
+        significance,
+    )
+    found["generalised_variance_share"] = _band(
+        generalised_variance_shares(phi, sigma)[:-1],
+        generalised_variance_shares(stacked, drawn.sigma)[:, :-1],
         significance,
     )
     return found

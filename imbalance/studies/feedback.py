@@ -204,7 +204,7 @@ class _Writer:
         template["seed"] = family.seed
         for name, band in bands.items():
             # Shares are of forecasts 1, 2, … bars ahead; responses start in the bar itself.
-            offset = 1 if name == "variance_share" else 0
+            offset = 1 if name.endswith("variance_share") else 0
             yield from self._band_rows(template | {"estimator": name}, band, offset)
 
     def _band_rows(self, template: Row, band: Band, offset: int) -> Iterator[Row]:
@@ -257,7 +257,7 @@ def _robust_errors(model: VectorAutoregression) -> Any:
 
 def _bootstrap_settings(family: FeedbackFamily, drawn: Replications) -> dict[str, Any]:
     return {
-        "bands": "residual moving-block bootstrap (wrapped) on a fixed design, Pope bias correction",
+        "bands": "moving-block bootstrap of residuals, fixed design, wrapped; Pope bias correction",
         "block_length": drawn.block_length,
         "replications": family.replications,
         "level": 1.0 - family.significance,

@@ -184,7 +184,7 @@ IMPULSE_RESPONSE = Table(
     columns=(
         *_identity("impulse_response",
                    ("orthogonal", "generalised", "orthogonal_cumulative", "generalised_cumulative",
-                    "variance_share"),
+                    "variance_share", "generalised_variance_share"),
                    "the impulse", "the response"),
         _MODEL,
         *_place("the row is a refusal"),

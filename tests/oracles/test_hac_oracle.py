@@ -1,0 +1,68 @@
+"""H1: HAC and HC standard errors against the R package sandwich (tolerance 1e-9, relative)."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from imbalance.studies.covariance import (
+    andrews_bandwidth,
+    hac_covariance,
+    hc_covariance,
+    newey_west_bandwidth,
+)
+
+NO_INTERCEPT = np.array([0.0, 1.0, 1.0])
+
+
+@pytest.fixture(scope="module")
+def investment(shared):
+    with (shared / "oracles/hac/investment.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if "NA" not in row.values()]
+    x = np.array([[1.0, float(row["RealGNP"]), float(row["RealInt"])] for row in rows])
+    y = np.array([float(row["RealInv"]) for row in rows])
+    expected = json.loads((shared / "oracles/hac/investment_expected.json").read_text())
+    beta = np.linalg.lstsq(x, y, rcond=None)[0]
+    np.testing.assert_allclose(beta, expected["coef"], rtol=1e-10)
+    return x, y - x @ beta, expected
+
+
+def errors(covariance):
+    return np.sqrt(np.diag(covariance))
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("NW_lag4_noprewhite_noadj", {"bandwidth": 4}),
+        ("NW_lag4_noprewhite_adj", {"bandwidth": 4, "small_sample": True}),
+        ("NW_auto_prewhite", {"prewhiten": True}),
+    ],
+)
+def test_newey_west(investment, name, settings):
+    x, u, expected = investment
+    np.testing.assert_allclose(errors(hac_covariance(x, u, **settings)), expected[name], rtol=1e-9)
+
+
+def test_automatic_bandwidth_of_newey_and_west(investment):
+    x, u, expected = investment
+    wanted = expected["NW_auto_bw"]
+    bandwidth = newey_west_bandwidth(x * u[:, None], NO_INTERCEPT)
+    assert bandwidth == pytest.approx(wanted["bwNeweyWest"], rel=1e-9)
+    np.testing.assert_allclose(errors(hac_covariance(x, u)), wanted["se"], rtol=1e-9)
+
+
+def test_quadratic_spectral_kernel_with_the_bandwidth_of_andrews(investment):
+    x, u, expected = investment
+    wanted = expected["Andrews_QS"]
+    bandwidth = andrews_bandwidth(x * u[:, None], NO_INTERCEPT)
+    assert bandwidth == pytest.approx(wanted["bw"], rel=1e-9)
+    covariance = hac_covariance(x, u, kernel="quadratic_spectral", small_sample=True)
+    np.testing.assert_allclose(errors(covariance), wanted["se"], rtol=1e-9)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("HC0", "hc0"), ("HC3", "hc3")])
+def test_heteroskedasticity_only(investment, name, kind):
+    x, u, expected = investment
+    np.testing.assert_allclose(errors(hc_covariance(x, u, kind)), expected[name], rtol=1e-9)

@@ -1,0 +1,89 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from imbalance.studies.alignment import align
+
+
+def test_poisoned_invalid_and_infinite_bars_are_missing(make_bars):
+    values = np.arange(10.0)
+    values[7] = np.inf
+    bars = make_bars({"binance:A": {"m": values}}, poisoned={"binance:A": [2, 3]})
+    panel = align(bars, "1s", ["m"], 1)
+    found = panel.series("binance:A", "m")
+    assert np.flatnonzero(np.isnan(found)).tolist() == [2, 3, 7]
+    assert panel.exists["binance:A"].all()
+
+
+def test_a_null_flag_does_not_vouch_for_the_bar(make_bars):
+    bars = make_bars({"binance:A": {"m": np.arange(4.0)}})
+    bars = bars.set_column(
+        bars.column_names.index("poisoned"), "poisoned", pa.array([False, None, False, False])
+    )
+    bars = bars.set_column(
+        bars.column_names.index("valid"), "valid", pa.array([True, True, None, True])
+    )
+    found = align(bars, "1s", ["m"], 1).series("binance:A", "m")
+    assert np.isnan(found).tolist() == [False, True, True, False]
+
+
+def test_instruments_meet_by_bar_start(make_bars):
+    second = 1_000_000_000
+    early = make_bars({"binance:A": {"m": np.arange(5.0)}}, start=0)
+    late = make_bars({"binance:B": {"m": np.arange(5.0)}}, start=2 * second)
+    panel = align(pa.concat_tables([late, early]), "1s", ["m"], 1)
+    assert panel.instruments == ("binance:A", "binance:B")
+    np.testing.assert_array_equal(
+        panel.series("binance:B", "m"), [np.nan, np.nan, 0.0, 1.0, 2.0, 3.0, 4.0]
+    )
+    assert panel.exists["binance:A"].tolist() == [True] * 5 + [False] * 2
+    assert (panel.window_from, panel.window_to) == (0, 7 * second)
+    assert panel.available_at == 7 * second + 1_000
+
+
+def test_short_gaps_keep_their_length_and_long_ones_stay_out_of_reach(make_bars):
+    second = 1_000_000_000
+    parts = [
+        make_bars({"binance:A": {"m": np.ones(3)}}, start=0),
+        make_bars({"binance:A": {"m": np.ones(3)}}, start=5 * second),
+        make_bars({"binance:A": {"m": np.ones(3)}}, start=40_000_000 * second),
+    ]
+    panel = align(pa.concat_tables(parts), "1s", ["m"], 300)
+    present = np.flatnonzero(np.isfinite(panel.series("binance:A", "m")))
+    assert present[:6].tolist() == [0, 1, 2, 5, 6, 7]
+    assert present[6] - present[5] == 301
+    assert panel.slots < 1_000
+
+
+def test_regimes_are_terciles_of_the_bar_before(make_bars):
+    depth = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    panel = align(
+        make_bars({"binance:A": {"depth_touch_mean": depth}}), "1s", ["depth_touch_mean"], 1
+    )
+    low, middle, high = (
+        np.flatnonzero(panel.regime("binance:A", f"depth_{level}")).tolist()
+        for level in ("low", "middle", "high")
+    )
+    # Terciles 2.67 and 4.33; bar t is placed by bar t − 1, so that the first is nowhere.
+    assert (low, middle, high) == ([1, 2], [3, 4], [5])
+    assert panel.regime("binance:A", "messages_low") is None
+
+
+def test_absolute_of_a_measure(make_bars):
+    panel = align(make_bars({"binance:A": {"m": np.array([-1.0, 2.0])}}), "1s", ["m"], 1)
+    assert panel.series("binance:A", "absolute(m)").tolist() == [1.0, 2.0]
+    assert panel.series("binance:A", "absolute(other)") is None
+
+
+def test_empty_bars_and_doubled_bars(make_bars):
+    bars = make_bars({"binance:A": {"m": np.ones(3)}})
+    assert align(bars.slice(0, 0), "1s", ["m"], 1) is None
+    with pytest.raises(ValueError, match="binance:A has two bars"):
+        align(pa.concat_tables([bars, bars]), "1s", ["m"], 1)
+
+
+def test_dictionary_encoded_instruments_in_chunks(make_bars):
+    bars = make_bars({"binance:A": {"m": np.ones(3)}, "binance:B": {"m": np.zeros(3)}})
+    encoded = bars.set_column(0, "instrument", bars.column("instrument").dictionary_encode())
+    panel = align(encoded, "1s", ["m"], 1)
+    assert panel.series("binance:B", "m").tolist() == [0.0, 0.0, 0.0]
