@@ -90,9 +90,16 @@ types: $(STAMP)  ## mypy over imbalance, assets and pipelines
 contracts: $(STAMP)  ## who may import whom
 	@$(VENV)/bin/lint-imports --no-logo
 
+# The peer has an environment of its own: what it needs is none of this project's business.
 .PHONY: benchmark
-benchmark: $(STAMP)  ## the main job against named peers, ratios printed
+benchmark: .venv-benchmark/.setup $(STAMP)  ## the main job against a named peer, ratios printed
 	@$(PYTHON) -m benchmarks $(ARGS)
+
+.venv-benchmark/.setup: benchmarks/requirements.lock | $(STAMP)
+	@$(PYTHON) -m venv --clear .venv-benchmark
+	@echo "setup: installing .venv-benchmark"
+	@.venv-benchmark/bin/python $(PIP_INSTALL) --require-hashes --only-binary :all: -r $<
+	@touch $@
 
 .PHONY: ui
 ui: $(STAMP)  ## Dagster in the browser, on this machine only

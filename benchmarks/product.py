@@ -1,0 +1,256 @@
+"""One measured process of the product: from a capture to bars, in memory or with all tables.
+
+Only what the commands run themselves is called, and timed from outside. Each job first does the
+whole work on a short capture, so that everything is compiled and imported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from benchmarks.measure import Cost, Stopwatch, peak_bytes, report
+from imbalance.books.build import materialise_book
+from imbalance.books.rebuild import BookBuilder, Rules
+from imbalance.books.state import Messages
+from imbalance.books.tables import BARS_100MS
+from imbalance.captures.batches import Batches
+from imbalance.captures.build import materialise_raw
+from imbalance.captures.decode import Chunk, Decoder
+from imbalance.captures.framing import Block, CaptureReader
+from imbalance.captures.register import days_of, register
+from imbalance.captures.tables import QUOTES, TRADES
+from imbalance.features.build import bars_in_memory
+from imbalance.features.tasks import features_task
+from imbalance.store.files import PartitionWriter
+from imbalance.store.store import Store
+
+VENUE, SYMBOL = "binance-futures", "BTCUSDT"
+INSTRUMENT = f"{VENUE}:{SYMBOL}"
+
+Facts = dict[str, Any]
+
+
+class _TimedDecoder(Decoder):
+    """The decoder, with its own work timed apart from the inflating thread's."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, VENUE, "ns", [SYMBOL], SYMBOL)
+        self.watch = Stopwatch(time.thread_time)
+
+    def _chunk(self, block: Block) -> Chunk:
+        with self.watch:
+            return super()._chunk(block)
+
+
+class _Tables:
+    """Keeps all rows of all tables."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, list[pa.Table]] = {}
+
+    def take(self, table: str, rows: pa.Table) -> None:
+        self._rows.setdefault(table, []).append(rows)
+
+    def table(self, name: str) -> pa.Table:
+        return pa.concat_tables(self._rows[name])
+
+    def count(self, name: str) -> int:
+        return sum(len(rows) for rows in self._rows.get(name, []))
+
+
+def messages_of(chunk: Chunk) -> Messages:
+    """The book messages of a chunk of one instrument, as the rebuild takes them."""
+    times, snapshot, ids, *levels = chunk.books
+    return Messages(snapshot, ids, times.event, times.available, *levels)
+
+
+def new_builder(tables: _Tables) -> BookBuilder:
+    return BookBuilder(INSTRUMENT, Rules(futures=True), tables.take)
+
+
+def decompress(path: Path) -> dict[str, Cost]:
+    """Inflate only, in this thread."""
+    with (watch := Stopwatch()):
+        for _ in CaptureReader(path, threaded=False):
+            pass
+    return {"decompress": watch.cost}
+
+
+def to_book_bars(path: Path) -> tuple[dict[str, Cost], Facts]:
+    """Capture to `book.bars_100ms`, states and health in memory."""
+    tables = _Tables()
+    rebuild = Stopwatch(time.thread_time)
+    last = 0
+    with (whole := Stopwatch()):
+        decoder = _TimedDecoder(path)
+        builder = new_builder(tables)
+        for chunk in decoder:
+            with rebuild:
+                messages = messages_of(chunk)
+                builder.feed(messages)
+                builder.take_proofs()
+                last = max(last, int(messages.event.max(initial=0)))
+        with rebuild:
+            builder.finish(last)
+    counts = tables.table(BARS_100MS.name).column("level_updates")
+    return {
+        "to_bars": whole.cost, "decode": decoder.watch.cost, "rebuild_with_decode": rebuild.cost,
+    }, {
+        "bars": tables.count(BARS_100MS.name),
+        "states": tables.count("book.book_states"),
+        "level_updates_in_bars": pa.compute.sum(counts).as_py(),
+        "lines": decoder.account.lines_read,
+        "lines_not_decoded": decoder.account.lines_read - decoder.account.decoded.total(),
+    }  # fmt: skip
+
+
+def to_features(path: Path) -> tuple[dict[str, Cost], Facts]:
+    """Capture to all feature tables (100 ms to 5 min) in memory."""
+    tables = _Tables()
+    features = Stopwatch()
+    last = 0
+    with (whole := Stopwatch()):
+        decoder = _TimedDecoder(path)
+        builder = new_builder(tables)
+        batches = Batches("0" * 16, decoder.instruments, {})
+        for chunk in decoder:
+            for name, (_, rows) in batches.tables(chunk).items():
+                if name in {TRADES.name, QUOTES.name}:
+                    tables.take(name, rows)
+            messages = messages_of(chunk)
+            builder.feed(messages)
+            builder.take_proofs()
+            last = max(last, int(messages.event.max(initial=0)))
+        builder.finish(last)
+        with features:
+            schema = BARS_100MS.arrow_schema()
+            book = tables.table(BARS_100MS.name).select(schema.names).cast(schema)
+            made = bars_in_memory(book, tables.table(TRADES.name), tables.table(QUOTES.name))
+    return {"to_features": whole.cost, "features": features.cost}, {
+        "feature_rows": {name: len(rows) for name, rows in made.items()}
+    }
+
+
+def rebuild_alone(path: Path) -> tuple[dict[str, Cost], Facts]:
+    """Decoded messages in memory to bars, a state per event and health."""
+    decoder = Decoder(path, VENUE, "ns", [SYMBOL], SYMBOL)
+    messages = [messages_of(chunk) for chunk in decoder]
+    last = max(int(part.event.max(initial=0)) for part in messages)
+    with (watch := Stopwatch()):
+        tables = _Tables()
+        builder = new_builder(tables)
+        for part in messages:
+            builder.feed(part)
+            builder.take_proofs()
+        closing = builder.finish(last)
+    assert closing is not None, "the book is not valid at the end"
+    return {"rebuild": watch.cost}, {
+        "closing_best": [float(closing.bid_prices[0]), float(closing.ask_prices[0])]
+    }
+
+
+def in_memory(path: Path, short: Path) -> None:
+    """All that happens in memory; the peak is that of a process which has made the bars."""
+    to_book_bars(short)
+    costs, facts = to_book_bars(path)
+    facts["peak_bytes"] = peak_bytes()
+    costs |= decompress(path)
+    more, found = rebuild_alone(path)
+    costs |= more
+    facts |= found
+    report(costs, **facts)
+
+
+def in_memory_features(path: Path, short: Path) -> None:
+    to_features(short)
+    costs, facts = to_features(path)
+    report(costs, **facts, peak_bytes=peak_bytes())
+
+
+class _TimedWriter:
+    """Times what the writer of partition files does, while it is in use."""
+
+    def __init__(self) -> None:
+        self.watch = Stopwatch(time.thread_time)
+        write, finish = PartitionWriter.write, PartitionWriter.finish
+
+        def timed_write(writer: PartitionWriter, rows: pa.Table | pa.RecordBatch) -> None:
+            with self.watch:
+                write(writer, rows)
+
+        def timed_finish(writer: PartitionWriter) -> Any:
+            with self.watch:
+                return finish(writer)
+
+        PartitionWriter.write = timed_write  # type: ignore[method-assign]
+        PartitionWriter.finish = timed_finish  # type: ignore[method-assign]
+        self._restore = write, finish
+
+    def stop(self) -> Cost:
+        PartitionWriter.write, PartitionWriter.finish = self._restore  # type: ignore[method-assign]
+        return self.watch.cost
+
+
+def to_tables(path: Path, home: Path) -> tuple[dict[str, Cost], Facts]:
+    """Capture to all raw, book and feature tables of a new home, hashed, on the disk, committed."""
+    names = ("register", "raw_layer", "book_layer", "feature_layer")
+    watches = {name: Stopwatch() for name in names}
+    writer = _TimedWriter()
+    rows: dict[str, int] = {}
+    with (whole := Stopwatch()):
+        store = Store.open(home, create=True)
+        with watches["register"]:
+            register(store, [path])
+        (capture,) = store.ledger.captures()
+        for day in days_of(capture):
+            with watches["raw_layer"]:
+                raw = materialise_raw(store, VENUE, [day])
+            assert not raw.failed, raw.failed
+            with watches["book_layer"]:
+                book = materialise_book(store, VENUE, day)
+            with watches["feature_layer"]:
+                features = features_task(VENUE, day).materialise(store)
+            for result in (*raw.partitions.values(), book, features):
+                rows |= result.rows
+    costs = {"to_tables": whole.cost, "write": writer.stop()}
+    costs |= {name: watch.cost for name, watch in watches.items()}
+    written = sum(file.stat().st_size for file in home.rglob("*.parquet"))
+    return costs, {
+        "rows": rows,
+        "written_bytes": written,
+        "quotes_compared": book.metadata["compared"],
+        "quotes_mismatched": book.metadata["mismatched"],
+    }
+
+
+def with_tables(path: Path, short: Path) -> None:
+    directory = Path(tempfile.mkdtemp(dir=path.parent))
+    try:
+        to_tables(short, directory / "short")
+        costs, facts = to_tables(path, directory / "long")
+        report(costs, **facts, peak_bytes=peak_bytes())
+    finally:
+        shutil.rmtree(directory)
+
+
+JOBS = {"memory": in_memory, "features": in_memory_features, "tables": with_tables}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("job", choices=JOBS)
+    parser.add_argument("capture", type=Path)
+    parser.add_argument("short", type=Path)
+    given = parser.parse_args()
+    JOBS[given.job](given.capture, given.short)
+
+
+if __name__ == "__main__":
+    main()
