@@ -284,6 +284,8 @@ def _release(
 def _link(home: Home, name: str, generation: Path, base: Base | None) -> None:
     """The partition file in the generation: the same file under a second name where possible."""
     source, target = home.file(name), generation / name
+    if target.is_file():
+        return  # partitions with the same rows (none, often) share a file
     if not source.is_file() and base is not None:
         source = base.path / name
     target.parent.mkdir(parents=True, exist_ok=True)
