@@ -90,15 +90,17 @@ def feed_back(
 def _fit(system: System, family: FeedbackFamily) -> tuple[VectorAutoregression, dict[str, Any]]:
     """The system at the order which the criterion chooses.
 
-    The largest order tried leaves at least twice as many rows as an equation has coefficients.
+    The largest order tried leaves at least three times as many rows as an equation has coefficients
+    and the system variables: a bootstrap replication has some 63 % of the rows, and must still
+    determine the coefficients and a covariance of full rank.
     """
     k = system.data.shape[1]
     largest = 0
     for lag in range(1, family.maximum_lag + 1):
-        if len(target_rows(system.data, lag)) >= max(family.minimum_bars, 2 * (k * lag + 1)):
+        if len(target_rows(system.data, lag)) >= max(family.minimum_bars, 3 * (k * lag + 1 + k)):
             largest = lag
     if largest == 0:
-        raise TooFewBarsError("not twice as many rows as coefficients even at lag 1")
+        raise TooFewBarsError("not three rows per coefficient and variable even at lag 1")
     selection = select_lag(system.data, largest)
     chosen = {name: selection.chosen(name) for name in ("bic", "aic", "hq", "fpe")}
     criteria = {"criterion": family.criterion, "maximum_lag": largest, "chosen": chosen}
