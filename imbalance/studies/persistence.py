@@ -86,7 +86,8 @@ def has_unit_root(series: Vector, found: Memory) -> bool:
 
     Series whose autoregressive coefficients sum to less than 0.95 are not tested. The others are
     refused when the augmented Dickey–Fuller statistic (with constant) stays above its critical
-    value.
+    value. Where gaps leave no bars to test with, the answer is no: such a series is left to the
+    bound on independent pairs.
 
     Notes
     -----
@@ -99,14 +100,14 @@ def has_unit_root(series: Vector, found: Memory) -> bool:
     change = np.diff(series)
     reach = lags + 1
     if len(series) <= reach:
-        return True
+        return False
     columns = [change[reach - 1 :], series[reach - 1 : -1]]
     columns += [change[reach - 1 - i : len(change) - i] for i in range(1, lags + 1)]
     stacked = np.column_stack(columns)
     stacked = stacked[np.isfinite(stacked).all(axis=1)]
     n, k = stacked.shape
     if n <= k + 1:
-        return True
+        return False
     design = np.column_stack([np.ones(n), stacked[:, 1:]])
     fit, *_ = np.linalg.lstsq(design, stacked[:, 0], rcond=None)
     residual = stacked[:, 0] - design @ fit

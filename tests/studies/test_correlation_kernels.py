@@ -65,4 +65,7 @@ def test_shared_volatility_widens_the_error():
         found.append(pearson(x, y))
     r, _, test_variance = np.array(found).T
     assert r.std() > 2.0 / np.sqrt(1_000)
-    assert np.median(np.abs(r) / np.sqrt(test_variance)) == pytest.approx(0.6745, abs=0.1)
+    called = np.abs(r) > 1.96 * np.sqrt(test_variance)
+    # 0.05 plus three binomial standard errors of 300 samples.
+    assert called.mean() <= 0.088
+    assert (np.abs(r) > 1.96 / np.sqrt(1_000)).mean() > 0.3

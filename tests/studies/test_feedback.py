@@ -1,0 +1,173 @@
+import json
+
+import numpy as np
+import pytest
+
+from imbalance.studies.build import build_feedback
+from imbalance.studies.families import FeedbackFamily
+from imbalance.studies.tables import GRANGER_CAUSALITY, IMPULSE_RESPONSE, VECTOR_AUTOREGRESSION
+
+SPOT, PERPETUAL, ETHER = "binance:BTCUSDT", "binance-futures:BTCUSDT", "binance:ETHUSDT"
+FLOW, RETURN = "order_flow_imbalance", "return_bps"
+TABLES = {t.name: t for t in (VECTOR_AUTOREGRESSION, IMPULSE_RESPONSE, GRANGER_CAUSALITY)}
+# Flow follows itself and the last return; return follows flow: a loop. Order: flow, return.
+A = np.array([[[0.3, 0.2], [0.5, -0.1]]])
+FACTOR = np.array([[1.0, 0.0], [0.6, 0.8]])
+
+
+def family(**changes):
+    return FeedbackFamily(**({"bar_sizes": ("1s",), "replications": 99, "horizon": 5,
+                              "maximum_lag": 4, "systems": ("own",)} | changes))
+
+
+def study(bars, *families):
+    tables = build_feedback({"1s": bars}, families, scope="day", partition="2024-08-08")
+    assert list(tables) == list(TABLES)
+    found = []
+    for name, table in tables.items():
+        assert table.schema.equals(TABLES[name].arrow_schema())
+        rows = table.to_pylist()
+        keys = [tuple(row[part] for part in TABLES[name].key) for row in rows]
+        assert len(set(keys)) == len(keys)
+        for column in TABLES[name].columns:
+            if column.allowed:
+                values = {row[column.name] for row in rows} - {None}
+                assert values <= set(column.allowed), column.name
+        found.append(rows)
+    return found
+
+
+def loop(make_vector_series, seed, length=3_000):
+    values = make_vector_series(np.random.default_rng(seed), A, FACTOR, length)
+    return {FLOW: values[:, 0], RETURN: values[:, 1]}
+
+
+def test_planted_loop_is_found_in_both_directions(make_bars, make_vector_series):
+    fitted, responses, causality = study(make_bars({SPOT: loop(make_vector_series, 0)}), family())
+    coefficients = {(r["measure_x"], r["measure_y"]): r for r in fitted
+                    if r["estimator"] == "coefficient"}
+    for (x, y), true in (((FLOW, RETURN), 0.5), ((RETURN, FLOW), 0.2), ((FLOW, FLOW), 0.3)):
+        row = coefficients[x, y]
+        assert abs(row["estimate"] - true) < 4 * row["standard_error"]
+    (order,) = [r for r in fitted if r["estimator"] == "lag_order"]
+    assert order["estimate"] == 1.0
+    assert json.loads(order["parameters"])["order"] == [f"{SPOT}:{FLOW}", f"{SPOT}:{RETURN}"]
+    tests = [r for r in causality if r["kind"] == "predictive"]
+    assert {r["estimator"] for r in tests} == {"f", "wald_hc", "wald_hac"}
+    assert len(tests) == 6
+    assert all(r["q_value"] < 1e-6 for r in tests)
+    now = [r for r in causality if r["kind"] == "contemporaneous"]
+    assert {r["estimator"] for r in now} == {"instantaneous", "instantaneous_hc"}
+    first = {(r["measure_x"], r["measure_y"], r["horizon"]): r for r in responses
+             if r["estimator"] == "orthogonal"}
+    impact = first[FLOW, RETURN, 0]
+    assert abs(impact["estimate"] - 0.6) < 4 * impact["standard_error"]
+    assert impact["interval_low"] < impact["estimate"] < impact["interval_high"]
+    assert impact["kind"] == "contemporaneous"
+    # Ordered after flow, a return shock cannot move flow within the bar.
+    assert first[RETURN, FLOW, 0]["estimate"] == 0.0
+    assert impact["seed"] == 20240808
+
+
+def test_no_causality_where_none_is_planted(make_bars):
+    generator = np.random.default_rng(1)
+    bars = make_bars({SPOT: {FLOW: generator.standard_normal(2_000),
+                             RETURN: generator.standard_normal(2_000)}})
+    _, _, causality = study(bars, family())
+    assert min(r["q_value"] for r in causality) > 0.05
+
+
+def test_systems_across_instruments(make_bars, make_vector_series):
+    lead = loop(make_vector_series, 2)
+    follow = {name: np.concatenate([[0.0], 0.7 * values[:-1]]) for name, values in lead.items()}
+    generator = np.random.default_rng(3)
+    follow = {name: values + generator.standard_normal(3_000) for name, values in follow.items()}
+    bars = make_bars({PERPETUAL: lead, SPOT: follow})
+    fitted, _, causality = study(bars, family(systems=("across",)))
+    (model,) = {r["model"] for r in fitted}
+    assert model == f"across:{PERPETUAL},{SPOT}"
+    order = json.loads(fitted[0]["parameters"])["order"]
+    assert order == [f"{PERPETUAL}:{FLOW}", f"{SPOT}:{FLOW}",
+                     f"{PERPETUAL}:{RETURN}", f"{SPOT}:{RETURN}"]
+    q = {(r["instrument_x"], r["measure_x"], r["instrument_y"], r["measure_y"]): r["q_value"]
+         for r in causality if r["estimator"] == "wald_hac"}
+    assert q[PERPETUAL, RETURN, SPOT, RETURN] < 1e-6
+    assert q[SPOT, RETURN, PERPETUAL, RETURN] > 0.05
+
+
+def test_gaps_break_segments_and_are_counted(make_bars, make_vector_series):
+    bars = make_bars({SPOT: loop(make_vector_series, 4)}, poisoned={SPOT: [1_000, 2_000, 2_001]})
+    fitted, _, _ = study(bars, family(maximum_lag=1))
+    # Order 1: the first bar, the three poisoned ones and the two after them explain nothing.
+    assert {(r["n"], r["n_left_out"]) for r in fitted} == {(2_994, 6)}
+    assert fitted[0]["coverage"] == pytest.approx(2_994 / 3_000)
+
+
+def refusals(tables):
+    return [{(row["model"], row["instrument_y"], row["reason"]) for row in rows}
+            for rows in tables]
+
+
+def test_instruments_that_cannot_be_studied_are_named(make_bars, make_vector_series):
+    good = loop(make_vector_series, 5, 600)
+    generator = np.random.default_rng(6)
+    flat = {FLOW: good[FLOW], RETURN: np.zeros(600)}
+    walk = {FLOW: generator.standard_normal(600).cumsum(), RETURN: good[RETURN]}
+    tables = study(make_bars({"A": flat, "B": walk, "C": good}), family(systems=("own", "across")))
+    for found in refusals(tables):
+        assert ("A", "A", "constant_series") in found
+        assert ("B", "B", "unit_root") in found
+        assert ("across:", "*", "no_pair") in found
+        assert ("C", SPOT, None) not in found
+    assert any(row["model"] == "C" and row["estimate"] is not None for row in tables[1])
+
+
+def test_collinear_and_short_systems_are_refused(make_bars, make_vector_series):
+    good = loop(make_vector_series, 7, 600)
+    twin = {FLOW: good[FLOW], RETURN: 3.0 * good[FLOW]}
+    (fitted, responses, causality) = study(make_bars({"A": twin}), family())
+    assert [r["reason"] for r in (*fitted, *responses, *causality)] == ["collinear"] * 3
+    short = {name: values[:22] for name, values in good.items()}
+    short[FLOW][10:12] = np.nan
+    tables = study(make_bars({"A": short}), family())
+    assert [[r["reason"] for r in rows] for rows in tables] == [["too_few_bars"]] * 3
+
+
+def test_explosive_systems_keep_the_fit_and_refuse_the_rest(make_bars):
+    generator = np.random.default_rng(8)
+    # Alternating and growing: no unit root in the autoregressive sum, but a root below −1.
+    values = np.zeros((200, 2))
+    for t in range(1, 200):
+        values[t] = -1.02 * values[t - 1] + generator.standard_normal(2)
+    fitted, responses, causality = study(
+        make_bars({"A": {FLOW: values[:, 0], RETURN: values[:, 1]}}), family())
+    assert max(r["estimate"] for r in fitted if r["estimator"] == "root_modulus") > 1.0
+    assert [r["reason"] for r in (*responses, *causality)] == ["explosive"] * 2
+
+
+def test_instruments_without_common_bars_and_beyond_the_limit(make_bars, make_vector_series):
+    a, b, c = (loop(make_vector_series, seed, 400) for seed in (9, 10, 11))
+    b = {name: np.where(np.arange(400) < 390, np.nan, values) for name, values in b.items()}
+    b = {name: np.concatenate([values, loop(make_vector_series, 12, 100)[name]])
+         for name, values in b.items()}
+    tables = study(make_bars({"A": a, "B": b, "C": c}), family(systems=("across",)))
+    for found in refusals(tables):
+        assert ("across:A,C", "B", "no_common_bars") in found
+    tables = study(make_bars({"A": a, "C": c, "D": loop(make_vector_series, 13, 400)}),
+                   family(systems=("across",), largest_system=4))
+    for found in refusals(tables):
+        assert ("across:A,C", "D", "too_many_variables") in found
+
+
+def test_no_bars():
+    tables = build_feedback({}, [family()], scope="day", partition="2024-08-08")
+    for table in tables.values():
+        (row,) = table.to_pylist()
+        assert (row["reason"], row["n"], row["coverage"]) == ("no_bars", 0, None)
+
+
+def test_two_runs_give_the_same_tables(make_bars, make_vector_series):
+    bars = make_bars({SPOT: loop(make_vector_series, 14, 500)})
+    first, second = (build_feedback({"1s": bars}, [family()], scope="day", partition="2024-08-08")
+                     for _ in range(2))
+    assert all(first[name].equals(second[name]) for name in TABLES)
