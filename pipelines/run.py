@@ -97,9 +97,10 @@ class Run:
 
     def _range(self, job: str, partitions: Sequence[str]) -> None:
         """One run for all; when it fails, one for each, which tells the good from the bad."""
-        whole = f"{partitions[0]} … {partitions[-1]}"
+        several = len(partitions) > 1
+        whole = f"{partitions[0]} … {partitions[-1]}" if several else partitions[0]
         failures = self._execute(job, whole, range_tags(partitions[0], partitions[-1]))
-        if failures and len(partitions) > 1:
+        if failures and several:
             failures = []
             for partition in partitions:
                 failures += self._execute(job, partition, range_tags(partition, partition))
@@ -185,9 +186,11 @@ def _message(event: dg.DagsterEvent) -> str:
 
 def _user_error(error: BaseException | None) -> UserError | None:
     """The refusal that a step raised, below what Dagster wraps around it."""
-    while error is not None:
+    seen: set[int] = set()  # Dagster's chains of exceptions can be circles
+    while error is not None and id(error) not in seen:
         if isinstance(error, UserError):
             return error
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
     return None
 

@@ -50,7 +50,7 @@ def command(
         captures = (application.home_path / DIRECTORY,)
     summary = run.run(application, captures)
     if not application.json:
-        click.echo(run.told(summary))
+        run.tell(summary)
     if not any(summary["bars"].values()):
         raise UserError(
             "the run has made no bars", where=summary["log"],

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from imbalance.store.store import Store
 
 
+SHOWN_FILES = 5
 PARTITION_WORDS = (
     ("built", "built"), ("unchanged", "current already"), ("left", "not made"),
 )
@@ -64,11 +65,7 @@ def command(
     if application.json:
         output.write_json(summary)
     else:
-        click.echo(told(summary))
-        if "error" in summary:
-            refusal = UserError(summary["error"], where=summary["where"],
-                                allowed=summary["allowed"], fix=summary["fix"])
-            click.echo(f"\nerror: {refusal}", err=True)
+        tell(summary)
     return int(summary["exit_code"])
 
 
@@ -93,6 +90,7 @@ def run(
     before = store.ledger.last_sequence()
     with ProgressBar("run") as progress:
         found = _register(store, captures, progress)
+        _check_usable(store, found["refused_files"])
         _check_venue(store, venue)
         arguments = [
             option for name, value in (("--from", first), ("--to", last), ("--venue", venue))
@@ -106,23 +104,46 @@ def run(
     return summary
 
 
-def _register(store: Store, captures: Sequence[Path], progress: ProgressBar) -> dict[str, int]:
+def _register(store: Store, captures: Sequence[Path], progress: ProgressBar) -> dict[str, Any]:
+    """Register; returns how many files are new, known or ignored, and which are refused and why."""
     from imbalance.captures.register import register
 
     registrations = register(store, captures, progress) if captures else []
-    new = sum(1 for registration in registrations if registration.status == "new")
-    return {"given": len(registrations), "new": new, "known": len(registrations) - new}
+    statuses = [registration.status for registration in registrations]
+    return {
+        "new": statuses.count("new"),
+        "known": statuses.count("known") + statuses.count("same_bytes"),
+        "ignored_files": statuses.count("ignored"),
+        "refused_files": [
+            {"path": r.path, "reason": r.reason} for r in registrations if r.status == "refused"
+        ],
+    }
+
+
+def _check_usable(store: Store, refused: Sequence[dict[str, str]]) -> None:
+    """Refuse to go on where there is nothing to go on with."""
+    if any(capture.first_day for capture in store.ledger.captures()):
+        return
+    if refused:
+        files = "\n  ".join(f"{file['path']}: {file['reason']}" for file in refused[:SHOWN_FILES])
+        more = f"\n  and {len(refused) - SHOWN_FILES} more" if len(refused) > SHOWN_FILES else ""
+        raise UserError(
+            f"none of the files can be used; they are noted and left as they are:\n  {files}{more}",
+            where="CAPTURES",
+            allowed="lines `<receive time> <websocket JSON>` of Binance, plain or gzip",
+            fix='imbalance sql "from raw.quarantine" has them with their reasons',
+            exit_code=EXIT_QUARANTINE,
+        )
+    raise UserError(
+        "no captures are registered in this home", where=str(store.home.root),
+        fix="imbalance run CAPTURES…",
+    )
 
 
 def _check_venue(store: Store, venue: str | None) -> None:
     from imbalance.errors import nearest
 
     venues = sorted({c.venue for c in store.ledger.captures() if c.first_day})
-    if not venues:
-        raise UserError(
-            "no captures are registered in this home", where=str(store.home.root),
-            fix="imbalance run CAPTURES…",
-        )
     if venue and venue not in venues:
         close = nearest(venue, venues)
         raise UserError(
@@ -140,6 +161,15 @@ def _day(text: str | None, option: str) -> str | None:
         raise UserError(
             f"{text!r} is no day", where=option, allowed="a day as YYYY-MM-DD, such as 2024-08-08"
         ) from None
+
+
+def tell(summary: dict[str, Any]) -> None:
+    """Print the summary, and the gate's refusal when there is one."""
+    click.echo(told(summary))
+    if "error" in summary:
+        refusal = UserError(summary["error"], where=summary["where"],
+                            allowed=summary["allowed"], fix=summary["fix"])
+        click.echo(f"\nerror: {refusal}", err=True)
 
 
 def _captures(captures: dict[str, Any]) -> str:
@@ -180,6 +210,10 @@ def told(summary: dict[str, Any]) -> str:
             [[f["step"], f["partition"], f["message"]] for f in summary["failures"]], width=120,
         )
         text += f"\n\nall of it: {summary['log']}"
+    if captures["refused_files"]:
+        text += "\n\nrefused, noted and left as they are:\n" + output.table(
+            ["file", "why"], [[f["path"], f["reason"]] for f in captures["refused_files"]],
+        )
     if captures["new_quarantined"]:
         text += (
             f"\n\n{output.count(captures['new_quarantined'], 'line')} newly quarantined: "

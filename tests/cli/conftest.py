@@ -1,0 +1,47 @@
+"""A small home filled once by the command line itself, for all tests of the commands."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from tests.cli.process import imbalance
+
+SETTINGS = '[studies]\nbar_sizes = ["1s"]\nreplications = 99\nmaximum_lag = 3\nhorizon = 5\n'
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A home, what it was made from, and what the run that made it said."""
+
+    home: Path
+    captures: Path
+    config: Path
+    summary: dict
+
+
+@pytest.fixture(scope="session")
+def small_captures(tmp_path_factory) -> Path:
+    """90 s of the simulated market across midnight."""
+    import datetime
+
+    from imbalance.simulate.market import simulate_market
+    from imbalance.simulate.scenario import Scenario
+
+    directory = tmp_path_factory.mktemp("captures") / "market"
+    start = datetime.datetime(2025, 3, 4, 23, 59, tzinfo=datetime.UTC)
+    simulate_market(directory, replace(Scenario.default(), start=start, duration_seconds=90))
+    return directory
+
+
+@pytest.fixture(scope="session")
+def filled(small_captures, tmp_path_factory) -> Filled:
+    """The home after one `imbalance run`."""
+    directory = tmp_path_factory.mktemp("filled")
+    config = directory / "settings.toml"
+    config.write_text(SETTINGS)
+    home = directory / "home"
+    done = imbalance("--json", "run", small_captures, home=home, config=config)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return Filled(home, small_captures, config, json.loads(done.stdout))

@@ -1,0 +1,162 @@
+"""Bad input: a message that says what, where, what is allowed and what to do; no traceback."""
+
+import gzip
+import json
+import os
+
+import pytest
+
+from imbalance.cli.main import run
+
+
+def refused(capsys, *arguments, code=2):
+    assert run([str(a) for a in arguments]) == code
+    said = capsys.readouterr()
+    assert "Traceback" not in said.err + said.out
+    assert said.err.startswith("error: ")
+    return said.err
+
+
+def test_unknown_command_names_the_nearest(capsys):
+    assert "did you mean 'status'?" in refused(capsys, "statsu")
+
+
+def test_unknown_option_names_the_nearest(capsys):
+    said = refused(capsys, "run", "--form", "2024-01-01")
+    assert "did you mean '--from'?" in said
+    assert "allowed: " in said
+
+
+def test_wrong_value_of_an_option(capsys):
+    assert "'xml' is not one of" in refused(capsys, "sql", "select 1", "--format", "xml")
+
+
+def test_missing_argument(capsys):
+    assert "to do:   imbalance sql --help" in refused(capsys, "sql")
+
+
+def test_no_home(capsys, tmp_path):
+    said = refused(capsys, "--home", tmp_path / "none", "status")
+    assert "there is no home" in said
+    assert "to do: " in said
+
+
+def test_errors_are_json_when_asked(capsys, tmp_path):
+    assert run(["--json", "--home", str(tmp_path / "none"), "status"]) == 2
+    document = json.loads(capsys.readouterr().out)
+    assert set(document) == {"error", "where", "allowed", "fix", "exit_code"}
+    assert document["exit_code"] == 2
+
+
+@pytest.mark.parametrize("day", ["2024-13-01", "yesterday", "20240808x"])
+def test_wrong_day(capsys, tmp_path, day):
+    said = refused(capsys, "--home", tmp_path / "h", "run", "--from", day)
+    assert "--from" in said
+    assert "YYYY-MM-DD" in said
+
+
+def test_days_the_wrong_way_round(capsys, tmp_path):
+    said = refused(capsys, "--home", tmp_path / "h", "run", "--from", "2024-08-09", "--to",
+                   "2024-08-08")
+    assert "is after --to" in said
+
+
+def test_no_such_captures(capsys, tmp_path):
+    said = refused(capsys, "--home", tmp_path / "h", "run", tmp_path / "nowhere")
+    assert "there is no file or directory" in said
+    assert not (tmp_path / "h").exists()
+
+
+def test_a_directory_without_captures(capsys, tmp_path):
+    (tmp_path / "captures").mkdir()
+    (tmp_path / "captures" / "README.md").write_text("nothing here")
+    said = refused(capsys, "--home", tmp_path / "h", "run", tmp_path / "captures")
+    assert "holds no captures" in said
+
+
+def test_an_unknown_format_is_noted_and_nothing_is_lost(capsys, tmp_path):
+    strange = tmp_path / "prices.csv"
+    strange.write_text("time,price\n1,2\n3,4\n" * 50)
+    home = tmp_path / "h"
+    code = run(["--json", "--home", str(home), "run", str(strange)])
+    said = capsys.readouterr()
+    assert code == 5
+    assert "Traceback" not in said.out + said.err
+    assert "prices.csv" in said.out
+    assert strange.read_text().startswith("time,price")
+
+
+def test_a_damaged_gzip_is_noted_whole(capsys, tmp_path):
+    data = bytearray(gzip.compress(b"1723161245000000000 {}\n" * 1000))
+    data[-6] ^= 0xFF
+    damaged = tmp_path / "btcusdt_20240808.gz"
+    damaged.write_bytes(bytes(data))
+    assert run(["--json", "--home", str(tmp_path / "h"), "run", str(damaged)]) == 5
+    assert "btcusdt_20240808.gz" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_an_unreadable_file(capsys, tmp_path):
+    locked = tmp_path / "locked.gz"
+    locked.write_bytes(gzip.compress(b"x"))
+    locked.chmod(0)
+    assert "cannot be read" in refused(capsys, "--home", tmp_path / "h", "run", locked)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "hint"),
+    [
+        ("[studies]\nreplicatons = 99\n", 2, "did you mean 'replications'?"),
+        ("[studies]\nreplications = 5\n", 2, "a whole number from 99"),
+        ("[study]\n", 1, "did you mean 'studies'?"),
+        ('first_day = "soon"\n', 1, "YYYY-MM-DD"),
+    ],
+)
+def test_a_malformed_configuration_names_file_and_line(capsys, tmp_path, text, line, hint):
+    path = tmp_path / "settings.toml"
+    path.write_text(text)
+    capture = tmp_path / "c.gz"
+    capture.write_bytes(gzip.compress(b""))
+    said = refused(capsys, "--config", path, "--home", tmp_path / "h", "run", capture)
+    assert f"{path}:{line}" in said
+    assert hint in said
+
+
+def test_a_configuration_that_is_not_there(capsys, tmp_path):
+    said = refused(capsys, "--config", tmp_path / "no.toml", "--home", tmp_path / "h", "doctor")
+    assert "cannot be read" in said
+
+
+def test_run_without_captures_in_an_empty_home(capsys, tmp_path):
+    from imbalance.store.home import Home
+
+    Home.open(tmp_path / "h", create=True)
+    said = refused(capsys, "--home", tmp_path / "h", "run")
+    assert "no captures are registered" in said
+
+
+def test_only_the_library_installed(capsys, tmp_path, monkeypatch, small_captures):
+    import imbalance
+
+    monkeypatch.setattr(imbalance, "__file__", str(tmp_path / "site" / "imbalance" / "__init__.py"))
+    said = refused(capsys, "--home", tmp_path / "h", "run", small_captures)
+    assert "needs the application" in said
+
+
+def test_ui_refuses_the_network(capsys, tmp_path):
+    said = refused(capsys, "--home", tmp_path / "h", "ui", "--host", "0.0.0.0")  # noqa: S104
+    assert "asks nobody for a password" in said
+    assert "--i-have-a-proxy" in said
+
+
+def test_an_error_of_ours_goes_to_a_file(capsys, tmp_path, monkeypatch):
+    import imbalance.cli.tables as module
+
+    monkeypatch.setattr(module.catalog, "tables", lambda: 1 / 0)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    said = refused(capsys, "--home", tmp_path / "h", "tables", code=1)
+    assert "unexpected: ZeroDivisionError" in said
+    logs = list(tmp_path.glob("imbalance-*.log"))
+    assert len(logs) == 1
+    assert "Traceback" in logs[0].read_text()
