@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from imbalance.captures.clocks import NO_TIME, SOURCES
 from imbalance.captures.decode import Account, BadLine, Chunk, Decoder, Times
-from imbalance.captures.probe import Probe
+from imbalance.captures.probe import Sniff
+from imbalance.store.ledger import CaptureFile
 
 
 class Batches:
@@ -125,27 +126,29 @@ class Batches:
             name: pa.array(np.ascontiguousarray(values[:, k]), from_pandas=True)
             for k, name in enumerate(names)
         }
-        due = np.where(np.isnan(values[:, 4]), NO_TIME, values[:, 4] * 1e6).astype(np.int64)
+        due = np.where(np.isnan(values[:, 4]), NO_TIME, values[:, 4]).astype(np.int64)
+        due[due != NO_TIME] *= 1_000_000  # in whole numbers: a double has no room for them
         return times.event, pa.table({**head, **columns, "next_funding_time": _time(due), **tail})
 
 
 def account_row(
-    path: str, found: Probe, decoder: Decoder, span: tuple[int | None, int | None]
+    capture: CaptureFile, found: Sniff, decoder: Decoder, span: tuple[int | None, int | None]
 ) -> dict[str, Any]:
     """The row of `raw.captures` of a capture that has been decoded to its end."""
     account: Account = decoder.account
+    shortcoming = decoder.shortcoming
     return {
-        "capture_id": found.capture_id,
-        "sha256": found.sha256,
-        "path": path,
-        "size_bytes": found.size_bytes,
+        "capture_id": capture.capture_id,
+        "sha256": capture.sha256,
+        "path": capture.path,
+        "size_bytes": capture.size,
         "text_bytes": account.text_bytes,
         "format": found.format,
         "compression": found.compression,
         "venue": found.venue,
         "receive_time_unit": found.unit,
-        "state": found.state,
-        "reason": found.reason,
+        "state": "truncated" if shortcoming else "whole",
+        "reason": shortcoming,
         "lines_read": account.lines_read,
         "lines_decoded": account.decoded.total(),
         "lines_ignored": account.ignored.total(),

@@ -1,14 +1,16 @@
 """The raw layer of a venue and day: decode its captures, merge what they share, write partitions.
 
 Within an instrument every event is written once, however many captures hold it. Captures that
-follow each other are streamed; where two hold the same stretch, their events are merged on
-kind and id by DuckDB, out of memory if need be, keeping the earliest receipt.
+follow each other are streamed; where two turn out to hold the same stretch, the day is begun again
+and their events are merged on kind and id by DuckDB, out of memory if need be, keeping the
+earliest receipt.
 """
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +19,10 @@ import pyarrow as pa
 
 from imbalance.captures.batches import Batches, account_row, bad_row
 from imbalance.captures.decode import BadLine, Decoder
-from imbalance.captures.merge import Spool, Unrepeated
-from imbalance.captures.probe import Probe, probe
-from imbalance.captures.register import DAY_NS, VERSION, days_of
+from imbalance.captures.framing import ChecksumError
+from imbalance.captures.merge import Interleaved, Spool, Unrepeated
+from imbalance.captures.probe import Sniff, sniff
+from imbalance.captures.register import DAY_NS, VERSION, days_of, received_span
 from imbalance.captures.venues.binance import contract_multiplier
 from imbalance.config import Config
 from imbalance.errors import UserError
@@ -27,9 +30,13 @@ from imbalance.progress import SILENT, Progress
 from imbalance.store.ledger import CaptureFile
 from imbalance.store.store import Store
 from imbalance.store.task import TaskContext, TaskResult, is_current, materialise
+from imbalance.tasks import read_current
 
 RAW_TABLES = ("raw.book_updates", "raw.trades", "raw.quotes", "raw.derivative_ticks")
 CAPTURE_TABLES = ("raw.captures", "raw.quarantine")
+
+_Sniffed = tuple[CaptureFile, Path, Sniff]
+"""A capture, where it is, and what its first lines say."""
 
 
 @dataclass
@@ -139,44 +146,89 @@ def _build_day(
     decoded: dict[str, _Decoded],
     progress: Progress,
 ) -> Mapping[str, Any]:
-    captures = _by_time(store, captures_of(store, venue, day))
-    merge = _overlap([found for _, found in captures])
-    spool = Spool(store, f"raw-{day}-{venue}") if merge else None
-    write = spool.write if spool else Unrepeated(context).write
+    captures = _by_time(store, _reaching(store, captures_of(store, venue, day), day, decoded))
+    merged = False
     try:
-        for capture, found in captures:
-            decoded[capture.capture_id] = _decode(
-                store, capture, found, day, progress, write, set(decoded)
-            )
-        if spool:
+        _write_day(store, captures, day, decoded, progress, Unrepeated(context))
+    except Interleaved:
+        merged = True
+        context.start_over()
+        spool = Spool(store, f"raw-{day}-{venue}")
+        try:
+            _write_day(store, captures, day, decoded, progress, spool)
             spool.merge_into(context)
-    finally:
-        if spool:
+        finally:
             spool.close()
-    return {"captures": [capture.path for capture, _ in captures], "merged": merge}
+    return {"captures": [capture.path for capture, _, _ in captures], "merged": merged}
 
 
-def _by_time(store: Store, captures: list[CaptureFile]) -> list[tuple[CaptureFile, Probe]]:
-    """Captures with what they are, in the order of their first receipt.
+def _write_day(
+    store: Store,
+    captures: Sequence[_Sniffed],
+    day: str,
+    decoded: dict[str, _Decoded],
+    progress: Progress,
+    target: Unrepeated | Spool,
+) -> None:
+    for sniffed in captures:
+        target.next_capture()
+        capture_id = sniffed[0].capture_id
+        seen = capture_id in decoded
+        decoded[capture_id] = _decode(store, sniffed, day, progress, target.write, seen=seen)
 
-    Raises
-    ------
-    UserError
-        If a capture is not what it was when it was registered.
-    """
-    probed = []
+
+def _reaching(
+    store: Store, captures: list[CaptureFile], day: str, decoded: Mapping[str, _Decoded]
+) -> list[CaptureFile]:
+    """Captures without those which have been decoded before and hold no event of the day."""
+    low, high = _bounds(day)
+    found = []
     for capture in captures:
-        path = _path_of(store, capture)
-        found = probe(path)
-        if found.sha256 != capture.sha256:
-            raise UserError(
-                "a capture has changed since it was registered",
-                where=str(path),
-                allowed=f"bytes with SHA-256 {capture.sha256}",
-                fix=f"restore the file; a new version is registered by `imbalance run {path}`",
-            )
-        probed.append((capture, found))
-    return sorted(probed, key=lambda item: (item[1].first_time or 0, item[0].capture_id))
+        known = decoded.get(capture.capture_id)
+        row = known.row if known else _account_held(store, capture)
+        first, last = (row["first_event_time"], row["last_event_time"]) if row else (low, low)
+        if first is not None and first < high and last >= low:
+            found.append(capture)
+    return found
+
+
+def _by_time(store: Store, captures: list[CaptureFile]) -> list[_Sniffed]:
+    """Captures with what they are, in the order of their first receipt."""
+    found = [_sniffed(store, capture) for capture in captures]
+    return sorted(found, key=lambda item: (item[2].first_time or 0, item[0].capture_id))
+
+
+def _sniffed(store: Store, capture: CaptureFile) -> _Sniffed:
+    path = _path_of(store, capture)
+    with _unchanged(capture, path):
+        found = sniff(path)
+        if found.venue != capture.venue:
+            raise _changed(capture, path)
+    return capture, path, found
+
+
+@contextmanager
+def _unchanged(capture: CaptureFile, path: Path) -> Iterator[None]:
+    """Tells the user of a capture that can no longer be read as it was registered."""
+    try:
+        yield
+    except ChecksumError as error:
+        raise _changed(capture, path) from error
+    except OSError as error:
+        raise UserError(
+            f"a capture cannot be read: {error.strerror or error}",
+            where=str(path),
+            fix="check its permissions and its disk, then run again",
+        ) from error
+
+
+def _changed(capture: CaptureFile, path: Path) -> UserError:
+    return UserError(
+        "a capture has changed since it was registered",
+        where=str(path),
+        allowed=f"bytes with SHA-256 {capture.sha256}",
+        fix=f"restore the file; a new version is registered by `imbalance run {path}`",
+    )
 
 
 def _path_of(store: Store, capture: CaptureFile) -> Path:
@@ -199,59 +251,60 @@ def _path_of(store: Store, capture: CaptureFile) -> Path:
     )
 
 
-def _overlap(probes: list[Probe]) -> bool:
-    """Whether two captures may hold the same events; `probes` in the order of first receipt."""
-    until: dict[str, int] = {}
-    for found in probes:
-        for symbol in found.symbols or ("",):
-            if (found.first_time or 0) <= until.get(symbol, -1):
-                return True
-            until[symbol] = max(until.get(symbol, -1), found.last_time or 0)
-    return False
-
-
 def _decode(
     store: Store,
-    capture: CaptureFile,
-    found: Probe,
+    sniffed: _Sniffed,
     day: str,
     progress: Progress,
     write: Callable[[str, pa.Table], None],
-    known: set[str],
+    *,
+    seen: bool,
 ) -> _Decoded:
-    """Decode a capture, writing its events of one day; returns what its account is made of."""
-    path = _path_of(store, capture)
+    """Decode a capture, writing its events of one day; returns what its account is made of.
+
+    `seen` says that its bytes have been counted.
+
+    Raises
+    ------
+    UserError
+        If the capture is not what it was when it was registered; what has been written counts for
+        nothing then.
+    """
+    capture, path, found = sniffed
     only = found.symbols[0] if len(found.symbols) == 1 else None
-    decoder = Decoder(path, found.venue, found.unit, list(found.symbols), only)
-    multipliers = _Multipliers(store.config)
-    batches = Batches(capture.capture_id, decoder.instruments, multipliers)
+    decoder = Decoder(
+        path, found.venue, found.unit, list(found.symbols), only, received_span(capture)
+    )
+    batches = Batches(capture.capture_id, decoder.instruments, _Multipliers(store.config))
     low, high = _bounds(day)
     first, last = None, None
     bad: list[BadLine] = []
     progress.advance(note=f"decoding {path.name}")
-    for chunk in decoder:
-        events = 0
-        for table, (times, rows) in batches.tables(chunk).items():
-            if not len(times):
-                continue
-            earliest, latest = int(times.min()), int(times.max())
-            first = earliest if first is None else min(first, earliest)
-            last = latest if last is None else max(last, latest)
-            if latest < low or earliest >= high:
-                continue
-            if earliest < low or latest >= high:
-                rows = rows.filter(pa.array((times >= low) & (times < high)))
-            write(table, rows)
-            events += len(rows)
-        bad.extend(chunk.bad_lines)
-        # a capture of several days is decoded for each: its bytes are counted once
-        read = 0 if capture.capture_id in known else chunk.text_bytes
-        progress.advance(bytes=read, events=events)
+    with _unchanged(capture, path):
+        for chunk in decoder:
+            events = 0
+            for table, (times, rows) in batches.tables(chunk).items():
+                if not len(times):
+                    continue
+                earliest, latest = int(times.min()), int(times.max())
+                first = earliest if first is None else min(first, earliest)
+                last = latest if last is None else max(last, latest)
+                if latest < low or earliest >= high:
+                    continue
+                if earliest < low or latest >= high:
+                    rows = rows.filter(pa.array((times >= low) & (times < high)))
+                write(table, rows)
+                events += len(rows)
+            bad.extend(chunk.bad_lines)
+            # a capture of several days is decoded for each: its bytes are counted once
+            progress.advance(bytes=0 if seen else chunk.text_bytes, events=events)
+        if decoder.end.sha256 != capture.sha256:
+            raise _changed(capture, path)
     if not decoder.account.balanced:
         raise AssertionError(f"{path}: lines do not add up: {decoder.account}")
-    if capture.capture_id not in known:
+    if not seen:
         progress.advance(files=1)
-    return _Decoded(account_row(capture.path, found, decoder, (first, last)), bad)
+    return _Decoded(account_row(capture, found, decoder, (first, last)), bad)
 
 
 class _Multipliers(dict[str, "float | None"]):
@@ -282,8 +335,8 @@ def _account(
     def build(context: TaskContext) -> None:
         held = decoded
         if held is None:
-            found = probe(_path_of(store, capture))
-            held = _decode(store, capture, found, "1970-01-01", progress, lambda *_: None, set())
+            sniffed = _sniffed(store, capture)
+            held = _decode(store, sniffed, "1970-01-01", progress, lambda *_: None, seen=False)
         context.writer("raw.captures").write(
             pa.Table.from_pylist([held.row], store.table("raw.captures").arrow_schema())
         )
@@ -294,12 +347,22 @@ def _account(
             )
         )
 
-    return materialise(
-        store,
-        outputs=CAPTURE_TABLES,
-        partition=capture.capture_id,
-        inputs=(),
-        version=VERSION,
-        build=build,
-        run=run,
-    )
+    return materialise(store, **_account_task(capture), build=build, run=run)
+
+
+def _account_task(capture: CaptureFile) -> dict[str, Any]:
+    return {
+        "outputs": CAPTURE_TABLES,
+        "partition": capture.capture_id,
+        "inputs": (),
+        "version": VERSION,
+    }
+
+
+def _account_held(store: Store, capture: CaptureFile) -> dict[str, Any] | None:
+    """The span of a capture's events by its account, None when it has none that is current."""
+    if not is_current(store, **_account_task(capture)):
+        return None
+    names = ["first_event_time", "last_event_time"]
+    rows = read_current(store, "raw.captures", capture.capture_id, names)
+    return {name: rows[name].cast(pa.int64()).to_pylist()[0] for name in names}

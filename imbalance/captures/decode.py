@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from imbalance.captures import scanner
 from imbalance.captures.clocks import NO_TIME, Clocks
-from imbalance.captures.framing import Block, CaptureReader, End
+from imbalance.captures.framing import LONGEST_LINE, Block, CaptureReader, End
 from imbalance.captures.venues import binance
 from imbalance.captures.venues.binance import KIND_MARK, KIND_SNAPSHOT, Decoded, Ignored, Rejected
 
@@ -33,6 +33,11 @@ KIND_NAMES = {
 
 UNITS = {"ns": (19, 1), "us": (16, 1_000), "ms": (13, 1_000_000), "s": (10, 1_000_000_000)}
 """Receive time units: digits of a present-day time, and nanoseconds per unit."""
+
+
+_FAR_NS = scanner.FAR_MS * 1_000_000
+_LAST_TIME = 2**63 - 1 - 2 * _FAR_NS
+"""Sums of a time and a clock's error stay within 64 bits below it."""
 
 
 @dataclass
@@ -117,21 +122,30 @@ class Decoder:
     unit : unit of the receive times, a key of `UNITS`.
     symbols : symbols known beforehand; others are added as they come.
     only_symbol : the symbol of messages that carry none (snapshots of spot and USD-M).
+    span : earliest and latest receive time that is believed, ns.
     """
 
     def __init__(
-        self, path: Path, venue: str, unit: str, symbols: list[str], only_symbol: str | None
+        self,
+        path: Path,
+        venue: str,
+        unit: str,
+        symbols: list[str],
+        only_symbol: str | None,
+        span: tuple[int, int] = (0, _LAST_TIME),
     ) -> None:
         self._reader = CaptureReader(path)
         self._market = binance.MARKETS[venue]
         self._venue = venue
         self._digits, self._scale = UNITS[unit]
+        self._earliest, self._latest = -(-span[0] // self._scale), span[1] // self._scale
         self._only_symbol = only_symbol
         self._table = np.zeros((max(16, len(symbols)), scanner.SYMBOL_BYTES), np.uint8)
         self._lengths = np.zeros(len(self._table), np.int64)
         self._clocks = Clocks()
         self._buffers: scanner.Columns | None = None
         self._room = 0
+        self._complete = True
         self.account = Account()
         self.instruments: list[str] = []
         for symbol in symbols:
@@ -141,6 +155,13 @@ class Decoder:
     def end(self) -> End:
         """How the file ended, once all chunks have been taken."""
         return self._reader.end
+
+    @property
+    def shortcoming(self) -> str | None:
+        """Why the file counts as truncated, None when it is whole; once all has been taken."""
+        if self.end.truncated:
+            return self.end.reason
+        return None if self._complete else "the last line has no end"
 
     @property
     def clock_skew(self) -> int | None:
@@ -166,7 +187,7 @@ class Decoder:
         return position
 
     def _chunk(self, block: Block) -> Chunk:
-        data = block.data if not block.too_long else b""
+        data = block.data if block.long_line is None else b""
         size = len(data)
         if self._buffers is None or size > self._room:
             self._room = max(size, 3 << 20)
@@ -180,8 +201,8 @@ class Decoder:
         place = 0
         while place < whole:
             status, place = scanner.scan(
-                text, place, whole, self._market, self._digits, self._scale,
-                self._table, self._lengths, len(self.instruments), out,
+                text, place, whole, self._market, self._digits, self._scale, self._earliest,
+                self._latest, self._table, self._lengths, len(self.instruments), out,
             )  # fmt: skip
             if status == scanner.FULL:
                 raise RuntimeError("scanner buffers are too small for a block")
@@ -235,20 +256,11 @@ class Decoder:
         if counts[scanner.KIND_BLANK]:
             account.ignored["blank_line"] += int(counts[scanner.KIND_BLANK])
         account.lines_read += count
-        if whole < len(data) or block.too_long:
-            rest = data[whole:] if not block.too_long else block.data
-            reason = "line_too_long" if block.too_long else "incomplete_line"
+        if block.long_line is not None or whole < len(data):
             account.lines_read += 1
-            bad.append(
-                self._bad(
-                    account.lines_read,
-                    block.first_offset + whole,
-                    rest,
-                    reason,
-                    f"{len(rest) + block.dropped} bytes without a newline",
-                )
-            )
-        account.text_bytes += len(block.data) + block.dropped
+            bad.append(self._unscanned(block, whole))
+        account.text_bytes += block.text_bytes
+        self._complete = block.ended
         account.quarantined.update(item.reason for item in bad)
         used = (kind != scanner.KIND_OTHER) & (kind != scanner.KIND_BLANK)
         rows = np.flatnonzero(used) if len(extra) < count and not used.all() else slice(None)
@@ -267,7 +279,7 @@ class Decoder:
             marks=_marks(kind, times, extra, position),
             bad_lines=bad,
             compressed_bytes=block.compressed_bytes,
-            text_bytes=len(block.data) + block.dropped,
+            text_bytes=block.text_bytes,
         )
 
     def _slow(self, line: bytes) -> tuple[int, Decoded | Ignored]:
@@ -278,14 +290,37 @@ class Decoder:
             raise Rejected(
                 "receive_time_unit", f"{len(head)} digits where the file has {self._digits}"
             )
+        if not self._earliest <= int(head) <= self._latest:
+            raise Rejected("receive_time_out_of_span", f"{head.decode()} is not of the days about")
+        received = int(head) * self._scale
         found = binance.parse(payload, self._market)
+        if isinstance(found, Decoded):
+            for name, time in (("E", found.exchange), ("T", found.transaction)):
+                if time is not None and abs(time - received // 1_000_000) > scanner.FAR_MS:
+                    seconds = time / 1_000 - received / 1e9
+                    raise Rejected(
+                        "far_from_receipt", f"{name} is {seconds:+.0f} s from the receive time"
+                    )
         alone = self._only_symbol is not None and len(self.instruments) <= 1
         if isinstance(found, Decoded) and found.symbol is None and not alone:
             raise Rejected(
                 "snapshot_without_symbol",
                 "the capture holds several instruments and the snapshot names none",
             )
-        return int(head) * self._scale, found
+        return received, found
+
+    def _unscanned(self, block: Block, whole: int) -> BadLine:
+        """What stands at a block's end and is no line: cut short, or too long."""
+        line, long = self.account.lines_read, block.long_line
+        if long is None:
+            rest = block.data[whole:]
+            detail = f"{len(rest)} bytes without a newline"
+            return self._bad(line, block.first_offset + whole, rest, "incomplete_line", detail)
+        found = self._bad(
+            line, block.first_offset, block.data, "line_too_long",
+            f"{long.size} bytes, more than {LONGEST_LINE}",
+        )  # fmt: skip
+        return replace(found, byte_length=long.size, text_sha256=long.sha256)
 
     @staticmethod
     def _bad(line: int, offset: int, text: bytes, reason: str, detail: str) -> BadLine:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import hashlib
 import queue
 import threading
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from isal import isal_zlib
 
@@ -23,6 +25,9 @@ READ_BYTES = 128 << 10
 
 LONGEST_LINE = 16 << 20
 """A longer line is cut out and quarantined: memory stays bounded whatever a file holds."""
+
+KEPT_OF_LONG_LINE = 1024
+"""Bytes of such a line which are shown."""
 
 GZIP_MAGIC = b"\x1f\x8b"
 
@@ -41,6 +46,15 @@ class End:
 
 
 @dataclass(frozen=True)
+class LongLine:
+    """A line of which only the start was kept: its size and SHA-256 without the newline."""
+
+    size: int
+    sha256: str
+    ended: bool
+
+
+@dataclass(frozen=True)
 class Block:
     """Whole lines (all ending in a newline, but for the last block of a file)."""
 
@@ -49,10 +63,20 @@ class Block:
     """Offset of the first byte in the uncompressed text."""
     compressed_bytes: int
     """Bytes of the file read since the block before."""
-    too_long: bool = False
-    """The block is the start of one line longer than `LONGEST_LINE`; the rest is dropped."""
-    dropped: int = 0
-    """Bytes of that line which were dropped."""
+    long_line: LongLine | None = None
+    """Set where the block is the start of one line longer than `LONGEST_LINE`."""
+
+    @property
+    def text_bytes(self) -> int:
+        """Bytes of text that the block stands for, its newlines included."""
+        if self.long_line is None:
+            return len(self.data)
+        return self.long_line.size + self.long_line.ended
+
+    @property
+    def ended(self) -> bool:
+        """Whether a newline ends the block's last line."""
+        return self.data.endswith(b"\n") if self.long_line is None else self.long_line.ended
 
 
 def compression_of(path: Path) -> str:
@@ -103,12 +127,31 @@ class CaptureReader:
                     data = file.read(READ_BYTES)
                     digest.update(data)
                 truncated, reason = state.finish()
+                if state.cut_at is not None:
+                    yield from _held_back(file, *state.cut_at)
             else:
                 while head:
                     yield head, len(head)
                     head = file.read(BLOCK_BYTES)
                     digest.update(head)
         self._end = End(digest.hexdigest(), truncated, reason)
+
+
+def _held_back(file: Any, start: int, done: int) -> Iterator[tuple[bytes, int]]:
+    """Text of a member cut short, from `done` bytes on: isal keeps back a last symbol which it
+    cannot look beyond, zlib does not, and that symbol may be a newline.
+    """
+    file.seek(start)
+    member = zlib.decompressobj(wbits=31)
+    seen = 0
+    try:
+        while data := member.unconsumed_tail or file.read(READ_BYTES):
+            text = member.decompress(data, BLOCK_BYTES)
+            yield text[max(done - seen, 0) :], 0
+            seen += len(text)
+        yield member.flush()[max(done - seen, 0) :], 0
+    except zlib.error as error:
+        raise ChecksumError(str(error)) from None
 
 
 class _Inflate:
@@ -119,22 +162,35 @@ class _Inflate:
         self._fresh = True
         self._members = 0
         self._garbage = False
+        self._fed = 0
+        self._start = self._done = 0
+
+    @property
+    def cut_at(self) -> tuple[int, int] | None:
+        """Of a last member cut short: where it starts in the file, and the bytes of text had."""
+        return None if self._fresh or self._garbage else (self._start, self._done)
 
     def feed(self, data: bytes) -> Iterator[bytes]:
+        self._fed += len(data)
         while data and not self._garbage:
             if self._fresh and self._members:
                 data = data.lstrip(b"\0")
                 if not data:
                     return
-                if data[:1] != GZIP_MAGIC[:1]:
+                if not GZIP_MAGIC.startswith(data[:2]):
                     self._garbage = True
                     return
+            if self._fresh:
+                self._start, self._done = self._fed - len(data), 0
             self._fresh = False
             try:
-                text = self._member.decompress(data, BLOCK_BYTES)
-                yield text
-                while not self._member.eof and self._member.unconsumed_tail:
-                    yield self._member.decompress(self._member.unconsumed_tail, BLOCK_BYTES)
+                while True:
+                    text = self._member.decompress(data, BLOCK_BYTES)
+                    self._done += len(text)
+                    yield text
+                    data = self._member.unconsumed_tail
+                    if self._member.eof or not data:
+                        break
             except isal_zlib.error as error:
                 raise ChecksumError(str(error)) from None
             if not self._member.eof:
@@ -202,24 +258,25 @@ def _lines(pieces: Iterator[tuple[bytes, int]]) -> Iterator[Block]:
     """Cut pieces at newlines; a line beyond `LONGEST_LINE` becomes a block of its own."""
     carried = b""
     offset = compressed = 0
-    skipped: Block | None = None
+    long: _LongLine | None = None
     for text, read in pieces:
         compressed += read
-        if skipped is not None:
-            cut = text.find(b"\n") + 1
-            drop = cut or len(text)
-            skipped = Block(skipped.data, skipped.first_offset, 0, True, skipped.dropped + drop)
-            if not cut:
+        if long is not None:
+            cut = text.find(b"\n")
+            long.add(text if cut < 0 else text[:cut])
+            if cut < 0:
                 continue
-            offset += len(skipped.data) + skipped.dropped
-            yield skipped
-            skipped = None
-            text = text[cut:]
+            block = long.block(offset, compressed, ended=True)
+            yield block
+            offset += block.text_bytes
+            compressed = 0
+            long = None
+            text = text[cut + 1 :]
         cut = text.rfind(b"\n") + 1
         if not cut:
             carried += text
             if len(carried) > LONGEST_LINE:
-                skipped = Block(carried[:1024], offset, 0, True, len(carried) - 1024)
+                long = _LongLine(carried)
                 carried = b""
             continue
         data = carried + text[:cut]
@@ -227,7 +284,24 @@ def _lines(pieces: Iterator[tuple[bytes, int]]) -> Iterator[Block]:
         yield Block(data, offset, compressed)
         compressed = 0
         offset += len(data)
-    if skipped is not None:
-        yield skipped
+    if long is not None:
+        yield long.block(offset, compressed, ended=False)
     elif carried:
         yield Block(carried, offset, compressed)
+
+
+class _LongLine:
+    """A line while it is dropped: what is kept of it."""
+
+    def __init__(self, start: bytes) -> None:
+        self._kept = start[:KEPT_OF_LONG_LINE]
+        self._size = len(start)
+        self._digest = hashlib.sha256(start)
+
+    def add(self, text: bytes) -> None:
+        self._size += len(text)
+        self._digest.update(text)
+
+    def block(self, offset: int, compressed: int, *, ended: bool) -> Block:
+        line = LongLine(self._size, self._digest.hexdigest(), ended)
+        return Block(self._kept, offset, compressed, line)

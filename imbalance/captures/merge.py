@@ -26,25 +26,46 @@ _ID = {
 _WITH_KIND = ("raw.book_updates", "raw.trades")
 
 
+class Interleaved(Exception):
+    """A capture brings events which belong among those of another that have been written."""
+
+
 class Unrepeated:
-    """Writes events to a task's outputs, each id once: the first receipt stays."""
+    """Writes events to a task's outputs, each id once: the first receipt stays.
+
+    Captures follow each other when the ids of the next one begin after those of the last one,
+    whatever their clocks say.
+    """
 
     def __init__(self, context: TaskContext) -> None:
         self._context = context
         self._last: dict[tuple[str, str, str], int] = {}
+        self._before: dict[tuple[str, str, str], int] = {}
         self._seen: dict[tuple[str, str, str], list[Any]] = {}
 
+    def next_capture(self) -> None:
+        """What is written from here on is from another capture."""
+        self._before = self._last.copy()
+        self._seen.clear()
+
     def write(self, table: str, rows: pa.Table) -> None:
-        """Write rows but for those whose id has been written."""
+        """Write rows but for those whose id has been written.
+
+        Raises
+        ------
+        Interleaved
+            If a row belongs before the end of a capture written earlier.
+        """
         ids = rows[_ID[table]].cast(pa.int64()).to_numpy()
         keep = np.ones(len(ids), bool)
         for instrument, kind, mine in _groups(table, rows):
-            keep[mine] = self._new(table, instrument, kind, ids[mine])
+            keep[mine] = self._new((table, instrument, kind), ids[mine])
         self._context.writer(table).write(rows if keep.all() else rows.filter(pa.array(keep)))
 
-    def _new(self, table: str, instrument: str, kind: str, ids: Any) -> Any:
-        key = (table, instrument, kind)
+    def _new(self, key: tuple[str, str, str], ids: Any) -> Any:
         last = self._last.get(key, -1)
+        if len(ids) and ids.min() <= self._before.get(key, -1):
+            raise Interleaved(key)
         seen = self._seen.setdefault(key, [])
         if len(ids) and ids[0] > last and (np.diff(ids) > 0).all():
             new = np.ones(len(ids), bool)
@@ -84,6 +105,9 @@ class Spool:
         self._directory = store.home.staging_dir / f"{name}-{uuid.uuid4().hex}"
         self._directory.mkdir(parents=True)
         self._writers: dict[str, Any] = {}
+
+    def next_capture(self) -> None:
+        """What is written from here on is from another capture: nothing to do."""
 
     def write(self, table: str, rows: pa.Table) -> None:
         """Put rows aside."""

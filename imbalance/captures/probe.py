@@ -1,17 +1,20 @@
 """What a file is, told by its content: format, venue, units, symbols, span, soundness.
 
-Reads the whole file once (its checksums must be known before anything of it is used) and decodes
-nothing but a few lines. Nothing is registered or written here.
+`probe` reads the whole file once (its checksums must be known before anything of it is used) and
+decodes nothing but the first lines; `sniff` reads no more than those. Nothing is registered or
+written here.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from imbalance.captures.decode import UNITS
-from imbalance.captures.framing import CaptureReader, ChecksumError, compression_of
+from imbalance.captures.framing import Block, CaptureReader, ChecksumError, compression_of
 from imbalance.captures.venues import binance
 
 FORMAT = "binance-lines"
@@ -23,37 +26,66 @@ IGNORED_NAMES = re.compile(
 )
 """Files in a directory which are no captures: licences, readme files, a recorder's own logs."""
 
+_SNIFFED_BYTES = 1 << 20
 _SNIFFED_LINES = 2_000
+_TIMED_LINES = 50
+_DAY_NS = 86_400_000_000_000
 _LINE = re.compile(rb"^(\d{10,19}) (\{.*\})\s*$")
-_STREAM = re.compile(rb'^\{"stream": ?"([^"@\\]+)@')
-_SYMBOL = re.compile(rb'"(?:s|symbol)": ?"([^"\\]{1,100})"')
+
+
+@dataclass(frozen=True)
+class Sniff:
+    """What the first lines of a file say.
+
+    `format` and `venue` are empty where they are not known; then `reason` says why. `symbols` are
+    those of the first lines; others may follow. `first_time` is a receive time in ns.
+    """
+
+    compression: str
+    format: str = ""
+    venue: str = ""
+    unit: str = ""
+    symbols: tuple[str, ...] = ()
+    reason: str | None = None
+    first_time: int | None = None
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What was found out about a file.
+    """What was found out about a whole file.
 
-    `format` and `venue` are empty where they are not known; then `reason` says why and nothing of
-    the file can be used (`state` is `refused`). Times are receive times in ns.
+    `state` is `refused` where nothing of the file can be used, and `reason` says why. Times are
+    receive times in ns.
     """
 
+    sniff: Sniff
     sha256: str
     size_bytes: int
     text_bytes: int
-    compression: str
-    format: str
-    venue: str
-    unit: str
-    symbols: tuple[str, ...]
     state: str
     reason: str | None
-    first_time: int | None
     last_time: int | None
 
     @property
     def capture_id(self) -> str:
         """First 16 hex digits of the SHA-256 of the bytes."""
         return self.sha256[:16]
+
+
+def sniff(path: Path) -> Sniff:
+    """What the first lines of a file say.
+
+    Raises
+    ------
+    OSError, ChecksumError
+        If they cannot be read.
+    """
+    head = b""
+    for block in CaptureReader(path, threaded=False):
+        head += block.data
+        if len(head) >= _SNIFFED_BYTES:
+            break
+    return _sniff(head, compression_of(path))
 
 
 def probe(path: Path) -> Probe:
@@ -67,82 +99,97 @@ def probe(path: Path) -> Probe:
     reader = CaptureReader(path)
     compression = compression_of(path)
     text_bytes = 0
-    first_block, last_block = b"", b""
+    head = b""
+    tail: list[bytes] = []
+    ended = True
     state, reason = "whole", None
     try:
         for block in reader:
-            first_block = first_block or block.data
-            last_block = block.data
-            text_bytes += len(block.data) + block.dropped
+            if len(head) < _SNIFFED_BYTES:
+                head += block.data
+            text_bytes += block.text_bytes
+            ended = block.ended
+            tail = _last_lines(block) or tail
         sha256 = reader.end.sha256
         if reader.end.truncated:
             state, reason = "truncated", reader.end.reason
-        elif not last_block.endswith(b"\n") and text_bytes:
+        elif not ended:
             state, reason = "truncated", "the last line has no end"
     except ChecksumError as error:
         sha256 = _sha256(path)
         state, reason = "refused", f"gzip checksum or structure is wrong: {error}"
-    size = path.stat().st_size
-    format_, venue, unit, symbols, why = _sniff(first_block)
-    if state != "refused" and not format_:
-        state, reason = "refused", why
-    return Probe(
-        sha256, size, text_bytes, compression, format_, venue, unit, symbols, state, reason,
-        _time(first_block.split(b"\n")[:50], unit), _time(last_block.split(b"\n")[:-51:-1], unit),
-    )  # fmt: skip
+    found = _sniff(head, compression)
+    if state != "refused" and not found.format:
+        state, reason = "refused", found.reason
+    times = _times(tail, found.unit)
+    last_time = max(times, default=found.first_time)
+    return Probe(found, sha256, path.stat().st_size, text_bytes, state, reason, last_time)
 
 
 def _sha256(path: Path) -> str:
-    import hashlib
-
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sniff(block: bytes) -> tuple[str, str, str, tuple[str, ...], str]:
+def _last_lines(block: Block) -> list[bytes]:
+    """The last lines of a block which have a receive time."""
+    found: list[bytes] = []
+    end = len(block.data)
+    while end > 0 and len(found) < _TIMED_LINES:
+        start = block.data.rfind(b"\n", 0, end - 1) + 1
+        if _LINE.match(block.data[start:end]):
+            found.append(block.data[start:end])
+        end = start
+    return found
+
+
+def _sniff(head: bytes, compression: str) -> Sniff:
     """Format, venue, unit and symbols by the first lines, or why they are not known."""
+    if not head:
+        return Sniff(compression, reason="the file is empty")
     units: dict[str, int] = {}
     markets: dict[int, int] = {}
     symbols: dict[str, None] = {}
-    for line in block.split(b"\n", _SNIFFED_LINES)[:_SNIFFED_LINES]:
+    # the same lines, however much of the file is at hand
+    lines = head[:_SNIFFED_BYTES].split(b"\n", _SNIFFED_LINES)[:_SNIFFED_LINES]
+    for line in lines:
         match = _LINE.match(line)
-        if match is None:
+        unit = _unit(match[1]) if match else None
+        if match is None or unit is None:
             continue
-        digits = len(match[1])
-        unit = next((name for name, (wanted, _) in UNITS.items() if wanted == digits), None)
-        if unit is None:
-            continue
-        market = binance.payload_market(match[2])
-        symbol = _SYMBOL.search(match[2])
+        market, symbol = binance.sniff(match[2])
         if market is not None:
             units[unit] = units.get(unit, 0) + 1
             markets[market] = markets.get(market, 0) + 1
-        if symbol and _STREAM.match(match[2]):
-            text = symbol[1].decode("utf-8", "replace")
-            if text.isprintable() and len(text.encode()) <= 100:
-                symbols[text] = None
-    if not block:
-        return "", "", "", (), "the file is empty"
+        if symbol is not None:
+            symbols[symbol] = None
     if not markets:
-        return (
-            "",
-            "",
-            "",
-            (),
-            (
-                "unknown format: none of the first lines is `<receive time> <websocket JSON>` of a "
-                "known venue"
-            ),
+        return Sniff(
+            compression,
+            reason="unknown format: none of the first lines is `<receive time> <websocket JSON>` "
+            "of a known venue",
         )
     # a mark price or a trade fits several markets; what speaks for one decides
     market = max(markets, key=lambda key: markets[key])
     unit = max(units, key=lambda key: units[key])
-    return FORMAT, binance.VENUES[market], unit, tuple(symbols), ""
+    first_time = min(_times(lines, unit), default=None)
+    return Sniff(
+        compression, FORMAT, binance.VENUES[market], unit, tuple(symbols), None, first_time
+    )
 
 
-def _time(lines: list[bytes], unit: str) -> int | None:
+def _unit(digits: bytes) -> str | None:
+    return next((name for name, (wanted, _) in UNITS.items() if wanted == len(digits)), None)
+
+
+def _times(lines: Iterable[bytes], unit: str) -> list[int]:
+    """Receive times of the first of some lines, without those that are days off the others."""
+    times: list[int] = []
     for line in lines:
         match = _LINE.match(line)
         if match and unit and len(match[1]) == UNITS[unit][0]:
-            return int(match[1]) * UNITS[unit][1]
-    return None
+            times.append(int(match[1]) * UNITS[unit][1])
+        if len(times) == _TIMED_LINES:
+            break
+    middle = sorted(times)[len(times) // 2] if times else 0
+    return [time for time in times if abs(time - middle) < _DAY_NS]

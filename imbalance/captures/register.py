@@ -14,18 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imbalance.captures.probe import IGNORED_NAMES, Probe, probe
+from imbalance.captures.scanner import FAR_MS
 from imbalance.errors import UserError
 from imbalance.progress import SILENT, Progress
 from imbalance.store.ledger import CaptureFile
 from imbalance.store.store import Store
-from imbalance.store.task import TaskContext, materialise
+from imbalance.store.task import TaskContext, materialise, remove
 
 DAY_NS = 86_400_000_000_000
 
-MARGIN_NS = 60_000_000_000
-"""Clocks differ: a capture is looked into for a day when it comes within a minute of it."""
+MARGIN_NS = FAR_MS * 1_000_000
+"""Clocks differ: a capture is looked into for a day when it comes this near to it, which is as far
+as an event may be from its receipt. So the days of a capture hold all of its events.
+"""
 
-VERSION = "capture-1"
+VERSION = "capture-2"
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,15 @@ def register(
                 fix="imbalance run --help",
             )
         found.extend(results)
+    _forget_replaced(store)
     return found
+
+
+def _forget_replaced(store: Store) -> None:
+    """Take the accounts of captures that a longer version of the same file has replaced away."""
+    used = {capture.capture_id for capture in store.ledger.captures()}
+    for capture_id in store.ledger.partitions("raw.captures").keys() - used:
+        remove(store, tables=("raw.captures", "raw.quarantine"), partition=capture_id)
 
 
 def days_of(capture: CaptureFile) -> list[str]:
@@ -82,6 +93,14 @@ def days_of(capture: CaptureFile) -> list[str]:
     return [
         (first + datetime.timedelta(days=k)).isoformat() for k in range((last - first).days + 1)
     ]
+
+
+def received_span(capture: CaptureFile) -> tuple[int, int]:
+    """Receive times of lines whose events fall into the capture's days for certain, ns."""
+    days = days_of(capture)
+    epoch = datetime.date(1970, 1, 1)
+    first, last = (datetime.date.fromisoformat(day) - epoch for day in (days[0], days[-1]))
+    return first.days * DAY_NS + MARGIN_NS, (last.days + 1) * DAY_NS - MARGIN_NS
 
 
 def day_of(time_ns: int) -> str:
@@ -125,8 +144,9 @@ def _register_file(store: Store, path: Path, progress: Progress) -> Registration
         ) from None
     progress.advance(bytes=found.size_bytes)
     first = last = None
-    if found.state != "refused" and found.first_time is not None and found.last_time is not None:
-        low, high = sorted((found.first_time, found.last_time))
+    kind = found.sniff
+    if found.state != "refused" and kind.first_time is not None and found.last_time is not None:
+        low, high = sorted((kind.first_time, found.last_time))
         first, last = day_of(low - MARGIN_NS), day_of(high + MARGIN_NS)
     new = store.ledger.register_capture(
         CaptureFile(
@@ -135,17 +155,17 @@ def _register_file(store: Store, path: Path, progress: Progress) -> Registration
             str(path),
             found.size_bytes,
             status.st_mtime_ns,
-            found.format or "unknown",
-            found.venue,
+            kind.format or "unknown",
+            kind.venue,
             first,
             last,
         )
     )
     if found.state == "refused":
         note_refused(store, path, found)
-        return Registration(str(path), "refused", found.capture_id, found.venue, found.reason)
+        return Registration(str(path), "refused", found.capture_id, kind.venue, found.reason)
     return Registration(
-        str(path), "new" if new else "same_bytes", found.capture_id, found.venue, found.reason
+        str(path), "new" if new else "same_bytes", found.capture_id, kind.venue, found.reason
     )
 
 
@@ -154,12 +174,13 @@ def note_refused(store: Store, path: Path, found: Probe) -> None:
     import pyarrow as pa
 
     def build(context: TaskContext) -> None:
+        kind = found.sniff
         captures, quarantine = store.table("raw.captures"), store.table("raw.quarantine")
         row = {
             "capture_id": found.capture_id, "sha256": found.sha256, "path": str(path),
             "size_bytes": found.size_bytes, "text_bytes": found.text_bytes,
-            "format": found.format or "unknown", "compression": found.compression,
-            "venue": found.venue or "unknown", "receive_time_unit": found.unit or "ns",
+            "format": kind.format or "unknown", "compression": kind.compression,
+            "venue": kind.venue or "unknown", "receive_time_unit": kind.unit or "ns",
             "state": "refused", "reason": found.reason, "lines_read": 0, "lines_decoded": 0,
             "lines_ignored": 0, "lines_quarantined": 0, "ignored_by_rule": "{}",
             "decoded_by_kind": "{}", "quarantined_by_reason": json.dumps({"whole_file": 1}),

@@ -29,6 +29,9 @@ MARKET_SPOT, MARKET_LINEAR, MARKET_INVERSE = range(3)
 SYMBOL_BYTES = 100
 """Longest symbol that is believed."""
 
+FAR_MS = 300_000
+"""No event is believed whose exchange times are further than this from its receipt."""
+
 SCANNED, NEW_SYMBOL, FULL = range(3)
 """Why a scan returned: all done, an unknown symbol stands at `position`, the columns are full."""
 
@@ -66,10 +69,10 @@ class Columns(NamedTuple):
 
 
 def allocate(text_bytes: int) -> Columns:
-    """Buffers large enough for any text of that many bytes (a line has at least 60, but for
-    exceptions; a level at least 9).
+    """Buffers large enough for any text of that many bytes (a message understood has at least 60,
+    any other line one; a level at least 9). What is not used costs no memory.
     """
-    messages, levels = text_bytes // 2 + 2, text_bytes // 9 + 2
+    messages, levels = text_bytes + 2, text_bytes // 9 + 2
     wanted = text_bytes // 60 + 2
     return Columns(
         used=np.zeros(6, np.int64),
@@ -110,6 +113,8 @@ def scan(
     market: int,
     receive_digits: int,
     receive_scale: int,
+    earliest: int,
+    latest: int,
     symbols: Any,
     symbol_lengths: Any,
     symbol_count: int,
@@ -124,6 +129,7 @@ def scan(
     market : `MARKET_SPOT`, `MARKET_LINEAR` or `MARKET_INVERSE`; a message with the marks of
         another market is an exception.
     receive_digits, receive_scale : digits of the receive time and nanoseconds per unit of it.
+    earliest, latest : receive times that are believed, in the file's unit.
     symbols, symbol_lengths, symbol_count : uint8 (k, SYMBOL_BYTES) table of known symbols.
     out : columns to append to.
 
@@ -154,6 +160,8 @@ def scan(
         received, after = read_integer(text, place)
         while True:  # one turn; left by `break` as soon as something is unexpected
             if after - place != receive_digits or peek(text, after) != 32:
+                break
+            if received < earliest or received > latest:
                 break
             receive = received * receive_scale
             after += 1
@@ -297,8 +305,15 @@ def scan(
                 break
             break
         if good:
+            sent = receive // 1_000_000
+            good = (
+                0 < symbol_end - symbol_at <= SYMBOL_BYTES
+                and (exchange < 0 or abs(exchange - sent) <= FAR_MS)
+                and (transaction < 0 or abs(transaction - sent) <= FAR_MS)
+            )
+        if good:
             inverse = seen & _PAIR != 0
-            if seen & _SYMBOL and symbol_end - symbol_at <= SYMBOL_BYTES:
+            if seen & _SYMBOL:
                 symbol = find_symbol(
                     text, symbol_at, symbol_end, symbols, symbol_lengths, symbol_count, last_symbol
                 )

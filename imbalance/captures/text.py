@@ -18,7 +18,9 @@ _EXACT = 1 << 53
 
 @inline
 def read_integer(text: Any, at: int) -> tuple[Any, Any]:
-    """Digits from `at`: value and the place after them; (−1, at) unless 1 to 19 digits that fit."""
+    """Digits from `at`: value and the place after them; (−1, at) unless 1 to 19 digits that fit,
+    the first of several no zero (JSON has no such numbers).
+    """
     value: Any = 0
     place = at
     digit: Any = np.int64(peek(text, place)) - 48
@@ -27,6 +29,8 @@ def read_integer(text: Any, at: int) -> tuple[Any, Any]:
         place += 1
         digit = np.int64(peek(text, place)) - 48
     if place == at or place - at > 19 or value < 0:
+        return -1, at
+    if place - at > 1 and peek(text, at) == 48:
         return -1, at
     return value, place
 

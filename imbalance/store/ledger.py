@@ -80,6 +80,27 @@ class Failure:
 
 _COLUMNS = ", ".join("table_name" if f.name == "table" else f.name for f in fields(Entry))
 _CAPTURE_COLUMNS = ", ".join(f.name for f in fields(CaptureFile))
+_CAPTURES_IN_USE = f"""
+with holders as (
+    select path, capture_id from (
+        select path, capture_id, row_number() over (
+            partition by path order by registered_at desc, rowid desc
+        ) as age from capture_paths
+    ) where age = 1
+)
+select {_CAPTURE_COLUMNS} from captures as mine where exists (
+    select 1 from capture_paths as seen
+    join holders using (path)
+    join captures as now on now.capture_id = holders.capture_id
+    where seen.capture_id = mine.capture_id and (
+        now.capture_id = mine.capture_id or now.first_day is null
+        or coalesce(
+            now.venue <> mine.venue or now.first_day > mine.first_day
+            or now.last_day < mine.last_day, false
+        )
+    )
+) order by registered_at, capture_id
+"""  # noqa: S608 - column names of our own dataclass
 _CURRENT = f"""
 select {_COLUMNS} from entries where sequence in (
     select max(sequence) from entries
@@ -282,11 +303,13 @@ class Ledger:
         return added == 1
 
     def captures(self) -> list[CaptureFile]:
-        """All registered captures in the order of their registration."""
+        """All captures in use in the order of their registration.
+
+        Not in use is one whose file has since been replaced, under each of its names, by a capture
+        which holds all of its days: a file that was registered while it was being written.
+        """
         with self._reading() as connection:
-            rows = connection.execute(
-                f"select {_CAPTURE_COLUMNS} from captures order by registered_at, capture_id"  # noqa: S608
-            ).fetchall()
+            rows = connection.execute(_CAPTURES_IN_USE).fetchall()
         return [CaptureFile(*row) for row in rows]
 
     def capture_paths(self, capture_id: str) -> list[str]:

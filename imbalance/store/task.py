@@ -126,6 +126,11 @@ class TaskContext:
             self._writers[table] = PartitionWriter(self._store.home, self._store.table(table))
         return self._writers[table]
 
+    def start_over(self) -> None:
+        """Drop all that has been written to the outputs: their writers begin anew."""
+        self._abort()
+        self._writers.clear()
+
     def connect(self) -> duckdb.DuckDBPyConnection:
         """An empty DuckDB database in memory, times in UTC, spilling into the staging directory.
 

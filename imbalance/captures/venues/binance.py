@@ -6,8 +6,10 @@ by a named rule, or rejected with a reason. No bytes are framed and no tables bu
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -31,6 +33,9 @@ VENUES = {
     MARKET_INVERSE: "binance-delivery",
 }
 MARKETS = {venue: market for market, venue in VENUES.items()}
+
+_LAST_MS = 2**63 // 1_000_000 - 1
+"""Last millisecond that is a time in 64 bits of nanoseconds."""
 
 UNUSED_EVENTS = frozenset(
     {
@@ -85,6 +90,7 @@ class Rejected(Exception):
 
 
 _decode = msgspec.json.Decoder().decode
+_KEY = re.compile(rb'"\s*:')
 
 
 def parse(payload: bytes, market: int | None) -> Decoded | Ignored:
@@ -99,26 +105,19 @@ def parse(payload: bytes, market: int | None) -> Decoded | Ignored:
     ------
     Rejected
         With one of the reasons `not_json`, `not_an_object`, `unknown_message`, `missing_field`,
-        `wrong_type`, `number_out_of_range`, `bad_symbol`, `wrong_market`.
+        `wrong_type`, `number_out_of_range`, `bad_symbol`, `wrong_market`, `duplicate_key`.
     """
-    try:
-        message = _decode(payload)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise Rejected("not_json", str(error)[:200]) from None
-    if not isinstance(message, dict):
-        raise Rejected("not_an_object", type(message).__name__)
-    if "stream" in message and "data" in message:
-        message = message["data"]
-        if not isinstance(message, dict):
-            raise Rejected("not_an_object", f"data is {type(message).__name__}")
+    message, outer = _message(payload)
     if "result" in message and "id" in message:
         return Ignored("control_message")
     event = message.get("e")
-    if event is None and "lastUpdateId" in message:
-        return _snapshot(message)
+    if event is not None and not isinstance(event, str):
+        raise Rejected(*_absent(message, "e", "a string"))
     if event in UNUSED_EVENTS:
         return Ignored(f"unused:{event}")
-    if event == "depthUpdate":
+    if event is None and "lastUpdateId" in message:
+        found = _snapshot(message)
+    elif event == "depthUpdate":
         found = _diff(message)
     elif event == "bookTicker" or (event is None and {"u", "b", "B", "a", "A"} <= message.keys()):
         found = _quote(message)
@@ -135,12 +134,45 @@ def parse(payload: bytes, market: int | None) -> Decoded | Ignored:
         raise Rejected(
             "wrong_market", f"a message of {VENUES[told]} in a capture of {VENUES[market]}"
         )
+    return replace(found, unknown_fields=(*found.unknown_fields, *outer)) if outer else found
+
+
+def _message(payload: bytes) -> tuple[dict[str, Any], list[str]]:
+    """The message of a line, out of its envelope, and unknown fields of the envelope."""
+    try:
+        message = _decode(payload)
+        if not isinstance(message, dict):
+            raise Rejected("not_an_object", type(message).__name__)
+        keys, outer = len(message), []
+        if "stream" in message and "data" in message:
+            outer = sorted(message.keys() - {"stream", "data"})
+            message = message["data"]
+            if not isinstance(message, dict):
+                raise Rejected("not_an_object", f"data is {type(message).__name__}")
+            keys += len(message)
+        if len(_KEY.findall(payload)) > keys:
+            json.loads(payload, object_pairs_hook=_unrepeated)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise Rejected("not_json", str(error)[:200]) from None
+    return message, outer
+
+
+def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise Rejected("duplicate_key", f"{twice[:60]!r} stands there more than once")
     return found
 
 
 def market_of(message: dict[str, Any]) -> int | None:
     """The market a message's fields give away; None where they fit several."""
     event = message.get("e")
+    if event is None and "lastUpdateId" in message:
+        if "pair" in message:
+            return MARKET_INVERSE
+        return MARKET_LINEAR if "T" in message else None
     if "ps" in message:
         return MARKET_INVERSE
     if event == "depthUpdate":
@@ -152,15 +184,13 @@ def market_of(message: dict[str, Any]) -> int | None:
     return None
 
 
-def payload_market(payload: bytes) -> int | None:
-    """The market of a line's message; None where it cannot be told from this line."""
+def sniff(payload: bytes) -> tuple[int | None, str | None]:
+    """The market and the symbol of a line's message; None where this line does not tell."""
     try:
-        message = _decode(payload)
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        return None
-    if isinstance(message, dict) and isinstance(message.get("data"), dict):
-        message = message["data"]
-    return market_of(message) if isinstance(message, dict) else None
+        found = parse(payload, None)
+        return market_of(_message(payload)[0]), getattr(found, "symbol", None)
+    except Rejected:
+        return None, None
 
 
 def contract_multiplier(instrument: str) -> float | None:
@@ -249,6 +279,8 @@ def _dealt(message: dict[str, Any], kind: int, identity: str) -> Decoded:
 def _mark(message: dict[str, Any]) -> Decoded:
     rate = message.get("r")
     due = _optional_integer(message, "T")
+    if due is not None and due > _LAST_MS:
+        raise Rejected("number_out_of_range", f"T = {due}")
     return Decoded(
         KIND_MARK,
         _symbol(message, "s"),
@@ -257,7 +289,7 @@ def _mark(message: dict[str, Any]) -> Decoded:
         (
             _positive(message, "p"),
             _positive(message, "i") if "i" in message else None,
-            _positive(message, "P") if "P" in message else None,
+            _number(message, "P") or None if "P" in message else None,
             None if rate in (None, "") else _number(message, "r", signed=True),
             due or None,
         ),
