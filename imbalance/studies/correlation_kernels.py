@@ -9,17 +9,21 @@ from __future__ import annotations
 
 import math
 
-import numba
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
+
+from imbalance.kernels import jit
 
 Vector = NDArray[np.float64]
 
-# Sums may be reordered (vectorised) but NaN keeps its meaning: it marks missing bars.
-_FAST = {"reassoc", "contract", "nsz", "arcp"}
+summing = njit(
+    cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"}
+)
+"""As `jit`, for sums which may be reordered and so vectorised; NaN keeps its meaning."""
 
 
-@numba.njit(cache=True, nogil=True, fastmath=_FAST)
+@summing
 def _dot(a: Vector, b: Vector, n: int) -> float:
     total = 0.0
     for i in range(n):
@@ -27,7 +31,7 @@ def _dot(a: Vector, b: Vector, n: int) -> float:
     return total
 
 
-@numba.njit(cache=True, nogil=True, fastmath=_FAST)
+@summing
 def mean_variance(psi: Vector, present: Vector, work: Vector) -> tuple[float, float, int]:
     """Prewhitened Bartlett HAC variance of the mean of `psi` over the bars that are present.
 
@@ -87,7 +91,7 @@ def mean_variance(psi: Vector, present: Vector, work: Vector) -> tuple[float, fl
     return total * scale / (1.0 - a) ** 2 / count**2, a, last
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def pearson_jobs(
     x: Vector, y: Vector, rows: NDArray[np.int64], moments: Vector, out: Vector
 ) -> None:
@@ -132,7 +136,7 @@ def pearson_jobs(
         out[job, 1] = mean_variance(product[:n], present[:n], work[:n])[0]
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _middle_ranks(values: Vector, order: NDArray[np.int64], shift: int, present: Vector,
                   ranks: Vector) -> None:
     """(rank − ½)/n of the present pairs, ties sharing the middle; `order` sorts all values."""
@@ -156,7 +160,7 @@ def _middle_ranks(values: Vector, order: NDArray[np.int64], shift: int, present:
         ranks[members[i]] /= seen
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def _add_mean_above(order: NDArray[np.int64], shift: int, present: Vector, ranks: Vector,
                     values: Vector, weight: float, result: Vector) -> None:
     """Add weight · (1/n) Σ_s [1(rank_s > rank_t) + ½ 1(rank_s = rank_t)] values_s to each t."""
@@ -189,7 +193,7 @@ def _add_mean_above(order: NDArray[np.int64], shift: int, present: Vector, ranks
         k = first
 
 
-@numba.njit(cache=True, nogil=True)
+@jit
 def spearman_jobs(
     x: Vector,
     y: Vector,
