@@ -189,7 +189,7 @@ def scan(
                 key = np.int64(peek(text, end + 1))
                 if peek(text, end + 2) == 34:
                     end += 3
-                elif peek(text, end + 3) == 34:
+                elif peek(text, end + 3) == 34 and key > 32:
                     key = key << 8 | np.int64(peek(text, end + 2))
                     end += 4
                 else:

@@ -1,0 +1,298 @@
+"""The scanner is fast and never lenient: what it takes is what `json` and `float` say, or it
+leaves the line to the parser.
+"""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imbalance.captures.decode import Decoder
+from tests.captures.samples import (
+    INVERSE,
+    LINEAR,
+    MS,
+    SPOT,
+    START,
+    VENUES,
+    aggregate,
+    diff,
+    line,
+    quote,
+    recording,
+    snapshot,
+    text_of,
+    trade,
+)
+from tests.captures.scanning import FAR_MS, expected, parsed, scan
+
+FAST = [
+    ("binance-202408/spot/ethusdt_20240808.gz", SPOT),
+    ("binance-202408/usdm/ethusdt_20240808.gz", LINEAR),
+    ("binance-202408/cm/ethusd_perp_20240808.gz", INVERSE),
+    ("binance-nexo/nexousdt_20240723.dat.gz", SPOT),
+]
+SLOW = [
+    ("binance-202408/spot/btcusdt_20240808.gz", SPOT),
+    ("binance-202408/spot/btcusdt_20240809.gz", SPOT),
+    ("binance-202408/spot/ethusdt_20240809.gz", SPOT),
+    ("binance-202408/usdm/btcusdt_20240808.gz", LINEAR),
+    ("binance-202408/cm/btcusd_perp_20240808.gz", INVERSE),
+    ("binance-202408/cm/btcusd_perp_20240809.gz", INVERSE),
+    ("binance-202408/cm/ethusd_perp_20240809.gz", INVERSE),
+    ("binance-nexo/nexousdt_20240724.dat.gz", SPOT),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "venue"), FAST + [pytest.param(*case, marks=pytest.mark.slow) for case in SLOW]
+)
+def test_every_line_of_the_real_captures_has_the_values_of_json_and_float(shared, name, venue):
+    text = text_of(shared / "captures" / name)
+    unit = (16, 1_000) if "nexo" in name else (19, 1)
+    found, count = scan(text, venue, *unit)
+    lines = text.splitlines()
+    assert count == len(lines)
+    left = [k for k in range(count) if k not in found]
+    assert all(b'"lastUpdateId"' in lines[k] for k in left)
+    assert len(left) <= 1  # the one snapshot of a first file
+    for k, values in found.items():
+        kind, symbol, receive, *rest = expected(lines[k])
+        assert values == (kind, symbol, receive * unit[1], *rest), lines[k]
+
+
+def every_kind(venue):
+    """A line of each kind the scanner knows, of a market."""
+    empty = diff(venue, 5, 9)
+    full = diff(venue, 5, 9, bids=[("1.5", "0"), ("1.4", "3")], asks=[("1.6", "0.00000001")])
+    return [
+        line(message)
+        for message in (
+            empty, full, quote(venue, 7), trade(venue, 1), trade(venue, 2), aggregate(venue, 3)
+        )
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_all_kinds_of_a_market_are_taken(venue):
+    lines = every_kind(venue)
+    found, _ = scan(b"".join(lines), venue)
+    assert [found[k] for k in range(len(lines))] == [expected(one) for one in lines]
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_messages_of_another_market_are_left_alone(venue):
+    for other in VENUES:
+        if other != venue:
+            marked = [
+                one for one in every_kind(other)
+                # trades of the two futures markets look the same
+                if b"rade" not in one or SPOT in (venue, other)
+            ]  # fmt: skip
+            assert scan(b"".join(marked), venue)[0] == {}
+
+
+@settings(max_examples=150)
+@given(
+    st.sampled_from(VENUES),
+    st.permutations(range(20)),
+    st.integers(0, 2**53 - 1),
+    st.decimals(0, 10**6, places=8).map(lambda d: f"{d:f}"),
+    st.floats(1e-8, 1e7).map(lambda x: f"{x:.9f}"),
+)
+def test_the_order_of_keys_does_not_matter_and_decimals_are_rounded_as_float_does(
+    venue, order, identity, size, price
+):
+    for message in (
+        diff(venue, identity, identity, previous=identity, bids=[(price, size)]),
+        quote(venue, identity) | {"B": size, "a": price},
+        trade(venue, identity, price=price),
+        aggregate(venue, identity),
+    ):
+        keys = [list(message)[k] for k in order if k < len(message)]
+        one = line({key: message[key] for key in keys})
+        found, _ = scan(one, venue)
+        if found:
+            assert found[0] == expected(one)
+        # what it leaves is what a double cannot hold exactly as digits, or a price of zero
+        digits = max(len(price.replace(".", "")), len(size.replace(".", "")))
+        assert found or digits > 15 or float(price) == 0.0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ('"u":9', '"u":09'),
+        ('"u":9', '"u":-9'),
+        ('"u":9', '"u":9.0'),
+        ('"u":9', '"u":9e0'),
+        ('"u":9', '"u":"9"'),
+        ('"u":9', '"u":9223372036854775808'),
+        ('"u":9', '"u":99999999999999999999'),
+        ('"u":9', '"u":4'),
+        ('"u":9', '"u":9,"u":9'),
+        ('"u":9', '"u": 9'),
+        ('"u":9', '"u":9,"new":1'),
+        ('"u":9', '"u":9,"n":1'),
+        ('"u":9', '"u":null'),
+        ('"u":9', '"u":NaN'),
+        ('"1.5"', '"0"'),
+        ('"1.5"', '"-1.5"'),
+        ('"1.5"', '"1.5e0"'),
+        ('"1.5"', '".5"'),
+        ('"1.5"', '"5."'),
+        ('"1.5"', '"1.5.0"'),
+        ('"1.5"', '""'),
+        ('"1.5"', "1.5"),
+        ('"1.5"', '"NaN"'),
+        ('"1.5"', '"Infinity"'),
+        ('"1.5"', '"1.50000000000000000000"'),
+        ('["1.4","3"]', '["1.4"]'),
+        ('["1.4","3"]', '["1.4","3","0"]'),
+        ('["1.4","3"]', "[]"),
+        ('["1.4","3"]]', '["1.4","3"],]'),
+        ('"BTCUSDT"', '""'),
+        ('"BTCUSDT"', '"' + "A" * 101 + '"'),
+        ('"BTCUSDT"', '"BTC USDT"'),
+        ('"BTCUSDT"', '"BTC\\u0055SDT"'),
+        ('"BTCUSDT"', '"BTC\u0405DT"'),
+        ('"E":', '"E":0'),
+        ('"E":1723161256000', '"E":1723161256000000'),
+        (f'"E":{START // MS}', f'"E":{START // MS + FAR_MS + 1}'),
+        (f'"E":{START // MS}', f'"E":{START // MS - FAR_MS - 1}'),
+        ("}}", "}} "),
+        ("}}", "}}}"),
+        ("}}", "}},"),
+        ("}}", "}\0}"),
+        ("}}", ',"x":{}}}'),
+        ("data", "Data"),
+        ('{"stream"', ' {"stream"'),
+    ],
+)
+def test_anything_unexpected_is_left_to_the_parser(change):
+    good = line(diff(SPOT, 5, 9, bids=[("1.5", "0"), ("1.4", "3")])).decode()
+    assert scan(good.encode(), SPOT)[0]
+    changed = good.replace(*change, 1)
+    assert changed != good
+    assert scan(changed.encode(), SPOT)[0] == {}
+
+
+def test_receive_times_outside_the_span_or_of_another_unit_are_left_alone():
+    message = diff(SPOT, 5, 9)
+    for receive in (START // 1_000, START * 10, 2**63 - 1, 9_999_999_999_999_999_999, 10**18):
+        assert scan(line(message, receive), SPOT)[0] == {}
+    micro = line(message, 9_999_999_999_999_999)
+    assert scan(micro, SPOT, 16, 1_000)[0] == {}, "times wider than 64 bits of nanoseconds"
+
+
+def test_a_block_of_nothing_but_newlines_fits_the_buffers(tmp_path):
+    path = tmp_path / "newlines"
+    path.write_bytes(recording(SPOT, 1)[0] + b"\n" * 5_000_000 + recording(SPOT, 2)[1])
+    decoder = Decoder(path, SPOT, "ns", [], None)
+    assert sum(len(chunk.quotes[0]) + len(chunk.books[0]) for chunk in decoder) == 2
+    assert decoder.account.lines_read == 5_000_002
+    assert decoder.account.ignored == {"blank_line": 5_000_000}
+
+
+SPECIAL = [
+    b"NaN", b"Infinity", b"-Infinity", b"-0", b"00", b"1e400", b"1.0", b"null", b"true", b"[]",
+    b"{}", b'""', b'"\\ud800"', b"\xff", b"\xc3\x28", b"\xef\xbb\xbf", b"\0", b"\r\n", b"\n", b" ",
+    b"9" * 19, b"9" * 25, b'"0"', b'"-1"', b'"e":"trade",', b'"u":1,', b'[["1","2"]]', b"e", b"ps",
+]  # fmt: skip
+
+
+def mutated(rng, one):
+    """A line with one to three changes of its bytes."""
+    text = bytearray(one)
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        at = rng.randrange(len(text))
+        to = min(len(text), at + rng.randrange(1, 12))
+        kind = rng.randrange(8)
+        if kind == 0:
+            text[at] = rng.randrange(256)
+        elif kind == 1:
+            del text[at]
+        elif kind == 2:
+            text[at:at] = rng.choice(SPECIAL)
+        elif kind == 3:
+            text[at:to] = rng.choice(SPECIAL)
+        elif kind == 4:
+            text[at:at] = text[at:to]
+        elif kind == 5:  # one digit for another: still JSON
+            digits = [k for k in range(len(text)) if 48 <= text[k] <= 57]
+            text[rng.choice(digits)] = rng.randrange(48, 58) if digits else 48
+        elif kind == 6:  # one letter for another: other keys, other words
+            letters = [k for k in range(len(text)) if chr(text[k]).isalpha()]
+            text[rng.choice(letters or [at])] = text[rng.choice(letters or [at])]
+        else:
+            other = rng.randrange(len(text))
+            text[at], text[other] = text[other], text[at]
+        if len(text) < 4:
+            break
+    return bytes(text)
+
+
+def some_of(venue):
+    """Lines of all kinds, snapshots too."""
+    lines = every_kind(venue) * 3 + recording(venue, 30)
+    return [*lines, line(snapshot(venue, 12, bids=[("1.5", "2")]))]
+
+
+def check_mutated(tmp_path, venue, count, seed):
+    """Mutate lines and see that nothing crashes, nothing is lost, nothing is let through."""
+    rng = random.Random(seed)
+    lines = some_of(venue)
+    text = b"".join(mutated(rng, rng.choice(lines)) for _ in range(count))
+    text = text.removesuffix(b"\n") + b"\n"
+    found, total = scan(text, venue)
+    pieces = text.split(b"\n")[:-1]
+    assert total == len(pieces)
+    for k, values in found.items():
+        assert values == expected(pieces[k]) == parsed(pieces[k], venue), pieces[k]
+    path = tmp_path / "mutated"
+    path.write_bytes(text)
+    decoder = Decoder(path, venue, "ns", [], None)
+    events = 0
+    bad = []
+    for chunk in decoder:
+        events += sum(len(part[0]) for part in (chunk.books, chunk.quotes, chunk.trades))
+        events += len(chunk.marks[0])
+        bad.extend(chunk.bad_lines)
+    account = decoder.account
+    assert account.balanced
+    assert account.lines_read == total
+    assert events == account.decoded.total() >= len(found) > count // 50
+    assert len(bad) == account.quarantined.total() > count // 3
+    assert account.text_bytes == len(text)
+    for one in bad:
+        stood = text[one.byte_offset : one.byte_offset + one.byte_length]
+        assert stood == pieces[one.line - 1].rstrip(b"\r")
+        assert one.reason
+        assert one.detail
+    return account
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_mutated_lines_are_decoded_exactly_or_quarantined(tmp_path, venue):
+    account = check_mutated(tmp_path, venue, 34_000, f"mutations of {venue}")
+    assert len(account.quarantined) >= 10  # reasons
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_million_mutated_lines(tmp_path, venue):
+    for seed in range(4):
+        check_mutated(tmp_path, venue, 84_000, f"{seed} {venue}")
+
+
+@settings(max_examples=200)
+@given(st.sampled_from(VENUES), st.binary(max_size=300))
+def test_any_bytes_at_all_are_accounted_for(tmp_path_factory, venue, data):
+    path = tmp_path_factory.mktemp("bytes") / "capture"
+    path.write_bytes(b"1723161256000000000 {" + data)
+    decoder = Decoder(path, venue, "ns", [], None)
+    for _ in decoder:
+        pass
+    assert decoder.account.balanced
+    assert decoder.account.lines_read == data.count(b"\n") + (not data.endswith(b"\n"))
