@@ -71,10 +71,10 @@ def test_a_batch_is_projected_and_bounded(store):
     path = store.home.file(store.ledger.current("raw.events", PARTITION).file)
     frame = read_batch(store.table("raw.events"), path)
     assert list(frame.columns) == ["instrument", "event_id", "event_time", "price"]
-    put(store, "features.bars", bars(700_000))
+    put(store, "features.bars", bars(400_000))
     path = store.home.file(store.ledger.current("features.bars", PARTITION).file)
     long = read_batch(BARS, path)
-    assert 400_000 < len(long) <= 500_000
+    assert 100_000 < len(long) <= 200_000
     assert long["bar_start"].is_monotonic_increasing
 
 

@@ -16,8 +16,6 @@ from imbalance.store.gate_rules import row_rules, rules_hash
 from imbalance.store.generations import find_generation, publish
 from tests.store.samples import BARS, PARTITION, STUDY, TABLES, bars, put, study
 
-HOUR = 3_600 * 10**9
-
 
 def change(name, where, value):
     """Replace a column's value in the rows `where`."""
@@ -68,6 +66,7 @@ DEFECTS = {
         shift("available_at", [5], -6), "known_after_end", "bar_end, available_at", 1
     ),
     "of another day": (shift("bar_start", [0], -1), "belongs_to_day", "bar_start", 1),
+    "of the next day": (shift("bar_start", [0], 86_400 * 10**9), "belongs_to_day", "bar_start", 1),
     "of another venue": (
         change("instrument", [1], "binance:BTCUSDT"), "belongs_to_venue", "instrument", 1
     ),

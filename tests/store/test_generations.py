@@ -110,6 +110,17 @@ def test_only_what_changed_is_checked_and_replaced(published):
         assert contents(connection) == old
 
 
+def test_partitions_with_the_same_rows_share_a_file(published):
+    for day in ("2024-08-11", "2024-08-12"):
+        put(published, "features.bars", bars(0), f"{day}|binance-futures")
+    put(published, "studies.correlation", study(), "2024-08-09")
+    generation = publish(published)
+    assert generation.rows == {"features.bars": 110, "studies.correlation": 10}
+    with open_generation(published.home) as connection:
+        for table in generation.rows:
+            assert contents(connection, table) == current_rows(published, table)
+
+
 def test_a_removed_partition_leaves_the_next_generation(published):
     remove(published, tables=["features.bars"], partition=PARTITION)
     assert publish(published).rows["features.bars"] == 60

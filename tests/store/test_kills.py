@@ -64,15 +64,16 @@ def hashes(store: Store) -> dict:
 @few_and_many
 def test_killed_tasks_lose_and_tear_nothing(tmp_path, kills):
     reference = Store(Home.open(tmp_path / "reference", create=True), tables=TABLES)
+    run_all(reference.home.root)  # imports and compiles what the children need
     started = time.monotonic()
-    run_all(reference.home.root)
+    run_all(Home.open(tmp_path / "measured", create=True).root)
     length = time.monotonic() - started
     moments = random.Random(20240808)
     store, unfinished = None, 0
     for number in range(kills):
         if number % 5 == 0:  # begin anew, so that kills fall on every partition
             store = Store(Home.open(tmp_path / f"home-{number}", create=True), tables=TABLES)
-        start_and_kill(run_all, store.home.root, moments.uniform(0.0, length))
+        start_and_kill(run_all, store.home.root, moments.uniform(0.0, length / 2))
         found = hashes(store)
         assert found == {key: hashes(reference)[key] for key in found}
         unfinished += found != hashes(reference)
