@@ -6,6 +6,7 @@ One bad instrument never fails its venue: its intervals without a book are in `b
 from __future__ import annotations
 
 import datetime
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ import pyarrow as pa
 
 from imbalance.books.proof import QuoteProof
 from imbalance.books.rebuild import BookBuilder, ClosingBook, Rules
+from imbalance.books.spool import Spool
 from imbalance.books.state import Messages
 from imbalance.captures.build import captures_of, multiplier_of, partition_key
 from imbalance.captures.register import DAY_NS
@@ -29,7 +31,7 @@ OUTPUTS = (
     "book.bars_100ms",
 )
 
-VERSION = "book-1"
+VERSION = "book-2"
 
 _COLUMNS = (
     "instrument", "kind", "first_update_id", "last_update_id", "previous_update_id", "event_time",
@@ -95,31 +97,22 @@ def _build(
     opening = _closing_books(
         context.read("book.closing_books", partition_key(day_before(day), venue))
     )
-    builders: dict[str, BookBuilder] = {}
     proofs: dict[str, QuoteProof] = {}
-    until = _last_moment(context, store, venue, day, start)
-    quotes = context.path("raw.quotes", key)
+    until, names = _told(context, store, venue, day, start)
     progress.advance(note=f"rebuilding books of {venue} on {day}")
 
     def sink(table: str, rows: pa.Table) -> None:
         context.writer(table).write(rows)
 
-    for batch in context.batches("raw.book_updates", key, _COLUMNS, batch_rows=16_384):
-        for instrument, rows in by_instrument(batch):
-            if instrument not in builders:
-                rules = rules_of(store, instrument)
-                builders[instrument] = BookBuilder(
-                    instrument, rules, sink, opening.get(instrument), start
-                )
-                proofs[instrument] = QuoteProof(instrument, quotes)
-            builder = builders[instrument]
-            builder.feed(messages_of(rows))
-            proofs[instrument].compare(*builder.take_proofs())
-        progress.advance(events=batch.num_rows)
-    closing = {name: builder.finish(until) for name, builder in sorted(builders.items())}
+    spool = Spool(store.home.staging_dir, sink)
+    spool.begin(names[0] if names else "")
+    try:
+        closing = _rebuild(context, store, key, opening, start, until, spool, proofs, progress)
+    finally:
+        spool.close()
     held = {name: book for name, book in closing.items() if book is not None}
     # an instrument without a message all day keeps its book: the next day's chain will prove it
-    held |= {name: book for name, book in opening.items() if name not in builders}
+    held |= {name: book for name, book in opening.items() if name not in closing}
     context.writer("book.closing_books").write(_closing_table(store, held))
     context.writer("book.quote_agreement").write(
         pa.Table.from_pylist(
@@ -128,10 +121,44 @@ def _build(
         )
     )
     return {
-        "instruments": sorted(builders),
+        "instruments": sorted(closing),
         "compared": sum(proof.compared for proof in proofs.values()),
         "mismatched": sum(proof.mismatched for proof in proofs.values()),
     }
+
+
+def _rebuild(
+    context: TaskContext,
+    store: Store,
+    key: str,
+    opening: Mapping[str, ClosingBook],
+    start: int,
+    until: int,
+    spool: Spool,
+    proofs: dict[str, QuoteProof],
+    progress: Progress,
+) -> dict[str, ClosingBook | None]:
+    """Rebuild all instruments of a partition; returns their closing books."""
+    builders: dict[str, BookBuilder] = {}
+    quotes = context.path("raw.quotes", key)
+    for batch in context.batches("raw.book_updates", key, _COLUMNS, batch_rows=16_384):
+        for instrument, rows in by_instrument(batch):
+            if instrument not in builders:
+                builders[instrument] = BookBuilder(
+                    instrument, rules_of(store, instrument), spool.sink_of(instrument),
+                    opening.get(instrument), start,
+                )  # fmt: skip
+                proofs[instrument] = QuoteProof(instrument, quotes)
+            builder = builders[instrument]
+            builder.feed(messages_of(rows))
+            proofs[instrument].compare(*builder.take_proofs())
+        progress.advance(events=batch.num_rows)
+    closing = {}
+    for instrument, builder in sorted(builders.items()):
+        spool.begin(instrument)
+        closing[instrument] = builder.finish(until)
+        proofs[instrument].compare(*builder.take_proofs())
+    return closing
 
 
 def rules_of(store: Store, instrument: str) -> Rules:
@@ -187,13 +214,17 @@ def messages_of(batch: pa.RecordBatch) -> Messages:
     )
 
 
-def _last_moment(context: TaskContext, store: Store, venue: str, day: str, start: int) -> int:
-    """The last moment the day's captures tell of, at most the day's end."""
-    ends = [0]
+def _told(
+    context: TaskContext, store: Store, venue: str, day: str, start: int
+) -> tuple[int, list[str]]:
+    """The last moment the day's captures tell of, at most the day's end, and their instruments."""
+    ends, names = [0], set()
     for capture in captures_of(store, venue, day):
-        rows = context.read("raw.captures", capture.capture_id, ["last_event_time"])
+        rows = context.read("raw.captures", capture.capture_id, ["last_event_time", "instruments"])
         ends += [t for t in rows["last_event_time"].cast(pa.int64()).to_pylist() if t is not None]
-    return min(max(ends), start + DAY_NS)
+        for text in rows["instruments"].to_pylist():
+            names.update(json.loads(text))
+    return min(max(ends), start + DAY_NS), sorted(names)
 
 
 def _closing_books(rows: pa.Table) -> dict[str, ClosingBook]:

@@ -79,3 +79,11 @@ def test_a_day_of_a_quiet_market(shared, tmp_path):
         "select sum(compared), sum(mismatched) from book.quote_agreement"
     ).fetchone() == (12_198, 0)
     assert session.sql("select count(*) from book.bars_100ms").fetchone() == (876_163,)
+
+
+def test_partitions_hold_one_instrument_after_the_other(august):
+    for table in ("book.bars_100ms", "book.book_states"):
+        rows = august.sql(f"select instrument from {table}").fetchall()
+        names = [name for (name,) in rows]
+        changes = sum(a != b for a, b in zip(names, names[1:], strict=False))
+        assert changes <= len(set(names)) * 2  # six instruments, two days, three venues
