@@ -167,12 +167,15 @@ def response_bands(
     Notes
     -----
     Replications are shifted by Pope's bias before responses are taken (Kilian's correction in
-    closed form). Pointwise: percentiles. Joint over the horizons of one response: estimate ± c·s_h,
-    with c the quantile over replications of max_h |θ*_h − mean_h| / s_h.
+    closed form), but for those which that would make unstable. Pointwise: percentiles. Joint over
+    the horizons of one response: estimate ± c·s_h, with c the quantile over replications of
+    max_h |θ*_h − mean_h| / s_h.
     """
-    correction = pope_bias(model)
+    corrected = drawn.lagged - pope_bias(model)
+    unstable = np.abs(np.linalg.eigvals(companion(corrected))).max(axis=1) >= 1.0
+    corrected[unstable] = drawn.lagged[unstable]
     phi = moving_average(model.lagged, horizon)
-    stacked = moving_average(drawn.lagged - correction, horizon)
+    stacked = moving_average(corrected, horizon)
     sigma = model.standardised_sigma
     scale = model.scale[None, :, None]
     found: dict[str, Band] = {}

@@ -59,7 +59,8 @@ def correlate(
     Bartlett's variance under independence, Σ_k ρ_x(k) ρ_y(k) / n: the first allows for shared
     volatility, the second is the more precise one for persistent series and keeps the far tail
     honest.
-    The interval is tanh(atanh r ± t_ν · se/(1−r²)).
+    The interval is tanh(atanh r ± t_ν · se/(1−r²)), and the p-value at least that at which it
+    would end at 0.
     """
     pool = SeriesPool(panel, family.minimum_bars, "spearman" in family.estimators)
     template = blank("correlation", family.name, window, _parameters(family))
@@ -208,10 +209,12 @@ class _RegimeRun:
             effective = np.minimum(n, 1.0 / np.maximum(test_variance, inflation / n))
             degrees = np.maximum(effective - 2.0, 1.0)
             statistic = estimate * np.sqrt(degrees / (1.0 - estimate**2))
-            p_value = 2.0 * stdtr(degrees, -np.abs(statistic))
             error = np.sqrt(variance)
-            half = stdtrit(degrees, 1.0 - family.significance / 2.0) * error / (1.0 - estimate**2)
-            low, high = np.tanh(np.arctanh(estimate) - half), np.tanh(np.arctanh(estimate) + half)
+            z, z_error = np.arctanh(estimate), error / (1.0 - estimate**2)
+            # The smaller statistic: a row whose interval holds 0 is never called significant.
+            p_value = 2.0 * stdtr(degrees, -np.minimum(np.abs(statistic), np.abs(z) / z_error))
+            half = stdtrit(degrees, 1.0 - family.significance / 2.0) * z_error
+            low, high = np.tanh(z - half), np.tanh(z + half)
         rows = []
         for job, (x_row, y_row, lag) in enumerate(jobs.tolist()):
             (y, horizon), left_out = y_names[y_row], int(existing[job] - n[job])

@@ -57,7 +57,8 @@ class SeriesPool:
             return Prepared(raw, "constant_series")
         values = (raw - used.mean()) / spread
         found = memory(values)
-        if has_unit_root(values, found):
+        # Overlapping sums are persistent by construction: what they sum is tested, not they.
+        if horizon == 1 and has_unit_root(values, found):
             return Prepared(values, "unit_root")
         rank_memory = None
         if self.ranked:

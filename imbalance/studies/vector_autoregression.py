@@ -123,11 +123,11 @@ class VectorAutoregression:
 
 
 def companion(lagged: Matrix) -> Matrix:
-    """Kp × Kp companion matrix of p × K × K coefficients."""
-    p, k, _ = lagged.shape
-    matrix = np.zeros((k * p, k * p))
-    matrix[:k] = lagged.transpose(1, 0, 2).reshape(k, k * p)
-    matrix[k:, :-k] += np.eye(k * (p - 1))
+    """… × Kp × Kp companion matrices of … × p × K × K coefficients."""
+    *stack, p, k, _ = lagged.shape
+    matrix = np.zeros((*stack, k * p, k * p))
+    matrix[..., :k, :] = np.moveaxis(lagged, -3, -2).reshape(*stack, k, k * p)
+    matrix[..., k:, :-k] += np.eye(k * (p - 1))
     return matrix
 
 

@@ -117,6 +117,15 @@ def test_horizons_sum_y_strictly_after_x(make_bars):
     assert summed[1]["estimate"] == pytest.approx(2 / np.sqrt(8), abs=0.04)
 
 
+def test_overlapping_sums_are_not_taken_for_random_walks(make_bars):
+    generator = np.random.default_rng(16)
+    x, y = generator.standard_normal((2, 400))
+    (row,) = study(make_bars({"A": {"x": x, "y": y}}),
+                   family(pairs=("own",), lags=(1,), horizons=(30,)))
+    assert row["reason"] is None
+    assert abs(row["estimate"]) < 4 * row["standard_error"]
+
+
 def test_regimes_differ_where_the_dependence_does(make_bars):
     generator = np.random.default_rng(5)
     depth = np.exp(generator.standard_normal(6_000))
@@ -197,6 +206,19 @@ def test_q_values_are_over_the_family_and_all_its_bar_sizes(make_bars):
     assert smallest["q_value"] <= min(bound, 1.0) + 1e-12
     (alone,) = [row for row in rows if row["family"] == "g"]
     assert alone["q_value"] == pytest.approx(alone["p_value"])
+
+
+def test_no_row_is_called_whose_interval_holds_zero(make_bars, make_autoregression):
+    generator = np.random.default_rng(15)
+    values = make_autoregression(generator, 0.5, (12, 40)) + 0.7 * generator.standard_normal(40)
+    bars = make_bars({f"S{i:02d}": {"x": one} for i, one in enumerate(values)})
+    rows = study(bars, family(y_measures=("x",), estimators=("pearson", "spearman")))
+    estimated = [row for row in rows if row["estimate"] is not None]
+    assert len(estimated) > 500
+    for row in estimated:
+        holds_zero = row["interval_low"] <= 0.0 <= row["interval_high"]
+        assert row["interval_low"] <= row["estimate"] <= row["interval_high"]
+        assert not (holds_zero and row["p_value"] < 0.05 - 1e-9)
 
 
 def test_two_runs_give_the_same_table(make_bars):
