@@ -15,7 +15,7 @@ from imbalance import catalog
 from imbalance.contracts import RECORDED_AT, Table
 from imbalance.errors import UserError
 from imbalance.store.ledger import Entry
-from imbalance.store.sqlfiles import quote_ident, quote_table, quote_text
+from imbalance.store.sqlfiles import quote_ident, quote_table, quote_text, read_sql
 
 if TYPE_CHECKING:
     import duckdb
@@ -65,6 +65,8 @@ def open_session(store: Store, at: int | None = None) -> duckdb.DuckDBPyConnecti
         connection.execute(view_sql(store.home, table, current))
         describe(connection, table, kind="view")
         paths.extend(str(store.home.file(e.file)) for e in current.values() if e.file)
+    if "raw.book_updates" in store.tables:
+        connection.execute(read_sql("raw/book_levels.sql"))
     connection.execute(f"set variable ledger_sequence = {int(sequence)}")
     connection.execute(f"set allowed_paths = {_text_list(paths)}")
     for statement in LOCKDOWN:

@@ -87,3 +87,11 @@ def test_partitions_hold_one_instrument_after_the_other(august):
         names = [name for (name,) in rows]
         changes = sum(a != b for a, b in zip(names, names[1:], strict=False))
         assert changes <= len(set(names)) * 2  # six instruments, two days, three venues
+
+
+def test_book_levels_hold_every_level_once(august):
+    levels, updates = august.sql(
+        "select (select count(*) from raw.book_levels), "
+        "(select sum(len(bid_prices) + len(ask_prices)) from raw.book_updates)"
+    ).fetchone()
+    assert levels == updates == 2_552_651
