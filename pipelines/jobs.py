@@ -17,25 +17,25 @@ VENUE_DAYS = dg.define_asset_job(
 
 STUDIES = dg.define_asset_job(
     "studies",
-    selection=dg.AssetSelection.keys(*studies.DAY_ASSETS),
+    selection=dg.AssetSelection.assets(*studies.DAY_ASSETS),
     description="The studies of a day, over all venues.",
 )
 
 DECLARATION = dg.define_asset_job(
     "declaration",
-    selection=dg.AssetSelection.keys(studies.FAMILIES),
+    selection=dg.AssetSelection.assets(studies.FAMILIES),
     description="Write down what the studies will estimate, before they do.",
 )
 
 SPAN_STUDIES = dg.define_asset_job(
     "span_studies",
-    selection=dg.AssetSelection.keys(*studies.SPAN_ASSETS),
+    selection=dg.AssetSelection.assets(*studies.SPAN_ASSETS),
     description="The studies over the whole span of the home.",
 )
 
 PUBLICATION = dg.define_asset_job(
     "publication",
-    selection=dg.AssetSelection.keys(published.GENERATION),
+    selection=dg.AssetSelection.assets(published.GENERATION),
     description="Validate everything current and release it as a generation.",
 )
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FORMATS = ("table", "csv", "json", "parquet")
 BATCH_ROWS = 65_536
 SHOWN_ROWS = 40
+SHOWN_COLUMNS = 8
 
 
 @subcommand("sql")
@@ -70,13 +71,14 @@ def command(
     connection = _connect(application, generation)
     try:
         result = connection.execute(query)
+        columns = [{"name": name, "type": str(kind)} for name, kind, *_ in result.description]
         reader = result.to_arrow_reader(BATCH_ROWS)
         if form == "table":
             _write(out, _table(reader, rows).encode() + b"\n")
         elif out is None:
-            _stream(reader, form, sys.stdout.buffer)
+            _stream(reader, columns, form, sys.stdout.buffer)
         else:
-            _to_file(reader, form, out)
+            _to_file(reader, columns, form, out)
     except duckdb.Error as error:
         raise explain(error, query) from None
     finally:
@@ -100,16 +102,25 @@ def _write(out: Path | None, data: bytes) -> None:
         out.write_bytes(data)
 
 
-def _to_file(reader: pa.RecordBatchReader, form: str, out: Path) -> None:
+def _to_file(
+    reader: pa.RecordBatchReader, columns: list[dict[str, str]], form: str, out: Path
+) -> None:
     try:
         with out.open("wb") as stream:
-            _stream(reader, form, stream)
+            _stream(reader, columns, form, stream)
     except OSError as error:
         raise UserError(f"cannot write {str(out)!r}: {error.strerror}", where="--output") from None
 
 
-def _stream(reader: pa.RecordBatchReader, form: str, stream: BinaryIO) -> None:
-    {"csv": _csv, "json": _json, "parquet": _parquet}[form](reader, stream)
+def _stream(
+    reader: pa.RecordBatchReader, columns: list[dict[str, str]], form: str, stream: BinaryIO
+) -> None:
+    if form == "csv":
+        _csv(reader, stream)
+    elif form == "json":
+        _json(reader, columns, stream)
+    else:
+        _parquet(reader, stream)
     stream.flush()
 
 
@@ -154,11 +165,12 @@ def _csv(reader: pa.RecordBatchReader, stream: BinaryIO) -> None:
     text.detach()
 
 
-def _json(reader: pa.RecordBatchReader, stream: BinaryIO) -> None:
+def _json(
+    reader: pa.RecordBatchReader, columns: list[dict[str, str]], stream: BinaryIO
+) -> None:
     import json
 
     names = reader.schema.names
-    columns = [{"name": field.name, "type": str(field.type)} for field in reader.schema]
     stream.write(b'{"columns": ' + json.dumps(columns).encode() + b', "rows": [')
     first = True
     for batch in reader:
@@ -202,7 +214,7 @@ def explain(error: duckdb.Error, query: str) -> UserError:
         columns = _columns(query)
         close = nearest(wanted, columns)
         what = f"there is no column {wanted!r}" + (f"; did you mean {close!r}?" if close else "")
-        allowed = ", ".join(columns) or None
+        allowed = _some(wanted, columns)
     elif isinstance(error, duckdb.PermissionException) or "disabled" in what:
         fix = "a session reads the tables of the home and nothing else"
     elif isinstance(error, duckdb.ParserException):
@@ -214,6 +226,15 @@ def _qualified(name: str, query: str) -> str:
     """The name with the schema it had in the query."""
     found = re.search(rf"(\w+)\.\"?{re.escape(name)}\b", query)
     return f"{found.group(1)}.{name}" if found and "." not in name else name
+
+
+def _some(wanted: str, columns: list[str]) -> str | None:
+    """The columns most like the one wanted; a table can have a hundred."""
+    import difflib
+
+    shown = difflib.get_close_matches(wanted, columns, n=SHOWN_COLUMNS, cutoff=0.0)
+    rest = len(columns) - len(shown)
+    return ", ".join(shown) + (f" and {rest} more" if rest else "") if shown else None
 
 
 def _columns(query: str) -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.process import imbalance
 
+INSTRUMENTS = ("binance-futures:BTCUSDT", "binance:BTCUSDT")
 SETTINGS = '[studies]\nbar_sizes = ["1s"]\nreplications = 99\nmaximum_lag = 3\nhorizon = 5\n'
 
 
@@ -23,15 +24,23 @@ class Filled:
 
 @pytest.fixture(scope="session")
 def small_captures(tmp_path_factory) -> Path:
-    """90 s of the simulated market across midnight."""
+    """60 s of a simulated perpetual and its spot across midnight."""
     import datetime
 
     from imbalance.simulate.market import simulate_market
     from imbalance.simulate.scenario import Scenario
 
+    whole = Scenario.default()
+    scenario = replace(
+        whole,
+        instruments=tuple(one for one in whole.instruments if one.name in INSTRUMENTS),
+        links=tuple(link for link in whole.links if link.target in INSTRUMENTS),
+        common_shocks=(),
+        start=datetime.datetime(2025, 3, 4, 23, 59, 30, tzinfo=datetime.UTC),
+        duration_seconds=60,
+    )
     directory = tmp_path_factory.mktemp("captures") / "market"
-    start = datetime.datetime(2025, 3, 4, 23, 59, tzinfo=datetime.UTC)
-    simulate_market(directory, replace(Scenario.default(), start=start, duration_seconds=90))
+    simulate_market(directory, scenario)
     return directory
 
 

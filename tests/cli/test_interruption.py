@@ -1,0 +1,51 @@
+"""A run that is interrupted is continued by the next, and can be read while it writes."""
+
+import signal
+import subprocess
+import time
+
+from imbalance.store.store import Store
+from tests.cli.process import command, imbalance
+
+
+def hashes(home):
+    """Rows of every partition by their hash."""
+    return {
+        (table, partition): entry.rows_hash
+        for table, partitions in Store.open(home).ledger.all_partitions().items()
+        for partition, entry in partitions.items()
+        if table not in {"raw.captures", "raw.quarantine"}
+    }
+
+
+def test_interrupt_read_and_continue(filled, tmp_path):
+    home = tmp_path / "home"
+    running = subprocess.Popen(
+        command("run", filled.captures, home=home, config=filled.config),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        # A shell which starts things in the background makes them deaf to SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    )
+    deadline = time.monotonic() + 600
+    while running.poll() is None and time.monotonic() < deadline:
+        if (home / "ledger.sqlite").exists() and "book.book_states" in (
+            Store.open(home).ledger.all_partitions()
+        ):
+            break
+        time.sleep(0.05)
+    query = "select count(*) as n from book.book_states"
+    while_writing = imbalance("--json", "sql", query, home=home)
+    assert while_writing.returncode == 0, while_writing.stderr
+    assert running.poll() is None
+    running.send_signal(signal.SIGINT)
+    _, error = running.communicate(timeout=300)
+    assert running.returncode == 130
+    assert error.strip() == "interrupted: what was finished is kept, the next run continues"
+    kept = hashes(home)
+    assert kept
+    assert not kept.keys() >= hashes(filled.home).keys()
+
+    again = imbalance("run", home=home, config=filled.config)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "current already" in again.stdout
+    assert hashes(home) == hashes(filled.home)

@@ -1,0 +1,177 @@
+"""The code location: loads, is light, and holds what it is meant to hold."""
+
+import datetime
+import subprocess
+import sys
+
+import dagster as dg
+import pytest
+
+from imbalance import catalog
+from imbalance.config import Config
+from imbalance.store.home import Home
+from imbalance.store.ledger import CaptureFile, Ledger
+from pipelines.definitions import build_definitions, span
+
+PARTITIONED_BY = {"day_venue": "day|venue", "capture": "day|venue", "day": "day", "all": None}
+
+
+def register(home, capture_id, first, last, venue="binance"):
+    Ledger(home.ledger_path).register_capture(
+        CaptureFile(capture_id, capture_id * 4, f"/captures/{capture_id}", 1, 1, "binance-lines",
+                    venue, first, last)
+    )
+
+
+@pytest.fixture(scope="module")
+def definitions(tmp_path_factory):
+    home = Home.open(tmp_path_factory.mktemp("h") / "home", create=True)
+    register(home, "a" * 16, "2024-08-08", "2024-08-09")
+    return build_definitions(home.root)
+
+
+def describe(partitions):
+    if partitions is None:
+        return None
+    if isinstance(partitions, dg.MultiPartitionsDefinition):
+        return "|".join(sorted(d.name for d in partitions.partitions_defs))
+    assert isinstance(partitions, dg.TimeWindowPartitionsDefinition)
+    return "day"
+
+
+def test_it_loads(definitions):
+    dg.Definitions.validate_loadable(definitions)
+
+
+def test_every_table_is_an_asset_with_its_partitions(definitions):
+    graph = definitions.resolve_asset_graph()
+    for table in catalog.tables().values():
+        node = graph.get(dg.AssetKey(table.name.split(".")))
+        assert describe(node.partitions_def) == PARTITIONED_BY[table.partitioning], table.name
+        assert node.group_name == table.layer
+    others = {key.to_user_string() for key in graph.get_all_asset_keys()} - {
+        name.replace(".", "/") for name in catalog.tables()
+    }
+    assert others == {
+        "captures/files", "published/generation", "studies/correlation_span",
+        "studies/vector_autoregression_span", "studies/impulse_response_span",
+        "studies/granger_causality_span",
+    }
+
+
+def test_the_way_of_the_data(definitions):
+    graph = definitions.resolve_asset_graph()
+
+    def parents(name):
+        return {key.to_user_string() for key in graph.get(dg.AssetKey(name.split("/"))).parent_keys}
+
+    assert parents("raw/trades") == {"captures/files"}
+    assert parents("book/bars_100ms") == {"raw/book_updates", "raw/quotes"}
+    assert "book/closing_books" in parents("book/closing_books")
+    assert parents("features/bars_1s") == {"book/bars_100ms", "raw/trades", "raw/quotes"}
+    assert "features/bars_1s" in parents("studies/correlation")
+    assert {"features/bars_1s", "studies/correlation", "studies/correlation_span"} <= (
+        parents("published/generation")
+    )
+
+
+def test_what_the_ui_shows_of_an_asset(definitions):
+    node = definitions.resolve_asset_graph().get(dg.AssetKey(["features", "bars_1s"]))
+    table = catalog.table("features.bars_1s")
+    schema = node.metadata["dagster/column_schema"]
+    assert [c.name for c in schema.columns] == [*table.column_names, "recorded_at"]
+    flow = next(c for c in schema.columns if c.name == "order_flow_imbalance")
+    assert flow.tags == {"unit": "base_units"}
+    assert "Formula:" in flow.description
+    assert flow.constraints.nullable
+    assert "| `order_flow_imbalance` |" in node.description
+    assert node.owners
+    assert node.freshness_policy is not None
+    assert node.code_version == table.definition_hash()[:12]
+
+
+def test_checks(definitions):
+    graph = definitions.resolve_asset_graph()
+    names = {}
+    for check in graph.asset_check_keys:
+        names.setdefault(check.name, set()).add(check.asset_key.to_user_string())
+        assert graph.get_check_spec(check).blocking
+    assert names["line_accounting"] == {"raw/captures"}
+    assert names["agrees_with_quotes"] == {"book/quote_agreement"}
+    assert names["gate"] == {"published/generation"}
+    assert "features/bars_1s" in names["registry_rules"]
+    assert "studies/correlation_span" in names["registry_rules"]
+
+
+def test_jobs_schedules_and_sensors(definitions):
+    assert {job.name for job in definitions.jobs} == {
+        "venue_days", "declaration", "studies", "span_studies", "publication",
+    }
+    assert {(s.name, s.cron_schedule) for s in definitions.schedules} == {
+        ("daily_venue_days", "20 0 * * *"), ("daily_studies", "20 1 * * *"),
+        ("daily_span_studies", "50 1 * * *"), ("daily_publication", "20 2 * * *"),
+    }
+    assert [sensor.name for sensor in definitions.sensors] == ["new_captures"]
+
+
+def test_only_publication_has_a_pool(definitions):
+    pools = {
+        node.name: node.pool
+        for asset in definitions.assets if isinstance(asset, dg.AssetsDefinition)
+        for node in [asset.op]
+    }
+    assert {name for name, pool in pools.items() if pool} == {"publish"}
+
+
+def test_loading_is_light(tmp_path):
+    code = (
+        "import sys, pipelines.definitions\n"
+        "heavy = {'pandas', 'statsmodels', 'great_expectations', 'matplotlib'}\n"
+        "print('loaded:', sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True,
+        env={"IMBALANCE_HOME": str(tmp_path), "PATH": ""},
+    )
+    assert done.stdout.endswith("loaded: []\n")
+
+
+def test_days_of_history_end_with_it(tmp_path):
+    home = Home.open(tmp_path / "h", create=True)
+    assert span(home.root, Config()) == (None, None)
+    register(home, "a" * 16, "2024-08-08", "2024-08-09")
+    assert span(home.root, Config()) == ("2024-08-08", "2024-08-09")
+    assert span(home.root, Config(first_day="2024-08-01")) == ("2024-08-01", "2024-08-09")
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    register(home, "b" * 16, today, today)
+    assert span(home.root, Config()) == ("2024-08-08", None)
+
+
+def test_schedules_ask_for_yesterday_of_every_venue(tmp_path):
+    home = Home.open(tmp_path / "h", create=True)
+    now = datetime.datetime.now(datetime.UTC)
+    yesterday = (now - datetime.timedelta(days=1)).date().isoformat()
+    register(home, "a" * 16, yesterday, yesterday)
+    schedule = build_definitions(home.root).resolve_schedule_def("daily_venue_days")
+    with dg.instance_for_test() as instance:
+        instance.add_dynamic_partitions("venue", ["binance", "binance-futures"])
+        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=now)
+        asked = [request.partition_key for request in schedule(context)]
+    assert asked == [f"{yesterday}|binance", f"{yesterday}|binance-futures"]
+
+
+def test_schedules_skip_where_nothing_is_recorded(definitions):
+    schedule = definitions.resolve_schedule_def("daily_studies")
+    now = datetime.datetime.now(datetime.UTC)
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=now)
+        assert isinstance(schedule(context), dg.SkipReason)
+
+
+def test_the_workspace_file_names_the_definitions(repository):
+    import yaml
+
+    workspace = yaml.safe_load((repository / "workspace.yaml").read_text())
+    entry = workspace["load_from"][0]["python_file"]
+    assert (repository / entry["relative_path"]).is_file()
+    assert entry["working_directory"] == "."

@@ -1,0 +1,84 @@
+"""The parts of the run process: stretches of days, the instance, reports, reconciliation."""
+
+import json
+import os
+
+import dagster as dg
+import pytest
+
+from imbalance.store.home import Home
+from pipelines.instance import add_venues, fail_orphans, open_instance, process_tag
+from pipelines.report import Reporter
+from pipelines.run import _user_error, stretches
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        ([], []),
+        (["2024-02-28", "2024-02-29", "2024-03-01"], [["2024-02-28", "2024-02-29", "2024-03-01"]]),
+        (["2024-02-28", "2024-03-01"], [["2024-02-28"], ["2024-03-01"]]),
+        (["2024-12-31", "2025-01-01", "2025-01-05"], [["2024-12-31", "2025-01-01"], ["2025-01-05"]]),
+    ],
+)
+def test_stretches_are_cut_where_a_day_is_missing(days, expected):
+    assert stretches(days) == expected
+
+
+def test_the_instance_is_made_once_and_quiet(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    home = Home.open(tmp_path / "h", create=True)
+    with open_instance(home) as instance:
+        add_venues(instance, ["binance"])
+        assert not instance.telemetry_enabled
+        assert not instance.nux_enabled
+        assert instance.run_monitoring_enabled
+        assert instance.get_settings("run_monitoring")["free_slots_after_run_end_seconds"] == 60
+    settings = home.dagster_dir / "dagster.yaml"
+    settings.write_text(settings.read_text() + "\n# mine\n")
+    with open_instance(home) as instance:
+        add_venues(instance, ["binance", "bybit"])
+        assert sorted(instance.get_dynamic_partitions("venue")) == ["binance", "bybit"]
+    assert settings.read_text().endswith("# mine\n")
+
+
+def test_runs_of_dead_processes_are_failed():
+    @dg.job
+    def nothing():
+        pass
+
+    host = next(iter(process_tag().values())).rpartition(".")[0]
+    with dg.DagsterInstance.ephemeral() as instance:
+        dead, alive, foreign = (
+            instance.create_run_for_job(
+                nothing, status=dg.DagsterRunStatus.STARTED, tags={"imbalance/process": tag}
+            ).run_id
+            for tag in (f"{host}.999999999", f"{host}.{os.getpid()}", "elsewhere.1")
+        )
+        assert fail_orphans(instance) == 1
+        assert instance.get_run_by_id(dead).status == dg.DagsterRunStatus.FAILURE
+        for run in (alive, foreign):
+            assert instance.get_run_by_id(run).status == dg.DagsterRunStatus.STARTED
+
+
+def test_the_reporter_sums_between_lines_and_ends_with_the_result():
+    reading, writing = os.pipe()
+    reporter = Reporter(writing)
+    reporter.advance(bytes=1, note="first")
+    for _ in range(5):
+        reporter.advance(bytes=10, events=2)
+    reporter.result({"status": "done"})
+    os.close(writing)
+    with os.fdopen(reading) as stream:
+        said = [json.loads(line) for line in stream]
+    assert [one["say"] for one in said[:-1]] == ["progress"] * (len(said) - 1)
+    assert sum(one["bytes"] for one in said[:-1]) == 51
+    assert sum(one["events"] for one in said[:-1]) == 10
+    assert said[0]["note"] == "first"
+    assert said[-1] == {"say": "result", "status": "done"}
+
+
+def test_a_circle_of_exceptions_ends():
+    one, other = ValueError("one"), ValueError("other")
+    one.__cause__, other.__cause__ = other, one
+    assert _user_error(one) is None
