@@ -335,7 +335,10 @@ def _places(
     kind: Any, position: Any, kinds: tuple[int, ...], extra: list[tuple[int, Decoded]]
 ) -> tuple[Any, Any, list[tuple[int, Decoded]]]:
     """Rows of some kinds, and where among them those come that the scanner did not decode."""
-    rows = np.flatnonzero(np.isin(kind, kinds))
+    wanted = kind == kinds[0]
+    for other in kinds[1:]:
+        wanted |= kind == other
+    rows = np.flatnonzero(wanted)
     slow = [(k, found) for k, found in extra if found.kind in kinds]
     where = np.searchsorted(position[rows], [k for k, _ in slow]) if slow else np.empty(0, int)
     return rows, where, slow

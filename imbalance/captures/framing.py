@@ -107,8 +107,8 @@ class CaptureReader:
         return self._end
 
     def __iter__(self) -> Iterator[Block]:
-        pieces = self._pieces()
-        return _lines(_threaded(pieces) if self._threaded else pieces)
+        blocks = _lines(_gathered(self._pieces()))
+        return _threaded(blocks) if self._threaded else blocks
 
     def _pieces(self) -> Iterator[tuple[bytes, int]]:
         digest = hashlib.sha256()
@@ -208,12 +208,32 @@ class _Inflate:
         return False, None
 
 
-def _threaded(pieces: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
-    """The same pieces, produced ahead of their use by another thread (inflate frees the lock)."""
-    handed: queue.Queue[tuple[bytes, int] | BaseException | None] = queue.Queue(maxsize=8)
+def _gathered(pieces: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
+    """The same text in fewer, larger pieces."""
+    gathered: list[bytes] = []
+    size = compressed = 0
+    try:
+        for text, read in pieces:
+            gathered.append(text)
+            size += len(text)
+            compressed += read
+            if size >= BLOCK_BYTES // 2:
+                yield b"".join(gathered), compressed
+                gathered, size, compressed = [], 0, 0
+    except ChecksumError:
+        if gathered:
+            yield b"".join(gathered), compressed
+        raise
+    if gathered:
+        yield b"".join(gathered), compressed
+
+
+def _threaded(blocks: Iterator[Block]) -> Iterator[Block]:
+    """The same blocks, produced ahead of their use by another thread (inflate frees the lock)."""
+    handed: queue.Queue[Block | BaseException | None] = queue.Queue(maxsize=8)
     stopped = threading.Event()
 
-    def put(item: tuple[bytes, int] | BaseException | None) -> bool:
+    def put(item: Block | BaseException | None) -> bool:
         while not stopped.is_set():
             try:
                 handed.put(item, timeout=0.1)
@@ -223,23 +243,12 @@ def _threaded(pieces: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]
         return False
 
     def produce() -> None:
-        gathered: list[bytes] = []
-        size = compressed = 0
         try:
-            for text, read in pieces:
-                gathered.append(text)
-                size += len(text)
-                compressed += read
-                if size >= BLOCK_BYTES // 2:
-                    if not put((b"".join(gathered), compressed)):
-                        return
-                    gathered, size, compressed = [], 0, 0
-            if gathered and not put((b"".join(gathered), compressed)):
-                return
+            for block in blocks:
+                if not put(block):
+                    return
             put(None)
         except BaseException as error:  # noqa: BLE001 - handed to the consumer, raised there
-            if gathered:
-                put((b"".join(gathered), compressed))
             put(error)
 
     thread = threading.Thread(target=produce, name="inflate", daemon=True)
@@ -279,7 +288,7 @@ def _lines(pieces: Iterator[tuple[bytes, int]]) -> Iterator[Block]:
                 long = _LongLine(carried)
                 carried = b""
             continue
-        data = carried + text[:cut]
+        data = b"".join((carried, memoryview(text)[:cut]))
         carried = text[cut:]
         yield Block(data, offset, compressed)
         compressed = 0

@@ -159,18 +159,19 @@ def _sniff(head: bytes, compression: str) -> Sniff:
             continue
         market, symbol = binance.sniff(match[2])
         if market is not None:
-            units[unit] = units.get(unit, 0) + 1
             markets[market] = markets.get(market, 0) + 1
         if symbol is not None:
             symbols[symbol] = None
-    if not markets:
+        if market is not None or symbol is not None:
+            units[unit] = units.get(unit, 0) + 1
+    if not units:
         return Sniff(
             compression,
             reason="unknown format: none of the first lines is `<receive time> <websocket JSON>` "
             "of a known venue",
         )
-    # a mark price or a trade fits several markets; what speaks for one decides
-    market = max(markets, key=lambda key: markets[key])
+    # what speaks for one market decides; nothing does where all are trades or marks of futures
+    market = max(markets, key=lambda key: markets[key], default=binance.market_by_name(symbols))
     unit = max(units, key=lambda key: units[key])
     first_time = min(_times(lines, unit), default=None)
     return Sniff(
@@ -183,7 +184,7 @@ def _unit(digits: bytes) -> str | None:
 
 
 def _times(lines: Iterable[bytes], unit: str) -> list[int]:
-    """Receive times of the first of some lines, without those that are days off the others."""
+    """Receive times of the first of some lines, without those that are days off most others."""
     times: list[int] = []
     for line in lines:
         match = _LINE.match(line)
@@ -192,4 +193,5 @@ def _times(lines: Iterable[bytes], unit: str) -> list[int]:
         if len(times) == _TIMED_LINES:
             break
     middle = sorted(times)[len(times) // 2] if times else 0
-    return [time for time in times if abs(time - middle) < _DAY_NS]
+    near = [time for time in times if abs(time - middle) < _DAY_NS]
+    return near if 2 * len(near) > len(times) else times

@@ -17,6 +17,7 @@ from imbalance.captures.probe import IGNORED_NAMES, Probe, probe
 from imbalance.captures.scanner import FAR_MS
 from imbalance.errors import UserError
 from imbalance.progress import SILENT, Progress
+from imbalance.store.home import LEDGER_NAME
 from imbalance.store.ledger import CaptureFile
 from imbalance.store.store import Store
 from imbalance.store.task import TaskContext, materialise, remove
@@ -122,11 +123,16 @@ def _files(path: Path) -> Iterator[Path]:
     for child in children:
         if child.is_symlink() and child.is_dir():
             continue  # a link to a directory above would never end
+        if (child / LEDGER_NAME).is_file():
+            continue  # a home of ours
         if child.is_dir() or child.is_file():
             yield from _files(child)
 
 
 def _register_file(store: Store, path: Path, progress: Progress) -> Registration:
+    shown = str(path).encode("utf-8", "backslashreplace").decode()
+    if shown != str(path):
+        raise UserError("a file's name is not UTF-8 text", where=shown, fix="rename it")
     if IGNORED_NAMES.match(path.name):
         return Registration(str(path), "ignored", reason="not a capture, by its name")
     try:

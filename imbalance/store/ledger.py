@@ -94,9 +94,9 @@ select {_CAPTURE_COLUMNS} from captures as mine where exists (
     join captures as now on now.capture_id = holders.capture_id
     where seen.capture_id = mine.capture_id and (
         now.capture_id = mine.capture_id or now.first_day is null
-        or coalesce(
+        or mine.first_day is not null and (
             now.venue <> mine.venue or now.first_day > mine.first_day
-            or now.last_day < mine.last_day, false
+            or now.last_day < mine.last_day
         )
     )
 ) order by registered_at, capture_id

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -90,6 +91,7 @@ class Rejected(Exception):
 
 
 _decode = msgspec.json.Decoder().decode
+_INVERSE_NAME = re.compile(r"USD_(PERP|\d{6})$")
 _KEY = re.compile(rb'"\s*:')
 
 
@@ -182,6 +184,12 @@ def market_of(message: dict[str, Any]) -> int | None:
     if event in ("trade", "aggTrade") and "M" in message:
         return MARKET_SPOT
     return None
+
+
+def market_by_name(symbols: Iterable[str]) -> int:
+    """The futures market of symbols: COIN-M names are of a pair with USD and a contract."""
+    inverse = all(_INVERSE_NAME.search(symbol) for symbol in symbols)
+    return MARKET_INVERSE if inverse else MARKET_LINEAR
 
 
 def sniff(payload: bytes) -> tuple[int | None, str | None]:

@@ -1,0 +1,315 @@
+"""Files become captures by their bytes: nothing twice, nothing lost, nothing refused in silence."""
+
+import gzip
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from imbalance.captures.probe import probe, sniff
+from imbalance.captures.register import days_of, register
+from imbalance.errors import UserError
+from imbalance.tasks import read_current
+from tests.captures.samples import (
+    INVERSE,
+    LINEAR,
+    MINUTE,
+    MS,
+    SPOT,
+    START,
+    SYMBOLS,
+    aggregate,
+    bare,
+    line,
+    mark,
+    quote,
+    recording,
+    snapshot,
+    trade,
+)
+
+DAY = 86_400_000_000_000
+MIDNIGHT = START // DAY * DAY + DAY
+
+
+def write(path: Path, lines, compress=gzip.compress) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(compress(b"".join(lines)))
+    return path
+
+
+def statuses(found):
+    return [one.status for one in found]
+
+
+def captured(store, table):
+    """Rows of `raw.captures` or `raw.quarantine`."""
+    return [
+        row
+        for partition in store.ledger.partitions(table)
+        for row in read_current(store, table, partition).to_pylist()
+    ]
+
+
+def test_a_second_registration_changes_nothing(store, tmp_path):
+    path = write(tmp_path / "in/a.gz", recording(SPOT, 30))
+    (one,) = register(store, [path])
+    assert (one.status, one.venue) == ("new", SPOT)
+    assert one.capture_id == hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    before = store.ledger.captures(), store.ledger.last_sequence()
+    assert statuses(register(store, [path, path.parent])) == ["known", "known"]
+    path.touch()
+    assert statuses(register(store, [path])) == ["same_bytes"]
+    assert (store.ledger.captures(), store.ledger.last_sequence()) == before
+
+
+def test_the_same_bytes_under_another_name_add_nothing(store, tmp_path):
+    path = write(tmp_path / "in/a.gz", recording(SPOT, 30))
+    register(store, [path])
+    copy = shutil.copy(path, tmp_path / "in/copy.dat")
+    assert statuses(register(store, [copy])) == ["same_bytes"]
+    (capture,) = store.ledger.captures()
+    assert capture.path == str(path)
+    assert store.ledger.capture_paths(capture.capture_id) == [str(path), str(copy)]
+
+
+def test_other_bytes_at_the_same_place_are_another_capture(store, tmp_path):
+    path = write(tmp_path / "a.gz", recording(SPOT, 30))
+    (old,) = register(store, [path])
+    write(path, recording(SPOT, 30, receive=START + DAY))
+    (new,) = register(store, [path])
+    assert (new.status, new.capture_id != old.capture_id) == ("new", True)
+    # the old one held another day: it is not forgotten, only missing
+    assert [c.capture_id for c in store.ledger.captures()] == [old.capture_id, new.capture_id]
+
+
+def test_a_longer_version_of_a_file_takes_its_place(store, tmp_path):
+    lines = recording(SPOT, 60)
+    path = write(tmp_path / "a.gz", lines[:20])
+    register(store, [path])
+    write(path, lines)
+    (new,) = register(store, [path])
+    assert [c.capture_id for c in store.ledger.captures()] == [new.capture_id]
+
+
+def test_a_longer_version_elsewhere_takes_no_place(store, tmp_path):
+    lines = recording(SPOT, 60)
+    register(store, [write(tmp_path / "a.gz", lines[:20]), write(tmp_path / "b.gz", lines)])
+    assert len(store.ledger.captures()) == 2
+    # one name of the first now holds the second, another name still holds the first
+    shutil.copy(tmp_path / "a.gz", tmp_path / "c.gz")
+    register(store, [tmp_path / "c.gz"])
+    shutil.copy(tmp_path / "b.gz", tmp_path / "a.gz")
+    register(store, [tmp_path / "a.gz"])
+    assert len(store.ledger.captures()) == 2
+
+
+def test_a_whole_file_takes_the_place_of_one_that_was_refused(store, tmp_path):
+    path = tmp_path / "a.gz"
+    good = gzip.compress(b"".join(recording(SPOT, 30)))
+    path.write_bytes(good[:-5] + bytes([good[-5] ^ 1]) + good[-4:])
+    assert statuses(register(store, [path])) == ["refused"]
+    assert len(captured(store, "raw.quarantine")) == 1
+    path.write_bytes(good)
+    assert statuses(register(store, [path])) == ["new"]
+    assert captured(store, "raw.quarantine") == captured(store, "raw.captures") == []
+    assert len(store.ledger.captures()) == 1
+
+
+REFUSED = {
+    "empty.gz": (b"", "the file is empty"),
+    "empty-member.gz": (gzip.compress(b""), "the file is empty"),
+    "words.txt": (b"Nothing of this\nis a capture.\n", "unknown format"),
+    "binary": (bytes(range(256)) * 40, "unknown format"),
+    "table.csv": (b"time,price\n1723161256000000000,1.5\n", "unknown format"),
+    "other.gz": (gzip.compress(b'1723161256000000000 {"type":"l2update"}\n'), "unknown format"),
+    "crc.gz": (gzip.compress(b"".join(recording(SPOT, 9)))[:-8] + bytes(8), "checksum"),
+    "zip.gz": (b"PK\x03\x04" + bytes(60), "unknown format"),
+}
+
+
+def test_what_cannot_be_used_is_noted_with_its_reason(store, tmp_path):
+    for name, (data, _) in REFUSED.items():
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(data)
+    found = register(store, [tmp_path / "in"])
+    assert {Path(one.path).name: one.status for one in found} == dict.fromkeys(REFUSED, "refused")
+    captures = {Path(row["path"]).name: row for row in captured(store, "raw.captures")}
+    quarantine = {Path(row["path"]).name: row for row in captured(store, "raw.quarantine")}
+    assert captures.keys() == quarantine.keys() == REFUSED.keys()
+    for name, (data, reason) in REFUSED.items():
+        row, bad = captures[name], quarantine[name]
+        assert row["state"] == "refused"
+        assert reason in row["reason"]
+        assert reason in bad["detail"]
+        assert (bad["line"], bad["reason"]) == (0, "whole_file")
+        assert bad["text_sha256"] == row["sha256"] == hashlib.sha256(data).hexdigest()
+        assert bad["byte_length"] == row["size_bytes"] == len(data)
+        assert row["lines_read"] == row["lines_decoded"] == row["lines_quarantined"] == 0
+    assert all(days_of(capture) == [] for capture in store.ledger.captures())
+    sequence = store.ledger.last_sequence()
+    assert statuses(register(store, [tmp_path / "in"])) == ["known"] * len(REFUSED)
+    assert store.ledger.last_sequence() == sequence
+
+
+@pytest.mark.parametrize("name", ["L2_feed.log.gz", "tardis_trades.csv.gz"])
+def test_real_broken_files_are_refused_whole(store, shared, name):
+    (found,) = register(store, [shared / "captures/corrupt" / name])
+    assert found.status == "refused"
+    assert found.reason is not None
+
+
+@pytest.mark.parametrize(
+    "make", [lambda path: path.exists(), lambda path: path.mkdir(), lambda path: path.touch()]
+)
+def test_nothing_to_register_is_said(store, tmp_path, make):
+    path = tmp_path / "README.md"
+    make(path)
+    with pytest.raises(UserError) as told:
+        register(store, [path])
+    error = told.value
+    assert "README.md" in error.what
+    assert error.allowed is not None
+    assert "capture files" in error.allowed or "<receive time> <websocket JSON>" in error.allowed
+    assert error.exit_code == 2
+
+
+def test_files_that_are_no_captures_by_their_name_are_left_alone(store, tmp_path):
+    for name in ("LICENSE", "readme.txt", "Notes.MD", ".hidden.gz", "request_log.csv",
+                 "subscriptions.csv", "last_match.csv", "truth.json", "COPYING"):  # fmt: skip
+        write(tmp_path / "in" / name, recording(SPOT, 9))
+    write(tmp_path / "in/deep/er/license_plates.gz", recording(SPOT, 9))
+    write(tmp_path / "in/licensed.gz", recording(SPOT, 12))
+    found = register(store, [tmp_path / "in"])
+    kept = {Path(one.path).name for one in found if one.status != "ignored"}
+    assert kept == {"licensed.gz"}
+    assert len(found) == 11
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="no file here fails to be read")
+def test_a_file_that_cannot_be_read_is_told_of(store):
+    with pytest.raises(UserError, match="cannot be read") as told:
+        register(store, ["/proc/self/mem"])
+    assert told.value.where == "/proc/self/mem"
+    assert told.value.fix is not None
+
+
+def test_a_pipe_is_not_waited_for(store, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError):
+        register(store, [tmp_path / "pipe"])
+    with pytest.raises(UserError, match="holds no captures"):
+        register(store, [tmp_path])
+
+
+def test_links_that_go_round_in_circles_end(store, tmp_path):
+    path = write(tmp_path / "in/a.gz", recording(SPOT, 9))
+    (tmp_path / "in/up").symlink_to(tmp_path / "in", target_is_directory=True)
+    (tmp_path / "in/linked.gz").symlink_to(path)
+    (tmp_path / "in/broken.gz").symlink_to(tmp_path / "nowhere")
+    assert sorted(statuses(register(store, [tmp_path / "in"]))) == ["new", "same_bytes"]
+
+
+HOSTILE = ["new\nline.gz", "quote'\".gz", "%s {0} $x.gz", "\u202egz.lanoitpecxe", "[a]*?.gz", "CON",
+           "-rf", "\x1b[31mred.gz", "a" * 250]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_of_files_are_only_names(store, tmp_path, name):
+    path = write(tmp_path / "in" / name, recording(SPOT, 9))
+    (found,) = register(store, [tmp_path / "in"])
+    assert (found.status, found.path) == ("new", str(path))
+    assert store.ledger.captures()[0].path == str(path)
+
+
+def test_a_name_that_is_no_text_is_told_of(store, tmp_path):
+    write(tmp_path / os.fsdecode(b"caf\xe9.gz"), recording(SPOT, 9))
+    with pytest.raises(UserError, match="name") as told:
+        register(store, [tmp_path])
+    assert "caf" in (told.value.where or "")
+    told.value.where.encode()  # can be printed
+
+
+def test_compression_and_format_are_told_by_content(store, tmp_path):
+    lines = recording(SPOT, 30)
+    plain = write(tmp_path / "plain.gz", lines, bytes)
+    packed = write(tmp_path / "packed.dat", lines)
+    assert [sniff(path).compression for path in (plain, packed)] == ["none", "gzip"]
+    assert statuses(register(store, [plain, packed])) == ["new", "new"]
+
+
+@pytest.mark.parametrize("venue", [SPOT, LINEAR, INVERSE])
+def test_the_market_is_told_by_the_messages(tmp_path, venue):
+    path = write(tmp_path / "a", recording(venue, 30))
+    assert sniff(path).venue == venue
+    futures = [line(trade(LINEAR, 1)), line(mark(LINEAR)), *recording(INVERSE, 1)]
+    assert sniff(write(tmp_path / "b", futures)).venue == INVERSE
+
+
+@pytest.mark.parametrize("venue", [LINEAR, INVERSE])
+@pytest.mark.parametrize("message", [trade, aggregate, lambda venue, _: mark(venue)])
+def test_trades_and_marks_alone_are_told_by_their_symbols(tmp_path, venue, message):
+    path = write(tmp_path / "a", [line(message(venue, k)) for k in range(3)])
+    assert sniff(path).venue == venue
+    assert sniff(path).symbols == (SYMBOLS[venue],)
+
+
+def test_symbols_are_found_with_and_without_an_envelope(tmp_path):
+    path = write(
+        tmp_path / "a",
+        [bare(quote(SPOT, 1)), line(quote(SPOT, 2, symbol="ETHUSDT")), bare(snapshot(SPOT, 9))],
+    )
+    assert sniff(path).symbols == ("BTCUSDT", "ETHUSDT")
+
+
+@pytest.mark.parametrize(
+    ("unit", "scale"), [("ns", 1), ("us", 1_000), ("ms", MS), ("s", 1_000 * MS)]
+)
+def test_units_and_spans(tmp_path, unit, scale):
+    lines = [line(quote(SPOT, k), (START + k * MINUTE) // scale) for k in range(5)]
+    found = probe(write(tmp_path / "a", lines))
+    assert (found.sniff.unit, found.state) == (unit, "whole")
+    assert found.sniff.first_time == START // scale * scale
+    assert found.last_time == (START + 4 * MINUTE) // scale * scale
+
+
+def test_the_days_of_a_capture_hold_whatever_is_minutes_from_it(store, tmp_path):
+    cases = {
+        (MIDNIGHT + 6 * MINUTE, 0): ["2024-08-09"],
+        (MIDNIGHT + 4 * MINUTE, 0): ["2024-08-08", "2024-08-09"],
+        (MIDNIGHT - 6 * MINUTE, 0): ["2024-08-08"],
+        (MIDNIGHT - 6 * MINUTE, 2 * MINUTE): ["2024-08-08", "2024-08-09"],
+        (MIDNIGHT + 6 * MINUTE, 3 * DAY): [f"2024-08-{d:02}" for d in (9, 10, 11, 12)],
+    }
+    for number, ((first, length), days) in enumerate(cases.items()):
+        lines = [line(quote(SPOT, number), at) for at in (first, first + length)]
+        (one,) = register(store, [write(tmp_path / f"{number}.gz", lines)])
+        (capture,) = (c for c in store.ledger.captures() if c.capture_id == one.capture_id)
+        assert days_of(capture) == days
+
+
+def test_a_wild_receive_time_does_not_stretch_the_days(tmp_path):
+    lines = recording(SPOT, 200)
+    wild = line(quote(SPOT, 1), START - 9_000 * DAY), line(quote(SPOT, 1), START + 9_000 * DAY)
+    found = probe(write(tmp_path / "a", [wild[0], *lines, wild[1]]))
+    assert found.sniff.first_time == START
+    assert found.last_time == START + 199 * MS
+
+
+def test_garbage_at_the_end_does_not_hide_the_days(tmp_path):
+    lines = recording(SPOT, 200)
+    found = probe(write(tmp_path / "a", [*lines, *[b"garbage\n"] * 500_000]))
+    assert found.last_time == START + 199 * MS
+
+
+def test_a_file_cut_short_is_marked(tmp_path):
+    lines = recording(SPOT, 300)
+    data = gzip.compress(b"".join(lines))
+    path = tmp_path / "a.gz"
+    path.write_bytes(data[:-2_000])
+    assert probe(path).state == "truncated"
+    assert probe(path).reason == "the last gzip member is cut short"
+    path.write_bytes(b"".join(lines)[:-3])
+    assert (probe(path).state, probe(path).reason) == ("truncated", "the last line has no end")
