@@ -61,18 +61,13 @@ def lag_sums(x: Matrix, y: Matrix, max_lag: int) -> LagSums:
     Σ_t a_t b_{t+k}; products of blocks are summed in the frequency domain, as one matrix product
     per frequency, and transformed back once.
     """
-    length = x.shape[1]
     size = 512
     while size < 6 * max_lag:
         size *= 2
-    step = size - 2 * max_lag
-    x_masks, x_group = _distinct_masks(x)
-    y_masks, y_group = _distinct_masks(y)
-    x_filled, y_filled = np.nan_to_num(x, nan=0.0), np.nan_to_num(y, nan=0.0)
-    left = np.concatenate([x_masks, x_filled, x_filled**2])
-    right = np.concatenate([y_masks, y_filled, y_filled**2])
-    gx, gy, nx, ny = len(x_masks), len(y_masks), len(x), len(y)
-    # Rows of `left` and of `right` whose products are wanted.
+    x_first, x_group = _distinct_masks(x)
+    y_first, y_group = _distinct_masks(y)
+    gx, gy, nx, ny = len(x_first), len(y_first), len(x), len(y)
+    # Rows of the stacks of x and of y (masks, values, squares) whose products are wanted.
     wanted = [
         (slice(0, gx), slice(0, gy)),
         (slice(gx, gx + nx), slice(0, gy)),
@@ -81,8 +76,7 @@ def lag_sums(x: Matrix, y: Matrix, max_lag: int) -> LagSums:
         (slice(0, gx), slice(gy + ny, gy + 2 * ny)),
         (slice(gx, gx + nx), slice(gy, gy + ny)),
     ]
-    products = _products(left, right, wanted, length, step, max_lag, size)
-    n, sx, sy, sxx, syy, sxy = products
+    n, sx, sy, sxx, syy, sxy = _products((x, x_first), (y, y_first), wanted, max_lag, size)
     pick = np.ix_(x_group, y_group)
     return LagSums(
         max_lag=max_lag,
@@ -95,49 +89,58 @@ def lag_sums(x: Matrix, y: Matrix, max_lag: int) -> LagSums:
     )
 
 
-def _distinct_masks(values: Matrix) -> tuple[Matrix, NDArray[np.intp]]:
-    """Masks of presence without repetition, and which of them each row has.
+def _distinct_masks(values: Matrix) -> tuple[list[int], NDArray[np.intp]]:
+    """Rows that are present at different bars, one of each kind, and the kind of every row.
 
     Measures of one instrument are mostly there at the same bars, so that few masks stand for many
     series.
     """
-    present = np.isfinite(values)
     known: dict[bytes, int] = {}
-    group = [known.setdefault(row.tobytes(), len(known)) for row in np.packbits(present, axis=1)]
-    first = [group.index(number) for number in range(len(known))]
-    return present[first].astype(np.float64), np.asarray(group, dtype=np.intp)
+    group = [
+        known.setdefault(np.packbits(np.isfinite(row)).tobytes(), len(known)) for row in values
+    ]
+    return [group.index(number) for number in range(len(known))], np.asarray(group, dtype=np.intp)
 
 
 def _products(
-    left: Matrix,
-    right: Matrix,
+    x: tuple[Matrix, list[int]],
+    y: tuple[Matrix, list[int]],
     wanted: list[tuple[slice, slice]],
-    length: int,
-    step: int,
     max_lag: int,
     size: int,
 ) -> list[Matrix]:
-    """Σ_t left_t right_{t+lag} for the wanted groups of rows."""
+    """Σ_t a_t b_{t+lag} for the wanted rows a of the stack of x and b of the stack of y."""
     from scipy import fft
 
-    blocks = -(-length // step)
-    padded_left = np.zeros((len(left), blocks * step))
-    padded_left[:, :length] = left
-    padded_right = np.zeros((len(right), blocks * step + 2 * max_lag))
-    padded_right[:, max_lag : max_lag + length] = right
-    windows = np.lib.stride_tricks.sliding_window_view(padded_right, size, axis=1)[:, ::step]
+    length, step = x[0].shape[1], size - 2 * max_lag
     totals: list[NDArray[np.complex128]] = [
         np.zeros((size // 2 + 1, a.stop - a.start, b.stop - b.start), dtype=np.complex128)
         for a, b in wanted
     ]
-    for start in range(0, blocks, _BLOCKS_AT_ONCE):
-        stop = min(start + _BLOCKS_AT_ONCE, blocks)
-        pieces = padded_left[:, start * step : stop * step].reshape(len(left), -1, step)
+    for start in range(0, length, step * _BLOCKS_AT_ONCE):
+        blocks = min(_BLOCKS_AT_ONCE, -(-(length - start) // step))
+        stop = start + blocks * step
+        left = _stack(*x, start, stop).reshape(-1, blocks, step)
+        stretch = _stack(*y, start - max_lag, stop + max_lag)
+        right = np.lib.stride_tricks.sliding_window_view(stretch, size, axis=1)[:, ::step]
         # (frequency, row, block) and (frequency, block, row): one product per frequency.
-        a = np.ascontiguousarray(fft.rfft(pieces, size, axis=2).conj().transpose(2, 0, 1))
-        b = np.ascontiguousarray(fft.rfft(windows[:, start:stop], axis=2).transpose(2, 1, 0))
+        a = np.ascontiguousarray(fft.rfft(left, size, axis=2).conj().transpose(2, 0, 1))
+        b = np.ascontiguousarray(fft.rfft(right, axis=2).transpose(2, 1, 0))
         for total, (rows, columns) in zip(totals, wanted, strict=True):
             total += a[:, rows] @ b[:, :, columns]
     return [
         fft.irfft(total, size, axis=0)[: 2 * max_lag + 1].transpose(1, 2, 0) for total in totals
     ]
+
+
+def _stack(values: Matrix, masks: list[int], start: int, stop: int) -> Matrix:
+    """Masks of some rows, values and squares of all, from `start` to `stop`; 0 where missing."""
+    count = len(values)
+    stacked = np.zeros((len(masks) + 2 * count, stop - start))
+    first, last = max(start, 0), min(stop, values.shape[1])
+    part, inside = values[:, first:last], slice(first - start, last - start)
+    stacked[: len(masks), inside] = np.isfinite(part[masks])
+    filled = stacked[len(masks) : len(masks) + count, inside]
+    filled[...] = np.nan_to_num(part, nan=0.0)
+    np.square(filled, out=stacked[len(masks) + count :, inside])
+    return stacked
