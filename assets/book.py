@@ -57,7 +57,7 @@ def build(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
         def do(partition: str) -> Done:
             day, venue = split(partition)
-            result = materialise_book(store, venue, day, warehouse.progress)
+            result = materialise_book(store, venue, day, warehouse.progress, context.run.run_id)
             return Done(
                 result,
                 metadata={"book.bars_100ms": _coverage(store, partition)},

@@ -59,7 +59,7 @@ def build(partitions: Partitions) -> list[dg.AssetsDefinition]:
         def do(partition: str) -> Done:
             day, venue = split(partition)
             task = features_task(venue, day, warehouse.progress)
-            result = task.materialise(store, context.run_id)
+            result = task.materialise(store, context.run.run_id)
             return Done(
                 result,
                 metadata={

@@ -61,7 +61,7 @@ def build(partitions: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
         def do(partition: str) -> Done:
             day, venue = split(partition)
             try:
-                done = materialise_raw(store, venue, [day], warehouse.progress, context.run_id)
+                done = materialise_raw(store, venue, [day], warehouse.progress, context.run.run_id)
             except OSError as error:
                 if is_reading_problem(error):
                     raise retry_reading(context, error) from error

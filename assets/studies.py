@@ -62,7 +62,7 @@ def _families() -> dg.AssetsDefinition:
     def families(
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
     ) -> dg.MaterializeResult:
-        result = families_task(warehouse.open()).materialise(warehouse.open(), context.run_id)
+        result = families_task(warehouse.open()).materialise(warehouse.open(), context.run.run_id)
         return dg.MaterializeResult(metadata={"dagster/row_count": result.rows[FAMILY_TABLES[0]]})
 
     return families
@@ -109,7 +109,8 @@ def _study(
         store = warehouse.open()
 
         def do(partition: str) -> Done:
-            result = make(store, partition, warehouse.progress).materialise(store, context.run_id)
+            task = make(store, partition, warehouse.progress)
+            result = task.materialise(store, context.run.run_id)
             return Done(
                 result,
                 metadata={

@@ -90,7 +90,6 @@ def test_a_failing_partition_does_not_stop_the_others(store):
     assert failure.step_failure_data.user_failure_data.description == (
         "1 of 4 partitions failed: 2024-08-09: RuntimeError: no luck"
     )
-    assert not failure.step_failure_data.user_failure_data.allow_retries
 
 
 def test_a_failed_check_blocks_and_names_its_partition(store):
