@@ -252,5 +252,5 @@ def test_nothing_is_found_in_independent_panels(make_bars, make_autoregression):
 def test_nothing_is_found_in_independent_panels_of_ten_thousand_tests(
     make_bars, make_autoregression
 ):
-    found = false_discoveries(make_bars, make_autoregression, 10, 100, 142, 3_600)
-    assert found <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 100)
+    found = false_discoveries(make_bars, make_autoregression, 10, 60, 142, 3_600)
+    assert found <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 60)
