@@ -304,3 +304,16 @@ def test_available_at_never_falls_and_follows_the_snapshot(reference, rebuilt):
     ]
     states = rebuilt(messages, FUTURES).rows("book.book_states")
     assert [row["available_at"] for row in states] == [900, 900]
+
+
+def test_depth_of_the_states_is_a_setting_and_changes_no_bar(market, rebuilt):
+    messages = market(4, futures=True)
+    ten, fifty = (rebuilt(messages, replace(FUTURES, levels=levels)) for levels in (10, 50))
+    deep = fifty.rows("book.book_states")
+    assert max(len(row["bid_prices"]) for row in deep) > 20
+    by_update = {row["update_id"]: row for row in deep}
+    for row in ten.rows("book.book_states"):
+        other = by_update[row["update_id"]]
+        assert other["bid_prices"][:10] == row["bid_prices"]
+        assert other["ask_sizes"][:10] == row["ask_sizes"]
+    assert ten.rows("book.bars_100ms") == fifty.rows("book.bars_100ms")
