@@ -204,9 +204,13 @@ def explain(error: duckdb.Error, query: str) -> UserError:
     if missing_table:
         wanted = missing_table.group(1)
         names = list(catalog.tables())
+        # Of layers with the same name in them, the last is the one that is read most.
         short = {name.split(".", 1)[1]: name for name in names}
-        close = nearest(_qualified(wanted, query), names) or short.get(
-            nearest(wanted, list(short)) or "")
+        close = (
+            short.get(wanted)
+            or nearest(_qualified(wanted, query), names)
+            or short.get(nearest(wanted, list(short)) or "")
+        )
         what = f"there is no table {wanted!r}" + (f"; did you mean {close!r}?" if close else "")
         allowed, fix = ", ".join(names), "imbalance tables"
     elif missing_column:
