@@ -42,7 +42,7 @@ def insert(session, name, rows):
     columns = ", ".join(rows[0])
     marks = ", ".join("?" for _ in rows[0])
     session.executemany(
-        f"insert into {name} ({columns}) values ({marks})",  # noqa: S608
+        f"insert into {name} ({columns}) values ({marks})",
         [list(row.values()) for row in rows],
     )
 
