@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from imbalance.captures.chunks import BadLine, Chunk, Times
 from imbalance.captures.clocks import NO_TIME, SOURCES
-from imbalance.captures.decode import Account, BadLine, Chunk, Decoder, Times
+from imbalance.captures.decode import Account, Decoder
 from imbalance.captures.probe import Sniff
 from imbalance.store.ledger import CaptureFile
 

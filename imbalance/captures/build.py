@@ -18,7 +18,8 @@ from typing import Any
 import pyarrow as pa
 
 from imbalance.captures.batches import Batches, account_row, bad_row
-from imbalance.captures.decode import BadLine, Decoder
+from imbalance.captures.chunks import BadLine
+from imbalance.captures.decode import Decoder
 from imbalance.captures.framing import ChecksumError
 from imbalance.captures.merge import Interleaved, Spool, Unrepeated
 from imbalance.captures.probe import Sniff, sniff

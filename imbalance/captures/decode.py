@@ -12,12 +12,21 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from imbalance.captures import scanner
+from imbalance.captures.chunks import (
+    BadLine,
+    Chunk,
+    Times,
+    books_of,
+    marks_of,
+    quotes_of,
+    trades_of,
+)
 from imbalance.captures.clocks import NO_TIME, Clocks
+from imbalance.captures.columns import Columns, allocate
 from imbalance.captures.framing import LONGEST_LINE, Block, CaptureReader, End
 from imbalance.captures.venues import binance
 from imbalance.captures.venues.binance import KIND_MARK, KIND_SNAPSHOT, Decoded, Ignored, Rejected
@@ -59,59 +68,6 @@ class Account:
         )
 
 
-@dataclass(frozen=True)
-class BadLine:
-    """A line that could not be understood."""
-
-    line: int
-    byte_offset: int
-    byte_length: int
-    reason: str
-    detail: str
-    text_sha256: str
-    text_start: str
-
-
-@dataclass(frozen=True)
-class Times:
-    """Columns every event has, (n,) each; times in ns, `NO_TIME` where there is none."""
-
-    instrument: Any
-    line: Any
-    exchange: Any
-    transaction: Any
-    receive: Any
-    event: Any
-    source: Any
-    available: Any
-
-    def take(self, rows: Any) -> Times:
-        """The same columns at some rows (mask or indices)."""
-        return Times(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
-
-    def __len__(self) -> int:
-        return len(self.line)
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Events of one block by kind, each kind in the order of the lines.
-
-    `books`: (times, snapshot flag, update ids (n, 3), bid offsets (n+1,), ask offsets, bid
-    prices, bid sizes, ask prices, ask sizes). `quotes`: (times, update id, (n, 4) prices and
-    sizes). `trades`: (times, aggregate flag, id, (n, 2) price and size, maker flag). `marks`:
-    (times, (n, 5) values with NaN for missing).
-    """
-
-    books: tuple[Any, ...]
-    quotes: tuple[Any, ...]
-    trades: tuple[Any, ...]
-    marks: tuple[Any, ...]
-    bad_lines: list[BadLine]
-    compressed_bytes: int
-    text_bytes: int
-
-
 class Decoder:
     """Decodes one capture of one Binance market.
 
@@ -143,7 +99,7 @@ class Decoder:
         self._table = np.zeros((max(16, len(symbols)), scanner.SYMBOL_BYTES), np.uint8)
         self._lengths = np.zeros(len(self._table), np.int64)
         self._clocks = Clocks()
-        self._buffers: scanner.Columns | None = None
+        self._buffers: Columns | None = None
         self._room = 0
         self._complete = True
         self.account = Account()
@@ -191,7 +147,7 @@ class Decoder:
         size = len(data)
         if self._buffers is None or size > self._room:
             self._room = max(size, 3 << 20)
-            self._buffers = scanner.allocate(self._room)
+            self._buffers = allocate(self._room)
         out = self._buffers
         out.used[:] = 0
         # an incomplete last line is no line: it is quarantined, never scanned
@@ -214,7 +170,7 @@ class Decoder:
                 self._index(found.symbol)
         return self._assemble(block, data, whole, out)
 
-    def _assemble(self, block: Block, data: bytes, whole: int, out: scanner.Columns) -> Chunk:
+    def _assemble(self, block: Block, data: bytes, whole: int, out: Columns) -> Chunk:
         count = int(out.used[0])
         account = self.account
         first_line = account.lines_read + 1
@@ -273,10 +229,10 @@ class Decoder:
         )
         position = np.arange(count)[rows]
         return Chunk(
-            books=_books(kind, times, position, out, extra),
-            quotes=_quotes(kind, times, position, out, extra),
-            trades=_trades(kind, times, position, out, extra),
-            marks=_marks(kind, times, extra, position),
+            books=books_of(kind, times, position, out, extra),
+            quotes=quotes_of(kind, times, position, out, extra),
+            trades=trades_of(kind, times, position, out, extra),
+            marks=marks_of(kind, times, extra, position),
             bad_lines=bad,
             compressed_bytes=block.compressed_bytes,
             text_bytes=block.text_bytes,
@@ -329,79 +285,3 @@ class Decoder:
             line, offset, len(text), reason, detail, hashlib.sha256(text).hexdigest(),
             "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown),
         )  # fmt: skip
-
-
-def _places(
-    kind: Any, position: Any, kinds: tuple[int, ...], extra: list[tuple[int, Decoded]]
-) -> tuple[Any, Any, list[tuple[int, Decoded]]]:
-    """Rows of some kinds, and where among them those come that the scanner did not decode."""
-    wanted = kind == kinds[0]
-    for other in kinds[1:]:
-        wanted |= kind == other
-    rows = np.flatnonzero(wanted)
-    slow = [(k, found) for k, found in extra if found.kind in kinds]
-    where = np.searchsorted(position[rows], [k for k, _ in slow]) if slow else np.empty(0, int)
-    return rows, where, slow
-
-
-def _merge(fast: Any, where: Any, slow: list[Any]) -> Any:
-    """Rows of the scanner with the others inserted so that they come to stand at `where`."""
-    if not slow:
-        return fast.copy()
-    return np.insert(fast, where - np.arange(len(where)), np.asarray(slow, fast.dtype), axis=0)
-
-
-def _books(kind: Any, times: Times, position: Any, out: Any, extra: Any) -> tuple[Any, ...]:
-    rows, where, slow = _places(kind, position, (scanner.KIND_DIFF, KIND_SNAPSHOT), extra)
-    n, bids, asks = int(out.used[1]), int(out.used[4]), int(out.used[5])
-    ids, heights = [], []
-    for _, found in slow:
-        if found.kind == KIND_SNAPSHOT:
-            identity, bid, ask = found.values
-            ids.append((-1, identity, -1))
-        else:
-            first, last, previous, bid, ask = found.values
-            ids.append((first, last, -1 if previous is None else previous))
-        heights.append((len(bid[0]), len(ask[0])))
-    update_ids = _merge(out.update_ids[:n], where, ids)
-    counts = _merge(out.level_counts[:n], where, heights)
-    offsets = np.zeros((len(counts) + 1, 2), np.int64)
-    np.cumsum(counts, axis=0, out=offsets[1:])
-    levels = []
-    for side, (used, buffers) in enumerate(
-        ((bids, (out.bid_price, out.bid_size)), (asks, (out.ask_price, out.ask_size)))
-    ):
-        for part, buffer in enumerate(buffers):
-            values = buffer[:used].copy()
-            for place, (_, found) in zip(where, slow, strict=True):
-                side_levels = found.values[-2 + side][part]
-                values = np.insert(values, offsets[place, side], side_levels)
-            levels.append(values)
-    snapshot = kind[rows] == KIND_SNAPSHOT
-    return (times.take(rows), snapshot, update_ids, offsets[:, 0], offsets[:, 1], *levels)
-
-
-def _quotes(kind: Any, times: Times, position: Any, out: Any, extra: Any) -> tuple[Any, ...]:
-    rows, where, slow = _places(kind, position, (scanner.KIND_QUOTE,), extra)
-    n = int(out.used[2])
-    identity = _merge(out.quote_id[:n], where, [found.values[0] for _, found in slow])
-    values = _merge(out.quotes[:n], where, [found.values[1:] for _, found in slow])
-    return times.take(rows), identity, values
-
-
-def _trades(kind: Any, times: Times, position: Any, out: Any, extra: Any) -> tuple[Any, ...]:
-    kinds = (scanner.KIND_TRADE, scanner.KIND_AGGREGATE)
-    rows, where, slow = _places(kind, position, kinds, extra)
-    n = int(out.used[3])
-    identity = _merge(out.trade_id[:n], where, [found.values[0] for _, found in slow])
-    values = _merge(out.trades[:n], where, [found.values[1:3] for _, found in slow])
-    maker = _merge(out.maker[:n], where, [found.values[3] for _, found in slow])
-    return times.take(rows), kind[rows] == scanner.KIND_AGGREGATE, identity, values, maker
-
-
-def _marks(kind: Any, times: Times, extra: Any, position: Any) -> tuple[Any, ...]:
-    rows, _, slow = _places(kind, position, (KIND_MARK,), extra)
-    values = np.array(
-        [[np.nan if v is None else v for v in found.values] for _, found in slow], float
-    ).reshape(-1, 5)
-    return times.take(rows), values

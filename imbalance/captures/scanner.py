@@ -8,12 +8,14 @@ never means being lenient.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from imbalance.captures.columns import Columns
 from imbalance.captures.text import (
     find_symbol,
+    is_partial_depth,
     is_word,
     read_decimal,
     read_integer,
@@ -42,59 +44,6 @@ _ID, _PRICE, _SIZE, _MAKER, _BEST_MATCH, _ORDER_TYPE, _AGG_ID, _FILL = (
     1 << k for k in range(14, 22)
 )
 _BUYER_ORDER = 1 << 22
-
-
-class Columns(NamedTuple):
-    """Buffers a scan fills; `used` counts messages, diffs, quotes, trades, bid and ask levels."""
-
-    used: Any
-    kind: Any
-    symbol: Any
-    offset: Any
-    length: Any
-    receive: Any
-    exchange: Any
-    transaction: Any
-    update_ids: Any
-    level_counts: Any
-    bid_price: Any
-    bid_size: Any
-    ask_price: Any
-    ask_size: Any
-    quote_id: Any
-    quotes: Any
-    trade_id: Any
-    trades: Any
-    maker: Any
-
-
-def allocate(text_bytes: int) -> Columns:
-    """Buffers large enough for any text of that many bytes (a message understood has at least 60,
-    any other line one; a level at least 9). What is not used costs no memory.
-    """
-    messages, levels = text_bytes + 2, text_bytes // 9 + 2
-    wanted = text_bytes // 60 + 2
-    return Columns(
-        used=np.zeros(6, np.int64),
-        kind=np.empty(messages, np.uint8),
-        symbol=np.empty(messages, np.int32),
-        offset=np.empty(messages, np.int64),
-        length=np.empty(messages, np.int64),
-        receive=np.empty(messages, np.int64),
-        exchange=np.empty(messages, np.int64),
-        transaction=np.empty(messages, np.int64),
-        update_ids=np.empty((wanted, 3), np.int64),
-        level_counts=np.empty((wanted, 2), np.int64),
-        bid_price=np.empty(levels),
-        bid_size=np.empty(levels),
-        ask_price=np.empty(levels),
-        ask_size=np.empty(levels),
-        quote_id=np.empty(wanted, np.int64),
-        quotes=np.empty((wanted, 4)),
-        trade_id=np.empty(wanted, np.int64),
-        trades=np.empty((wanted, 2)),
-        maker=np.empty(wanted, np.bool_),
-    )
 
 
 _DEPTH = np.frombuffer(b"depthUpdate", np.uint8)
@@ -154,7 +103,7 @@ def scan(
         bid = bid_size = ask = ask_size = price = size = -1.0
         maker = False
         seen = 0
-        type_at = type_end = symbol_at = symbol_end = 0
+        type_at = type_end = symbol_at = symbol_end = stream_at = stream_end = 0
         bid_count, ask_count = bids, asks
         good = False
         received, after = read_integer(text, place)
@@ -172,7 +121,8 @@ def scan(
                     break
             if not expected:
                 break
-            end = read_word(text, after + len(_STREAM))
+            stream_at = after + len(_STREAM)
+            stream_end = end = read_word(text, stream_at)
             if end < 0:
                 break
             end += 1
@@ -331,7 +281,11 @@ def scan(
                     needed |= _T | _PREVIOUS
                 if market == MARKET_INVERSE:
                     needed |= _PAIR
-                if seen == needed and first <= last:
+                if (
+                    seen == needed
+                    and first <= last
+                    and not is_partial_depth(text, stream_at, stream_end)
+                ):
                     kind = KIND_DIFF
             elif is_word(text, type_at, type_end, _TRADE):
                 needed = _TYPE | _E | _T | _SYMBOL | _ID | _PRICE | _SIZE | _MAKER

@@ -127,6 +127,22 @@ def is_word(text: Any, at: int, end: int, word: Any) -> bool:
 
 
 @inline
+def is_partial_depth(text: Any, at: int, end: int) -> bool:
+    """Whether a stream's name from `at` to `end` is of the best levels only: `…@depth20…`."""
+    for k in range(at, end - 6):
+        if (
+            peek(text, k) == 64
+            and peek(text, k + 1) == 100
+            and peek(text, k + 2) == 101
+            and peek(text, k + 3) == 112
+            and peek(text, k + 4) == 116
+            and peek(text, k + 5) == 104
+        ):
+            return 48 <= peek(text, k + 6) <= 57
+    return False
+
+
+@inline
 def find_symbol(
     text: Any, at: int, end: int, symbols: Any, lengths: Any, count: int, last: int
 ) -> int:

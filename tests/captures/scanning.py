@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from imbalance.captures import scanner
+from imbalance.captures import columns, scanner
 from imbalance.captures.venues import binance
 from tests.captures.samples import VENUES
 
@@ -82,7 +82,7 @@ def scan(text, venue, digits=19, scale=1):
     table = np.zeros((ROOM, scanner.SYMBOL_BYTES), np.uint8)
     lengths = np.zeros(ROOM, np.int64)
     symbols = []
-    out = scanner.allocate(len(text))
+    out = columns.allocate(len(text))
     padded = np.frombuffer(text + bytes(16), np.uint8)
     place, status = 0, scanner.NEW_SYMBOL
     while place < len(text):

@@ -317,6 +317,18 @@ def test_what_is_known_and_not_used_is_ignored_by_a_rule(tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize("channel", ["btcusdt@depth5", "btcusdt@depth20@100ms", "x@depth10@500ms"])
+def test_streams_of_the_best_levels_alone_are_no_differences(tmp_path, venue, channel):
+    messages = [diff(venue, 5, 9, bids=[("1", "1")]), snapshot(venue, 9, bids=[("1", "1")])]
+    lines = [line(message, channel=channel) for message in messages]
+    whole = line(messages[0], channel="btcusdt@depth@100ms")
+    lines += [lines[0].replace(b'"u"', b' "u"'), whole, line(messages[0], channel="x@depth")]
+    decoder, _, _ = decode(tmp_path, lines, venue)
+    assert decoder.account.ignored == {"unused:partial_depth": 3}
+    assert decoder.account.decoded == {"depth_diff": 2}
+
+
 def test_lines_of_windows_and_a_byte_order_mark(tmp_path):
     lines = [
         b"\xef\xbb\xbf" + line(quote(SPOT, 1)),

@@ -91,6 +91,7 @@ class Rejected(Exception):
 
 
 _decode = msgspec.json.Decoder().decode
+_PARTIAL = re.compile(r"@depth[0-9]")
 _INVERSE_NAME = re.compile(r"USD_(PERP|\d{6})$")
 _KEY = re.compile(rb'"\s*:')
 
@@ -109,7 +110,10 @@ def parse(payload: bytes, market: int | None) -> Decoded | Ignored:
         With one of the reasons `not_json`, `not_an_object`, `unknown_message`, `missing_field`,
         `wrong_type`, `number_out_of_range`, `bad_symbol`, `wrong_market`, `duplicate_key`.
     """
-    message, outer = _message(payload)
+    message, stream, outer = _message(payload)
+    if _PARTIAL.search(stream):
+        # the best levels again and again: neither differences nor the whole book
+        return Ignored("unused:partial_depth")
     if "result" in message and "id" in message:
         return Ignored("control_message")
     event = message.get("e")
@@ -139,14 +143,15 @@ def parse(payload: bytes, market: int | None) -> Decoded | Ignored:
     return replace(found, unknown_fields=(*found.unknown_fields, *outer)) if outer else found
 
 
-def _message(payload: bytes) -> tuple[dict[str, Any], list[str]]:
-    """The message of a line, out of its envelope, and unknown fields of the envelope."""
+def _message(payload: bytes) -> tuple[dict[str, Any], str, list[str]]:
+    """The message of a line, out of its envelope, whose stream and unknown fields follow."""
     try:
         message = _decode(payload)
         if not isinstance(message, dict):
             raise Rejected("not_an_object", type(message).__name__)
-        keys, outer = len(message), []
+        keys, stream, outer = len(message), "", []
         if "stream" in message and "data" in message:
+            stream = str(message["stream"])
             outer = sorted(message.keys() - {"stream", "data"})
             message = message["data"]
             if not isinstance(message, dict):
@@ -156,7 +161,7 @@ def _message(payload: bytes) -> tuple[dict[str, Any], list[str]]:
             json.loads(payload, object_pairs_hook=_unrepeated)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise Rejected("not_json", str(error)[:200]) from None
-    return message, outer
+    return message, stream, outer
 
 
 def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
