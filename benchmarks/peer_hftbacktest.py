@@ -121,7 +121,8 @@ def main() -> None:
     del short
     with (conversion := Stopwatch()):
         events = convert(given.capture)
-    costs, facts = {"convert": conversion.cost}, {"peak_bytes": peak_bytes(), "events": len(events)}
+    costs = {"convert": conversion.cost}
+    facts: dict[str, Any] = {"peak_bytes": peak_bytes(), "events": len(events)}
     for name, vector in (("replay_vector", True), ("replay_map", False)):
         with (watch := Stopwatch()):
             steps, total, bid, ask = replay(events, vector=vector)

@@ -22,7 +22,8 @@ from imbalance.books.state import Messages
 from imbalance.books.tables import BARS_100MS
 from imbalance.captures.batches import Batches
 from imbalance.captures.build import materialise_raw
-from imbalance.captures.decode import Chunk, Decoder
+from imbalance.captures.chunks import Chunk
+from imbalance.captures.decode import Decoder
 from imbalance.captures.framing import Block, CaptureReader
 from imbalance.captures.register import days_of, register
 from imbalance.captures.tables import QUOTES, TRADES
@@ -189,8 +190,8 @@ class _TimedWriter:
             with self.watch:
                 return finish(writer)
 
-        PartitionWriter.write = timed_write  # type: ignore[method-assign]
-        PartitionWriter.finish = timed_finish  # type: ignore[method-assign]
+        PartitionWriter.write = timed_write  # type: ignore[assignment,method-assign]
+        PartitionWriter.finish = timed_finish  # type: ignore[assignment,method-assign]
         self._restore = write, finish
 
     def stop(self) -> Cost:

@@ -26,8 +26,10 @@ GZIP_LEVEL = 7
 
 _FIELD = re.compile(rb'"(lastUpdateId|E|T|u|U|pu|t)":(\d+)')
 _RECEIVE_DIGITS = 19
-_MINUTES_BACK = 23 * 60 + 50
-"""The original is from the end of its day; moved to its start there is room for 240 of it."""
+_MINUTES_BACK = 22 * 60 + 50
+"""The original is from the end of its day. From one o'clock on there is room for 230 of it, and
+none of it is near enough to midnight to be looked into for another day.
+"""
 
 
 @dataclass(frozen=True)
