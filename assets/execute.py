@@ -20,6 +20,9 @@ from imbalance.errors import UserError
 from imbalance.store.store import Store
 from imbalance.store.task import TaskResult
 
+SPAN = "all"
+"""Partition of the whole span in tables which are partitioned by day."""
+
 CAPTURE_RETRIES = 3
 CAPTURE_DELAY_SECONDS = 2.0
 
@@ -93,7 +96,7 @@ def work_through(
             context.add_asset_metadata(
                 {
                     **row_metadata(done.result.rows.get(table, 0), done.metadata.get(table)),
-                    "seconds": done.result.seconds,
+                    "seconds": round(done.result.seconds, 3),
                     "status": done.result.status,
                 },
                 asset_key=key,
@@ -109,8 +112,10 @@ def work_through(
             allow_retries=False,
         )
     for table, key in assets.items():
-        held = store.ledger.partitions(table).values()
-        context.add_asset_metadata({"dagster/row_count": sum(e.row_count for e in held)}, key)
+        # A study's table holds its days and its span, which are two assets.
+        held = store.ledger.partitions(table).items()
+        of_asset = [e.row_count for p, e in held if (p == SPAN) == (SPAN in partitions)]
+        context.add_asset_metadata({"dagster/row_count": sum(of_asset)}, key)
     yield from _report(context, partitions, checks, assets)
 
 

@@ -74,7 +74,16 @@ def build() -> list[dg.AssetsDefinition]:
             raise
         yield dg.MaterializeResult(
             GENERATION,
-            metadata={"generation": generation.id},
+            metadata={
+                "generation": generation.id,
+                "new": generation.new,
+                "path": dg.MetadataValue.path(generation.path),
+                "ledger_sequence": generation.ledger_sequence,
+                "dagster/row_count": sum(generation.rows.values()),
+                "tables": dg.MetadataValue.table(
+                    [dg.TableRecord({"table": t, "rows": n}) for t, n in generation.rows.items()]
+                ),
+            },
             check_results=[dg.AssetCheckResult(passed=True, check_name=GATE, asset_key=GENERATION)],
         )
 

@@ -3,14 +3,35 @@
 It registers and asks for runs; reading the captures is the assets' work.
 """
 
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
 
 from assets.partitions import VENUES, Partitions, key
 from imbalance.config import Config
+from imbalance.store.store import Store
 from imbalance.warehouse import Warehouse
 from pipelines.jobs import VENUE_DAYS, range_tags
+
+SETTLED_SECONDS = 30.0
+"""A file written to more recently is still being recorded: it is looked at again later."""
+
+
+def register_settled(store: Store, directories: Sequence[Path]) -> None:
+    """Register the files in the directories that nobody writes to any more."""
+    from imbalance.captures.probe import IGNORED_NAMES
+    from imbalance.captures.register import register
+
+    before = time.time() - SETTLED_SECONDS
+    for directory in directories:
+        for file in sorted(directory.rglob("*")):
+            if (
+                file.is_file() and file.stat().st_mtime <= before
+                and not IGNORED_NAMES.match(file.name)
+            ):
+                register(store, [file])
 
 
 def new_captures(config: Config, partitions: Partitions) -> dg.SensorDefinition:
@@ -30,9 +51,7 @@ def new_captures(config: Config, partitions: Partitions) -> dg.SensorDefinition:
             return dg.SkipReason("no directory is watched: set [captures] watch in the settings")
         store = warehouse.open()
         known = {capture.capture_id for capture in store.ledger.captures()}
-        from imbalance.captures.register import register
-
-        register(store, watched)
+        register_settled(store, watched)
         fresh = [c for c in store.ledger.captures() if c.capture_id not in known and c.first_day]
         if not fresh:
             return dg.SkipReason(f"nothing new in {', '.join(map(str, watched))}")
