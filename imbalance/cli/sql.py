@@ -59,6 +59,8 @@ def command(
     """
     import duckdb
 
+    from imbalance.store.session import check_query
+
     if query == "-":
         query = sys.stdin.read()
     if application.json:
@@ -70,6 +72,7 @@ def command(
         )
     connection = _connect(application, generation)
     try:
+        check_query(connection, query)
         result = connection.execute(query)
         columns = [{"name": name, "type": str(kind)} for name, kind, *_ in result.description]
         reader = result.to_arrow_reader(BATCH_ROWS)
