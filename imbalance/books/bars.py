@@ -9,7 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from imbalance.books.ladder import ASK, BASE, BEST_ASK, BEST_BID, BID, WIDTH
+from imbalance.books.ladder import (
+    ASK,
+    BASE,
+    BEST_ASK,
+    BEST_BID,
+    BID,
+    SUM_STALE,
+    WEIGHTED_STALE,
+    WIDTH,
+)  # fmt: skip
 from imbalance.books.state import (
     BAND_AT,
     BANDS_STALE,
@@ -131,9 +140,9 @@ def note_mid(book: Book) -> None:
 def _word_sum(book: Book, side: int, word: int) -> float:
     """Base size within a word of 64 ticks, summed anew where it has changed."""
     ladder = book.ladder
-    if ladder.dirty[side, word]:
+    if ladder.dirty[side, word] & SUM_STALE:
         ladder.word_sums[side, word] = _bits_sum(book, side, word, ladder.bits[side, word])
-        ladder.dirty[side, word] = 0
+        ladder.dirty[side, word] &= WEIGHTED_STALE
     return ladder.word_sums[side, word]
 
 
@@ -173,36 +182,65 @@ def _range_sum(book: Book, side: int, low: int, high: int) -> float:
 
 @bare
 def _weighted(book: Book, side: int, low: int, high: int, middle: float, step: float) -> float:
-    """Σ size · exp(−distance · step) over the places `low` to `high`, distance from
-    `middle` (a price in ticks): one exponential a word, powers of exp(step) within it.
+    """Σ size · exp(−distance · step) over the places `low` to `high`, distance from `middle`, a
+    place too: powers of exp(step) within a word and of exp(−64 step) from word to word, from the
+    middle outwards. The sum of a whole word is kept until it changes or the middle does: nine of
+    ten bars end at the mid of the bar before. It depends on nothing else, so not on the past.
     """
     if low > high:
         return 0.0
     ladder = book.ladder
-    base = ladder.meta[BASE]
-    inverse = book.real[MULTIPLIER] > 0.0
-    sign = 1.0 if side == BID else -1.0
+    sign = 1 if side == BID else -1
     powers = book.powers
     factor = np.exp(sign * step)
     powers[0] = 1.0
     for k in range(1, 64):
         powers[k] = powers[k - 1] * factor
+    full = ~np.uint64(0)
+    first, last = low >> 6, high >> 6
+    near, far = (last, first) if side == BID else (first, last)
+    word: Any = np.int64(np.floor(middle)) >> 6
+    scale = np.exp(sign * ((word << 6) - middle) * step)
+    decay = np.exp(-64.0 * step)
+    while sign * (word - near) > 0:
+        scale *= decay
+        word -= sign
+    key = middle + ladder.meta[BASE]
     total = 0.0
-    for word in range(low >> 6, (high >> 6) + 1):
+    while sign * (word - far) >= 0:
         bits = ladder.bits[side, word]
-        if bits == 0:
-            continue
-        part = 0.0
-        while bits != 0:
-            place = trailing_zeros(bits)
-            bits &= bits - np.uint64(1)
-            index = (word << 6) + place
-            if low <= index <= high:
-                size = ladder.sizes[side, index]
-                if inverse:
-                    size = base_size(book, size, price_of(book, base + index))
-                part += size * powers[place]
-        total += part * np.exp(sign * (base + (word << 6) - middle) * step)
+        if word <= first or word >= last:
+            if word <= first:
+                bits &= full << np.uint64(low & 63)
+            if word >= last:
+                bits &= full >> np.uint64(63 - (high & 63))
+            total += scale * _bits_weighted(book, side, word, bits)
+        elif bits != 0:
+            if ladder.dirty[side, word] & WEIGHTED_STALE or ladder.weighted_at[side, word] != key:
+                ladder.weighted[side, word] = scale * _bits_weighted(book, side, word, bits)
+                ladder.weighted_at[side, word] = key
+                ladder.dirty[side, word] &= SUM_STALE
+            total += ladder.weighted[side, word]
+        scale *= decay
+        word -= sign
+    return total
+
+
+@inline
+def _bits_weighted(book: Book, side: int, word: int, bits: Any) -> float:
+    """Σ size · exp(step)^place at some populated ticks of a word."""
+    sizes, powers = book.ladder.sizes, book.powers
+    base = book.ladder.meta[BASE]
+    inverse = book.real[MULTIPLIER] > 0.0
+    total = 0.0
+    while bits != 0:
+        place = trailing_zeros(bits)
+        bits &= bits - np.uint64(1)
+        index = (word << 6) + place
+        size = sizes[side, index]
+        if inverse:
+            size = base_size(book, size, price_of(book, base + index))
+        total += size * powers[place]
     return total
 
 
@@ -233,7 +271,7 @@ def fill_bands(book: Book) -> None:
         low = max(0, np.int64(np.ceil(middle - reach))) if side == BID else best
         high = best if side == BID else min(last, np.int64(np.floor(middle + reach)))
         bands[WEIGHTED_AT + side] = (
-            _weighted(book, side, low, high, mid * unit, step) if best >= 0 else 0.0
+            _weighted(book, side, low, high, middle, step) if best >= 0 else 0.0
         )
     low_price = price_of(book, max(book.whole[KNOWN_LOW], meta[BASE]))
     high_price = price_of(book, min(book.whole[KNOWN_HIGH], meta[BASE] + last))

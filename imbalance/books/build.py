@@ -31,7 +31,7 @@ OUTPUTS = (
     "book.bars_100ms",
 )
 
-VERSION = "book-2"
+VERSION = "book-3"
 
 _COLUMNS = (
     "instrument", "kind", "first_update_id", "last_update_id", "previous_update_id", "event_time",

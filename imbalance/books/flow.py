@@ -27,13 +27,7 @@ from imbalance.books.state import Book, Output
 from imbalance.books.tables import FLOW_LEVELS
 from imbalance.kernels import bare, inline
 
-
-@inline
-def tick_of(book: Book, price: float) -> Any:
-    """Ticks of a price; −1 when it is no multiple of the tick."""
-    exact = price * book.real[at.TICK_SCALE] / book.whole[at.TICK_PARTS]
-    tick = np.int64(np.rint(exact))
-    return tick if abs(exact - tick) <= 1e-6 * max(1.0, exact * 1e-6) else -1
+_FAR = 1 << 62
 
 
 @bare
@@ -41,27 +35,41 @@ def apply_side(
     book: Book, side: int, prices: Any, sizes: Any, start: int, stop: int, count: bool
 ) -> bool:
     """Put the levels of one side; True when the best levels shown may have changed."""
-    whole = book.whole
+    whole, ladder = book.whole, book.ladder
+    scale, parts = book.real[at.TICK_SCALE], book.whole[at.TICK_PARTS]
     shown = book.top_count[side]
-    full = shown >= book.top_ticks.shape[1]
-    worst = book.top_ticks[side, shown - 1] if shown else 0
+    # a level at the worst one shown or better may change what is shown; in a thin side any may
+    sign = 1 if side == BID else -1
+    bound = -_FAR
+    if shown >= book.top_ticks.shape[1]:
+        bound = sign * book.top_ticks[side, shown - 1]
     touched = False
+    additions = cancellations = unknown = 0
     for k in range(start, stop):
-        tick = tick_of(book, prices[k])
+        tick = np.int64(np.rint(prices[k] * scale / parts))
         size = sizes[k]
-        before = set_level(book.ladder, side, tick, size)
-        if not full or (tick >= worst if side == BID else tick <= worst):
-            touched = touched or before != size
-        if count:
-            if size > before:
-                whole[at.BAR_COUNTS + at.ADDITIONS] += 1
-            elif size < before:
-                whole[at.BAR_COUNTS + at.CANCELLATIONS] += 1
-            elif size == 0.0:
-                whole[at.HEALTH_UNKNOWN] += 1
+        before = set_level(ladder, side, tick, size)
+        touched |= (sign * tick >= bound) & (before != size)
+        additions += size > before
+        cancellations += size < before
+        unknown += (size == 0.0) & (before == 0.0)
     if count:
+        whole[at.BAR_COUNTS + at.ADDITIONS] += additions
+        whole[at.BAR_COUNTS + at.CANCELLATIONS] += cancellations
+        whole[at.HEALTH_UNKNOWN] += unknown
         whole[at.BAR_COUNTS + at.UPDATES] += stop - start
     return touched
+
+
+@inline
+def on_grid(book: Book, prices: Any, start: int, stop: int) -> bool:
+    """Whether all of some prices are multiples of the tick."""
+    scale, parts = book.real[at.TICK_SCALE], book.whole[at.TICK_PARTS]
+    off = 0
+    for k in range(start, stop):
+        exact = prices[k] * scale / parts
+        off += abs(exact - np.rint(exact)) > 1e-6 * max(1.0, exact * 1e-6)
+    return off == 0
 
 
 @bare

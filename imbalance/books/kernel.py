@@ -8,7 +8,7 @@ from __future__ import annotations
 from imbalance.books import continuity as rule
 from imbalance.books import state as at
 from imbalance.books.bars import advance, end_bar, start_bar
-from imbalance.books.flow import apply_side, follow, tick_of
+from imbalance.books.flow import apply_side, follow, on_grid
 from imbalance.books.ladder import ASK, BID, FAR_USED, clear, furthest, settle
 from imbalance.books.state import Book, Messages, Output
 from imbalance.kernels import bare
@@ -104,12 +104,11 @@ def run(book: Book, m: Messages, out: Output, start: int) -> tuple[int, int]:
             + whole[at.PENDING_ASKS] > len(ladder.far_key) // 2
         ):  # fmt: skip
             return FAR_FULL, k
-        for j in range(m.bid_offsets[k], m.bid_offsets[k + 1]):
-            if tick_of(book, m.bid_prices[j]) < 0:
-                return FINER_TICK, k
-        for j in range(m.ask_offsets[k], m.ask_offsets[k + 1]):
-            if tick_of(book, m.ask_prices[j]) < 0:
-                return FINER_TICK, k
+        if not (
+            on_grid(book, m.bid_prices, m.bid_offsets[k], m.bid_offsets[k + 1])
+            and on_grid(book, m.ask_prices, m.ask_offsets[k], m.ask_offsets[k + 1])
+        ):
+            return FINER_TICK, k
         first, last, previous = m.ids[k, 0], m.ids[k, 1], m.ids[k, 2]
         if whole[at.HEALTH_FROM] < 0:
             whole[at.HEALTH_FROM] = event

@@ -18,6 +18,11 @@ BASE, WIDTH, BEST_BID, BEST_ASK, FAR_USED, MISPLACED = range(6)
 WINDOW_SHARE = 0.06
 """Width of the window as a share of the price: ±300 bps, more than the widest depth band."""
 
+SUM_STALE, WEIGHTED_STALE = 1, 2
+"""Bits of `Ladder.dirty`: what is kept of a word and has to be made anew."""
+
+DIRTY = SUM_STALE | WEIGHTED_STALE
+
 _NARROWEST, _WIDEST = 1 << 14, 1 << 20
 
 
@@ -33,6 +38,8 @@ class Ladder(NamedTuple):
     summary: Any
     dirty: Any
     word_sums: Any
+    weighted: Any
+    weighted_at: Any
     far_key: Any
     far_size: Any
 
@@ -59,7 +66,9 @@ def new_ladder(centre: int, far_room: int = 1 << 12) -> Ladder:
         np.zeros((2, width)),
         np.zeros((2, width // 64), np.uint64),
         np.zeros((2, max(1, width // 4096)), np.uint64),
-        np.ones((2, width // 64), np.uint8),
+        np.full((2, width // 64), DIRTY, np.uint8),
+        np.zeros((2, width // 64)),
+        np.zeros((2, width // 64)),
         np.zeros((2, width // 64)),
         np.zeros(far_room, np.int64),
         np.zeros(far_room),
@@ -134,25 +143,26 @@ def set_level(ladder: Ladder, side: int, tick: int, size: float) -> float:
     meta = ladder.meta
     index = tick - meta[BASE]
     if 0 <= index < meta[WIDTH]:
+        # whether a level comes, goes or changes is as good as random: no branch on it
         before = ladder.sizes[side, index]
         ladder.sizes[side, index] = size
-        ladder.dirty[side, index >> 6] = 1
-        if size > 0.0:
-            if before == 0.0:
-                ladder.bits[side, index >> 6] |= np.uint64(1) << np.uint64(index & 63)
-                ladder.summary[side, index >> 12] |= np.uint64(1) << np.uint64(index >> 6 & 63)
-                if side == BID:
-                    meta[BEST_BID] = max(meta[BEST_BID], index)
-                elif meta[BEST_ASK] < 0 or index < meta[BEST_ASK]:
-                    meta[BEST_ASK] = index
-        elif before > 0.0:
-            word = ladder.bits[side, index >> 6] & ~(np.uint64(1) << np.uint64(index & 63))
-            ladder.bits[side, index >> 6] = word
-            if word == 0:
-                ladder.summary[side, index >> 12] &= ~(np.uint64(1) << np.uint64(index >> 6 & 63))
-            if side == BID:
-                if index == meta[BEST_BID]:
+        word = index >> 6
+        ladder.dirty[side, word] = DIRTY
+        held = ladder.bits[side, word]
+        place = np.uint64(index & 63)
+        bits = held & ~(np.uint64(1) << place) | np.uint64(size > 0.0) << place
+        ladder.bits[side, word] = bits
+        if (held == 0) != (bits == 0):
+            ladder.summary[side, index >> 12] ^= np.uint64(1) << np.uint64(word & 63)
+        if side == BID:
+            if index >= meta[BEST_BID]:
+                if size > 0.0:
+                    meta[BEST_BID] = index
+                elif index == meta[BEST_BID]:
                     meta[BEST_BID] = next_below(ladder, BID, index)
+        elif index <= meta[BEST_ASK] or meta[BEST_ASK] < 0:
+            if size > 0.0:
+                meta[BEST_ASK] = index
             elif index == meta[BEST_ASK]:
                 meta[BEST_ASK] = next_above(ladder, ASK, index)
         return before
@@ -215,7 +225,7 @@ def clear(ladder: Ladder) -> None:
     ladder.sizes[:] = 0.0
     ladder.bits[:] = 0
     ladder.summary[:] = 0
-    ladder.dirty[:] = 1
+    ladder.dirty[:] = DIRTY
     ladder.far_key[:] = 0
     ladder.far_size[:] = 0.0
     ladder.meta[BEST_BID] = -1
