@@ -14,6 +14,10 @@ START = 1_723_161_256_000_000_000
 
 MS = 1_000_000
 MINUTE = 60_000_000_000
+DAY = 86_400_000_000_000
+MIDNIGHT = START // DAY * DAY + DAY
+FIRST, SECOND = "2024-08-08", "2024-08-09"
+"""The days before and after it."""
 
 SPOT, LINEAR, INVERSE = "binance", "binance-futures", "binance-delivery"
 VENUES = (SPOT, LINEAR, INVERSE)

@@ -1,98 +1,35 @@
 """The raw layer of a day: every line accounted for, every event once, whatever holds it."""
 
-import gzip
-import itertools
-import json
 import shutil
 from collections import Counter
-from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
 from imbalance.captures.build import RAW_TABLES, captures_of, materialise_raw
-from imbalance.captures.register import days_of, register
+from imbalance.captures.register import register
 from imbalance.config import Config
 from imbalance.store import Store
 from imbalance.tasks import read_current
+from tests.captures.building import account, assert_everything_accounted_for, build_all, rows, write
 from tests.captures.samples import (
+    DAY,
+    FIRST,
     INVERSE,
     LINEAR,
+    MIDNIGHT,
     MS,
+    SECOND,
     SPOT,
     START,
     diff,
-    kinds_of,
     line,
-    mark,
     quote,
     recording,
-    snapshot,
     text_of,
     trade,
 )
 from tests.captures.scanning import message_of
-
-DAY = 86_400_000_000_000
-MIDNIGHT = START // DAY * DAY + DAY
-FIRST, SECOND = "2024-08-08", "2024-08-09"
-BY_CAPTURE = ("capture_id", "line", "receive_time", "available_at")
-
-
-def write(path: Path, lines) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress(b"".join(lines), mtime=0))
-    return path
-
-
-def build_all(store, run=None):
-    """Results by venue of all that is registered."""
-    days: dict[str, set[str]] = {}
-    for capture in store.ledger.captures():
-        days.setdefault(capture.venue, set()).update(days_of(capture))
-    return {
-        venue: materialise_raw(store, venue, sorted(of_venue), run=run)
-        for venue, of_venue in sorted(days.items())
-        if of_venue
-    }
-
-
-def rows(store, table, venue=SPOT, day=FIRST, *, without=()) -> pa.Table:
-    found = read_current(store, table, f"{day}|{venue}")
-    return found.drop_columns([name for name in without if name in found.column_names])
-
-
-def account(store, path):
-    """The row of `raw.captures` of a file, its JSON read."""
-    for partition in store.ledger.partitions("raw.captures"):
-        (row,) = read_current(store, "raw.captures", partition).to_pylist()
-        if row["path"] == str(path):
-            return {k: json.loads(v) if str(v)[:1] in "{[" else v for k, v in row.items()}
-    raise AssertionError(f"no account of {path}")
-
-
-def hashes(store, venue, day=FIRST):
-    entries = {name: store.ledger.current(name, f"{day}|{venue}") for name in RAW_TABLES}
-    return {name: entry.rows_hash for name, entry in entries.items()}
-
-
-def assert_everything_accounted_for(store, files):
-    """The accounts of files against a count of their lines by `json`; returns events by kind."""
-    total: Counter = Counter()
-    for path in files:
-        text = text_of(path)
-        found = account(store, path)
-        assert found["lines_read"] == text.count(b"\n")
-        assert found["text_bytes"] == len(text)
-        assert found["size_bytes"] == path.stat().st_size
-        assert found["decoded_by_kind"] == kinds_of(text)
-        assert found["lines_decoded"] == found["lines_read"]
-        assert found["lines_ignored"] == found["lines_quarantined"] == 0
-        assert (found["state"], found["reason"]) == ("whole", None)
-        assert found["fields_unknown"] == {}
-        total += Counter(found["decoded_by_kind"])
-    return total
 
 
 def test_every_line_of_the_august_captures_becomes_one_event(store, shared):
@@ -125,125 +62,6 @@ def test_every_line_of_the_august_captures_becomes_one_event(store, shared):
     sequence = store.ledger.last_sequence()
     assert all(result.unchanged for result in build_all(store).values())
     assert store.ledger.last_sequence() == sequence
-
-
-def test_the_nexo_captures_overlap_and_add_nothing(store, shared, tmp_path):
-    directory = shared / "captures/binance-nexo"
-    register(store, [directory])
-    (result,) = build_all(store).values()
-    assert result.partitions[f"2024-07-23|{SPOT}"].metadata["merged"]
-    files = [directory / f"nexousdt_2024072{n}" for n in ("3.dat", "3.dat.gz", "4.dat.gz")]
-    assert_everything_accounted_for(store, files)
-    once = Counter(kinds_of(text_of(files[0]))) + Counter(kinds_of(text_of(files[2])))
-    held = {
-        table: sum(len(rows(store, table, SPOT, f"2024-07-{d}")) for d in (23, 24))
-        for table in RAW_TABLES
-    }
-    assert held["raw.quotes"] == once["book_ticker"] == 33_437
-    assert held["raw.trades"] == once["trade"] == 12_458
-    assert held["raw.book_updates"] == once["depth_diff"] + once["depth_snapshot"] == 68_183
-    other = Store.open(tmp_path / "other", create=True)
-    register(other, [files[1], files[2]])
-    build_all(other)
-    for table in RAW_TABLES:
-        same = {"without": ("capture_id",)}
-        day = "2024-07-24"
-        assert rows(store, table, SPOT, day, **same) == rows(other, table, SPOT, day, **same)
-
-
-def overlapping(count, share, shift_ms):
-    """Lines of one recording, and two recorders' parts of it which share a stretch."""
-    lines = []
-    for k in range(count):
-        at = START + k * MS
-        if k == 4:
-            message = snapshot(INVERSE, 1003, at=at, bids=[("100.4", "5")], asks=[("100.6", "5")])
-        elif k % 7 == 6:
-            message = mark(INVERSE, at=at)
-        else:
-            lines.append(recording(INVERSE, count)[k])
-            continue
-        lines.append(line(message, at))
-    middle = count // 2
-    low, high = middle - share // 2, middle + share // 2
-
-    def later(one):
-        receive, rest = one.split(b" ", 1)
-        return str(int(receive) + shift_ms * MS).encode() + b" " + rest
-
-    return lines, lines[:high], [later(one) for one in lines[low:]], (low, high)
-
-
-@pytest.mark.parametrize("shift_ms", [-40, 0, 40, 90_000])
-def test_two_captures_of_the_same_stretch_are_one(tmp_path, shift_ms):
-    whole, first, second, (low, high) = overlapping(120, 40, shift_ms)
-    paths = [write(tmp_path / "a.gz", first), write(tmp_path / "b.gz", second)]
-    alone = Store.open(tmp_path / "alone", create=True)
-    register(alone, [write(tmp_path / "whole.gz", whole)])
-    build_all(alone)
-    found = []
-    for number, order in enumerate(itertools.permutations(paths)):
-        store = Store.open(tmp_path / f"home{number}", create=True)
-        for path in order:
-            register(store, [path])
-        (result,) = build_all(store).values()
-        assert result.partitions[f"{FIRST}|{INVERSE}"].metadata["merged"]
-        found.append(hashes(store, INVERSE))
-        for table in RAW_TABLES:
-            keys = [("instrument", "ascending"), ("event_time", "ascending")]
-            merged, single = (
-                rows(s, table, INVERSE, without=BY_CAPTURE).sort_by(keys) for s in (store, alone)
-            )
-            assert merged == single
-            # of what both hold, the earliest receipt is kept
-            early = read_current(alone, table, f"{FIRST}|{INVERSE}")["receive_time"]
-            times = sorted(pc.cast(early, pa.int64()).to_pylist())
-            kept = sorted(
-                pc.cast(rows(store, table, INVERSE)["receive_time"], pa.int64()).to_pylist()
-            )
-            late = [t for t in times if t >= START + (low if shift_ms < 0 else high) * MS]
-            assert kept == sorted(t + shift_ms * MS if t in late else t for t in times)
-    assert found[0] == found[1]
-
-
-def test_clocks_that_disagree_do_not_hide_an_overlap(store, tmp_path):
-    """The second recorder's clock is a minute and a half ahead: its first line comes after the
-    last of the first one by receive time, and repeats its events.
-    """
-    whole, first, second, _ = overlapping(120, 40, 90_000)
-    register(store, [write(tmp_path / "a.gz", first), write(tmp_path / "b.gz", second)])
-    build_all(store)
-    assert sum(len(rows(store, table, INVERSE)) for table in RAW_TABLES) == len(whole)
-
-
-def test_captures_of_other_instruments_at_the_same_time_are_not_merged(store, tmp_path):
-    for symbol in ("BTCUSDT", "ETHUSDT"):
-        write(tmp_path / "in" / f"{symbol}.gz", recording(LINEAR, 60, symbol=symbol))
-    register(store, [tmp_path / "in"])
-    (result,) = build_all(store).values()
-    (built,) = result.partitions.values()
-    assert not built.metadata["merged"]
-    assert built.rows == {
-        "raw.book_updates": 40, "raw.quotes": 40, "raw.trades": 40, "raw.derivative_ticks": 0,
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("repeated", [1, 7, 100])
-def test_repeated_lines_within_a_capture_add_nothing(tmp_path, repeated):
-    lines = recording(LINEAR, 300)
-    found = []
-    for name, text in (
-        ("once", lines),
-        ("twice", [*lines[:150], *lines[150 - repeated : 150], *lines[150:]]),
-        ("each", [one for line_ in lines for one in (line_, line_)]),
-    ):
-        store = Store.open(tmp_path / name, create=True)
-        register(store, [write(tmp_path / f"{name}.gz", text)])
-        build_all(store)
-        found.append([rows(store, t, LINEAR, without=("capture_id", "line")) for t in RAW_TABLES])
-        read = account(store, tmp_path / f"{name}.gz")
-        assert read["lines_decoded"] == len(text)
-    assert found[0] == found[1] == found[2]
 
 
 def test_midnight_is_cut_by_the_time_of_the_event(store, tmp_path):
@@ -423,15 +241,6 @@ def test_a_capture_is_read_only_for_the_days_it_reaches(store, tmp_path):
     assert progress.notes == ["decoding a.gz"]
     assert (progress.files, progress.events, progress.bytes) == (1, 30, len(text_of(path)))
     assert len(rows(store, "raw.trades")) == 0
-
-
-def test_homes_of_any_name_can_merge(tmp_path):
-    store = Store.open(tmp_path / "h[o]me * '%s' {x}", create=True)
-    whole, first, second, _ = overlapping(60, 20, 5)
-    register(store, [write(tmp_path / "a.gz", first), write(tmp_path / "b.gz", second)])
-    (result,) = build_all(store).values()
-    assert not result.failed
-    assert sum(len(rows(store, table, INVERSE)) for table in RAW_TABLES) == len(whole)
 
 
 def test_hostile_symbols_go_through_as_they_are(store, tmp_path):

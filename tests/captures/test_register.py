@@ -13,8 +13,10 @@ from imbalance.captures.register import days_of, register
 from imbalance.errors import UserError
 from imbalance.tasks import read_current
 from tests.captures.samples import (
+    DAY,
     INVERSE,
     LINEAR,
+    MIDNIGHT,
     MINUTE,
     MS,
     SPOT,
@@ -29,9 +31,6 @@ from tests.captures.samples import (
     snapshot,
     trade,
 )
-
-DAY = 86_400_000_000_000
-MIDNIGHT = START // DAY * DAY + DAY
 
 
 def write(path: Path, lines, compress=gzip.compress) -> Path:
