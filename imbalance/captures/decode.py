@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from imbalance.captures import scanner
+from imbalance.captures.ahead import ahead
 from imbalance.captures.chunks import (
     BadLine,
     Chunk,
@@ -125,8 +126,7 @@ class Decoder:
         return self._clocks.smallest_difference
 
     def __iter__(self) -> Iterator[Chunk]:
-        for block in self._reader:
-            yield self._chunk(block)
+        return ahead((self._chunk(block) for block in self._reader), "decode", 4)
 
     def _index(self, symbol: str) -> int:
         instrument = f"{self._venue}:{symbol}"

@@ -7,8 +7,6 @@ member, a member cut short and a wrong checksum are told apart. No message is un
 from __future__ import annotations
 
 import hashlib
-import queue
-import threading
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from isal import isal_zlib
+
+from imbalance.captures.ahead import ahead
 
 BLOCK_BYTES = 2 << 20
 """Text handed on at a time."""
@@ -108,7 +108,7 @@ class CaptureReader:
 
     def __iter__(self) -> Iterator[Block]:
         blocks = _lines(_gathered(self._pieces()))
-        return _threaded(blocks) if self._threaded else blocks
+        return ahead(blocks, "inflate", 8) if self._threaded else blocks
 
     def _pieces(self) -> Iterator[tuple[bytes, int]]:
         digest = hashlib.sha256()
@@ -226,41 +226,6 @@ def _gathered(pieces: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]
         raise
     if gathered:
         yield b"".join(gathered), compressed
-
-
-def _threaded(blocks: Iterator[Block]) -> Iterator[Block]:
-    """The same blocks, produced ahead of their use by another thread (inflate frees the lock)."""
-    handed: queue.Queue[Block | BaseException | None] = queue.Queue(maxsize=8)
-    stopped = threading.Event()
-
-    def put(item: Block | BaseException | None) -> bool:
-        while not stopped.is_set():
-            try:
-                handed.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-    def produce() -> None:
-        try:
-            for block in blocks:
-                if not put(block):
-                    return
-            put(None)
-        except BaseException as error:  # noqa: BLE001 - handed to the consumer, raised there
-            put(error)
-
-    thread = threading.Thread(target=produce, name="inflate", daemon=True)
-    thread.start()
-    try:
-        while (item := handed.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stopped.set()
-        thread.join()
 
 
 def _lines(pieces: Iterator[tuple[bytes, int]]) -> Iterator[Block]:
