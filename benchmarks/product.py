@@ -176,27 +176,33 @@ def in_memory_features(path: Path, short: Path) -> None:
 
 
 class _TimedWriter:
-    """Times what the writer of partition files does, while it is in use."""
+    """Times what the writers of partition files do, in whichever thread, while it is in use."""
 
     def __init__(self) -> None:
-        self.watch = Stopwatch(time.thread_time)
-        write, finish = PartitionWriter.write, PartitionWriter.finish
+        self._watches: list[Stopwatch] = []
+        encode, finish = PartitionWriter._encode, PartitionWriter.finish  # noqa: SLF001
 
-        def timed_write(writer: PartitionWriter, rows: pa.Table | pa.RecordBatch) -> None:
-            with self.watch:
-                write(writer, rows)
+        def timed_encode(writer: PartitionWriter, group: pa.Table) -> None:
+            with self._watch():
+                encode(writer, group)
 
         def timed_finish(writer: PartitionWriter) -> Any:
-            with self.watch:
+            with self._watch():
                 return finish(writer)
 
-        PartitionWriter.write = timed_write  # type: ignore[assignment,method-assign]
-        PartitionWriter.finish = timed_finish  # type: ignore[assignment,method-assign]
-        self._restore = write, finish
+        PartitionWriter._encode = timed_encode  # type: ignore[method-assign]  # noqa: SLF001
+        PartitionWriter.finish = timed_finish  # type: ignore[method-assign]
+        self._restore = encode, finish
+
+    def _watch(self) -> Stopwatch:
+        # one a call: several writers encode at the same time
+        self._watches.append(Stopwatch(time.thread_time))
+        return self._watches[-1]
 
     def stop(self) -> Cost:
-        PartitionWriter.write, PartitionWriter.finish = self._restore  # type: ignore[method-assign]
-        return self.watch.cost
+        PartitionWriter._encode, PartitionWriter.finish = self._restore  # type: ignore[method-assign]  # noqa: SLF001
+        costs = [watch.cost for watch in self._watches]
+        return Cost(sum(cost.wall for cost in costs), sum(cost.cpu for cost in costs))
 
 
 def to_tables(path: Path, home: Path) -> tuple[dict[str, Cost], Facts]:

@@ -350,7 +350,7 @@ def _moved(book: Book, tick: tuple[int, int], wanted: int) -> Book:
 
 
 def _time(values: Any) -> pa.Array:
-    return pa.array(np.ascontiguousarray(values)).cast(pa.timestamp("ns"))
+    return pa.array(np.ascontiguousarray(values)).view(pa.timestamp("ns"))
 
 
 def _identity(values: Any) -> pa.Array:

@@ -186,7 +186,7 @@ def _repeated(words: list[str], codes: Any) -> pa.Array:
 def _time(values: Any) -> pa.Array:
     missing = values == NO_TIME
     mask = missing if missing.any() else None
-    return pa.array(values, pa.int64(), mask=mask).cast(pa.timestamp("ns"))
+    return pa.array(values, pa.int64(), mask=mask).view(pa.timestamp("ns"))
 
 
 def _nullable(values: Any) -> pa.Array:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import uuid
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,6 +31,9 @@ ROW_GROUP_ROWS = 65_536
 _COMPRESSION_LEVEL = 1
 _DELTA_TYPES = ("BIGINT", "INTEGER", "TIMESTAMP_NS")
 _NAME_DIGITS = 16
+
+_GROUPS_AHEAD = 2
+"""Row groups that may wait to be encoded: as many as keep the encoder busy."""
 
 
 @dataclass(frozen=True)
@@ -134,8 +139,9 @@ def check_file(root: Path, name: str, sha256: str) -> Path:
 class PartitionWriter:
     """Writes the rows of one table and partition into a file aside.
 
-    Rows go in the order of `table.order`; the writer does not sort. Memory is bounded by a row
-    group, however the rows are cut into batches.
+    Rows go in the order of `table.order`; the writer does not sort. Groups of rows are hashed and
+    encoded by a thread of the writer's own while the next are made. Memory is bounded by a few row
+    groups, however the rows are cut into batches.
     """
 
     def __init__(self, home: Home, table: Table) -> None:
@@ -149,6 +155,8 @@ class PartitionWriter:
         self._hasher = RowHasher(self._schema)
         self._waiting: list[pa.Table] = []
         self._waiting_rows = 0
+        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="encode")
+        self._encoding: deque[Future[None]] = deque()
         columns = table.columns
         home.staging_dir.mkdir(parents=True, exist_ok=True)
         self._writer: pq.ParquetWriter = pq.ParquetWriter(
@@ -177,7 +185,6 @@ class PartitionWriter:
 
         table = pa.Table.from_batches([rows]) if isinstance(rows, pa.RecordBatch) else rows
         table = self._conform(table)
-        self._hasher.update(table)
         self._waiting.append(table)
         self._waiting_rows += table.num_rows
         if self._waiting_rows >= ROW_GROUP_ROWS:
@@ -206,15 +213,25 @@ class PartitionWriter:
         ready = rows.num_rows - keep
         for start in range(0, ready, ROW_GROUP_ROWS):
             group = rows.slice(start, min(ROW_GROUP_ROWS, ready - start))
-            self._writer.write_table(group.combine_chunks(), row_group_size=ROW_GROUP_ROWS)
+            self._encoding.append(self._encoder.submit(self._encode, group))
+            if len(self._encoding) > _GROUPS_AHEAD:
+                self._encoding.popleft().result()
         # Copied: a slice would keep the whole batch in memory until the next group is full.
         self._waiting = [rows.slice(ready).combine_chunks()] if keep else []
         self._waiting_rows = keep
+
+    def _encode(self, group: pa.Table) -> None:
+        whole = group.combine_chunks()
+        self._hasher.update(whole)
+        self._writer.write_table(whole, row_group_size=ROW_GROUP_ROWS)
 
     def finish(self) -> StagedFile:
         """Close the file, bring it to the disk and hash it."""
         if self._waiting:
             self._flush(keep=0)
+        while self._encoding:
+            self._encoding.popleft().result()
+        self._encoder.shutdown()
         self._writer.close()
         sync_file(self._path)
         return StagedFile(
@@ -223,5 +240,6 @@ class PartitionWriter:
 
     def abort(self) -> None:
         """Give up: nothing of it stays."""
+        self._encoder.shutdown(cancel_futures=True)
         self._writer.close()
         self._path.unlink(missing_ok=True)
