@@ -32,6 +32,7 @@ from imbalance.books.state import (
     CROSSED,
     DEPTH_SUM,
     FLOW_AT,
+    HEALTH_STATE,
     KNOWN_HIGH,
     KNOWN_LOW,
     MEAN_AT,
@@ -45,6 +46,7 @@ from imbalance.books.state import (
     NO_CHANGE_FLOW,
     QUEUE_SUM,
     REACH_AT,
+    SILENT,
     SPREAD_SUM,
     STATUS,
     TICK_PARTS,
@@ -104,6 +106,9 @@ def pass_time(book: Book, until: int) -> None:
     span = until - whole[CLOCK]
     whole[CLOCK] = until
     if span <= 0 or whole[STATUS] != VALID:
+        return
+    if whole[HEALTH_STATE] == SILENT:
+        whole[BAR_POISONED] = 1
         return
     whole[COVERED] += span
     if np.isnan(real[MID]):

@@ -17,6 +17,7 @@ from imbalance.books.proof import QuoteProof
 from imbalance.books.rebuild import BookBuilder, ClosingBook, Rules
 from imbalance.books.spool import Spool
 from imbalance.books.state import Messages
+from imbalance.books.ticks import GridError
 from imbalance.captures.build import captures_of, multiplier_of, partition_key
 from imbalance.captures.register import DAY_NS
 from imbalance.progress import SILENT, Progress
@@ -31,7 +32,7 @@ OUTPUTS = (
     "book.bars_100ms",
 )
 
-VERSION = "book-3"
+VERSION = "book-4"
 
 _COLUMNS = (
     "instrument", "kind", "first_update_id", "last_update_id", "previous_update_id", "event_time",
@@ -98,14 +99,14 @@ def _build(
         context.read("book.closing_books", partition_key(day_before(day), venue))
     )
     proofs: dict[str, QuoteProof] = {}
-    until, names = _told(context, store, venue, day, start)
+    until = _told(context, store, venue, day, start)
     progress.advance(note=f"rebuilding books of {venue} on {day}")
 
     def sink(table: str, rows: pa.Table) -> None:
         context.writer(table).write(rows)
 
     spool = Spool(store.home.staging_dir, sink)
-    spool.begin(names[0] if names else "")
+    spool.begin(min(until, default=""))
     try:
         closing = _rebuild(context, store, key, opening, start, until, spool, proofs, progress)
     finally:
@@ -133,7 +134,7 @@ def _rebuild(
     key: str,
     opening: Mapping[str, ClosingBook],
     start: int,
-    until: int,
+    until: Mapping[str, int],
     spool: Spool,
     proofs: dict[str, QuoteProof],
     progress: Progress,
@@ -150,13 +151,16 @@ def _rebuild(
                 )  # fmt: skip
                 proofs[instrument] = QuoteProof(instrument, quotes)
             builder = builders[instrument]
-            builder.feed(messages_of(rows))
+            try:
+                builder.feed(messages_of(rows))
+            except GridError:
+                builder.abandon(until[instrument])
             proofs[instrument].compare(*builder.take_proofs())
         progress.advance(events=batch.num_rows)
     closing = {}
     for instrument, builder in sorted(builders.items()):
         spool.begin(instrument)
-        closing[instrument] = builder.finish(until)
+        closing[instrument] = builder.finish(until[instrument])
         proofs[instrument].compare(*builder.take_proofs())
     return closing
 
@@ -214,17 +218,16 @@ def messages_of(batch: pa.RecordBatch) -> Messages:
     )
 
 
-def _told(
-    context: TaskContext, store: Store, venue: str, day: str, start: int
-) -> tuple[int, list[str]]:
-    """The last moment the day's captures tell of, at most the day's end, and their instruments."""
-    ends, names = [0], set()
+def _told(context: TaskContext, store: Store, venue: str, day: str, start: int) -> dict[str, int]:
+    """By instrument: the last moment the captures that hold it tell of, at most the day's end."""
+    ends: dict[str, int] = {}
     for capture in captures_of(store, venue, day):
         rows = context.read("raw.captures", capture.capture_id, ["last_event_time", "instruments"])
-        ends += [t for t in rows["last_event_time"].cast(pa.int64()).to_pylist() if t is not None]
-        for text in rows["instruments"].to_pylist():
-            names.update(json.loads(text))
-    return min(max(ends), start + DAY_NS), sorted(names)
+        times = rows["last_event_time"].cast(pa.int64()).to_pylist()
+        for end, text in zip(times, rows["instruments"].to_pylist(), strict=True):
+            for name in json.loads(text) if end is not None else ():
+                ends[name] = max(ends.get(name, 0), min(end, start + DAY_NS))
+    return ends
 
 
 def _closing_books(rows: pa.Table) -> dict[str, ClosingBook]:

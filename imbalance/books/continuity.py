@@ -126,3 +126,16 @@ def lose(book: Book, out: Output, first: int, previous: int) -> None:
     book.real[at.MID] = np.nan
     book.top_count[BID] = 0
     book.top_count[ASK] = 0
+
+
+@bare
+def note_silence(book: Book, out: Output, until: int) -> bool:
+    """Note that a valid book's feed has been silent beyond the limit; True when it has.
+
+    A chain of ids proves afterwards that nothing was lost, but at the time nobody could know.
+    """
+    whole = book.whole
+    silent = whole[at.STATUS] == at.VALID and until - whole[at.LAST_EVENT] > whole[at.SILENCE]
+    if silent and whole[at.HEALTH_STATE] != IS_SILENT:
+        change_health(book, out, whole[at.LAST_EVENT], IS_SILENT, SILENCE, at.NO_ID, at.NO_ID)
+    return silent

@@ -132,20 +132,11 @@ def run(book: Book, m: Messages, out: Output, start: int) -> tuple[int, int]:
                 # the chain reaches over midnight: the closing book held from the first moment on
                 whole[at.STATUS] = at.VALID
                 start_bar(book, whole[at.CLOCK] // at.BAR_NS)
-        silent = whole[at.STATUS] == at.VALID and event - whole[at.LAST_EVENT] > whole[at.SILENCE]
-        if silent and whole[at.HEALTH_STATE] != rule.IS_SILENT:
-            rule.change_health(
-                book, out, whole[at.LAST_EVENT], rule.IS_SILENT, rule.SILENCE, at.NO_ID, at.NO_ID
-            )
-        if silent:
-            while (whole[at.BAR] + 1) * at.BAR_NS <= event:
-                whole[at.BAR_POISONED] = 1
-                if not advance(book, out, (whole[at.BAR] + 1) * at.BAR_NS):
-                    return BUFFERS_FULL, k
-            whole[at.BAR_POISONED] = 1
+        silent = rule.note_silence(book, out, event)
         if not advance(book, out, event):
             return BUFFERS_FULL, k
         if silent:
+            whole[at.BAR_POISONED] = 1
             rule.change_health(book, out, event, rule.IS_VALID, rule.RESUMED, at.NO_ID, at.NO_ID)
         whole[at.LAST_EVENT] = event
         whole[at.LAST_AVAILABLE] = max(m.available[k], whole[at.LAST_AVAILABLE])
@@ -179,9 +170,11 @@ def finish(book: Book, out: Output, until: int) -> bool:
     whole = book.whole
     if whole[at.CLOCK] < 0 or whole[at.STATUS] == at.OPENED:
         return True
+    rule.note_silence(book, out, until)
     if not advance(book, out, max(until, whole[at.CLOCK])):
         return False
-    if whole[at.COVERED] or whole[at.BAR_COUNTS + at.MESSAGES]:
+    cut = whole[at.STATUS] == at.VALID and whole[at.CLOCK] > whole[at.BAR] * at.BAR_NS
+    if cut or whole[at.COVERED] or whole[at.BAR_COUNTS + at.MESSAGES]:
         if out.used[0] == len(out.bars):
             return False
         whole[at.BAR_POISONED] = 1

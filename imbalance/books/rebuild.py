@@ -106,13 +106,20 @@ class BookBuilder:
         self._day_start = day_start
         self._book: Book | None = None
         self._out = new_output(rules.levels)
+        self._abandoned = False
         self._state_rows = 0
         self._health_rows = 0
         self._proofs: list[tuple[Any, Any]] = []
 
     def feed(self, messages: Messages) -> None:
-        """Take the next messages of the instrument, in order."""
-        if not len(messages.event):
+        """Take the next messages of the instrument, in order.
+
+        Raises
+        ------
+        GridError
+            If its prices cannot be kept as a book; `abandon` it then.
+        """
+        if self._abandoned or not len(messages.event):
             return
         if self._book is None:
             self._book = self._start(messages)
@@ -140,6 +147,18 @@ class BookBuilder:
             self._flush()
         self._flush()
         return _closing(self._book) if self._book.whole[STATUS] == VALID else None
+
+    def abandon(self, at: int) -> None:
+        """Give the instrument up for the day: its prices cannot be kept as a book."""
+        self._flush()
+        since = self._day_start if self._book is None else int(self._book.whole[LAST_EVENT])
+        row = self._out.health[:1]
+        row[:] = 0
+        row[0, :6] = (max(since, self._day_start), at, HEALTH_STATES.index("waiting"),
+                      CAUSES.index("unusable_prices"), -1, -1)  # fmt: skip
+        self._sink("book.book_health", self._health(1))
+        self._book = None
+        self._abandoned = True
 
     def take_proofs(self) -> tuple[Any, Any]:
         """Update ids int64 (n,) and best bid, size, ask, size as sent (n, 4) after the messages

@@ -30,9 +30,10 @@ WAITING, OPENED, VALID = range(3)
 """No book; the closing book of the day before, not yet proved; a proved book."""
 
 HEALTH_STATES = ("valid", "waiting", "silent")
+SILENT = HEALTH_STATES.index("silent")
 CAUSES = (
     "snapshot", "closing_book", "no_snapshot", "sequence_gap", "unbridgeable_snapshot", "silence",
-    "resumed",
+    "resumed", "unusable_prices",
 )  # fmt: skip
 
 # counts of a bar, in `Book.whole` from BAR_COUNTS on and in `Output.bar_counts`

@@ -128,6 +128,7 @@ BOOK_HEALTH = Table(
                 "unbridgeable_snapshot",
                 "silence",
                 "resumed",
+                "unusable_prices",
             ),
             owner="books",
         ),

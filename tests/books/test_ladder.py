@@ -15,7 +15,7 @@ from imbalance.books.ladder import (
     recentre,
     take_best,
 )
-from imbalance.books.ticks import common_tick, find_tick
+from imbalance.books.ticks import GridError, common_tick, find_tick
 
 CENTRE = 100_000
 
@@ -102,6 +102,15 @@ def test_tick_is_the_coarsest_grid(prices, tick):
 def test_tick_of_no_prices_is_refused():
     with pytest.raises(ValueError, match="no prices"):
         find_tick(np.array([]))
+
+
+def test_prices_on_no_common_grid_are_refused():
+    assert find_tick(np.array([7.1e-7, 7.2e-7])) == (1, 10**8)
+    for prices in ([60000.1, 1e-14], [1e20], [1e-17]):
+        with pytest.raises(GridError):
+            find_tick(np.array(prices))
+    with pytest.raises(GridError):
+        common_tick((1, 10**15), (10**9, 1))
 
 
 def test_common_tick_holds_both():

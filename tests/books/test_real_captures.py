@@ -1,5 +1,7 @@
 """The rebuild against the venue's own quotes, on recorded captures."""
 
+import itertools
+
 import pytest
 
 from imbalance.books.build import materialise_book
@@ -85,7 +87,7 @@ def test_partitions_hold_one_instrument_after_the_other(august):
     for table in ("book.bars_100ms", "book.book_states"):
         rows = august.sql(f"select instrument from {table}").fetchall()
         names = [name for (name,) in rows]
-        changes = sum(a != b for a, b in zip(names, names[1:], strict=False))
+        changes = sum(a != b for a, b in itertools.pairwise(names))
         assert changes <= len(set(names)) * 2  # six instruments, two days, three venues
 
 

@@ -1,0 +1,79 @@
+"""The book layer of a venue and day, from captures written for the test."""
+
+import json
+
+import pytest
+
+from imbalance.books.build import materialise_book
+from imbalance.captures.build import materialise_raw
+from imbalance.captures.register import register
+from imbalance.store.store import Store
+
+MIDDAY = 1_741_089_600_000  # 2025-03-04 12:00 UTC, ms
+DAY = "2025-03-04"
+
+
+def _capture(path, symbol, prices, seconds):
+    """A spot capture: a snapshot, then a difference a second."""
+    bid, ask = prices
+
+    def line(ms, message):
+        return f"{ms * 1_000_000} {json.dumps(message, separators=(',', ':'))}\n"
+
+    lines = []
+    for k in range(seconds):
+        if k == 1:
+            snapshot = {"lastUpdateId": 1, "bids": [[bid, "5"]], "asks": [[ask, "5"]]}
+            lines.append(line(MIDDAY + 1000 * k, snapshot))
+        data = {"e": "depthUpdate", "E": MIDDAY + 1000 * k, "s": symbol, "U": k + 1, "u": k + 1,
+                "b": [[bid, f"{k % 7 + 1}"]], "a": []}  # fmt: skip
+        stream = {"stream": f"{symbol.lower()}@depth@100ms", "data": data}
+        lines.append(line(MIDDAY + 1000 * k, stream))
+    path.write_text("".join(lines))
+
+
+@pytest.fixture
+def built(tmp_path):
+    """Builds the book of captures and gives a session on it."""
+
+    def build(*captures):
+        directory = tmp_path / "captures"
+        directory.mkdir()
+        for number, (symbol, prices, seconds) in enumerate(captures):
+            _capture(directory / f"{number}.dat", symbol, prices, seconds)
+        store = Store.open(tmp_path / "home", create=True)
+        register(store, [directory])
+        assert not materialise_raw(store, "binance", [DAY]).failed
+        materialise_book(store, "binance", DAY)
+        return store.session()
+
+    return build
+
+
+def test_each_instrument_ends_with_its_own_captures(built):
+    session = built(("AAAUSDT", ("1.00", "1.01"), 30), ("BBBUSDT", ("2.00", "2.01"), 300))
+    ends = session.sql(
+        "select instrument, epoch_ms(max(valid_to)) from book.book_health group by 1 order by 1"
+    ).fetchall()
+    assert ends == [
+        ("binance:AAAUSDT", MIDDAY + 29_000),
+        ("binance:BBBUSDT", MIDDAY + 299_000),
+    ]
+    bars = session.sql(
+        "select instrument, count(*) from book.bars_100ms where not poisoned group by 1 order by 1"
+    ).fetchall()
+    assert bars[0][1] <= 290
+    assert bars[1][1] > 2_900
+
+
+def test_prices_that_fit_no_grid_cost_their_instrument_only(built):
+    session = built(
+        ("AAAUSDT", ("0.00000000000000000071", "60000.1"), 20),
+        ("BBBUSDT", ("0.00000070", "0.00000071"), 20),
+    )
+    valid = session.sql(
+        "select instrument from book.book_health where state = 'valid' order by 1"
+    ).fetchall()
+    assert valid == [("binance:BBBUSDT",)]
+    best = session.sql("select bid_prices[1], ask_prices[1] from book.book_states").fetchall()
+    assert set(best) == {(7.0e-7, 7.1e-7)}
