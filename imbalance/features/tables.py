@@ -159,7 +159,8 @@ ORDER_FLOW = (
     *(
         flow(f"order_flow_imbalance_level_{m}", f"Order flow imbalance at level {m}",
              "base units", formula=_E_N + f", prices and sizes of level {m}",
-             source=f"Xu, Gould, Howison 2019; {_CCZ}")
+             source=f"Xu, Gould, Howison 2019; {_CCZ}",
+             null_meaning=f"poisoned, or an event of the bar lacks level {m} on a side")
         for m in range(1, FLOW_LEVELS + 1)
     ),
     flow("order_flow_imbalance_no_price_change",

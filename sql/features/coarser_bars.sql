@@ -4,6 +4,8 @@
 -- Parameters: $finer_nanoseconds, the size of those bars; $bar_nanoseconds, a multiple of it.
 -- The order of rows is left open (a sort would move every column).
 -- A bar that lacks one of its finer bars is poisoned: something happened that nobody saw.
+-- A sum (flow, volume, count) is null unless all finer bars have it: what one of them does not
+-- know, their sum does not know either.
 with slots as (
     select
         *,
@@ -32,32 +34,14 @@ sums as (
         sum(depth_touch_mean * coverage)
         / nullif(sum(case when depth_touch_mean is not null then coverage end), 0)
             as depth_touch_mean,
-        sum(order_flow_imbalance_level_1) as order_flow_imbalance_level_1,
-        sum(order_flow_imbalance_level_2) as order_flow_imbalance_level_2,
-        sum(order_flow_imbalance_level_3) as order_flow_imbalance_level_3,
-        sum(order_flow_imbalance_level_4) as order_flow_imbalance_level_4,
-        sum(order_flow_imbalance_level_5) as order_flow_imbalance_level_5,
-        sum(order_flow_imbalance_level_6) as order_flow_imbalance_level_6,
-        sum(order_flow_imbalance_level_7) as order_flow_imbalance_level_7,
-        sum(order_flow_imbalance_level_8) as order_flow_imbalance_level_8,
-        sum(order_flow_imbalance_level_9) as order_flow_imbalance_level_9,
-        sum(order_flow_imbalance_level_10) as order_flow_imbalance_level_10,
-        sum(order_flow_imbalance_no_price_change) as order_flow_imbalance_no_price_change,
-        sum(level_depth_sum) as level_depth_sum,
-        sum(book_event_count)::bigint as book_event_count,
-        sum(book_update_count)::bigint as book_update_count,
-        sum(level_update_count)::bigint as level_update_count,
-        sum(level_addition_count)::bigint as level_addition_count,
-        sum(level_cancellation_count)::bigint as level_cancellation_count,
-        sum(buy_volume) as buy_volume,
-        sum(sell_volume) as sell_volume,
-        sum(trade_notional) as trade_notional,
-        sum(buy_count)::bigint as buy_count,
-        sum(sell_count)::bigint as sell_count,
-        sum(quote_count)::bigint as quote_count,
-        case
-            when count(realised_variance) = count(*) then sum(realised_variance)
-        end as realised_variance
+        if(
+            count(columns('order_flow_imbalance|level_depth_sum|_volume$|trade_notional|variance'))
+            = count(*),
+            sum(columns('order_flow_imbalance|level_depth_sum|_volume$|trade_notional|variance')),
+            null
+        ) as '\0',  -- noqa: RF05
+        if(count(columns('_count$')) = count(*), sum(columns('_count$')), null)::bigint
+            as '\0'  -- noqa: AL08, RF05
     from slots
     group by instrument, bar
 ),

@@ -199,6 +199,31 @@ def test_coarse_bar_lacking_a_finer_one_is_poisoned(market):
     assert second["mid_close"] is second["bid_size"] is None
 
 
+SUMS = {
+    **{f"order_flow_imbalance_level_{m}": f"order_flow_imbalance_level_{m}" for m in range(1, 11)},
+    "order_flow_imbalance_no_price_change": "order_flow_imbalance_no_price_change",
+    "level_depth_sum": "level_depth_sum", "book_events": "book_event_count",
+    "book_messages": "book_update_count", "level_updates": "level_update_count",
+    "level_additions": "level_addition_count", "level_cancellations": "level_cancellation_count",
+}
+
+
+@pytest.mark.parametrize(("given", "column"), SUMS.items())
+def test_a_coarser_sum_is_null_unless_all_finer_bars_have_it(market, given, column):
+    book = [market.book_row(k, **dict.fromkeys(SUMS, 1)) for k in range(100)]
+    book[3] |= {given: None}
+    made = bars_in_memory(market.book(*book), market.trades(), market.quotes())
+    first, second, *_ = made["features.bars_1s"].to_pylist()
+    expected = dict.fromkeys(SUMS.values(), 10)
+    assert first["valid"]
+    assert {name: second[name] for name in expected} == expected
+    assert {name: first[name] for name in expected} == expected | {column: None}
+    (whole,) = made["features.bars_10s"].to_pylist()
+    expected = dict.fromkeys(SUMS.values(), 100)
+    assert whole["valid"]
+    assert {name: whole[name] for name in expected} == expected | {column: None}
+
+
 def test_book_bars_must_be_in_order(market):
     book = market.book(market.book_row(200_000), market.book_row(0))
     with pytest.raises(ValueError, match="out of order"):

@@ -25,6 +25,8 @@ def events(market):
     ask = (best + spread)[:, None] * 0.5 + np.arange(LEVELS) * 0.5
     size = random.integers(1, 20, (2, n, LEVELS)).astype(float)
     flow = np.nan_to_num(order_flow_events(bid, size[0], ask, size[1]))
+    # Some events find no tenth level: the bars they are in have no flow there, of any size.
+    flow[[5_000, 12_000], 9] = np.nan
     return {
         "time": time, "bid": bid[:, 0], "ask": ask[:, 0], "bid_size": size[0, :, 0],
         "ask_size": size[1, :, 0], "flow": flow, "depth": size.mean(axis=(0, 2)),
@@ -85,7 +87,10 @@ def made(market, events):
     }
     schema = BARS_100MS.arrow_schema()
     book = pa.table(
-        {f.name: pa.array(known.get(f.name, np.ones(BARS))).cast(f.type) for f in schema}
+        {
+            f.name: pa.array(known.get(f.name, np.ones(BARS)), from_pandas=True).cast(f.type)
+            for f in schema
+        }
     )
     trades = market.random_trades(BARS)
     return bars_in_memory(book, trades, market.quotes(market.quote(7))), trades
