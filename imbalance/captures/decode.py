@@ -52,7 +52,11 @@ _LAST_TIME = 2**63 - 1 - 2 * _FAR_NS
 
 @dataclass
 class Account:
-    """Where every line of a capture went: read = decoded + ignored + quarantined."""
+    """Where every line of a capture went: read = decoded + ignored + quarantined.
+
+    `lines_read` is counted by the newlines of the text, the other three by what was made of it: so
+    a line that the scanner skips, or reads twice, does not go unnoticed.
+    """
 
     lines_read: int = 0
     text_bytes: int = 0
@@ -211,7 +215,7 @@ class Decoder:
                 account.decoded[name] += int(counts[code])
         if counts[scanner.KIND_BLANK]:
             account.ignored["blank_line"] += int(counts[scanner.KIND_BLANK])
-        account.lines_read += count
+        account.lines_read += data.count(b"\n", 0, whole)
         if block.long_line is not None or whole < len(data):
             account.lines_read += 1
             bad.append(self._unscanned(block, whole))

@@ -15,6 +15,9 @@ from imbalance.kernels import inline, peek
 _POWERS = 10.0 ** np.arange(23)
 _EXACT = 1 << 53
 
+DECIMALS = 12
+"""Finest unit of prices and sizes that is believed: the twelfth decimal."""
+
 
 @inline
 def read_integer(text: Any, at: int) -> tuple[Any, Any]:
@@ -38,7 +41,7 @@ def read_integer(text: Any, at: int) -> tuple[Any, Any]:
 @inline
 def read_decimal(text: Any, at: int) -> tuple[Any, Any]:
     """A decimal without sign or exponent, rounded as exactly as `float()` does; (−1, at) where it
-    is none or has more digits than a double holds.
+    is none, has more digits than a double holds or more than `DECIMALS` decimals.
     """
     value: Any = 0
     place = at
@@ -61,7 +64,7 @@ def read_decimal(text: Any, at: int) -> tuple[Any, Any]:
         decimals = place - start
         if decimals == 0:
             return -1.0, at
-    if place - at > 18 or value > _EXACT:
+    if place - at > 18 or value > _EXACT or decimals > DECIMALS:
         return -1.0, at
     return value / _POWERS[decimals], place
 

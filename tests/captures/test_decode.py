@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from imbalance.captures import scanner
+from imbalance.captures.decode import Decoder
 from tests.captures.decoding import decode, ns, reasons
 from tests.captures.samples import (
     INVERSE,
@@ -190,3 +192,25 @@ def test_hundreds_of_symbols_in_one_capture(tmp_path):
         f"binance:S{k % 300}USDT" for k in range(900)
     ]
     assert len(decoder.instruments) == 300
+
+
+@pytest.mark.parametrize("times", [0, 2])
+def test_a_line_that_is_skipped_or_read_twice_unbalances_the_account(tmp_path, monkeypatch, times):
+    """Lines are counted apart from their scan: were they not, no check of it could ever fail."""
+    exact = scanner.scan
+
+    def inexact(text, start, stop, *others):
+        status, place = exact(text, start, stop, *others)
+        others[-1].used[0] -= 1  # the last line is forgotten
+        for _ in range(times):
+            status, place = exact(text, stop - 4, stop, *others)
+        return status, place
+
+    path = tmp_path / "capture"
+    path.write_bytes(line(quote(SPOT, 1)) + line(quote(SPOT, 2)) + b"{}\r\n")
+    for scan, balanced in ((exact, True), (inexact, False)):
+        monkeypatch.setattr(scanner, "scan", scan)
+        decoder = Decoder(path, SPOT, "ns", ["BTCUSDT"], "BTCUSDT")
+        assert sum(len(chunk.quotes[0]) for chunk in decoder) == 2
+        assert decoder.account.lines_read == 3
+        assert decoder.account.balanced is balanced

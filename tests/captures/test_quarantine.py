@@ -80,6 +80,38 @@ def test_hostile_json_is_quarantined_with_a_reason(tmp_path, case):
     assert reason in (None, found.reason)
 
 
+NUMBERS = {
+    "0.000000000001": True,
+    "0.0000000000001": False,  # the thirteenth decimal
+    "1.00000000000000000000": True,  # zeros alone are no decimals
+    ".0": False,  # a price of zero
+    "9007199254740992": True,
+    "9007199254740993": False,
+    "123456789.00000000": True,
+    "1234567890.12345678": False,
+    "9" * 40: False,
+}
+
+
+@pytest.mark.parametrize("text", NUMBERS)
+@pytest.mark.parametrize("venue", [SPOT, LINEAR])
+def test_prices_and_sizes_beyond_any_grid_are_quarantined(tmp_path, venue, text):
+    lines = [
+        line(diff(venue, 1, 2, bids=[(text, "1")])),
+        bare(snapshot(venue, 2, bids=[(text, "1")])),
+        line(trade(venue, 1, price=text)),
+        line(quote(venue, 2, prices=("1", text))),
+    ]
+    if text != ".0":
+        lines.append(line(diff(venue, 3, 4, bids=[("1", text)])))
+    decoder, rows, _ = decode(tmp_path, lines, venue)
+    if NUMBERS[text]:
+        assert decoder.account.decoded.total() == len(lines)
+        assert rows["raw.trades"][0]["price"] == float(text)
+    else:
+        assert reasons(decoder) == {"number_out_of_range": len(lines)}
+
+
 def test_minus_zero_is_zero(tmp_path):
     text = json.dumps(mark(LINEAR, r="-0.0")).replace('"U"', '"U"').encode()
     decoder, rows, _ = decode(tmp_path, [f"{START} ".encode() + text + b"\n"], LINEAR)

@@ -7,7 +7,6 @@ by a named rule, or rejected with a reason. No bytes are framed and no tables bu
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from imbalance.captures.scanner import (
     MARKET_SPOT,
     SYMBOL_BYTES,
 )
+from imbalance.captures.text import DECIMALS
 
 KIND_SNAPSHOT, KIND_MARK = 6, 7
 
@@ -37,6 +37,9 @@ MARKETS = {venue: market for market, venue in VENUES.items()}
 
 _LAST_MS = 2**63 // 1_000_000 - 1
 """Last millisecond that is a time in 64 bits of nanoseconds."""
+
+_EXACT = 2**53
+"""Whole numbers beyond it are not told apart by a double."""
 
 UNUSED_EVENTS = frozenset(
     {
@@ -356,10 +359,15 @@ def _decimal(text: str, name: str, *, signed: bool = False) -> float:
     plain = text.removeprefix("-") if signed else text
     if not plain.replace(".", "", 1).isdecimal() or not plain.isascii() or len(plain) > 40:
         raise Rejected("wrong_type", f"{name} = {text[:60]!r} is not a decimal")
-    value = float(text)
-    if not math.isfinite(value):
-        raise Rejected("number_out_of_range", f"{name} = {text[:60]}")
-    return value
+    whole, _, decimals = plain.partition(".")
+    # zeros at the end say nothing: venues pad all numbers to the same decimals
+    decimals = decimals.rstrip("0")
+    if len(decimals) > DECIMALS or int(whole + decimals or "0") > _EXACT:
+        raise Rejected(
+            "number_out_of_range",
+            f"{name} = {text[:60]}: at most {DECIMALS} decimals and 2^53 units of the last wanted",
+        )
+    return float(text)
 
 
 def _levels(message: dict[str, Any], name: str) -> tuple[list[float], list[float]]:
