@@ -14,7 +14,8 @@ from typing import Any, Literal
 
 from imbalance.config import StudiesConfig
 from imbalance.errors import UserError, nearest
-from imbalance.studies.tables import DEFINITION_VERSION, FAMILIES
+from imbalance.studies.tables import FAMILIES
+from imbalance.studies.version import definition_version
 
 PairKind = Literal["own", "cross", "perpetual_to_spot"]
 SystemKind = Literal["own", "across"]
@@ -225,7 +226,7 @@ def families_table(declaration: Declaration) -> Any:
             "family": family.name,
             "question": family.question,
             "declaration": json.dumps(asdict(family), sort_keys=True),
-            "definition_version": DEFINITION_VERSION,
+            "definition_version": definition_version(),
         }
         for study, family in named
     ]

@@ -13,7 +13,8 @@ from imbalance.contracts import Table
 from imbalance.studies.alignment import Panel
 from imbalance.studies.families import BAR_NANOSECONDS
 from imbalance.studies.multiple_testing import benjamini_hochberg
-from imbalance.studies.tables import ANY, DEFINITION_VERSION
+from imbalance.studies.tables import ANY
+from imbalance.studies.version import definition_version
 
 Row = dict[str, Any]
 
@@ -64,7 +65,7 @@ def blank(study: str, family: str, window: Window, parameters: Mapping[str, Any]
         "parameters": json.dumps(parameters, sort_keys=True),
         "seed": None,
         "reason": None,
-        "definition_version": DEFINITION_VERSION,
+        "definition_version": definition_version(),
         "available_at": window.available_at,
     }
 

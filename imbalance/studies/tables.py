@@ -8,9 +8,6 @@ from __future__ import annotations
 
 from imbalance.contracts import Column, Table
 
-DEFINITION_VERSION = "1"
-"""Version of what the studies' figures mean; a change of formula raises it."""
-
 REASONS = {
     "no_bars": "the window holds no bars of this size",
     "no_pair": "no two instruments stand in the declared relation",

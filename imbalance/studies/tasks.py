@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from imbalance.progress import SILENT, Progress
 from imbalance.store.task import TaskContext
 from imbalance.studies.families import Declaration, declare, families_table
-from imbalance.studies.tables import DEFINITION_VERSION
+from imbalance.studies.version import definition_version
 from imbalance.tasks import Task
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def families_task(store: Store) -> Task:
     def build(context: TaskContext) -> None:
         context.writer("studies.families").write(families_table(declaration))
 
-    return Task(FAMILY_TABLES, SPAN, (), DEFINITION_VERSION, build,
+    return Task(FAMILY_TABLES, SPAN, (), definition_version(), build,
                 {"families": _as_json(declaration)})
 
 
@@ -62,7 +62,7 @@ def correlation_task(store: Store, partition: str, progress: Progress = SILENT) 
         return {"bars": {size: table.num_rows for size, table in bars.items()}}
 
     inputs = _inputs(store, declaration, partition)
-    return Task(CORRELATION_TABLES, partition, inputs, DEFINITION_VERSION, build,
+    return Task(CORRELATION_TABLES, partition, inputs, definition_version(), build,
                 {"families": _as_json(declaration)["correlation"]})
 
 
@@ -84,7 +84,7 @@ def feedback_task(store: Store, partition: str, progress: Progress = SILENT) -> 
         return {"bars": {size: table.num_rows for size, table in bars.items()}}
 
     inputs = _inputs(store, declaration, partition)
-    return Task(FEEDBACK_TABLES, partition, inputs, DEFINITION_VERSION, build,
+    return Task(FEEDBACK_TABLES, partition, inputs, definition_version(), build,
                 {"families": _as_json(declaration)["feedback"]})
 
 
