@@ -188,6 +188,7 @@ def declare(config: StudiesConfig | None = None) -> Declaration:
             y_measures=("order_flow_imbalance",),
             bar_sizes=sizes,
             significance=settings.significance,
+            regimes=("depth", "messages"),
         ),
         CorrelationFamily(
             name="perpetual_imbalance_and_spot_volatility",
@@ -199,6 +200,7 @@ def declare(config: StudiesConfig | None = None) -> Declaration:
             bar_sizes=sizes,
             significance=settings.significance,
             horizons=(1, 10, 30),
+            regimes=("depth", "messages"),
         ),
     )
     feedback = FeedbackFamily(

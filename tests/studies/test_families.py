@@ -33,6 +33,10 @@ def test_the_question_that_started_it_is_declared():
     assert any(lag > 0 for lag in asked.lags)
 
 
+def test_every_family_is_also_estimated_by_depth_and_message_intensity():
+    assert {f.regimes for f in declare().correlation} == {("depth", "messages")}
+
+
 def test_families_are_written_down_whole():
     table = families_table(declare())
     assert table.schema.equals(FAMILIES.arrow_schema())
