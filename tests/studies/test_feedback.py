@@ -133,6 +133,31 @@ def test_collinear_and_short_systems_are_refused(make_bars, make_vector_series):
     assert [[r["reason"] for r in rows] for rows in tables] == [["too_few_bars"]] * 3
 
 
+def test_wide_systems_over_few_bars_are_refused(make_bars):
+    """Six instruments are 12 variables: at lag 1 they need 75 bars, and a fit of 34 is singular."""
+    generator = np.random.default_rng(15)
+    short = {f"binance:{letter}USDT": {FLOW: generator.standard_normal(34),
+                                       RETURN: generator.standard_normal(34)}
+             for letter in "ABCDEF"}
+    tables = study(make_bars(short), family(systems=("across",)))
+    across = "across:" + ",".join(short)
+    assert refusals(tables) == [{(across, "*", "too_few_bars")}] * 3
+    assert [(row["estimate"], row["n_left_out"]) for rows in tables for row in rows] == (
+        [(None, 34)] * 3)
+
+
+@pytest.mark.parametrize(("count", "fitted"), [(75, False), (76, True)])
+def test_three_bars_per_coefficient_and_variable_are_enough(make_bars, count, fitted):
+    """12 variables at lag 1: 3 × (12 + 1 + 12) = 75 rows, each with a bar before it."""
+    generator = np.random.default_rng(16)
+    bars = {f"binance:{letter}USDT": {FLOW: generator.standard_normal(count),
+                                      RETURN: generator.standard_normal(count)}
+            for letter in "ABCDEF"}
+    rows, responses, _ = study(make_bars(bars), family(systems=("across",)))
+    assert {row["reason"] for row in rows} == ({None} if fitted else {"too_few_bars"})
+    assert all(np.isfinite(row["estimate"]) for row in responses) if fitted else True
+
+
 def test_explosive_systems_keep_the_fit_and_refuse_the_rest(make_bars):
     generator = np.random.default_rng(8)
     # Alternating and growing: no unit root in the autoregressive sum, but a root below −1.
