@@ -6,6 +6,7 @@ select
     measure_x,
     instrument_y,
     measure_y,
+    lag,
     q_value
 from studies.granger_causality
 where estimator = 'wald_hac' and bar_size = '1s' and reason is null
