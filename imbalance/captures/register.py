@@ -10,7 +10,7 @@ import datetime
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imbalance.captures.probe import IGNORED_NAMES, Probe, probe
@@ -21,6 +21,7 @@ from imbalance.store.home import LEDGER_NAME
 from imbalance.store.ledger import CaptureFile
 from imbalance.store.store import Store
 from imbalance.store.task import TaskContext, materialise, remove
+from imbalance.tasks import read_current
 
 DAY_NS = 86_400_000_000_000
 
@@ -29,13 +30,18 @@ MARGIN_NS = FAR_MS * 1_000_000
 as an event may be from its receipt. So the days of a capture hold all of its events.
 """
 
-VERSION = "capture-2"
+VERSION = "capture-3"
+
+_REFUSED_BEFORE = (
+    "an earlier version of this program refused it in this home; it can be read now: "
+    "use it in a new home"
+)
 
 
 @dataclass(frozen=True)
 class Registration:
     """What became of one file: `new`, `known` (same path), `same_bytes` (another name of bytes
-    known already), `refused` (noted, not usable) or `ignored` (by name).
+    known already), `refused` (noted, not usable; said at each registration) or `ignored` (by name).
     """
 
     path: str
@@ -139,7 +145,9 @@ def _register_file(store: Store, path: Path, progress: Progress) -> Registration
         status = path.stat()
         known = store.ledger.known_capture(str(path), status.st_size, status.st_mtime_ns)
         if known is not None:
-            return Registration(str(path), "known", known)
+            told = _known(store, path, known)
+            if told is not None:
+                return told
         progress.advance(note=f"reading {path.name}")
         found = probe(path)
     except OSError as error:
@@ -167,12 +175,31 @@ def _register_file(store: Store, path: Path, progress: Progress) -> Registration
             last,
         )
     )
+    if not new and found.state != "refused":
+        used = store.ledger.captures()
+        if any(c.capture_id == found.capture_id and c.first_day is None for c in used):
+            # the ledger is only ever added to: what it says of these bytes stands
+            found = replace(found, state="refused", reason=_REFUSED_BEFORE)
     if found.state == "refused":
         note_refused(store, path, found)
         return Registration(str(path), "refused", found.capture_id, kind.venue, found.reason)
     return Registration(
         str(path), "new" if new else "same_bytes", found.capture_id, kind.venue, found.reason
     )
+
+
+def _known(store: Store, path: Path, capture_id: str) -> Registration | None:
+    """What is known of a file seen before; None where another version refused it: look again."""
+    entry = store.ledger.current("raw.captures", capture_id)
+    if entry is None:
+        return Registration(str(path), "known", capture_id)
+    columns = ["state", "venue", "reason"]
+    (row,) = read_current(store, "raw.captures", capture_id, columns).to_pylist()
+    if row["state"] != "refused":
+        return Registration(str(path), "known", capture_id)
+    if entry.definition_version != VERSION:
+        return None
+    return Registration(str(path), "refused", capture_id, row["venue"], row["reason"])
 
 
 def note_refused(store: Store, path: Path, found: Probe) -> None:
@@ -191,7 +218,7 @@ def note_refused(store: Store, path: Path, found: Probe) -> None:
             "lines_ignored": 0, "lines_quarantined": 0, "ignored_by_rule": "{}",
             "decoded_by_kind": "{}", "quarantined_by_reason": json.dumps({"whole_file": 1}),
             "instruments": "[]", "fields_unknown": "{}", "first_event_time": None,
-            "last_event_time": None, "clock_skew_ns": None,
+            "last_event_time": None, "last_receive_time": None, "clock_skew_ns": None,
         }  # fmt: skip
         context.writer("raw.captures").write(pa.Table.from_pylist([row], captures.arrow_schema()))
         bad = {

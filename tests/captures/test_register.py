@@ -4,10 +4,12 @@ import gzip
 import hashlib
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from imbalance.captures import register as registration
 from imbalance.captures.probe import probe, sniff
 from imbalance.captures.register import days_of, register
 from imbalance.errors import UserError
@@ -149,8 +151,35 @@ def test_what_cannot_be_used_is_noted_with_its_reason(store, tmp_path):
         assert row["lines_read"] == row["lines_decoded"] == row["lines_quarantined"] == 0
     assert all(days_of(capture) == [] for capture in store.ledger.captures())
     sequence = store.ledger.last_sequence()
-    assert statuses(register(store, [tmp_path / "in"])) == ["known"] * len(REFUSED)
+    again = register(store, [tmp_path / "in"])
+    assert statuses(again) == ["refused"] * len(REFUSED)
+    assert [(one.path, one.capture_id, one.reason) for one in again] == [
+        (one.path, one.capture_id, one.reason) for one in found
+    ]
     assert store.ledger.last_sequence() == sequence
+
+
+def test_a_file_that_another_version_refused_is_looked_at_again(store, tmp_path, monkeypatch):
+    bad = write(tmp_path / "bad", [b"words\n"], bytes)
+    (found,) = register(store, [bad])
+    monkeypatch.setattr(registration, "VERSION", "capture-next")
+    assert statuses(register(store, [bad])) == ["refused"]
+    entry = store.ledger.current("raw.captures", found.capture_id)
+    assert entry.definition_version == "capture-next"
+    # a later version can read it, but the ledger knows it without days
+    monkeypatch.setattr(registration, "VERSION", "capture-last")
+    usable = probe(write(tmp_path / "good", recording(SPOT, 9)))
+    monkeypatch.setattr(
+        registration, "probe", lambda _: replace(usable, sha256=entry_sha256(store, found))
+    )
+    (last,) = register(store, [bad])
+    assert last.status == "refused"
+    assert "new home" in last.reason
+
+
+def entry_sha256(store, found):
+    (row,) = read_current(store, "raw.captures", found.capture_id).to_pylist()
+    return row["sha256"]
 
 
 @pytest.mark.parametrize("name", ["L2_feed.log.gz", "tardis_trades.csv.gz"])
