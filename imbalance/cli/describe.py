@@ -53,8 +53,11 @@ def command(application: Application, name: str) -> None:
         )
         return
     click.echo(f"{table.name}: {table.description}")
-    click.echo(f"  one row per {table.grain}; key {', '.join(table.key)}; "
-               f"partitions by {table.partitioning.replace('_', ' × ')}"
+    stored = (
+        f"a view of {catalog.VIEW_OF[table.name]}" if table.name in catalog.VIEW_OF
+        else f"partitions by {table.partitioning.replace('_', ' × ')}"
+    )
+    click.echo(f"  one row per {table.grain}; key {', '.join(table.key)}; {stored}"
                + ("; published" if table.published else "") + "\n")
     rows = [
         [c.name, c.type, c.unit, "null" if c.nullable else "", c.description]
@@ -66,19 +69,19 @@ def command(application: Application, name: str) -> None:
 
 def _find(name: str) -> tuple[Table, Column | None]:
     """The table, and the column when the name has one; a bare table name is looked for in all."""
-    tables = catalog.tables()
+    tables = {**catalog.tables(), **catalog.views()}
     if name in tables:
         return tables[name], None
-    parts = name.split(".")
-    if len(parts) == 1:
-        matches = [table for table in tables.values() if table.base_name == name]
-        if len(matches) == 1:
-            return matches[0], None
-        return catalog.table(name), None
-    if len(parts) == 2:
-        return catalog.table(name), None
-    table = catalog.table(".".join(parts[:2]))
-    wanted = ".".join(parts[2:])
+    bare, _, wanted = name.partition(".")
+    matches = [table for table in tables.values() if table.base_name == bare]
+    if len(matches) == 1 and bare not in catalog.LAYERS:
+        table = matches[0]
+    else:
+        parts = name.split(".", 2)
+        full, wanted = ".".join(parts[:2]), "".join(parts[2:])
+        table = tables[full] if full in tables else catalog.table(full)
+    if not wanted:
+        return table, None
     columns = {column.name: column for column in (*table.columns, RECORDED_AT)}
     if wanted in columns:
         return table, columns[wanted]

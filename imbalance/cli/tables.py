@@ -23,7 +23,7 @@ def command(application: Application) -> None:
 
     \b
     JSON: {"tables": [{"table", "grain", "key", "published", "columns",
-                       "partitions", "rows", "description"}]}
+                       "partitions", "rows", "view_of", "description"}]}
     """
     held: dict[str, Any] = {}
     if (application.home_path / "ledger.sqlite").exists():
@@ -38,9 +38,10 @@ def command(application: Application) -> None:
             "columns": len(table.columns),
             "partitions": len(held.get(table.name, {})),
             "rows": sum(entry.row_count for entry in held.get(table.name, {}).values()),
+            "view_of": catalog.VIEW_OF.get(table.name),
             "description": table.description,
         }
-        for table in catalog.tables().values()
+        for table in (*catalog.tables().values(), *catalog.views().values())
     ]
     if application.json:
         output.write_json({"tables": documents})
@@ -48,7 +49,7 @@ def command(application: Application) -> None:
     rows = [
         [
             d["table"], d["grain"], "yes" if d["published"] else "", d["columns"],
-            d["partitions"], d["rows"],
+            *((d["partitions"], d["rows"]) if d["view_of"] is None else ("view", "")),
         ]
         for d in documents
     ]

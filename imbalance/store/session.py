@@ -67,6 +67,7 @@ def open_session(store: Store, at: int | None = None) -> duckdb.DuckDBPyConnecti
         paths.extend(str(store.home.file(e.file)) for e in current.values() if e.file)
     if "raw.book_updates" in store.tables:
         connection.execute(read_sql("raw/book_levels.sql"))
+        describe(connection, catalog.views()["raw.book_levels"], kind="view")
     connection.execute(f"set variable ledger_sequence = {int(sequence)}")
     connection.execute(f"set allowed_paths = {_text_list(paths)}")
     for statement in LOCKDOWN:
@@ -142,9 +143,14 @@ def _text_list(texts: Iterable[str]) -> str:
     return "[" + ", ".join(quote_text(text) for text in texts) + "]::varchar[]"
 
 
-_SPACE = r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*"
+# Comments as DuckDB reads them, and never more than it does: what is taken for a comment here and
+# is none there would be a statement nobody has looked at. Those with another inside do not match.
+_SPACE = r"(?:\s|--[^\r\n]*+|/\*(?:(?!/\*|\*/).)*+\*/)*+"
 _READS = re.compile(_SPACE + r"(?:pivot|select|with|from|\()", re.IGNORECASE | re.DOTALL)
-_EXPLAIN = re.compile(r"\s*explain\s+(analyze\s+)?(\([^)]*\)\s*)?", re.IGNORECASE)
+_EXPLAIN = re.compile(
+    rf"\A{_SPACE}explain\b{_SPACE}(?:analyze\b{_SPACE})?(?:\((?:analyze|format)\b[\w\s,]*\))?",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def check_query(connection: duckdb.DuckDBPyConnection, query: str) -> None:
@@ -172,7 +178,14 @@ def check_query(connection: duckdb.DuckDBPyConnection, query: str) -> None:
         # DuckDB 2 tells of a PIVOT, alone or in a COPY, only that it is more than one statement.
         pivot = statement.type.name == "MULTI" and _READS.match(statement.query)
         if statement.type == duckdb.StatementType.EXPLAIN:
-            check_query(connection, _EXPLAIN.sub("", statement.query, count=1))
+            explained, found = _EXPLAIN.subn("", statement.query, count=1)
+            if not found:
+                raise UserError(
+                    "the query to be explained is not to be made out",
+                    where=f"query: {statement.query.strip()[:80]}",
+                    allowed="explain, explain analyze or explain (format …), then a query",
+                )
+            check_query(connection, explained)
         elif statement.type not in allowed and not pivot:
             raise UserError(
                 f"only queries are allowed, this is {statement.type.name}",
