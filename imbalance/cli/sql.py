@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -76,12 +78,8 @@ def command(
         result = connection.execute(query)
         columns = [{"name": name, "type": str(kind)} for name, kind, *_ in result.description]
         reader = result.to_arrow_reader(BATCH_ROWS)
-        if form == "table":
-            _write(out, _table(reader, rows).encode() + b"\n")
-        elif out is None:
-            _stream(reader, columns, form, sys.stdout.buffer)
-        else:
-            _to_file(reader, columns, form, out)
+        with nullcontext(sys.stdout.buffer) if out is None else _opened(out) as stream:
+            _stream(reader, columns, form, rows, stream)
     except duckdb.Error as error:
         raise explain(error, query) from None
     finally:
@@ -97,28 +95,22 @@ def _connect(application: Application, generation: str | None) -> duckdb.DuckDBP
     return open_generation(home, None if generation == "current" else generation)
 
 
-def _write(out: Path | None, data: bytes) -> None:
-    if out is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    else:
-        out.write_bytes(data)
-
-
-def _to_file(
-    reader: pa.RecordBatchReader, columns: list[dict[str, str]], form: str, out: Path
-) -> None:
+@contextmanager
+def _opened(out: Path) -> Iterator[BinaryIO]:
     try:
         with out.open("wb") as stream:
-            _stream(reader, columns, form, stream)
+            yield stream
     except OSError as error:
         raise UserError(f"cannot write {str(out)!r}: {error.strerror}", where="--output") from None
 
 
 def _stream(
-    reader: pa.RecordBatchReader, columns: list[dict[str, str]], form: str, stream: BinaryIO
+    reader: pa.RecordBatchReader, columns: list[dict[str, str]], form: str, rows: int,
+    stream: BinaryIO,
 ) -> None:
-    if form == "csv":
+    if form == "table":
+        stream.write(_table(reader, rows).encode() + b"\n")
+    elif form == "csv":
         _csv(reader, stream)
     elif form == "json":
         _json(reader, columns, stream)
@@ -129,12 +121,47 @@ def _stream(
 
 def _plain(batch: pa.RecordBatch) -> list[list[Any]]:
     """Columns of the batch as Python values; times as text, which keeps their nanoseconds."""
+    return [_values(column) for column in batch.columns]
+
+
+def _values(column: pa.Array) -> list[Any]:
+    from pyarrow import types
+
+    kind = column.type
+    if types.is_timestamp(kind) or types.is_date(kind) or types.is_time(kind):
+        return list(column.cast("string").to_pylist())
+    values = column.to_pylist()
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_string(kind):
+        return list(values)
+    return [_readable(value) for value in values]
+
+
+def _readable(value: Any) -> Any:
+    """Bytes in hexadecimal and intervals as text, at any depth; the rest as it is."""
     import pyarrow as pa
 
-    return [
-        (column.cast(pa.string()) if pa.types.is_temporal(column.type) else column).to_pylist()
-        for column in batch.columns
-    ]
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, pa.MonthDayNano):
+        return _interval(value.months, value.days, value.nanoseconds)
+    if isinstance(value, dict):
+        return {name: _readable(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_readable(item) for item in value]
+    return value
+
+
+def _interval(months: int, days: int, nanoseconds: int) -> str:
+    """An interval as text DuckDB reads: `2 months 3 days -00:00:01.500000`."""
+    parts = [f"{count} {unit}" for count, unit in ((months, "months"), (days, "days")) if count]
+    if nanoseconds or not parts:
+        microseconds = abs(nanoseconds) // 1_000  # DuckDB's intervals are no finer
+        seconds, fraction = divmod(microseconds, 1_000_000)
+        minutes, seconds = divmod(seconds, 60)
+        hours, minutes = divmod(minutes, 60)
+        sign = "-" if nanoseconds < 0 else ""
+        parts.append(f"{sign}{hours:02}:{minutes:02}:{seconds:02}.{fraction:06}")
+    return " ".join(parts)
 
 
 def _table(reader: pa.RecordBatchReader, limit: int) -> str:
@@ -186,11 +213,18 @@ def _json(
 
 
 def _parquet(reader: pa.RecordBatchReader, stream: BinaryIO) -> None:
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    with pq.ParquetWriter(stream, reader.schema, compression="zstd") as writer:
-        for batch in reader:
-            writer.write_batch(batch)
+    try:
+        with pq.ParquetWriter(stream, reader.schema, compression="zstd") as writer:
+            for batch in reader:
+                writer.write_batch(batch)
+    except pa.ArrowNotImplementedError as error:
+        raise UserError(
+            f"Parquet cannot hold a column of the answer: {error}", where="--format parquet",
+            fix="cast it in the query, such as an interval with epoch(…) or ::varchar",
+        ) from None
 
 
 def explain(error: duckdb.Error, query: str) -> UserError:
@@ -206,7 +240,7 @@ def explain(error: duckdb.Error, query: str) -> UserError:
     missing_column = re.search(r"[Rr]eferenced (?:column|table) \"(\w+)\" not found", what)
     if missing_table:
         wanted = missing_table.group(1)
-        names = list(catalog.tables())
+        names = [*catalog.tables(), *catalog.views()]
         # Of layers with the same name in them, the last is the one that is read most.
         short = {name.split(".", 1)[1]: name for name in names}
         close = (
@@ -247,7 +281,7 @@ def _some(wanted: str, columns: list[str]) -> str | None:
 def _columns(query: str) -> list[str]:
     """Columns of the tables which the query names."""
     found: list[str] = []
-    for name, table in catalog.tables().items():
+    for name, table in (catalog.tables() | catalog.views()).items():
         if name in query:
             found += [c for c in (*table.column_names, "recorded_at") if c not in found]
     return found

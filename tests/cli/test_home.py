@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import sqlite3
 import subprocess
 
@@ -80,15 +81,52 @@ def test_status(ask):
 
 def test_tables_and_describe(ask):
     tables = {row["table"]: row for row in json.loads(ask("tables", "--json"))["tables"]}
-    assert set(tables) == set(catalog.tables())
+    assert set(tables) == {*catalog.tables(), "raw.book_levels"}
     assert tables["features.bars_1s"]["partitions"] == 4
     assert tables["features.bars_1s"]["rows"] == 120
     column = json.loads(ask("--json", "describe", "features.bars_1s.order_flow_imbalance"))
     assert column["type"] == "DOUBLE"
     assert column["unit"] == "base units"
     assert "recorded_at" in ask("describe", "bars_1s")
+    bare = json.loads(ask("--json", "describe", "bars_1s.order_flow_imbalance"))
+    assert bare == column
+    assert "did you mean 'spread_bps'?" in ask("describe", "bars_1s.spread_bp", code=2)
     assert "did you mean 'spread_bps'?" in ask("describe", "features.bars_1s.spread_bp", code=2)
     assert "did you mean 'features.bars_1s'?" in ask("describe", "features.bars_1", code=2)
+
+
+def test_the_view_of_levels_is_told_of_as_it_is(ask):
+    document = json.loads(ask("--json", "describe", "book_levels"))
+    told = [(c["column"], c["type"]) for c in document["columns"]]
+    query = "select column_name, column_type from (describe raw.book_levels)"
+    rows = json.loads(ask("--json", "sql", query))["rows"]
+    assert told == [(row["column_name"], row["column_type"]) for row in rows]
+    assert "a view of raw.book_updates" in ask("describe", "raw.book_levels")
+    tables = {row["table"]: row for row in json.loads(ask("tables", "--json"))["tables"]}
+    assert tables["raw.book_levels"]["view_of"] == "raw.book_updates"
+    assert tables["raw.book_updates"]["view_of"] is None
+
+
+def test_sql_writes_intervals_and_bytes_as_text(ask, tmp_path):
+    query = ("select max(available_at - bar_end) as late, interval '14 months -1.5 seconds' as i, "
+             "null::interval as none, '\\xAA\\x01'::blob as b, ['\\xBB'::blob] as more "
+             "from features.bars_1s")
+    row = json.loads(ask("--json", "sql", query))["rows"][0]
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{6}", row.pop("late"))
+    assert row == {"i": "14 months -00:00:01.500000", "none": None, "b": "aa01", "more": ["bb"]}
+    (line,) = csv.DictReader(io.StringIO(ask("sql", query, "-f", "csv")))
+    assert (line["i"], line["b"]) == (row["i"], "aa01")
+    assert "14 months -00:00:01.500000  NULL  aa01  ['bb']" in ask("sql", query)
+    assert "cast it in the query" in ask(
+        "sql", query, "-f", "parquet", "-o", tmp_path / "x.parquet", code=2
+    )
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json", "parquet"])
+def test_sql_into_a_directory_that_is_not_there(ask, tmp_path, form):
+    said = ask("sql", "select 1", "-f", form, "-o", tmp_path / "none" / "x", code=2)
+    assert "cannot write" in said
+    assert "--output" in said
 
 
 def test_sql_formats_agree(ask, tmp_path):
