@@ -14,6 +14,11 @@ from imbalance.errors import UserError
 
 SUBDIVISIONS = 10  # steps of 100 ms in the second that the planted dynamics advance by
 
+EARLIEST = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+LATEST = dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
+"""64 bits of nanoseconds end in 2262; years are left for whoever reckons with margins."""
+MOST_SKEW_SECONDS = 86_400
+
 Venue = Literal["binance", "binance-futures", "binance-delivery"]
 
 
@@ -115,7 +120,7 @@ class Scenario:
 
     Parameters
     ----------
-    start : first instant, UTC, a whole second.
+    start : first instant, UTC, a whole second from 1970 to 2199.
     duration_seconds : whole seconds of market time.
     gaps : losses at given places.
     drop_fraction : share of all book differences lost at random, one by one.
@@ -147,8 +152,14 @@ class Scenario:
             raise _refusal("instruments must be given, each once", "instruments")
         if self.start.tzinfo is None or self.start.microsecond:
             raise _refusal(f"start {self.start} is not a whole second with a time zone", "start")
+        if not EARLIEST <= self.start < LATEST:
+            raise _refusal(f"start {self.start} is out of reach", "start",
+                           f"{EARLIEST:%Y-%m-%d} to before {LATEST:%Y-%m-%d}")
         if self.duration_seconds < 10:
             raise _refusal(f"{self.duration_seconds} s is too short", "duration", "10 s or more")
+        if not abs(self.clock_skew_seconds) <= MOST_SKEW_SECONDS:
+            raise _refusal(f"a clock {self.clock_skew_seconds} s off", "clock_skew_seconds",
+                           f"at most {MOST_SKEW_SECONDS:,} s either way")
         if not 0 <= self.drop_fraction < 1:
             raise _refusal(f"{self.drop_fraction} is not a share", "drop_fraction", "[0, 1)")
         named = [link.source for link in self.links] + [link.target for link in self.links]

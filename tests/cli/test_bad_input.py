@@ -143,6 +143,21 @@ def test_only_the_library_installed(capsys, tmp_path, monkeypatch, small_capture
     assert "needs the application" in said
 
 
+@pytest.mark.parametrize(
+    "start", ["9999-12-31T23:59", "1969-12-31T23:59", "2200-01-01T00:00", "0001-01-01T00:00+05:00"]
+)
+def test_a_simulation_in_another_age(capsys, tmp_path, start):
+    said = refused(capsys, "simulate", tmp_path / "c", "--start", start)
+    assert "start" in said
+    assert "1970-01-01 to before 2200-01-01" in said
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize("skew", ["nan", "1e12"])
+def test_a_simulated_clock_beyond_reason(capsys, tmp_path, skew):
+    assert "clock" in refused(capsys, "simulate", tmp_path / "c", "--skew", skew)
+
+
 def test_ui_refuses_the_network(capsys, tmp_path):
     said = refused(capsys, "--home", tmp_path / "h", "ui", "--host", "0.0.0.0")  # noqa: S104
     assert "asks nobody for a password" in said
