@@ -33,6 +33,9 @@ _SAMPLE_ROWS = 5
 _KEPT_ROWS = 10_000
 _SHOWN_COLUMNS = 8
 
+NOT_EMPTY = "not_empty"
+"""The rule about tables that have no rows; all others are about rows."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -67,11 +70,13 @@ class GateRefused(UserError):
         lines = [_sentence(finding) for finding in findings[:_SAMPLE_ROWS]]
         if len(findings) > _SAMPLE_ROWS:
             lines.append(f"and {len(findings) - _SAMPLE_ROWS} more")
+        empty = [finding.table for finding in findings if finding.rule == NOT_EMPTY]
         super().__init__(
             "the gate refuses to publish, the previous generation stays:\n  " + "\n  ".join(lines),
-            where=f"{first.table} [{first.partition}], column {first.column}",
+            where=", ".join(empty) if len(empty) == len(findings)
+            else f"{first.table} [{first.partition}], column {first.column}",
             allowed=first.promise,
-            fix=f"look at the rows kept in {kept}, mend what made them, then run and publish again",
+            fix=_fix(findings, kept),
             exit_code=EXIT_REFUSED,
         )
 
@@ -80,7 +85,19 @@ class GateRefused(UserError):
         return {**super().as_dict(), "findings": [finding_dict(f) for f in self.findings]}
 
 
+def _fix(findings: Sequence[Finding], kept: str) -> str:
+    """What to do: rows that are missing are made, rows that are wrong are looked at."""
+    if all(finding.rule == NOT_EMPTY for finding in findings):
+        return "imbalance run makes what is missing and publishes; imbalance status names it"
+    what = "rows" if any(finding.count for finding in findings) else "reasons"
+    return f"look at the {what} kept in {kept}, mend what made them, then run and publish again"
+
+
 def _sentence(finding: Finding) -> str:
+    if finding.rule == NOT_EMPTY:
+        return f"{finding.table} has no rows ({finding.promise})"
+    if not finding.count:
+        return f"{finding.table} [{finding.partition}]: rule {finding.rule} ({finding.promise})"
     text = (
         f"{finding.table} [{finding.partition}] {finding.column}: rule {finding.rule} "
         f"({finding.promise}) broken by {finding.count} row{'' if finding.count == 1 else 's'}"
@@ -204,7 +221,7 @@ def check_not_empty(table: Table, partitions: Mapping[str, Released]) -> list[Fi
     """A published table without a row never passes, unless the registry says why it may."""
     if table.may_be_empty or any(one.row_count for one in partitions.values()):
         return []
-    return [Finding("not_empty", table.name, "all", "*", 0, "a published table has rows")]
+    return [Finding(NOT_EMPTY, table.name, "all", "*", 0, "a published table has rows")]
 
 
 def check_captures(connection: duckdb.DuckDBPyConnection, limit: float) -> list[Finding]:

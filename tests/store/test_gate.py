@@ -150,8 +150,19 @@ def test_a_table_without_rows_never_passes(published):
 
 def test_a_table_nobody_has_written_never_passes(store):
     put(store, "features.bars", bars())
-    with pytest.raises(GateRefused, match=r"studies\.correlation"):
+    with pytest.raises(GateRefused, match=r"studies\.correlation has no rows") as caught:
         publish(store)
+    assert caught.value.where == "studies.correlation"
+    assert caught.value.fix.startswith("imbalance run makes what is missing")
+    assert "0 row" not in str(caught.value)
+    assert "kept" not in str(caught.value)
+
+
+def test_missing_rows_do_not_hide_wrong_ones(store):
+    put(store, "features.bars", DEFECTS["NaN"][0](bars()))
+    with pytest.raises(GateRefused, match="broken by 1 row") as caught:
+        publish(store)
+    assert "look at the rows kept in" in caught.value.fix
 
 
 def test_a_table_may_be_empty_for_a_reason(store):
