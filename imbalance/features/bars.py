@@ -6,6 +6,7 @@ bars. Not here: where the rows come from and go to (`build`), and the mathematic
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -85,6 +86,20 @@ def _in_order(bars: pa.Table) -> pa.Table:
     return bars.take(pa.array(np.argsort(starts)))
 
 
+@dataclass(frozen=True)
+class Feed:
+    """When a feed is known to be there, in nanoseconds; None: never.
+
+    Attributes
+    ----------
+    known_from : start of the day's first bar with a message.
+    known_until : how long the last message of the day before vouches for the feed.
+    """
+
+    known_from: int | None = None
+    known_until: int | None = None
+
+
 class _Size:
     """What one instrument's bars of one size remember of their past."""
 
@@ -102,6 +117,7 @@ class InstrumentBars:
 
     Parameters
     ----------
+    trades, quotes : when the instrument's feeds are known to be there.
     previous_states : closing states of the previous day's 100 ms bars, for the microprice.
     previous_moments : (bar size, moments) of the previous day, in the order of time.
     """
@@ -111,14 +127,17 @@ class InstrumentBars:
         instrument: str,
         queries: Queries,
         *,
-        has_trades: bool,
-        has_quotes: bool,
+        trades: Feed,
+        quotes: Feed,
         previous_states: States | None = None,
         previous_moments: list[tuple[str, Moments]] | None = None,
     ) -> None:
         self._instrument = instrument
         self._queries = queries
-        self._feeds = {"has_trades": has_trades, "has_quotes": has_quotes}
+        self._feeds = {
+            "trades_from": trades.known_from, "trades_until": trades.known_until,
+            "quotes_from": quotes.known_from, "quotes_until": quotes.known_until,
+        }
         self._sizes = {size: _Size() for size in BAR_SIZES}
         self._chains = Chains()
         self._available_at = 0

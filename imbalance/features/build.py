@@ -20,13 +20,14 @@ import pyarrow as pa
 from imbalance.books.tables import BARS_100MS
 from imbalance.captures.tables import QUOTES, TRADES
 from imbalance.contracts import Table
+from imbalance.features.columns import FEED_SILENCE
 from imbalance.features.tables import BARS, CHAINS, MOMENTS, TABLES, WEIGHTS
 from imbalance.store.sqlfiles import read_sql
 
 if TYPE_CHECKING:
     import duckdb
 
-    from imbalance.features.bars import Queries
+    from imbalance.features.bars import Feed, Queries
     from imbalance.features.chains import States
     from imbalance.store.task import TaskContext
 
@@ -39,11 +40,14 @@ multiple of the largest bar and of the half-hour."""
 
 _TRADE_COLUMNS = ("instrument", "kind", "event_time", "available_at", "side", "price", "size_base")
 _QUOTE_COLUMNS = ("instrument", "event_time", "available_at")
+_LAST_COLUMNS = ("instrument", "event_time")
 _STATE_COLUMNS = (
     "instrument", "bar_start", "available_at", "poisoned",
     "bid_price", "bid_size", "ask_price", "ask_size",
 )
-_QUERIES = ("trades_100ms", "quotes_100ms", "bars_100ms", "coarser_bars", "measures")
+_QUERIES = (
+    "trades_100ms", "quotes_100ms", "last_messages", "bars_100ms", "coarser_bars", "measures"
+)
 _MODULES = ("bars", "build", "chains", "integrated", "microprice", "rows", "trailing")
 
 
@@ -65,6 +69,8 @@ def feature_inputs(day: str, venue: str) -> list[tuple[str, str]]:
         (TRADES.name, partition),
         (QUOTES.name, partition),
         (BARS_100MS.name, previous),
+        (TRADES.name, previous),
+        (QUOTES.name, previous),
         (MOMENTS.name, previous),
     ]
 
@@ -84,6 +90,8 @@ class Inputs:
     book: Iterable[pa.RecordBatch]
     trades: Iterable[pa.RecordBatch]
     quotes: Iterable[pa.RecordBatch]
+    previous_trades: Iterable[pa.RecordBatch] = ()
+    previous_quotes: Iterable[pa.RecordBatch] = ()
     previous_states: pa.Table = field(
         default_factory=lambda: _schema(BARS_100MS, _STATE_COLUMNS).empty_table()
     )
@@ -108,6 +116,8 @@ def build_bars(ctx: TaskContext, day: str, venue: str) -> dict[str, Any]:
         book=ctx.batches(BARS_100MS.name, partition),
         trades=ctx.batches(TRADES.name, partition, _TRADE_COLUMNS),
         quotes=ctx.batches(QUOTES.name, partition, _QUOTE_COLUMNS),
+        previous_trades=ctx.batches(TRADES.name, previous, _LAST_COLUMNS),
+        previous_quotes=ctx.batches(QUOTES.name, previous, _LAST_COLUMNS),
         previous_states=ctx.read(BARS_100MS.name, previous, _STATE_COLUMNS),
         previous_moments=ctx.read(MOMENTS.name, previous),
     )
@@ -119,6 +129,8 @@ def bars_in_memory(
     trades: pa.Table,
     quotes: pa.Table,
     *,
+    previous_trades: pa.Table | None = None,
+    previous_quotes: pa.Table | None = None,
     previous_states: pa.Table | None = None,
     previous_moments: pa.Table | None = None,
 ) -> dict[str, pa.Table]:
@@ -127,12 +139,16 @@ def bars_in_memory(
     Parameters
     ----------
     book, trades, quotes : rows of book.bars_100ms (by instrument and bar), raw.trades, raw.quotes.
-    previous_states, previous_moments : the previous day's book.bars_100ms and
-        features.order_flow_moments.
+    previous_trades, previous_quotes, previous_states, previous_moments : the previous day's
+        raw.trades, raw.quotes, book.bars_100ms and features.order_flow_moments.
     """
     import duckdb
 
     before: dict[str, Any] = {}
+    if previous_trades is not None:
+        before["previous_trades"] = previous_trades.select(_LAST_COLUMNS).to_batches()
+    if previous_quotes is not None:
+        before["previous_quotes"] = previous_quotes.select(_LAST_COLUMNS).to_batches()
     if previous_states is not None:
         before["previous_states"] = previous_states
     if previous_moments is not None:
@@ -169,6 +185,8 @@ def compute(
     queries = Queries(connection)
     traded = _sums(queries, "trades_100ms", "trades", inputs.trades, TRADES, _TRADE_COLUMNS)
     quoted = _sums(queries, "quotes_100ms", "quotes", inputs.quotes, QUOTES, _QUOTE_COLUMNS)
+    traded_before = _last_messages(queries, inputs.previous_trades, TRADES)
+    quoted_before = _last_messages(queries, inputs.previous_quotes, QUOTES)
     summary: dict[str, Any] = {"instruments": [], "coverage": {}, "poisoned": {}}
     maker: InstrumentBars | None = None
     trained: list[dict[str, pa.Table]] = []
@@ -182,8 +200,8 @@ def compute(
             maker = InstrumentBars(
                 instrument,
                 queries,
-                has_trades=traded.has(instrument),
-                has_quotes=quoted.has(instrument),
+                trades=_feed(traded, traded_before, instrument),
+                quotes=_feed(quoted, quoted_before, instrument),
                 previous_states=_states(inputs.previous_states, instrument),
                 previous_moments=_moments(inputs.previous_moments, instrument),
             )
@@ -225,8 +243,10 @@ class _Cut:
     rows: pa.Table
     parts: dict[tuple[str, int], slice]
 
-    def has(self, instrument: str) -> bool:
-        return any(name == instrument for name, _ in self.parts)
+    def first(self, instrument: str) -> int | None:
+        """Start of an instrument's first bar."""
+        starts = [place.start for (name, _), place in self.parts.items() if name == instrument]
+        return self.rows.column("bar_start")[min(starts)].value if starts else None
 
     def part(self, key: tuple[str, int]) -> pa.Table:
         place = self.parts.get(key, slice(0, 0))
@@ -241,10 +261,31 @@ def _sums(
     table: Table,
     columns: tuple[str, ...],
 ) -> _Cut:
-    schema = _schema(table, columns)
-    reader = pa.RecordBatchReader.from_batches(schema, (b.cast(schema) for b in batches))
-    rows = queries.run(query, **{name: reader})
+    rows = queries.run(query, **{name: _reader(batches, table, columns)})
     return _Cut(rows, dict(_runs(rows)))
+
+
+def _reader(
+    batches: Iterable[pa.RecordBatch], table: Table, columns: tuple[str, ...]
+) -> pa.RecordBatchReader:
+    schema = _schema(table, columns)
+    return pa.RecordBatchReader.from_batches(schema, (b.cast(schema) for b in batches))
+
+
+def _last_messages(
+    queries: Queries, batches: Iterable[pa.RecordBatch], table: Table
+) -> dict[str, int]:
+    """Time of each instrument's last message."""
+    rows = queries.run("last_messages", messages=_reader(batches, table, _LAST_COLUMNS))
+    times = rows.column("event_time").cast(pa.int64()).to_pylist()
+    return dict(zip(rows.column("instrument").to_pylist(), times, strict=True))
+
+
+def _feed(cut: _Cut, before: dict[str, int], instrument: str) -> Feed:
+    from imbalance.features.bars import Feed
+
+    last = before.get(instrument)
+    return Feed(cut.first(instrument), None if last is None else last + FEED_SILENCE)
 
 
 def _runs(rows: pa.Table | pa.RecordBatch) -> Iterator[tuple[tuple[str, int], slice]]:

@@ -11,7 +11,17 @@ from typing import Any
 from imbalance.contracts import Column
 
 _POISONED = "the bar is poisoned"
-_NO_FEED = "the bar is poisoned, or the instrument has no trade message that day"
+
+FEED_SILENCE = 60_000_000_000
+"""Nanoseconds for which the last trade or quote of a day vouches for its feed on the next."""
+
+
+def no_feed(message: str) -> str:
+    """What null means where a bar counts the messages of a feed."""
+    return (
+        f"poisoned, or the {message} feed is not known: before the day's first {message} and more "
+        f"than {FEED_SILENCE // 10**9} s after the last of the day before (coarser bars: in part)"
+    )
 
 
 def time(name: str, what: str) -> Column:
@@ -60,12 +70,12 @@ def count(name: str, what: str, **more: Any) -> Column:
 
 def trade_flow(name: str, what: str, unit: str, **more: Any) -> Column:
     """A sum over the trades of the bar."""
-    return flow(name, what, unit, null_meaning=_NO_FEED, **more)
+    return flow(name, what, unit, null_meaning=no_feed("trade"), **more)
 
 
 def trade_count(name: str, what: str) -> Column:
     """A number of trades of the bar."""
-    return count(name, what, null_meaning=_NO_FEED)
+    return count(name, what, null_meaning=no_feed("trade"))
 
 
 def depth(bps: int) -> tuple[Column, ...]:

@@ -10,10 +10,12 @@ from imbalance.books.tables import BANDS_BPS, FLOW_LEVELS, WEIGHT_SCALE_BPS
 from imbalance.captures.tables import INSTRUMENT
 from imbalance.contracts import Column, Table
 from imbalance.features.columns import (
+    FEED_SILENCE,
     count,
     depth,
     flow,
     mean,
+    no_feed,
     number,
     ratio,
     state,
@@ -208,20 +210,21 @@ TRADES = (
     trade_flow("trade_imbalance", "Trade imbalance", "base units",
                formula="buy_volume − sell_volume", source=_CKS),
     number("trade_imbalance_normalised", "Trade imbalance by volume", "fraction",
-           "poisoned, no trade feed that day, or no trade in the bar", minimum=-1.0, maximum=1.0,
+           "poisoned, the trade feed is not known, or no trade in the bar",
+           minimum=-1.0, maximum=1.0,
            formula="(buy_volume − sell_volume)/(buy_volume + sell_volume)"),
     number("trade_imbalance_depth_scaled", "Trade imbalance by common depth", "1",
-           "poisoned, no trade feed that day, or no book event",
+           "poisoned, the trade feed is not known, or no book event",
            formula="trade_imbalance / level_depth_mean"),
     number("trade_imbalance_volatility_scaled",
            "Trade imbalance by its trailing standard deviation", "standard deviations",
-           _FEW + ", no trade feed that day, or they do not vary",
+           _FEW + ", the trade feed is not known, or they do not vary",
            formula=f"trade_imbalance / standard deviation over {_TRAILING}"),
     number("trade_imbalance_rank", "Trailing rank of the trade imbalance", "fraction",
-           _FEW + ", or no trade feed that day", minimum=0.0, maximum=1.0,
+           _FEW + ", or the trade feed is not known", minimum=0.0, maximum=1.0,
            formula=f"share below + half the share equal, among {_TRAILING}"),
     number("vwap", "Volume-weighted average price of the trades", "quote currency",
-           "poisoned, no trade feed that day, or no trade in the bar", minimum=0.0,
+           "poisoned, the trade feed is not known, or no trade in the bar", minimum=0.0,
            formula="trade_notional/(buy_volume + sell_volume)"),
 )
 
@@ -236,14 +239,14 @@ ACTIVITY = (
           "Level updates that lowered the size at a price or removed it, fills included: a book "
           "of levels cannot tell them apart"),
     count("quote_count", "Best bid and ask messages (bookTicker)",
-          null_meaning="poisoned, or no quote feed that day"),
+          null_meaning=no_feed("quote")),
     number("cancellation_to_trade_ratio", "Cancellations to trades", "1",
-           "poisoned, no trade feed that day, or no trade in the bar", minimum=0.0,
+           "poisoned, the trade feed is not known, or no trade in the bar", minimum=0.0,
            formula="level_cancellation_count / trade_count"),
     flow("messages_per_second", "Messages of the instrument: book, trades and quotes",
          "messages/s", minimum=0.0,
-         formula="(book_update_count + trade_count + quote_count)/bar size; a feed that is not "
-         "there counts 0"),
+         formula="(book_update_count + trade_count + quote_count)/bar size; a count that is "
+         "null counts 0"),
 )
 
 BAR_COLUMNS = (*IDENTITY, *PRICE, *RESTING, *ORDER_FLOW, *TRADES, *ACTIVITY)
@@ -253,7 +256,9 @@ BARS = tuple(
         name=f"features.bars_{size}",
         description=f"Imbalance and market state per instrument and {size} bar [bar_start, "
         "bar_end). States are the last value, means are weighted by time, flows and counts are "
-        "sums (0: valid and nothing happened; null: poisoned), ratios are null over 0.",
+        "sums (0: valid and nothing happened; null: poisoned or not known), ratios are null over "
+        "0. A trade or quote feed that stops during the day cannot be told from a quiet market "
+        f"and counts 0 until midnight, and {FEED_SILENCE // 10**9} s of the next day.",
         grain="instrument and bar",
         partitioning="day_venue",
         key=("instrument", "bar_start"),

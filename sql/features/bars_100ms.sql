@@ -3,75 +3,95 @@
 -- Reads: book (book.bars_100ms), traded and quoted (the queries beside this one), each of one
 -- instrument and stretch of time.
 -- The order of rows is left open (a sort would move every column).
--- Parameters: $has_trades, $has_quotes: whether the instrument has that feed on the day; a feed
--- that is not there is null, a feed in which nothing happened is 0.
+-- Parameters, in nanoseconds or null: $trades_from, the day's first bar with a trade;
+-- $trades_until, how long the day before vouches for the feed; likewise for quotes.
+-- A feed not known to be there is null, one in which nothing happened is 0. A bar asks what came
+-- before it, never what comes later.
+with joined as (
+    select
+        instrument,
+        bar_start,
+        greatest(
+            make_timestamp_ns(epoch_ns(bar_start) + 100000000),
+            book.available_at,
+            traded.available_at,
+            quoted.available_at
+        ) as available_at,
+        coalesce(book.coverage, 0) as coverage,
+        coalesce(book.poisoned, true) as poisoned,
+        book.mid_open,
+        book.mid_high,
+        book.mid_low,
+        book.mid_close,
+        book.mid_mean,
+        book.bid_price,
+        book.ask_price,
+        book.spread_mean,
+        book.bid_size,
+        book.ask_size,
+        book.queue_imbalance_mean,
+        book.depth_touch_mean,
+        book.bid_depth_5,
+        book.ask_depth_5,
+        book.bid_depth_10,
+        book.ask_depth_10,
+        book.bid_depth_5bps,
+        book.ask_depth_5bps,
+        book.bid_depth_10bps,
+        book.ask_depth_10bps,
+        book.bid_depth_25bps,
+        book.ask_depth_25bps,
+        book.bid_depth_50bps,
+        book.ask_depth_50bps,
+        book.bid_depth_100bps,
+        book.ask_depth_100bps,
+        book.bid_depth_200bps,
+        book.ask_depth_200bps,
+        book.bid_depth_weighted_10bps,
+        book.ask_depth_weighted_10bps,
+        book.bid_reach_bps,
+        book.ask_reach_bps,
+        book.order_flow_imbalance_level_1,
+        book.order_flow_imbalance_level_2,
+        book.order_flow_imbalance_level_3,
+        book.order_flow_imbalance_level_4,
+        book.order_flow_imbalance_level_5,
+        book.order_flow_imbalance_level_6,
+        book.order_flow_imbalance_level_7,
+        book.order_flow_imbalance_level_8,
+        book.order_flow_imbalance_level_9,
+        book.order_flow_imbalance_level_10,
+        book.order_flow_imbalance_no_price_change,
+        book.level_depth_sum,
+        book.book_events as book_event_count,
+        book.book_messages as book_update_count,
+        book.level_updates as level_update_count,
+        book.level_additions as level_addition_count,
+        book.level_cancellations as level_cancellation_count,
+        coalesce(traded.buy_volume, 0) as buy_volume,
+        coalesce(traded.sell_volume, 0) as sell_volume,
+        coalesce(traded.trade_notional, 0) as trade_notional,
+        coalesce(traded.buy_count, 0) as buy_count,
+        coalesce(traded.sell_count, 0) as sell_count,
+        coalesce(quoted.quote_count, 0) as quote_count,
+        pow(ln(nullif(book.mid_close, 0) / nullif(book.mid_open, 0)) * 1e4, 2) as realised_variance,
+        epoch_ns(bar_start) >= $trades_from
+        or epoch_ns(bar_start) + 100000000 <= $trades_until as trades_known,
+        epoch_ns(bar_start) >= $quotes_from
+        or epoch_ns(bar_start) + 100000000 <= $quotes_until as quotes_known
+    from book
+    full outer join traded using (instrument, bar_start)
+    left join quoted using (instrument, bar_start)
+)
+
 select
-    instrument,
-    bar_start,
-    greatest(
-        make_timestamp_ns(epoch_ns(bar_start) + 100000000),
-        book.available_at,
-        traded.available_at,
-        quoted.available_at
-    ) as available_at,
-    coalesce(book.coverage, 0) as coverage,
-    coalesce(book.poisoned, true) as poisoned,
-    book.mid_open,
-    book.mid_high,
-    book.mid_low,
-    book.mid_close,
-    book.mid_mean,
-    book.bid_price,
-    book.ask_price,
-    book.spread_mean,
-    book.bid_size,
-    book.ask_size,
-    book.queue_imbalance_mean,
-    book.depth_touch_mean,
-    book.bid_depth_5,
-    book.ask_depth_5,
-    book.bid_depth_10,
-    book.ask_depth_10,
-    book.bid_depth_5bps,
-    book.ask_depth_5bps,
-    book.bid_depth_10bps,
-    book.ask_depth_10bps,
-    book.bid_depth_25bps,
-    book.ask_depth_25bps,
-    book.bid_depth_50bps,
-    book.ask_depth_50bps,
-    book.bid_depth_100bps,
-    book.ask_depth_100bps,
-    book.bid_depth_200bps,
-    book.ask_depth_200bps,
-    book.bid_depth_weighted_10bps,
-    book.ask_depth_weighted_10bps,
-    book.bid_reach_bps,
-    book.ask_reach_bps,
-    book.order_flow_imbalance_level_1,
-    book.order_flow_imbalance_level_2,
-    book.order_flow_imbalance_level_3,
-    book.order_flow_imbalance_level_4,
-    book.order_flow_imbalance_level_5,
-    book.order_flow_imbalance_level_6,
-    book.order_flow_imbalance_level_7,
-    book.order_flow_imbalance_level_8,
-    book.order_flow_imbalance_level_9,
-    book.order_flow_imbalance_level_10,
-    book.order_flow_imbalance_no_price_change,
-    book.level_depth_sum,
-    book.book_events as book_event_count,
-    book.book_messages as book_update_count,
-    book.level_updates as level_update_count,
-    book.level_additions as level_addition_count,
-    book.level_cancellations as level_cancellation_count,
-    case when $has_trades then coalesce(traded.buy_volume, 0) end as buy_volume,
-    case when $has_trades then coalesce(traded.sell_volume, 0) end as sell_volume,
-    case when $has_trades then coalesce(traded.trade_notional, 0) end as trade_notional,
-    case when $has_trades then coalesce(traded.buy_count, 0) end as buy_count,
-    case when $has_trades then coalesce(traded.sell_count, 0) end as sell_count,
-    case when $has_quotes then coalesce(quoted.quote_count, 0) end as quote_count,
-    pow(ln(nullif(book.mid_close, 0) / nullif(book.mid_open, 0)) * 1e4, 2) as realised_variance
-from book
-full outer join traded using (instrument, bar_start)
-left join quoted using (instrument, bar_start)
+    * exclude (trades_known, quotes_known)
+    replace (
+        if(trades_known, buy_volume, null) as buy_volume,
+        if(trades_known, sell_volume, null) as sell_volume,
+        if(trades_known, trade_notional, null) as trade_notional,
+        if(trades_known, buy_count, null) as buy_count,
+        if(trades_known, sell_count, null) as sell_count,
+        if(quotes_known, quote_count, null) as quote_count
+    )
+from joined

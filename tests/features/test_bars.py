@@ -182,7 +182,10 @@ def test_single_trades_are_never_counted_with_aggregates(market):
 
 def test_a_bar_is_closed_at_its_start_and_open_at_its_end(market):
     book = market.book(*(market.book_row(k) for k in range(20)))
-    trades = market.trades(market.trade(S, "buy", 100.0, 1.0), market.trade(S - 1, "buy", 1.0, 5.0))
+    trades = market.trades(
+        market.trade(S, "buy", 100.0, 1.0), market.trade(S - 1, "buy", 1.0, 5.0),
+        market.trade(0, "sell", 1.0, 5.0),
+    )
     rows = bars(market, book, trades, size="1s")
     assert [r["buy_volume"] for r in rows] == [5.0, 1.0]
 

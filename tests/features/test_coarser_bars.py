@@ -93,7 +93,9 @@ def made(market, events):
         }
     )
     trades = market.random_trades(BARS)
-    return bars_in_memory(book, trades, market.quotes(market.quote(7))), trades
+    before = market.trades(market.trade(-1, "buy", 100.0, 1.0))
+    quotes = market.quotes(market.quote(7))
+    return bars_in_memory(book, trades, quotes, previous_trades=before), trades
 
 
 @pytest.mark.parametrize("size", BAR_SIZES)

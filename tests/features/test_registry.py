@@ -25,7 +25,8 @@ def queried(market):
     with duckdb.connect() as connection:
         queries = Queries(connection)
         bars = queries.run(
-            "bars_100ms", {"has_trades": True, "has_quotes": True},
+            "bars_100ms",
+            {"trades_from": 0, "trades_until": None, "quotes_from": 0, "quotes_until": None},
             book=market.book(market.book_row(0)),
             traded=queries.run("trades_100ms", trades=market.trades()),
             quoted=queries.run("quotes_100ms", quotes=market.quotes()),
@@ -102,6 +103,8 @@ def test_inputs_reach_back_one_day():
         ("raw.trades", "2024-03-01|binance"),
         ("raw.quotes", "2024-03-01|binance"),
         ("book.bars_100ms", "2024-02-29|binance"),
+        ("raw.trades", "2024-02-29|binance"),
+        ("raw.quotes", "2024-02-29|binance"),
         ("features.order_flow_moments", "2024-02-29|binance"),
     ]
 
@@ -109,8 +112,12 @@ def test_inputs_reach_back_one_day():
 def test_a_task_writes_what_memory_holds(market, tmp_path):
     store = Store.open(tmp_path / "home", create=True)
     book, trades = market.random_book(20_000), market.random_trades(20_000)
-    partition = "2024-08-08|binance"
-    for name, rows in {"book.bars_100ms": book, "raw.trades": trades}.items():
+    before = market.trades(market.trade(-1, "buy", 100.0, 1.0))
+    today, yesterday = "2024-08-08|binance", "2024-08-07|binance"
+    for name, partition, rows in (
+        ("book.bars_100ms", today, book), ("raw.trades", today, trades),
+        ("raw.trades", yesterday, before),
+    ):
         if name == "raw.trades":
             rows = rows.set_column(
                 rows.schema.get_field_index("capture_id"), "capture_id",
@@ -121,7 +128,7 @@ def test_a_task_writes_what_memory_holds(market, tmp_path):
             build=lambda ctx, name=name, rows=rows: ctx.writer(name).write(rows),
         )
     arguments = {
-        "outputs": FEATURE_OUTPUTS, "partition": partition,
+        "outputs": FEATURE_OUTPUTS, "partition": today,
         "inputs": build.feature_inputs("2024-08-08", "binance"), "version": definition_version(),
         "build": lambda ctx: build.build_bars(ctx, "2024-08-08", "binance"),
     }
@@ -130,7 +137,8 @@ def test_a_task_writes_what_memory_holds(market, tmp_path):
     assert result.metadata["coverage"]["binance:A"] == pytest.approx(
         np.mean(book.column("coverage"))
     )
-    made = bars_in_memory(book, trades, market.quotes())
+    made = bars_in_memory(book, trades, market.quotes(), previous_trades=before)
+    assert made["features.bars_100ms"].column("buy_volume")[0].as_py() == 0.0
     with store.session() as session:
         for name in FEATURE_OUTPUTS:
             rows = session.sql("from " + quote_table(name)).to_arrow_table()

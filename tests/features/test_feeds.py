@@ -1,0 +1,93 @@
+"""Trade and quote feeds that start late, stop or go on over midnight: null, not zero."""
+
+import pytest
+
+from imbalance.features.build import bars_in_memory
+
+S = 1_000_000_000
+TRADES = ("buy_volume", "sell_volume", "trade_notional", "buy_count", "sell_count", "trade_count",
+          "trade_imbalance")
+
+
+def made(market, seconds, trades=(), quotes=(), **before):
+    book = market.book(*(market.book_row(k) for k in range(seconds * 10)))
+    return bars_in_memory(book, market.trades(*trades), market.quotes(*quotes), **before)
+
+
+def known(tables, column, size="100ms"):
+    """Index of each bar whose value is there, and the values."""
+    values = tables[f"features.bars_{size}"].column(column).to_pylist()
+    return {k: value for k, value in enumerate(values) if value is not None}
+
+
+@pytest.fixture(scope="module")
+def late(market):
+    """A book of half a minute; trades and quotes from the 12th second, and only there."""
+    return made(
+        market, 30, [market.trade(12 * S + 50, "buy", 100.0, 3.0)], [market.quote(12 * S + 60)]
+    )
+
+
+@pytest.mark.parametrize("column", TRADES)
+def test_before_the_first_trade_is_null_and_after_it_zero(late, column):
+    found = known(late, column)
+    assert list(found) == list(range(120, 300))
+    nothing = {k: value for k, value in found.items() if value == 0}
+    expected = list(range(121, 300)) if not column.startswith("sell") else list(range(120, 300))
+    assert list(nothing) == expected
+
+
+def test_before_the_first_quote_is_null_and_after_it_zero(late):
+    assert known(late, "quote_count") == {120: 1} | dict.fromkeys(range(121, 300), 0)
+
+
+def test_a_coarser_bar_with_part_of_a_feed_does_not_know_it(late):
+    assert known(late, "buy_volume", "1s") == {12: 3.0} | dict.fromkeys(range(13, 30), 0.0)
+    # The second bar of ten seconds has the trade, but not the two seconds before it.
+    assert known(late, "buy_volume", "10s") == {2: 0.0}
+    assert known(late, "quote_count", "10s") == {2: 0}
+    assert known(late, "trade_imbalance_normalised", "10s") == {}
+
+
+def test_a_later_trade_changes_nothing_before_it(market, late):
+    """The null does not tell whether a trade is to come, and neither does the zero."""
+    without = made(market, 30)
+    for column in (*TRADES, "quote_count"):
+        assert known(without, column) == {}
+        assert {k for k in known(late, column) if k < 120} == set()
+    twice = made(market, 30, [
+        market.trade(12 * S + 50, "buy", 100.0, 3.0), market.trade(20 * S, "buy", 100.0, 1.0),
+    ])
+    for column in TRADES:
+        first, second = known(late, column), known(twice, column)
+        assert {k: first[k] for k in first if k < 200} == {k: second[k] for k in second if k < 200}
+
+
+def test_the_day_before_vouches_for_a_minute(market):
+    """A trade 48 s before midnight: known for 12 s; a bar that ends later is not."""
+    yesterday = market.trades(
+        market.trade(-48 * S + 50, "sell", 100.0, 9.0), market.trade(-90 * S, "buy", 100.0, 9.0),
+        market.trade(-1, "buy", 100.0, 1.0, instrument="binance:B"),
+    )
+    tables = made(market, 30, [market.trade(20 * S, "buy", 100.0, 2.0)],
+                  previous_trades=yesterday,
+                  previous_quotes=market.quotes(market.quote(-50 * S)))
+    expected = dict.fromkeys(range(120), 0.0) | {200: 2.0} | dict.fromkeys(range(201, 300), 0.0)
+    assert known(tables, "buy_volume") == expected
+    assert known(tables, "quote_count") == dict.fromkeys(range(100), 0)
+    assert known(tables, "buy_volume", "10s") == {0: 0.0, 2: 2.0}
+
+
+def test_a_feed_that_ended_yesterday_is_not_zero_today(market):
+    """Whether a trade comes later today must not matter: a minute is all that is vouched for."""
+    tables = made(market, 70, previous_trades=market.trades(market.trade(-1, "buy", 100.0, 1.0)))
+    assert list(known(tables, "trade_count")) == list(range(599))
+
+
+def test_single_trades_that_start_late_leave_null_before(market):
+    """Aggregates before them are of the feed that is not used that day."""
+    tables = made(market, 3, [
+        market.trade(0, "buy", 100.0, 9.0, "aggregate_trade"),
+        market.trade(2 * S, "buy", 100.0, 1.0),
+    ])
+    assert known(tables, "buy_volume") == {20: 1.0} | dict.fromkeys(range(21, 30), 0.0)
