@@ -72,9 +72,11 @@ def make_plan(
 
     Parameters
     ----------
-    first, last : limits of the days, inclusive, YYYY-MM-DD.
+    first, last : limits of the days, inclusive, YYYY-MM-DD. Days before the configured first one
+        are left out in any case.
     venue : only this one. Studies are over all venues and are in the plan in any case.
     """
+    first = max(first or "", store.config.first_day) or None
     failures = {(f.table, f.partition): f for f in store.ledger.failures()}
     steps: list[Step] = []
     days = _venue_days(store, first, last, venue)
@@ -169,16 +171,30 @@ def _step(
     return Step(layer, tuple(tables), partition, "missing" if missing else "stale")
 
 
-def check_range(plan: Plan, first: str | None, last: str | None) -> None:
+def check_range(
+    plan: Plan, first: str | None, last: str | None, configured: str = ""
+) -> None:
     """Refuse a range in which there is nothing.
+
+    Parameters
+    ----------
+    configured : the setting `first_day`.
 
     Raises
     ------
     UserError
         When no capture holds a day of the range.
     """
-    if not any(plan.venue_days.values()):
+    if any(plan.venue_days.values()):
+        return
+    if configured > (first or ""):
         raise UserError(
-            f"no registered capture holds a day from {first or '…'} to {last or '…'}",
-            where="--from, --to", fix="imbalance status shows the days there are",
+            f"no registered capture holds a day from {configured} to {last or '…'}",
+            where=f'first_day = "{configured}" in the settings',
+            allowed="a day that is not after the last one captured",
+            fix="set an earlier first_day, or leave it out",
         )
+    raise UserError(
+        f"no registered capture holds a day from {first or '…'} to {last or '…'}",
+        where="--from, --to", fix="imbalance status shows the days there are",
+    )

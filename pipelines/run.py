@@ -64,7 +64,8 @@ class Run:
         """Bring everything up to date and publish; returns the summary."""
         began = time.monotonic()
         plan = make_plan(self.store, **self.limits)
-        check_range(plan, self.limits["first"], self.limits["last"])
+        first, last = self.limits["first"], self.limits["last"]
+        check_range(plan, first, last, self.store.config.first_day)
         if not plan.due() and is_published(self.store):
             return self._summary("nothing_to_do", plan, plan, began)
         self.reporter.advance(note="starting Dagster")
