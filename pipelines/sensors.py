@@ -4,13 +4,16 @@ It registers and asks for runs; reading the captures is the assets' work.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, partial
 from pathlib import Path
 
 import dagster as dg
 
 from assets.partitions import VENUES, Partitions, key
 from imbalance.config import Config
+from imbalance.errors import UserError
+from imbalance.store.ledger import CaptureFile
 from imbalance.store.store import Store
 from imbalance.warehouse import Warehouse
 from pipelines.jobs import VENUE_DAYS, range_tags
@@ -19,19 +22,62 @@ SETTLED_SECONDS = 30.0
 """A file written to more recently is still being recorded: it is looked at again later."""
 
 
-def register_settled(store: Store, directories: Sequence[Path]) -> None:
-    """Register the files in the directories that nobody writes to any more."""
-    from imbalance.captures.probe import IGNORED_NAMES
-    from imbalance.captures.register import register
+def register_settled(
+    store: Store, directories: Sequence[Path], warn: Callable[[str], None]
+) -> set[str]:
+    """Register the files in the directories that nobody writes to any more.
 
-    before = time.time() - SETTLED_SECONDS
+    Returns
+    -------
+    set of str
+        Ids of all captures in the directories, new or known.
+    """
+    from imbalance.captures.register import _files, register
+
+    found: set[str] = set()
     for directory in directories:
-        for file in sorted(directory.rglob("*")):
-            if (
-                file.is_file() and file.stat().st_mtime <= before
-                and not IGNORED_NAMES.match(file.name)
-            ):
-                register(store, [file])
+        try:
+            files = list(_files(directory))
+        except UserError as error:
+            warn(str(error))
+            continue
+        for file in filter(_is_settled, files):
+            try:
+                found |= {r.capture_id for r in register(store, [file]) if r.capture_id}
+            except UserError as error:  # others are not held up; the next look may find it readable
+                warn(str(error))
+    return found
+
+
+def _is_settled(file: Path) -> bool:
+    from imbalance.captures.probe import IGNORED_NAMES
+
+    try:
+        return (
+            file.stat().st_mtime <= time.time() - SETTLED_SECONDS
+            and not IGNORED_NAMES.match(file.name)
+        )
+    except FileNotFoundError:
+        return False  # gone since the directory was read
+
+
+def due_days(store: Store, captures: Iterable[CaptureFile]) -> dict[str, list[str]]:
+    """Days to be made by id of the capture, from its first that is not current to its last such.
+
+    What a look before has registered and not asked for is due still; days before the configured
+    first one never are.
+    """
+    from imbalance.captures.build import raw_is_current
+    from imbalance.captures.register import days_of
+
+    current = cache(partial(raw_is_current, store))
+    first = store.config.first_day
+    found = {}
+    for capture in captures:
+        due = [d for d in days_of(capture) if d >= first and not current(capture.venue, d)]
+        if due:
+            found[capture.capture_id] = due
+    return found
 
 
 def new_captures(config: Config, partitions: Partitions) -> dg.SensorDefinition:
@@ -50,13 +96,14 @@ def new_captures(config: Config, partitions: Partitions) -> dg.SensorDefinition:
         if not watched:
             return dg.SkipReason("no directory is watched: set [captures] watch in the settings")
         store = warehouse.open()
-        known = {capture.capture_id for capture in store.ledger.captures()}
-        register_settled(store, watched)
-        fresh = [c for c in store.ledger.captures() if c.capture_id not in known and c.first_day]
-        if not fresh:
-            return dg.SkipReason(f"nothing new in {', '.join(map(str, watched))}")
-        days = set(partitions.days.get_partition_keys())
-        outside = [c.path for c in fresh if not {c.first_day, c.last_day} <= days]
+        seen = register_settled(store, watched, context.log.warning)
+        captures = [c for c in store.ledger.captures() if c.capture_id in seen]
+        days = due_days(store, captures)
+        if not days:
+            return dg.SkipReason(f"nothing to be made in {', '.join(map(str, watched))}")
+        due = [capture for capture in captures if capture.capture_id in days]
+        known = set(partitions.days.get_partition_keys())
+        outside = [c.path for c in due if not known.issuperset(days[c.capture_id])]
         if outside:
             context.log.warning(
                 f"{len(outside)} captures are of days this code location does not know: reload it, "
@@ -64,18 +111,19 @@ def new_captures(config: Config, partitions: Partitions) -> dg.SensorDefinition:
             )
         return dg.SensorResult(
             run_requests=[
+                # Dagster launches one run for a key: asking again until the days are made is safe.
                 dg.RunRequest(
                     run_key=capture.sha256,
                     tags=range_tags(
-                        key(capture.first_day or "", capture.venue),
-                        key(capture.last_day or "", capture.venue),
+                        key(days[capture.capture_id][0], capture.venue),
+                        key(days[capture.capture_id][-1], capture.venue),
                     ),
                 )
-                for capture in fresh
+                for capture in due
                 if capture.path not in outside
             ],
             dynamic_partitions_requests=[
-                VENUES.build_add_request(sorted({capture.venue for capture in fresh}))
+                VENUES.build_add_request(sorted({capture.venue for capture in due}))
             ],
         )
 

@@ -8,6 +8,8 @@ import dagster as dg
 import pytest
 
 from assets.partitions import Partitions
+from imbalance.captures.build import materialise_raw
+from imbalance.captures.register import days_of, register
 from imbalance.config import CapturesConfig, Config
 from imbalance.store.store import Store
 from imbalance.warehouse import PlainWarehouse
@@ -25,14 +27,14 @@ def look(tmp_path):
     (tmp_path / "captures").mkdir()
     store = Store.open(tmp_path / "home", create=True)
 
-    def call(first="2024-08-01", last="2024-08-31", watch=True):
+    def call(first="2024-08-01", last="2024-08-31", watch=True, first_day=""):
         watched = (str(tmp_path / "captures"),) if watch else ()
-        sensor = new_captures(
-            Config(captures=CapturesConfig(watch=watched)), Partitions.spanning(first, last)
-        )
+        config = Config(first_day=first_day, captures=CapturesConfig(watch=watched))
+        warehouse = PlainWarehouse(Store(store.home, config=config))
+        sensor = new_captures(config, Partitions.spanning(first_day or first, last))
         with dg.instance_for_test() as instance:
             context = dg.build_sensor_context(
-                instance=instance, resources={"warehouse": PlainWarehouse(store)}
+                instance=instance, resources={"warehouse": warehouse}
             )
             return sensor(context)
 
@@ -62,9 +64,44 @@ def test_a_new_file_is_a_run_known_by_its_bytes(look, tmp_path):
     )
     (added,) = result.dynamic_partitions_requests
     assert added.partition_keys == [capture.venue]
-    assert isinstance(look(), dg.SkipReason)
     put(tmp_path, "copy.gz")
+    (again,) = look().run_requests
+    assert again.run_key == request.run_key  # for which Dagster has launched a run already
+
+
+def test_what_a_dead_look_has_registered_is_still_asked_for_until_it_is_made(look, tmp_path):
+    put(tmp_path, "btcusdt_20240808.gz")
+    store = Store.open(tmp_path / "home")
+    register(store, [tmp_path / "captures"])
+    (request,) = look().run_requests
+    (capture,) = store.ledger.captures()
+    assert request.run_key == capture.sha256
+    materialise_raw(store, capture.venue, days_of(capture))
     assert isinstance(look(), dg.SkipReason)
+
+
+def test_days_before_the_first_are_not_asked_for(look, tmp_path):
+    put(tmp_path, "btcusdt_20240808.gz")
+    assert isinstance(look(first_day="2024-08-20"), dg.SkipReason)
+
+
+def test_a_home_among_the_captures_is_passed_over(look, tmp_path):
+    inner = Store.open(tmp_path / "captures" / "home", create=True)
+    file = inner.home.root / "notes.gz"
+    file.write_bytes(gzip.compress(LINE))
+    os.utime(file, (0, 0))
+    assert isinstance(look(), dg.SkipReason)
+    assert Store.open(tmp_path / "home").ledger.captures() == []
+
+
+def test_a_file_that_vanishes_meanwhile_is_no_error(look, tmp_path, monkeypatch):
+    put(tmp_path, "btcusdt_20240808.gz")
+    gone = tmp_path / "captures" / "a_gone.gz"
+    monkeypatch.setattr(
+        "imbalance.captures.register._files",
+        lambda path: iter([gone, *sorted(path.iterdir())] if path.is_dir() else [path]),
+    )
+    assert len(look().run_requests) == 1
 
 
 def test_a_day_outside_the_partitions_asks_for_a_reload_not_a_run(look, tmp_path):
