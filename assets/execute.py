@@ -16,7 +16,6 @@ import dagster as dg
 from dagster import AssetCheckEvaluation
 
 from assets.specs import asset_key, row_metadata
-from imbalance.errors import UserError
 from imbalance.store.store import Store
 from imbalance.store.task import TaskResult
 
@@ -79,6 +78,8 @@ def work_through(
 
     Raises
     ------
+    dagster.RetryRequested
+        At once, when `do` asks for another try.
     dagster.Failure
         After all partitions have been tried, when one or more failed.
     """
@@ -87,6 +88,8 @@ def work_through(
     for partition in partitions:
         try:
             done = do(partition)
+        except dg.RetryRequested:
+            raise  # the step is tried again; what is done by then is found current
         except Exception as error:
             context.log.exception(f"{partition} failed")
             failed[partition] = f"{type(error).__name__}: {error}"
@@ -200,18 +203,13 @@ def check_specs(
     ]
 
 
-def retry_reading(context: dg.AssetExecutionContext, error: OSError) -> dg.RetryRequested:
-    """Another try at reading captures: a share that is away, a disk that is busy.
+def retry_reading(context: dg.AssetExecutionContext, error: OSError) -> Exception:
+    """Another try at reading captures; after the last, the error itself, which fails its partition.
 
     The wait doubles each time and is spread by half, so that many tasks do not come back at once.
     """
+    if context.retry_number >= CAPTURE_RETRIES:
+        return error
     wait = CAPTURE_DELAY_SECONDS * 2**context.retry_number * random.uniform(0.5, 1.5)  # noqa: S311
     context.log.warning(f"reading captures failed ({error}); again in {wait:.1f} s")
     return dg.RetryRequested(max_retries=CAPTURE_RETRIES, seconds_to_wait=wait)
-
-
-def is_reading_problem(error: BaseException) -> bool:
-    """Whether trying again may help: the operating system refused, and not what was asked for."""
-    return isinstance(error, OSError) and not isinstance(
-        error, FileNotFoundError | PermissionError | UserError
-    )

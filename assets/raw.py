@@ -9,12 +9,12 @@ from typing import Any
 import dagster as dg
 
 from assets import checks
-from assets.execute import Check, Done, check_specs, is_reading_problem, retry_reading, work_through
+from assets.execute import Check, Done, check_specs, retry_reading, work_through
 from assets.partitions import Partitions, split
 from assets.specs import asset_key, spec
 from imbalance import catalog
 from imbalance.captures.build import CAPTURE_TABLES, RAW_TABLES, captures_of, materialise_raw
-from imbalance.errors import UserError
+from imbalance.errors import UserError, may_pass
 from imbalance.store.task import TaskResult
 from imbalance.tasks import read_current
 from imbalance.warehouse import Warehouse
@@ -63,7 +63,7 @@ def build(partitions: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
             try:
                 done = materialise_raw(store, venue, [day], warehouse.progress, context.run.run_id)
             except OSError as error:
-                if is_reading_problem(error):
+                if may_pass(error):
                     raise retry_reading(context, error) from error
                 raise
             if partition in done.failed:

@@ -6,6 +6,7 @@ Anything raised here is printed without a traceback by the command line. Errors 
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 EXIT_DONE = 0
@@ -63,6 +64,18 @@ class UserError(Exception):
             "fix": self.fix,
             "exit_code": self.exit_code,
         }
+
+
+_PASSING = frozenset({
+    errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.EIO, errno.ESTALE, errno.ETIMEDOUT,
+    errno.ECONNABORTED, errno.ECONNRESET, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN,
+    errno.ENETRESET, errno.ENETUNREACH, errno.ENOTCONN,
+})
+
+
+def may_pass(error: OSError) -> bool:
+    """Whether trying again may help: a share that is away, a disk or a line that is busy."""
+    return error.errno in _PASSING
 
 
 def nearest(value: str, choices: list[str]) -> str | None:

@@ -26,7 +26,7 @@ from imbalance.captures.probe import Sniff, sniff
 from imbalance.captures.register import DAY_NS, VERSION, days_of, received_span
 from imbalance.captures.venues.binance import contract_multiplier
 from imbalance.config import Config
-from imbalance.errors import UserError
+from imbalance.errors import UserError, may_pass
 from imbalance.progress import SILENT, Progress
 from imbalance.store.ledger import CaptureFile
 from imbalance.store.store import Store
@@ -98,6 +98,11 @@ def materialise_raw(
     Each capture that may hold events of a day is decoded for it and its own account is written.
     A capture that has changed or vanished since it was registered fails its days (`failed`), not
     the others.
+
+    Raises
+    ------
+    OSError
+        Trouble of the system that may pass: trying again may help.
     """
     result = RawResult()
     decoded: dict[str, _Decoded] = {}
@@ -210,12 +215,18 @@ def _sniffed(store: Store, capture: CaptureFile) -> _Sniffed:
 
 @contextmanager
 def _unchanged(capture: CaptureFile, path: Path) -> Iterator[None]:
-    """Tells the user of a capture that can no longer be read as it was registered."""
+    """Tells the user of a capture that can no longer be read as it was registered.
+
+    Trouble that may pass goes on as it is: whoever called may try again.
+    """
     try:
         yield
     except ChecksumError as error:
         raise _changed(capture, path) from error
     except OSError as error:
+        if may_pass(error):
+            error.filename = error.filename or str(path)
+            raise
         raise UserError(
             f"a capture cannot be read: {error.strerror or error}",
             where=str(path),

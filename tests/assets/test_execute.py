@@ -1,11 +1,21 @@
 """Working through partitions: one that fails stops no other, checks are told of sums."""
 
+import errno
+
 import dagster as dg
 import pytest
 
-from assets.execute import Check, Done, check_specs, is_reading_problem, work_through
+from assets.execute import (
+    CAPTURE_RETRIES,
+    Check,
+    Done,
+    check_specs,
+    retry_reading,
+    work_through,
+)
 from assets.partitions import key, split
 from assets.specs import asset_key
+from imbalance.errors import may_pass
 from imbalance.store.store import Store
 from imbalance.store.task import TaskResult
 
@@ -19,6 +29,7 @@ def store(tmp_path):
 
 
 def step(store, do, seen):
+    """`do` of each partition, its trouble with the system tried again as of captures."""
     @dg.multi_asset(
         name="step", specs=[dg.AssetSpec(asset_key(TABLE))], partitions_def=DAYS,
         check_specs=check_specs(TABLE, {"counted": "counts"}, DAYS),
@@ -27,7 +38,10 @@ def step(store, do, seen):
     def made(context):
         def one(partition):
             seen.append(partition)
-            return do(partition)
+            try:
+                return do(partition)
+            except OSError as error:
+                raise retry_reading(context, error) from error
 
         yield from work_through(
             context, store, context.partition_keys, one, assets={TABLE: asset_key(TABLE)}
@@ -109,15 +123,59 @@ def test_keys_of_partitions():
     assert split("2024-08-08|binance-futures") == ("2024-08-08", "binance-futures")
 
 
+@pytest.fixture
+def at_once(monkeypatch):
+    monkeypatch.setattr("assets.execute.CAPTURE_DELAY_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("at_once")
+def test_trouble_that_passes_is_tried_again(store):
+    seen = []
+
+    def do(partition):
+        if partition == "2024-08-09" and seen.count(partition) < 3:
+            raise OSError(errno.EIO, "Input/output error")
+        return done(partition)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = over_all_days(step(store, do, seen), instance)
+    assert result.success
+    assert seen.count("2024-08-09") == 3
+    assert len([event for event in result.all_events if event.is_step_up_for_retry]) == 2
+
+
+@pytest.mark.usefixtures("at_once")
+def test_trouble_that_stays_fails_its_partition_only(store):
+    seen = []
+
+    def do(partition):
+        if partition == "2024-08-09":
+            raise OSError(errno.EIO, "Input/output error")
+        return done(partition)
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = over_all_days(step(store, do, seen), instance)
+    assert not result.success
+    assert seen.count("2024-08-09") == 1 + CAPTURE_RETRIES
+    assert seen[-1] == "2024-08-11"
+    failure = next(event for event in result.all_events if event.is_step_failure)
+    said = failure.step_failure_data.user_failure_data.description
+    assert said.startswith("1 of 4 partitions failed: 2024-08-09: OSError: [Errno 5]")
+
+
 @pytest.mark.parametrize(
     ("error", "worth_it"),
     [
-        (OSError(5, "Input/output error"), True),
-        (TimeoutError(), True),
-        (FileNotFoundError(), False),
-        (PermissionError(), False),
-        (ValueError(), False),
+        (OSError(errno.EIO, ""), True),
+        (OSError(errno.ESTALE, ""), True),
+        (OSError(errno.ENETRESET, ""), True),
+        (OSError(errno.ETIMEDOUT, ""), True),
+        (OSError(errno.EAGAIN, ""), True),
+        (OSError(errno.ENOSPC, ""), False),
+        (FileNotFoundError(errno.ENOENT, ""), False),
+        (PermissionError(errno.EACCES, ""), False),
+        (OSError("no number"), False),
     ],
 )
-def test_only_trouble_of_the_system_is_tried_again(error, worth_it):
-    assert is_reading_problem(error) is worth_it
+def test_only_trouble_that_may_pass_is_tried_again(error, worth_it):
+    assert may_pass(error) is worth_it

@@ -1,6 +1,7 @@
 """The assets over a small home with a plain warehouse: what they write, check and show."""
 
 import datetime
+import errno
 from dataclasses import replace
 
 import dagster as dg
@@ -10,6 +11,7 @@ from assets import book, checks, features, raw
 from assets.book import proof
 from assets.partitions import Partitions
 from assets.raw import accounting
+from imbalance.captures.probe import sniff
 from imbalance.captures.register import register
 from imbalance.simulate.market import simulate_market
 from imbalance.simulate.scenario import Scenario
@@ -52,6 +54,37 @@ def test_rows_are_those_of_the_ledger(made):
         if table not in {"raw.captures", "raw.quarantine"}:
             assert rows == store.ledger.current(table, PARTITION).row_count, table
     assert store.ledger.current("features.bars_1s", PARTITION).row_count == 30
+
+
+def test_a_capture_that_cannot_be_read_for_now_is_read_again(tmp_path, monkeypatch):
+    whole = Scenario.default()
+    scenario = replace(whole, instruments=(whole.instrument(NAME),), links=(), common_shocks=(),
+                       start=datetime.datetime(2025, 3, 4, 12, 0, tzinfo=datetime.UTC),
+                       duration_seconds=10)
+    simulate_market(tmp_path / "captures", scenario)
+    store = Store.open(tmp_path / "home", create=True)
+    register(store, [tmp_path / "captures"])
+    looked = []
+
+    def away_at_first(path):
+        looked.append(path)
+        if len(looked) == 1:
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return sniff(path)
+
+    monkeypatch.setattr("imbalance.captures.build.sniff", away_at_first)
+    monkeypatch.setattr("assets.execute.CAPTURE_DELAY_SECONDS", 0.0)
+    partitions = Partitions.spanning("2025-03-04", "2025-03-04")
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("venue", ["binance-futures"])
+        result = dg.materialize(
+            raw.build(partitions), partition_key=PARTITION, instance=instance,
+            resources={"warehouse": PlainWarehouse(store)}, raise_on_error=False,
+        )
+    assert result.success
+    assert [e.step_key for e in result.all_events if e.is_step_up_for_retry] == ["raw"]
+    assert store.ledger.current("raw.trades", PARTITION).row_count > 0
+    assert store.ledger.failures() == []
 
 
 def test_all_checks_pass_and_say_what_they_saw(made):
