@@ -1,6 +1,6 @@
 """Order flow measures from events: the reference which kernels, SQL and oracles are held against.
 
-Belongs here: functions over arrays of successive quotes or trades. Not here: the book (`books`),
+Belongs here: functions over arrays of successive quotes. Not here: the book (`books`),
 bars (`sql/features`), weights over levels (`integrated`), regressions (`price_impact`).
 """
 
@@ -97,61 +97,3 @@ def without_price_changes(events: ArrayLike, bid_price: ArrayLike, ask_price: Ar
     changed[1:] = (bid[1:] != bid[:-1]) | (ask[1:] != ask[:-1])
     e[changed & ~np.isnan(e)] = 0.0
     return e
-
-
-def trade_imbalance(size: ArrayLike, bought: ArrayLike) -> float:
-    """Volume whose aggressor bought less volume whose aggressor sold.
-
-    Parameters
-    ----------
-    size : array, shape (n,), base units
-    bought : array of bool, shape (n,)
-        Whether the aggressor bought, by the venue's own flag.
-    """
-    sizes = np.asarray(size, dtype=np.float64)
-    return float(np.where(np.asarray(bought, dtype=bool), sizes, -sizes).sum())
-
-
-def depth_of_queues(bid_size: ArrayLike, ask_size: ArrayLike) -> float:
-    """Average depth as the mean size of the two best queues over all events of a window.
-
-    Notes
-    -----
-    AD = mean over events of (q^b_n + q^a_n)/2. Source: Cont, Kukanov, Stoikov, text of March 2011.
-    The published variant is `depth_at_price_changes`.
-    """
-    bid = np.asarray(bid_size, dtype=np.float64)
-    ask = np.asarray(ask_size, dtype=np.float64)
-    return float(((bid + ask) / 2).mean()) if bid.size else float("nan")
-
-
-def depth_at_price_changes(
-    bid_price: ArrayLike, bid_size: ArrayLike, ask_price: ArrayLike, ask_size: ArrayLike
-) -> float:
-    """Average depth as the mean size of the queue that a price change found or left.
-
-    Parameters
-    ----------
-    bid_price, bid_size, ask_price, ask_size : array, shape (n,)
-        Best quotes after each event of a window.
-
-    Returns
-    -------
-    float, in the unit of the sizes; NaN when a side's price never changes.
-
-    Notes
-    -----
-    AD = ½ [mean over changes of b of (q^b_n 1{b_n < b_{n−1}} + q^b_{n−1} 1{b_n > b_{n−1}})
-    + mean over changes of a of (q^a_n 1{a_n > a_{n−1}} + q^a_{n−1} 1{a_n < a_{n−1}})].
-
-    Source: Cont, Kukanov, Stoikov 2014, as their replications read it.
-    """
-
-    def side(price: ArrayLike, size: ArrayLike, outward: float) -> float:
-        p = np.asarray(price, dtype=np.float64) * outward
-        q = np.asarray(size, dtype=np.float64)
-        left, found = p[1:] > p[:-1], p[1:] < p[:-1]
-        sizes = np.concatenate([q[1:][left], q[:-1][found]])
-        return float(sizes.mean()) if sizes.size else float("nan")
-
-    return (side(bid_price, bid_size, -1.0) + side(ask_price, ask_size, 1.0)) / 2

@@ -1,4 +1,4 @@
-"""Order flow from events: the hand tape (O1), the LOBSTER day (O2), depth, invariants."""
+"""Order flow from events: the hand tape (O1), the LOBSTER day (O2), invariants."""
 
 import gzip
 import json
@@ -9,13 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from imbalance.features.order_flow import (
-    depth_at_price_changes,
-    depth_of_queues,
-    order_flow_events,
-    trade_imbalance,
-    without_price_changes,
-)
+from imbalance.features.order_flow import order_flow_events, without_price_changes
 from imbalance.features.price_impact import price_impact
 
 
@@ -124,15 +118,6 @@ def test_shapes_must_agree():
         order_flow_events([1.0], [1.0, 2.0], [1.0], [1.0])
 
 
-def test_both_depths():
-    bid, bid_size = [100, 101, 101, 99], [4, 6, 8, 10]
-    ask, ask_size = [102, 102, 103, 101], [1, 3, 5, 7]
-    assert depth_of_queues(bid_size, ask_size) == (28 + 16) / 8
-    # Bid rises (found 4), then falls (left 10); ask rises (left 5), then falls (found 5).
-    assert depth_at_price_changes(bid, bid_size, ask, ask_size) == (7 + 5) / 2
-    assert np.isnan(depth_at_price_changes([1, 1], [1, 1], [2, 3], [1, 1]))
-
-
 def test_price_impact_leaves_out_small_windows_and_missing_bars():
     x = np.arange(30.0)
     y = 2 * x + 1
@@ -155,9 +140,3 @@ def test_mirrored_books_have_opposite_flow(bid, seed):
     e = order_flow_events(bid, q, ask, r)
     mirrored = order_flow_events(-ask, r, -bid, q)
     np.testing.assert_array_equal(e, -mirrored)
-
-
-@given(hnp.arrays(np.float64, 6, elements=st.floats(0, 1e6)), hnp.arrays(bool, 6))
-def test_trade_imbalance_is_bounded_by_volume(size, bought):
-    assert abs(trade_imbalance(size, bought)) <= size.sum() * (1 + 1e-12)
-    assert trade_imbalance(size, bought) == -trade_imbalance(size, ~bought)
