@@ -11,7 +11,7 @@ from assets import book, checks, features, raw
 from assets.book import proof
 from assets.partitions import Partitions
 from assets.raw import accounting
-from imbalance.captures.probe import sniff
+from imbalance.captures.framing import CaptureReader
 from imbalance.captures.register import register
 from imbalance.simulate.market import simulate_market
 from imbalance.simulate.scenario import Scenario
@@ -66,13 +66,13 @@ def test_a_capture_that_cannot_be_read_for_now_is_read_again(tmp_path, monkeypat
     register(store, [tmp_path / "captures"])
     looked = []
 
-    def away_at_first(path):
+    def away_at_first(path, **options):
         looked.append(path)
         if len(looked) == 1:
             raise OSError(errno.ESTALE, "Stale file handle")
-        return sniff(path)
+        return CaptureReader(path, **options)
 
-    monkeypatch.setattr("imbalance.captures.build.sniff", away_at_first)
+    monkeypatch.setattr("imbalance.captures.probe.CaptureReader", away_at_first)
     monkeypatch.setattr("assets.execute.CAPTURE_DELAY_SECONDS", 0.0)
     partitions = Partitions.spanning("2025-03-04", "2025-03-04")
     with dg.DagsterInstance.ephemeral() as instance:
