@@ -161,6 +161,7 @@ def account_row(
         "fields_unknown": json.dumps(account.unknown_fields, sort_keys=True),
         "first_event_time": span[0],
         "last_event_time": span[1],
+        "last_receive_time": decoder.last_receive,
         "clock_skew_ns": decoder.clock_skew,
     }
 

@@ -4,6 +4,8 @@ The recorder's skew is taken only from what came before: the running minimum of 
 exchange time. A message cannot be received before it is sent, so a negative minimum is skew and
 receive times are moved forward by it. A positive minimum may be latency as well as skew, and is
 left alone: correcting for it would let a row be known too early.
+
+A capture that follows another begins with the skew of that one (`seams`).
 """
 
 from __future__ import annotations
@@ -20,17 +22,58 @@ SOURCES = ("transaction", "exchange", "receive")
 NO_TIME = -1
 
 
-class Clocks:
-    """Carries the skew of a capture and the last `available_at` of each instrument."""
+_UNKNOWN = np.iinfo(np.int64).max
+_NEVER = np.iinfo(np.int64).min
 
-    def __init__(self) -> None:
-        self._state = np.array([np.iinfo(np.int64).max, 0], np.int64)
-        self._last = np.full(64, np.iinfo(np.int64).min, np.int64)
+
+class Clocks:
+    """Carries the skew of a capture and the last `available_at` of each instrument.
+
+    Parameters
+    ----------
+    before : smallest difference of the capture which this one follows, ns; None where there is
+        none.
+    first : receive − exchange time and receive time, ns, of the first message that carries both:
+        receipts before it are corrected by its difference, and count as known only when it came,
+        since nothing was known of the skew until then. Without effect where `before` is given.
+    """
+
+    def __init__(self, before: int | None = None, first: tuple[int, int] | None = None) -> None:
+        difference, received = (0, _NEVER) if first is None else first
+        skew = min(difference, 0)
+        self._state = np.array(
+            [
+                _UNKNOWN if before is None else before,
+                _UNKNOWN,
+                skew,
+                _NEVER if first is None else received - skew,
+            ],
+            np.int64,
+        )
+        self._last = np.full(64, _NEVER, np.int64)
 
     @property
     def smallest_difference(self) -> int | None:
-        """Smallest receive − exchange time so far, in ns; None before both were seen."""
-        return int(self._state[0]) if self._state[1] else None
+        """Smallest receive − exchange time of this capture's own messages so far, in ns; None
+        before both were seen.
+        """
+        return None if self._state[1] == _UNKNOWN else int(self._state[1])
+
+    def last_available(self, instrument: int) -> int | None:
+        """The last `available_at` of an instrument, by index; None before its first message."""
+        known = int(self._last[instrument]) if instrument < len(self._last) else _NEVER
+        return None if known == _NEVER else known
+
+    def hold(self, instrument: int, available_at: int) -> None:
+        """Let no message of an instrument, by index, be known before some time."""
+        self._make_room(instrument)
+        self._last[instrument] = max(self._last[instrument], available_at)
+
+    def _make_room(self, highest: int) -> None:
+        if highest >= len(self._last):
+            grown = np.full(2 * highest, _NEVER, np.int64)
+            grown[: len(self._last)] = self._last
+            self._last = grown
 
     def read(
         self, receive: Any, exchange: Any, transaction: Any, instrument: Any
@@ -46,11 +89,7 @@ class Clocks:
         -------
         event_time, source, available_at : int64, uint8 (index into `SOURCES`), int64 (n,).
         """
-        highest = int(instrument.max(initial=0))
-        if highest >= len(self._last):
-            grown = np.full(2 * highest, np.iinfo(np.int64).min, np.int64)
-            grown[: len(self._last)] = self._last
-            self._last = grown
+        self._make_room(int(instrument.max(initial=0)))
         return _read(receive, exchange, transaction, instrument, self._state, self._last)
 
 
@@ -66,17 +105,20 @@ def _read(
         sent = exchange[k] if exchange[k] != NO_TIME else transaction[k]
         if sent != NO_TIME and receive[k] != NO_TIME:
             state[0] = min(state[0], receive[k] - sent)
-            state[1] = 1
-        received = receive[k]
+            state[1] = min(state[1], receive[k] - sent)
+        received, waited = receive[k], _NEVER
         if received != NO_TIME:
-            received -= min(state[0], 0)
+            if state[0] == _UNKNOWN:
+                received, waited = received - state[2], state[3]
+            else:
+                received -= min(state[0], 0)
         if transaction[k] != NO_TIME:
             event_time[k], source[k] = transaction[k], 0
         elif exchange[k] != NO_TIME:
             event_time[k], source[k] = exchange[k], 1
         else:
             event_time[k], source[k] = received, 2
-        known = max(event_time[k], received, last[instrument[k]])
+        known = max(event_time[k], received, waited, last[instrument[k]])
         last[instrument[k]] = known
         available_at[k] = known
     return event_time, source, available_at

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -84,6 +85,8 @@ class Decoder:
     symbols : symbols known beforehand; others are added as they come.
     only_symbol : the symbol of messages that carry none (snapshots of spot and USD-M).
     span : earliest and latest receive time that is believed, ns.
+    clocks : what the capture's clocks begin with.
+    known_until : by instrument, the time before which none of its messages here counts as known.
     """
 
     def __init__(
@@ -94,6 +97,8 @@ class Decoder:
         symbols: list[str],
         only_symbol: str | None,
         span: tuple[int, int] = (0, _LAST_TIME),
+        clocks: Clocks | None = None,
+        known_until: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self._reader = CaptureReader(path)
         self._market = binance.MARKETS[venue]
@@ -103,7 +108,9 @@ class Decoder:
         self._only_symbol = only_symbol
         self._table = np.zeros((max(16, len(symbols)), scanner.SYMBOL_BYTES), np.uint8)
         self._lengths = np.zeros(len(self._table), np.int64)
-        self._clocks = Clocks()
+        self._clocks = clocks or Clocks()
+        self._known_until = known_until
+        self._last_receive = NO_TIME
         self._buffers: Columns | None = None
         self._room = 0
         self._complete = True
@@ -129,6 +136,16 @@ class Decoder:
         """Smallest receive − exchange time seen, ns."""
         return self._clocks.smallest_difference
 
+    @property
+    def last_receive(self) -> int | None:
+        """Latest receive time of a message decoded, ns."""
+        return None if self._last_receive == NO_TIME else self._last_receive
+
+    def last_available(self) -> dict[str, int]:
+        """The last `available_at` by instrument."""
+        last = {name: self._clocks.last_available(k) for k, name in enumerate(self.instruments)}
+        return {name: time for name, time in last.items() if time is not None}
+
     def __iter__(self) -> Iterator[Chunk]:
         return ahead((self._chunk(block) for block in self._reader), "decode", 4)
 
@@ -144,6 +161,8 @@ class Decoder:
         self._table[position, : len(text)] = np.frombuffer(text, np.uint8)
         self._lengths[position] = len(text)
         self.instruments.append(instrument)
+        if instrument in self._known_until:
+            self._clocks.hold(position, self._known_until[instrument])
         return position
 
     def _chunk(self, block: Block) -> Chunk:
@@ -227,6 +246,7 @@ class Decoder:
         kind = kind[rows]
         columns = [c[rows] for c in (symbol, receive, exchange, transaction)]
         event, source, available = self._clocks.read(columns[1], columns[2], columns[3], columns[0])
+        self._last_receive = max(self._last_receive, int(columns[1].max(initial=NO_TIME)))
         lines = np.arange(first_line, first_line + count, dtype=np.int64)[rows]
         times = Times(
             columns[0], lines, columns[2], columns[3], columns[1], event, source, available

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from imbalance.captures import scanner
 from imbalance.captures.decode import UNITS
 from imbalance.captures.framing import Block, CaptureReader, ChecksumError, compression_of
 from imbalance.captures.venues import binance
@@ -38,7 +39,9 @@ class Sniff:
     """What the first lines of a file say.
 
     `format` and `venue` are empty where they are not known; then `reason` says why. `symbols` are
-    those of the first lines; others may follow. `first_time` is a receive time in ns.
+    those of the first lines; others may follow. `first_time` is a receive time in ns;
+    `first_difference` is receive − exchange time and receive time of the first of these lines that
+    carries both, ns.
     """
 
     compression: str
@@ -48,6 +51,7 @@ class Sniff:
     symbols: tuple[str, ...] = ()
     reason: str | None = None
     first_time: int | None = None
+    first_difference: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -175,8 +179,32 @@ def _sniff(head: bytes, compression: str) -> Sniff:
     unit = max(units, key=lambda key: units[key])
     first_time = min(_times(lines, unit), default=None)
     return Sniff(
-        compression, FORMAT, binance.VENUES[market], unit, tuple(symbols), None, first_time
-    )
+        compression, FORMAT, binance.VENUES[market], unit, tuple(symbols), None, first_time,
+        _first_difference(lines, unit, market, first_time),
+    )  # fmt: skip
+
+
+def _first_difference(
+    lines: Iterable[bytes], unit: str, market: int, first_time: int | None
+) -> tuple[int, int] | None:
+    """Receive − exchange time of the first line that carries both, and when it was received."""
+    far = scanner.FAR_MS * 1_000_000
+    for line in lines:
+        match = _LINE.match(line)
+        if match is None or first_time is None or len(match[1]) != UNITS[unit][0]:
+            continue
+        received = int(match[1]) * UNITS[unit][1]
+        if abs(received - first_time) > far:
+            continue
+        try:
+            found = binance.parse(match[2], market)
+        except binance.Rejected:
+            continue
+        if isinstance(found, binance.Decoded):
+            sent = found.transaction if found.exchange is None else found.exchange
+            if sent is not None and abs(received - sent * 1_000_000) <= far:
+                return received - sent * 1_000_000, received
+    return None
 
 
 def _unit(digits: bytes) -> str | None:

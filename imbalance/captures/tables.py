@@ -58,7 +58,9 @@ EVENT_TIMES = (
         "available_at",
         "TIMESTAMP_NS",
         "When the market could have told us: the later of `event_time` and the skew-corrected "
-        "receive time, never falling within an instrument of a capture.",
+        "receive time, never falling within an instrument, whatever captures its events are from. "
+        "Events received before anything was known of the recorder's skew are available when it "
+        "was first known.",
         unit="UTC, ns",
         owner="captures",
     ),
@@ -144,6 +146,14 @@ CAPTURES = Table(
             "last_event_time",
             "TIMESTAMP_NS",
             "Latest event time.",
+            unit="UTC, ns",
+            nullable=True,
+            null_meaning="no event",
+        ),
+        Column(
+            "last_receive_time",
+            "TIMESTAMP_NS",
+            "Latest receive time by the recorder's own clock.",
             unit="UTC, ns",
             nullable=True,
             null_meaning="no event",

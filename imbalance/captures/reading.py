@@ -1,0 +1,196 @@
+"""One capture read to its end: found, checked against its registration, decoded, written, told of.
+
+Which captures are read for which day, and what their clocks begin with, is in `build`.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from imbalance.captures.batches import Batches, account_row
+from imbalance.captures.chunks import BadLine
+from imbalance.captures.clocks import Clocks
+from imbalance.captures.decode import Decoder
+from imbalance.captures.framing import ChecksumError
+from imbalance.captures.probe import Sniff, sniff
+from imbalance.captures.register import DAY_NS, received_span
+from imbalance.captures.venues.binance import contract_multiplier
+from imbalance.config import Config
+from imbalance.errors import UserError, may_pass
+from imbalance.progress import Progress
+from imbalance.store.ledger import CaptureFile
+from imbalance.store.store import Store
+
+NO_DAY = "1970-01-01"
+"""Stands for the day of which events are wanted where none are."""
+
+Sniffed = tuple[CaptureFile, Path, Sniff]
+"""A capture, where it is, and what its first lines say."""
+
+
+def multiplier_of(config: Config, instrument: str) -> float | None:
+    """Quote units per contract of an instrument: the configuration's word, else the venue's."""
+    configured = config.multipliers.get(instrument)
+    return contract_multiplier(instrument) if configured is None else configured
+
+
+@dataclass
+class Decoded:
+    """A capture decoded to its end: what its account is made of, and when its events are known."""
+
+    row: dict[str, Any]
+    bad: list[BadLine]
+    last_available: dict[str, int]
+
+
+def sniff_capture(store: Store, capture: CaptureFile) -> Sniffed:
+    """A capture, where it is now, and what its first lines say.
+
+    Raises
+    ------
+    UserError
+        If it is not what it was when it was registered.
+    """
+    path = _path_of(store, capture)
+    with _unchanged(capture, path):
+        found = sniff(path)
+        if found.venue != capture.venue:
+            raise _changed(capture, path)
+    return capture, path, found
+
+
+@contextmanager
+def _unchanged(capture: CaptureFile, path: Path) -> Iterator[None]:
+    """Tells the user of a capture that can no longer be read as it was registered.
+
+    Trouble that may pass goes on as it is: whoever called may try again.
+    """
+    try:
+        yield
+    except ChecksumError as error:
+        raise _changed(capture, path) from error
+    except OSError as error:
+        if may_pass(error):
+            error.filename = error.filename or str(path)
+            raise
+        raise UserError(
+            f"a capture cannot be read: {error.strerror or error}",
+            where=str(path),
+            fix="check its permissions and its disk, then run again",
+        ) from error
+
+
+def _changed(capture: CaptureFile, path: Path) -> UserError:
+    return UserError(
+        "a capture has changed since it was registered",
+        where=str(path),
+        allowed=f"bytes with SHA-256 {capture.sha256}",
+        fix=f"restore the file; a new version is registered by `imbalance run {path}`",
+    )
+
+
+def _path_of(store: Store, capture: CaptureFile) -> Path:
+    """A path under which the capture's bytes are still to be found.
+
+    Raises
+    ------
+    UserError
+        If there is none.
+    """
+    paths = [capture.path, *store.ledger.capture_paths(capture.capture_id)]
+    for path in map(Path, paths):
+        if path.is_file() and path.stat().st_size == capture.size:
+            return path
+    raise UserError(
+        "a registered capture is gone",
+        where=capture.path,
+        allowed=f"a file of {capture.size} bytes with SHA-256 {capture.sha256}",
+        fix="restore it, or register it at its new place: imbalance run PATH",
+    )
+
+
+def decode_capture(
+    store: Store,
+    sniffed: Sniffed,
+    day: str,
+    progress: Progress,
+    write: Callable[[str, pa.Table], None],
+    *,
+    seen: bool,
+    skew: int | None = None,
+    known_until: Mapping[str, int] | None = None,
+) -> Decoded:
+    """Decode a capture, writing its events of one day; returns what its account is made of.
+
+    `seen` says that its bytes have been counted; `skew` is that of the capture it follows, and
+    `known_until` when the last events before its own were known.
+
+    Raises
+    ------
+    UserError
+        If the capture is not what it was when it was registered; what has been written counts for
+        nothing then.
+    """
+    capture, path, found = sniffed
+    only = found.symbols[0] if len(found.symbols) == 1 else None
+    decoder = Decoder(
+        path, found.venue, found.unit, list(found.symbols), only, received_span(capture),
+        Clocks(skew, found.first_difference), known_until or {},
+    )  # fmt: skip
+    batches = Batches(capture.capture_id, decoder.instruments, _Multipliers(store.config))
+    low, high = bounds_of(day)
+    first, last = None, None
+    bad: list[BadLine] = []
+    progress.advance(note=f"decoding {path.name}")
+    with _unchanged(capture, path):
+        for chunk in decoder:
+            events = 0
+            for table, (times, rows) in batches.tables(chunk).items():
+                if not len(times):
+                    continue
+                earliest, latest = int(times.min()), int(times.max())
+                first = earliest if first is None else min(first, earliest)
+                last = latest if last is None else max(last, latest)
+                if latest < low or earliest >= high:
+                    continue
+                if earliest < low or latest >= high:
+                    rows = rows.filter(pa.array((times >= low) & (times < high)))
+                write(table, rows)
+                events += len(rows)
+            bad.extend(chunk.bad_lines)
+            # a capture of several days is decoded for each: its bytes are counted once
+            progress.advance(bytes=0 if seen else chunk.text_bytes, events=events)
+        if decoder.end.sha256 != capture.sha256:
+            raise _changed(capture, path)
+    if not decoder.account.balanced:
+        raise AssertionError(f"{path}: lines do not add up: {decoder.account}")
+    if not seen:
+        progress.advance(files=1)
+    row = account_row(capture, found, decoder, (first, last))
+    return Decoded(row, bad, decoder.last_available())
+
+
+class _Multipliers(dict[str, "float | None"]):
+    """Multipliers of instruments as they appear."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self._config = config
+
+    def get(self, instrument: str, default: Any = None) -> float | None:  # noqa: ARG002
+        if instrument not in self:
+            self[instrument] = multiplier_of(self._config, instrument)
+        return self[instrument]
+
+
+def bounds_of(day: str) -> tuple[int, int]:
+    """Start and end of a UTC day, ns."""
+    start = (datetime.date.fromisoformat(day) - datetime.date(1970, 1, 1)).days * DAY_NS
+    return start, start + DAY_NS
