@@ -42,6 +42,7 @@ __all__ = [
 RAW_TABLES = ("raw.book_updates", "raw.trades", "raw.quotes", "raw.derivative_ticks")
 CAPTURE_TABLES = ("raw.captures", "raw.quarantine")
 
+
 @dataclass
 class RawResult:
     """What `materialise_raw` did: results by partition and by capture."""
