@@ -1,11 +1,12 @@
 -- One row per book message out of several captures: the earliest receipt wins; a snapshot stands
 -- after the differences it contains.
-select * exclude (receipt_rank) replace (
-    -- clocks of recorders differ: nothing is known before what comes before it
-    max(available_at) over (
-        partition by instrument order by last_update_id, kind rows unbounded preceding
-    ) as available_at
-)
+select
+    * exclude (receipt_rank) replace (
+        -- clocks of recorders differ: nothing is known before what comes before it
+        max(available_at) over (
+            partition by instrument order by last_update_id, kind rows unbounded preceding
+        ) as available_at
+    )
 from (
     select
         *,

@@ -1,10 +1,11 @@
 -- One row per mark price message out of several captures: they carry no id, the time sent is it.
-select * exclude (receipt_rank) replace (
-    -- clocks of recorders differ: nothing is known before what comes before it
-    max(available_at) over (
-        partition by instrument order by event_time rows unbounded preceding
-    ) as available_at
-)
+select
+    * exclude (receipt_rank) replace (
+        -- clocks of recorders differ: nothing is known before what comes before it
+        max(available_at) over (
+            partition by instrument order by event_time rows unbounded preceding
+        ) as available_at
+    )
 from (
     select
         *,

@@ -1,10 +1,11 @@
 -- One row per trade out of several captures: the earliest receipt wins.
-select * exclude (receipt_rank) replace (
-    -- clocks of recorders differ: nothing is known before what comes before it
-    max(available_at) over (
-        partition by instrument, kind order by trade_id rows unbounded preceding
-    ) as available_at
-)
+select
+    * exclude (receipt_rank) replace (
+        -- clocks of recorders differ: nothing is known before what comes before it
+        max(available_at) over (
+            partition by instrument, kind order by trade_id rows unbounded preceding
+        ) as available_at
+    )
 from (
     select
         *,
