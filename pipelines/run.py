@@ -38,6 +38,8 @@ from pipelines.report import Reporter
 EXIT_INTERRUPTED = 130
 SPAN = "all"
 
+_INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
+
 
 class Run:
     """One run over a home.
@@ -110,11 +112,20 @@ class Run:
     def _execute(
         self, name: str, partition: str, tags: dict[str, str] | None = None
     ) -> list[dict[str, str]]:
-        """Run a job; returns its failures."""
+        """Run a job; returns its failures.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If it was interrupted, which Dagster tells as a failure like any other.
+        """
         job = self.definitions.resolve_job_def(name)
         result = job.execute_in_process(
             instance=self.instance, tags={**process_tag(), **(tags or {})}, raise_on_error=False
         )
+        errors = [getattr(e.event_specific_data, "error", None) for e in result.all_events]
+        if any(error and error.cls_name == _INTERRUPTED for error in errors):
+            raise KeyboardInterrupt
         return [
             {"step": event.step_key or name, "partition": partition, "message": _message(event)}
             for event in result.all_events if event.is_step_failure

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import time
 
+from imbalance.cli.process import GRACE_SECONDS
 from imbalance.store.store import Store
 from tests.cli.process import command, imbalance
 
@@ -39,7 +40,9 @@ def test_interrupt_read_and_continue(filled, tmp_path):
     assert while_writing > 0
     assert running.poll() is None
     running.send_signal(signal.SIGINT)
+    sent = time.monotonic()
     _, error = running.communicate(timeout=300)
+    assert time.monotonic() - sent < GRACE_SECONDS  # it has ended by itself and was not killed
     assert running.returncode == 130
     assert error.strip() == "interrupted: what was finished is kept, the next run continues"
     kept = hashes(home)
