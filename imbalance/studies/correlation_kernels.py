@@ -10,20 +10,17 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from imbalance.kernels import jit
 
 Vector = NDArray[np.float64]
 
-summing = njit(
-    cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz", "arcp"}
-)
-"""As `jit`, for sums which may be reordered and so vectorised; NaN keeps its meaning."""
+# No sum may be reordered here: the same source compiled twice then gives other last bits, and rows
+# are compared by their hash.
 
 
-@summing
+@jit
 def _dot(a: Vector, b: Vector, n: int) -> float:
     total = 0.0
     for i in range(n):
@@ -31,7 +28,7 @@ def _dot(a: Vector, b: Vector, n: int) -> float:
     return total
 
 
-@summing
+@jit
 def mean_variance(psi: Vector, present: Vector, work: Vector) -> tuple[float, float, int]:
     """Prewhitened Bartlett HAC variance of the mean of `psi` over the bars that are present.
 
