@@ -1,0 +1,176 @@
+"""Records of recorded connections: which bytes came or went, when, on which connection.
+
+Two encodings of the same recorder are read: JSON lines with a header (`cryptofeed-records`), and
+the older text lines (`cryptofeed-lines`) with a configuration line, where binary frames stand as
+Python literals. What a message means is the business of `venues`.
+"""
+
+from __future__ import annotations
+
+import ast
+import base64
+import binascii
+import gzip
+import re
+import zlib
+from typing import Literal
+
+import msgspec
+
+from imbalance.captures.events import Ignored, Rejected
+
+RecordKind = Literal["recv", "send", "connect", "http"]
+
+LARGEST_FRAME = 64 << 20
+"""Bytes a compressed frame may inflate to."""
+
+
+class Record(msgspec.Struct, frozen=True):
+    """One thing a recorder wrote down.
+
+    `payload` is the message as bytes, a compressed frame inflated. `address` is the URL of a
+    request or a connection. `receive_time` is in ns by the recorder's clock.
+    """
+
+    kind: RecordKind
+    connection: str
+    address: str
+    receive_time: int
+    payload: bytes
+
+
+class _Line(msgspec.Struct):
+    t: str
+    conn: str = ""
+    ts: msgspec.Raw = msgspec.Raw(b"")
+    addr: str = ""
+    url: str = ""
+    data: str | None = None
+    b64: str | None = None
+
+
+_line = msgspec.json.Decoder(_Line).decode
+_KINDS: dict[str, RecordKind] = {
+    "recv": "recv", "send": "send", "connect": "connect", "http": "http",
+}
+_SECONDS = re.compile(rb"^(\d{9,11})(?:\.(\d{1,9}))?\d*$")
+_LEGACY = re.compile(
+    rb"^(?:(?P<address>[a-z]+://\S+) (?P<arrow><->|<-|->) )?(?P<time>\d{9,11}(?:\.\d+)?)"
+    rb"(?:: (?P<payload>.*))?$",
+    re.DOTALL,
+)
+
+
+def nanoseconds(text: bytes) -> int:
+    """Seconds with a decimal fraction as whole nanoseconds, digit by digit.
+
+    Raises
+    ------
+    Rejected
+        If the text is no such number.
+    """
+    found = _SECONDS.match(text)
+    if found is None:
+        raise Rejected("no_receive_time", f"{text[:40]!r} is no time in seconds")
+    fraction = (found[2] or b"").ljust(9, b"0")
+    return int(found[1]) * 1_000_000_000 + int(fraction)
+
+
+def inflated(payload: bytes) -> bytes:
+    """The text of a binary frame: gzip, raw deflate, or text as it is.
+
+    Raises
+    ------
+    Rejected
+        If it cannot be inflated, or inflates to more than `LARGEST_FRAME`.
+    """
+    if payload[:1] in (b"{", b"["):
+        return payload
+    try:
+        if payload[:2] == b"\x1f\x8b":
+            member = zlib.decompressobj(wbits=31)
+        else:
+            member = zlib.decompressobj(wbits=-15)
+        text = member.decompress(payload, LARGEST_FRAME)
+    except (zlib.error, gzip.BadGzipFile) as error:
+        raise Rejected("bad_frame", f"a binary frame that cannot be inflated: {error}") from None
+    if member.unconsumed_tail:
+        raise Rejected("bad_frame", f"a binary frame of more than {LARGEST_FRAME} bytes")
+    return text
+
+
+def parse_record(line: bytes) -> Record | Ignored:
+    """One line of `cryptofeed-records`.
+
+    Raises
+    ------
+    Rejected
+        With a named reason.
+    """
+    try:
+        found = _line(line)
+    except (msgspec.DecodeError, ValueError) as error:
+        raise Rejected("not_a_record", str(error)) from None
+    if found.t == "header":
+        return Ignored("header")
+    kind = _KINDS.get(found.t)
+    if kind is None:
+        raise Rejected("unknown_record", f"t = {found.t!r}")
+    payload = b""
+    if found.data is not None:
+        payload = found.data.encode("utf-8", "surrogatepass")
+    elif found.b64 is not None:
+        try:
+            payload = inflated(base64.b64decode(found.b64, validate=True))
+        except binascii.Error as error:
+            raise Rejected("bad_frame", f"b64: {error}") from None
+    return Record(
+        kind, found.conn, found.addr or found.url, nanoseconds(bytes(found.ts)), payload
+    )
+
+
+class LegacyLines:
+    """Lines of `cryptofeed-lines` of one file, which carry the address on some lines only."""
+
+    def __init__(self) -> None:
+        self._address = ""
+
+    def parse(self, line: bytes) -> Record | Ignored:
+        """One line.
+
+        Raises
+        ------
+        Rejected
+            With a named reason.
+        """
+        if line.startswith(b"configuration: "):
+            return Ignored("header")
+        found = _LEGACY.match(line)
+        if found is None:
+            raise Rejected("not_a_record", f"the line begins with {line[:40]!r}")
+        received = nanoseconds(found["time"])
+        arrow, payload = found["arrow"], found["payload"] or b""
+        if arrow is not None:
+            self._address = found["address"].decode("utf-8", "replace")
+        kind: RecordKind = "recv"
+        if arrow == b"<->":
+            kind = "connect"
+        elif arrow == b"<-":
+            kind = "send"
+        elif arrow == b"->":
+            kind = "http"
+        if payload[:2] in (b"b'", b'b"'):
+            payload = inflated(_literal(payload))
+        return Record(kind, self._address, self._address, received, payload)
+
+
+def _literal(text: bytes) -> bytes:
+    try:
+        value = ast.literal_eval(text.decode("ascii"))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        raise Rejected("bad_frame", "a frame that is no Python bytes literal") from None
+    if not isinstance(value, bytes):
+        raise Rejected("bad_frame", "a frame that is no Python bytes literal")
+    return value
+
+

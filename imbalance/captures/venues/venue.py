@@ -1,0 +1,107 @@
+"""What a venue module declares: where it speaks, what its messages mean, what it can prove.
+
+One module per venue holds a `VENUE` of this class and the session that turns its records into
+events. Adding a venue means adding its module, a line in `registry` and a test file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from imbalance.captures.events import Decoded, Ignored
+from imbalance.captures.records import Record
+
+Proof = Literal["chained_ids", "counter", "checksum", "nothing"]
+"""How a lost message shows: each message names the one before (`chained_ids`), ids count up
+without holes (`counter`), a checksum over the book (`checksum`), or not at all (`nothing`)."""
+
+InstrumentKind = Literal["spot", "perpetual", "future", "option", "equity", "index"]
+
+
+@dataclass(frozen=True)
+class Continuity:
+    """What can be proved of a channel, and from which day to which (UTC, inclusive; None: open).
+
+    `blind` says in words what loss cannot be noticed.
+    """
+
+    channel: str
+    proof: Proof
+    blind: str
+    since: str | None = None
+    until: str | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Instrument:
+    """What is known of an instrument without asking the venue; None where it is not known.
+
+    `multiplier` is base units per contract, or for inverse instruments quote units per contract.
+    `source` says where each fact is from: `symbol` (the way the venue writes symbols), `capture`
+    (a message of the venue), `venue` (the venue's published rules).
+    """
+
+    symbol: str
+    kind: InstrumentKind | None = None
+    base: str | None = None
+    quote: str | None = None
+    underlying: str | None = None
+    tick: float | None = None
+    lot: float | None = None
+    multiplier: float | None = None
+    inverse: bool | None = None
+    expiry: str | None = None
+    asset_class: Literal["crypto", "equity"] | None = None
+    source: dict[str, str] = field(default_factory=dict)
+
+
+class Session(Protocol):
+    """What is carried from one record of a capture to the next: subscriptions, symbols, books."""
+
+    def take(self, record: Record) -> Decoded | Ignored:
+        """Understand one record.
+
+        Records `send` and `connect` are given too; they are usually ignored by the rules `sent`
+        and `connected`, but for what they say about later messages. A second `connect` of a
+        connection gives a `break` with note `reconnected` for each book that came over it.
+
+        Raises
+        ------
+        Rejected
+            With a named reason.
+        """
+
+    def instruments(self) -> list[Instrument]:
+        """What the capture's own messages said of instruments."""
+
+
+@dataclass(frozen=True)
+class Venue:
+    """A venue as its module declares it.
+
+    Parameters
+    ----------
+    name : id, as in the names of its instruments.
+    title : its name in words.
+    hosts : hosts (with the start of the path where a host serves several venues) of its sockets
+        and requests, which tell a recorded connection's venue.
+    recorders : names by which recorders call it, upper case.
+    session : makes a fresh session.
+    channels : kind of message to what is made of it, for the page of venues.
+    continuity : what can be proved.
+    instrument : what a symbol says of its instrument.
+    silent_after_seconds : silence of its feed that counts as an outage; None: the configured one.
+    """
+
+    name: str
+    title: str
+    hosts: tuple[str, ...]
+    recorders: tuple[str, ...]
+    session: Callable[[], Session]
+    channels: dict[str, str]
+    continuity: tuple[Continuity, ...]
+    instrument: Callable[[str], Instrument]
+    silent_after_seconds: float | None = None
