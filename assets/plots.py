@@ -10,17 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from imbalance.studies.study import Study, load
 from imbalance.tasks import read_current
 
 if TYPE_CHECKING:
-    from imbalance.report.queries import Choice, Source
     from imbalance.store.store import Store
 
 LARGEST_BYTES = 45_000
 """Of the PNG; base64 makes it a third larger, and 60 kB is the limit we set the event log."""
-
-PAIRS = 8
-RESPONSES = 4
 
 
 def refusals(store: Store, table: str, partition: str) -> dict[str, Any]:
@@ -39,47 +36,24 @@ def refusals(store: Store, table: str, partition: str) -> dict[str, Any]:
     }
 
 
-def of_study(store: Store, table: str, partition: str) -> dict[str, Any]:
+def of_study(store: Store, study: Study, table: str, partition: str) -> dict[str, Any]:
     """A picture of the study's strongest result, where there is one to show."""
+    from imbalance.report.figures import png_bytes
     from imbalance.report.queries import Source, choose_window
 
-    draw = {"studies.correlation": _heatmap, "studies.impulse_response": _responses}.get(table)
+    draw = study.figures.get(table)
     if draw is None:
         return {}
+    name = table.split(".", 1)[1]
     with store.session() as session:
         source = Source(session)
-        study = table.split(".", 1)[1]
         windows = [
             w for w in source.windows()
             if partition == ("all" if w.scope == "span" else w.window_day)
         ]
-        window = choose_window(windows, study)
-        picture = draw(source, window) if window else None
-    if picture is None:
+        window = choose_window(windows, name)
+        drawing = load(draw)(source, window) if window else None
+    if drawing is None:
         return {}
-    text = base64.b64encode(picture).decode()
-    return {"plot": dg.MetadataValue.md(f"![{study}](data:image/png;base64,{text})")}
-
-
-def _heatmap(source: Source, window: Choice) -> bytes | None:
-    from imbalance.report.figures import png_bytes
-    from imbalance.report.studies_charts import correlation_heatmap
-
-    measures = source.correlation_measures(window)
-    cells = source.correlation_cells(window, measures[0], PAIRS) if measures else []
-    if not cells:
-        return None
-    drawing = correlation_heatmap(cells, label="correlation by lag")
-    return png_bytes(drawing.figure, limit=LARGEST_BYTES)
-
-
-def _responses(source: Source, window: Choice) -> bytes | None:
-    from imbalance.report.figures import png_bytes
-    from imbalance.report.studies_charts import impulse_responses
-
-    responses = source.impulse_responses(window, RESPONSES)
-    if not responses:
-        return None
-    model = responses[0].model
-    drawing = impulse_responses([r for r in responses if r.model == model])
-    return png_bytes(drawing.figure, limit=LARGEST_BYTES)
+    picture = base64.b64encode(png_bytes(drawing.figure, limit=LARGEST_BYTES)).decode()
+    return {"plot": dg.MetadataValue.md(f"![{name}](data:image/png;base64,{picture})")}

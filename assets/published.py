@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from assets.specs import asset_key
+from assets.studies import SPAN_ASSETS
 from imbalance import catalog
 from imbalance.store.gate import GateRefused
 from imbalance.warehouse import Warehouse
@@ -23,8 +24,7 @@ SHOWN = 20
 def build() -> list[dg.AssetsDefinition]:
     """The step that validates and publishes."""
     tables = [table for table in catalog.tables().values() if table.published]
-    spans = [f"{t.name}_span" for t in tables if t.layer == "studies" and t.partitioning == "day"]
-    names = [*(t.name for t in tables), *spans]
+    keys = dict.fromkeys([*(asset_key(t.name) for t in tables), *SPAN_ASSETS])
 
     @dg.multi_asset(
         name="publish",
@@ -32,8 +32,7 @@ def build() -> list[dg.AssetsDefinition]:
             dg.AssetSpec(
                 GENERATION,
                 deps=[
-                    dg.AssetDep(asset_key(name), partition_mapping=dg.AllPartitionMapping())
-                    for name in names
+                    dg.AssetDep(key, partition_mapping=dg.AllPartitionMapping()) for key in keys
                 ],
                 description="An immutable release of all published tables as native DuckDB tables "
                 "in one file, with a manifest of hashes. What fails the gate is not published and "

@@ -1,10 +1,11 @@
-"""The studies layer: correlation and feedback, per day over all venues, and over the whole span.
+"""The studies layer: each study of the registry, per day over all venues, and over the whole span.
 
-The estimators are in `imbalance.studies`. The tables hold both: a day's rows are partition
-`2024-08-08`, those of the span are partition `all`, which has assets of its own here.
+The estimators are in `imbalance.studies`. A table may hold both: a day's rows are partition
+`2024-08-08`, those of the span are partition `all`, which has assets of its own here. A study which
+is run over the span alone has assets without partitions and without that suffix.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -14,30 +15,32 @@ from assets.execute import Done, work_through
 from assets.partitions import Partitions, all_venues
 from assets.specs import asset_key, spec
 from imbalance import catalog
-from imbalance.progress import Progress
-from imbalance.store.store import Store
-from imbalance.studies.tasks import (
-    CORRELATION_TABLES,
-    FAMILY_TABLES,
-    FEEDBACK_TABLES,
-    SPAN,
-    correlation_task,
-    families_task,
-    feedback_task,
-)
-from imbalance.tasks import Task
+from imbalance.studies.measures import BAR_NANOSECONDS
+from imbalance.studies.registry import studies
+from imbalance.studies.study import Scope, Study
+from imbalance.studies.tasks import FAMILY_TABLES, HEALTH, SPAN, families_task, study_task
 from imbalance.warehouse import Warehouse
 
-UPSTREAM = tuple(f"features.bars_{size}" for size in ("100ms", "1s", "10s", "1m", "5m"))
+UPSTREAM = tuple(f"features.bars_{size}" for size in BAR_NANOSECONDS)
 """Bars of all sizes; the configuration says which of them are studied."""
 
-MakeTask = Callable[[Store, str, Progress], Task]
-
 FAMILIES = asset_key(FAMILY_TABLES[0])
-DAY_ASSETS = tuple(asset_key(name) for name in (*CORRELATION_TABLES, *FEEDBACK_TABLES))
-SPAN_ASSETS = tuple(
-    asset_key(f"{name}_span") for name in (*CORRELATION_TABLES, *FEEDBACK_TABLES)
-)
+
+
+def suffix(study: Study, scope: Scope) -> str:
+    """What tells the assets of the span from those of the days."""
+    return "_span" if scope == "span" and "day" in study.scopes else ""
+
+
+def _assets_of(scope: Scope) -> tuple[dg.AssetKey, ...]:
+    return tuple(
+        asset_key(f"{name}{suffix(study, scope)}")
+        for study in studies() if scope in study.scopes for name in study.table_names
+    )
+
+
+DAY_ASSETS = _assets_of("day")
+SPAN_ASSETS = _assets_of("span")
 
 
 def build(partitions: Partitions) -> list[dg.AssetsDefinition]:
@@ -45,12 +48,8 @@ def build(partitions: Partitions) -> list[dg.AssetsDefinition]:
     return [
         _families(),
         *(
-            _study(name, tables, make, days)
-            for name, tables, make in (
-                ("correlation", CORRELATION_TABLES, correlation_task),
-                ("feedback", FEEDBACK_TABLES, feedback_task),
-            )
-            for days in (partitions.days, None)
+            _study(study, scope, partitions.days if scope == "day" else None)
+            for study in studies() for scope in study.scopes
         ),
     ]
 
@@ -79,52 +78,52 @@ def _single(of: dg.AssetSpec) -> dict[str, Any]:
 
 
 def _study(
-    name: str, tables: Sequence[str], make: MakeTask, days: dg.TimeWindowPartitionsDefinition | None
+    study: Study, scope: Scope, days: dg.TimeWindowPartitionsDefinition | None
 ) -> dg.AssetsDefinition:
     """One study as a step: of a day when `days` is given, else over the span."""
-    suffix = "" if days else "_span"
+    ending = suffix(study, scope)
     mapping = all_venues() if days else dg.AllPartitionMapping()
-    deps = [
-        FAMILIES,
-        *(dg.AssetDep(asset_key(t), partition_mapping=mapping) for t in UPSTREAM),
-    ]
-    assets = {table: asset_key(table + suffix) for table in tables}
+    above = dict.fromkeys((*UPSTREAM, *((*study.events, HEALTH) if study.events else ())))
+    deps = [FAMILIES, *(dg.AssetDep(asset_key(t), partition_mapping=mapping) for t in above)]
+    assets = {name: asset_key(name + ending) for name in study.table_names}
 
     @dg.multi_asset(
-        name=f"{name}{suffix}",
+        name=f"{study.name}{ending}",
         specs=[
-            spec(catalog.table(table), deps=deps, kinds={"numpy"},
-                 name=table + suffix,
-                 note="" if days else "Over the whole span of the home: partition `all`.")
-            for table in tables
+            spec(table, deps=deps, kinds={"numpy"}, name=table.name + ending,
+                 note=f"{study.question}"
+                 + ("" if days else " Over the whole span of the home: partition `all`."))
+            for table in study.tables
         ],
-        check_specs=[s for table in tables for s in checks.specs(table, days, suffix)],
+        check_specs=[s for name in study.table_names for s in checks.specs(name, days, ending)],
         partitions_def=days,
         backfill_policy=dg.BackfillPolicy.single_run() if days else None,
         op_tags={"layer": "studies"},
     )
-    def study(
+    def compute(
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
     ) -> Iterator[Any]:
         store = warehouse.open()
 
         def do(partition: str) -> Done:
-            task = make(store, partition, warehouse.progress)
+            task = study_task(study, store, partition, warehouse.progress)
             result = task.materialise(store, context.run.run_id)
             return Done(
                 result,
                 metadata={
-                    table: {
-                        **plots.refusals(store, table, partition),
-                        **plots.of_study(store, table, partition),
+                    name: {
+                        **plots.refusals(store, name, partition),
+                        **plots.of_study(store, study, name, partition),
                     }
-                    for table in tables
+                    for name in study.table_names
                 },
-                checks=[c for table in tables for c in checks.run(store, table, partition)],
+                checks=[
+                    c for name in study.table_names for c in checks.run(store, name, partition)
+                ],
             )
 
         yield from work_through(
             context, store, context.partition_keys if days else [SPAN], do, assets=assets
         )
 
-    return study
+    return compute

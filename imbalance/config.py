@@ -36,6 +36,18 @@ class BookConfig:
 
 
 @dataclass(frozen=True)
+class FamilySettings:
+    """One `[studies.families.STUDY.FAMILY]`: settings as given, and where each of them stands.
+
+    What they may be is known to the study (`imbalance.studies.families`).
+    """
+
+    values: Mapping[str, Any]
+    where: str = ""
+    lines: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class StudiesConfig:
     """`[studies]`: what is declared before any study runs."""
 
@@ -51,6 +63,8 @@ class StudiesConfig:
     """Steps of the impulse responses, 1 to 200."""
     maximum_lag: int = 10
     """Largest lag order tried for vector autoregressions, 1 to 60."""
+    families: Mapping[str, Mapping[str, FamilySettings]] = field(default_factory=dict)
+    """Study, then family, to the settings in which it differs from its default; or a new family."""
 
 
 @dataclass(frozen=True)
@@ -151,8 +165,29 @@ class _Reader:
         for name, value in table.items():
             if name not in hints:
                 raise self._unknown(name, list(hints))
-            values[name] = self._value(section, name, value, hints[name])
+            values[name] = (
+                self._families(value) if (section, name) == ("studies", "families")
+                else self._value(section, name, value, hints[name])
+            )
         return kind(**values)
+
+    def _families(self, table: object) -> dict[str, dict[str, FamilySettings]]:
+        allowed = "tables [studies.families.STUDY.FAMILY]"
+        if not isinstance(table, dict):
+            raise self._wrong("families", table, allowed)
+        found: dict[str, dict[str, FamilySettings]] = {}
+        for study, families in table.items():
+            if not isinstance(families, dict):
+                raise self._wrong(study, families, allowed)
+            for family, given in families.items():
+                if not isinstance(given, dict):
+                    raise self._wrong(family, given, allowed)
+                header = f"studies.families.{study}.{family}]"
+                found.setdefault(study, {})[family] = FamilySettings(
+                    given, self._where(header),
+                    {name: self._where(name, after=header) for name in given},
+                )
+        return found
 
     def _value(self, section: str, name: str, value: object, hint: object) -> object:
         if hint in (int, float):
@@ -187,10 +222,13 @@ class _Reader:
         except ValueError:
             raise self._wrong("first_day", value, "a day as YYYY-MM-DD") from None
 
-    def _where(self, name: str) -> str:
+    def _where(self, name: str, after: str = "") -> str:
+        """File and line of a name: the first, or the first from a line on that begins so."""
+        reached = not after
         for number, line in enumerate(self._lines, 1):
             stripped = line.strip().lstrip("[").lstrip('"')
-            if stripped.startswith(name):
+            reached = reached or stripped.startswith(after)
+            if reached and stripped.startswith(name):
                 return f"{self._path}:{number}"
         return str(self._path)
 

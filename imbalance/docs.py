@@ -9,10 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from imbalance import catalog
+from imbalance.config import StudiesConfig
 from imbalance.contracts import RECORDED_AT, Column, Table
+from imbalance.studies.families import bar_sizes
+from imbalance.studies.registry import reasons, studies
 
 DATA_DICTIONARY = Path("docs/data-dictionary.md")
 """Where the data dictionary stands, relative to the checkout."""
+
+STUDIES = Path("docs/studies/README.md")
+"""Where the index of the studies stands."""
 
 _LAYERS = {
     "raw": "What the captures hold, message by message, and where every line went.",
@@ -113,11 +119,46 @@ def _anchor(heading: str) -> str:
     return heading.lower().replace(".", "")
 
 
+def studies_index() -> str:
+    """The index of the studies as Markdown: what each asks, writes and reads."""
+    lines = [
+        "# Studies",
+        "",
+        "Generated from the registry by `make docs`; do not edit. `imbalance studies` shows the",
+        "same, `imbalance studies NAME` the families, estimators and reasons to refuse of one.",
+        "",
+        "| study | question | tables | reads | cost of a day |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for study in studies():
+        sizes = bar_sizes(study.families(StudiesConfig()))
+        reads = [*(f"bars of {size}" for size in sizes), *(f"`{name}`" for name in study.events)]
+        tables = ", ".join(f"[`{name}`](../data-dictionary.md#{_anchor(name)})"
+                           for name in study.table_names)
+        lines.append(f"| [{study.title}]({study.name}.md) | {_cell(study.question)} | {tables} "
+                     f"| {', '.join(reads)} | {_cell(study.cost)} |")
+    lines += [
+        "",
+        "## Reasons",
+        "",
+        "A row which holds no estimate says why.",
+        "",
+        "| reason | because |",
+        "| --- | --- |",
+        *(f"| `{reason}` | {_cell(words)} |" for reason, words in reasons().items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {DATA_DICTIONARY: data_dictionary, STUDIES: studies_index}
+
+
 def main() -> None:
     """Write the generated pages into the checkout."""
-    path = Path(__file__).resolve().parent.parent / DATA_DICTIONARY
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(data_dictionary(), encoding="utf-8")
+    for place, page in PAGES.items():
+        path = Path(__file__).resolve().parent.parent / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -135,12 +135,13 @@ def _study_steps(
     store: Store, first: str | None, last: str | None, failures: dict[tuple[str, str], Failure],
     touched: set[str], venues: Iterable[str],
 ) -> list[Step]:
+    from imbalance.studies.registry import studies
     from imbalance.studies.tasks import (
         SPAN,
-        correlation_task,
         families_task,
-        feedback_task,
+        partitions_of,
         study_days,
+        study_task,
     )
 
     if not list(venues):
@@ -150,9 +151,10 @@ def _study_steps(
     )
     families = families_task(store)
     steps = [_step(store, "studies", families.outputs, SPAN, families.is_current(store), failures)]
-    for partition in (*days, SPAN):
-        above_due = bool(touched) if partition == SPAN else partition in touched
-        for task in (correlation_task(store, partition), feedback_task(store, partition)):
+    for study in studies():
+        for partition in partitions_of(study, days):
+            above_due = bool(touched) if partition == SPAN else partition in touched
+            task = study_task(study, store, partition)
             current = not above_due and task.is_current(store)
             steps.append(_step(store, "studies", task.outputs, partition, current, failures))
     return steps

@@ -18,7 +18,8 @@ from imbalance.simulate import Scenario, simulate_market
 from imbalance.simulate.compare import compare
 from imbalance.store.home import Home
 from imbalance.store.store import Store
-from imbalance.studies.tasks import SPAN, correlation_task, families_task, feedback_task
+from imbalance.studies.registry import study
+from imbalance.studies.tasks import SPAN, families_task, study_task
 from imbalance.summary import home_summary
 
 DAY = "2025-03-04"
@@ -62,7 +63,8 @@ def planted(tmp_path_factory):
         assert materialise_raw(store, venue, [DAY]).failed == {}
         materialise_book(store, venue, DAY)
         features_task(venue, DAY).materialise(store)
-    for task in (families_task(store), correlation_task(store, SPAN), feedback_task(store, SPAN)):
+    for task in (families_task(store), study_task(study("correlation"), store, SPAN),
+                 study_task(study("feedback"), store, SPAN)):
         task.materialise(store)
     return store, truth
 
@@ -105,5 +107,6 @@ def test_every_line_is_accounted_for_and_every_quote_is_met(planted):
 
 def test_a_second_time_there_is_nothing_to_do(planted):
     store, _ = planted
-    for task in (families_task(store), correlation_task(store, SPAN), feedback_task(store, SPAN)):
+    for task in (families_task(store), study_task(study("correlation"), store, SPAN),
+                 study_task(study("feedback"), store, SPAN)):
         assert task.materialise(store).status == "unchanged"

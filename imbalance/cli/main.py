@@ -30,6 +30,7 @@ COMMANDS: dict[str, str] = {
     "status": "What is current, stale, missing or failed; coverage; quarantine.",
     "tables": "List the tables with their grain and size.",
     "describe": "What a table or a column means: formula, unit, nulls, source.",
+    "studies": "What is studied: questions, families, estimators, reasons to refuse.",
     "sql": "Query any table; works while a run writes.",
     "publish": "Validate and release what is there as a generation.",
     "generations": "List the published generations.",

@@ -20,10 +20,11 @@ from imbalance.errors import EXIT_FAILED, UserError
 from imbalance.progress import SILENT, Progress
 from imbalance.report import cautions, findings, sections, words
 from imbalance.report.palette import css_variables
-from imbalance.report.queries import SIGNIFICANCE, Source, choose_window
+from imbalance.report.queries import SIGNIFICANCE, Source
 from imbalance.report.records import Measures
-from imbalance.studies.families import base_measure
-from imbalance.studies.tables import REASONS
+from imbalance.report.study_section import study_sections
+from imbalance.studies.measures import base_measure
+from imbalance.studies.registry import reasons
 
 _DEFINED = ("mid_close", "return_bps", "order_flow_imbalance", "coverage", "poisoned", "valid")
 _ESTIMATES = ("estimate", "standard_error", "interval_low", "q_value", "n_effective", "n_left_out")
@@ -73,7 +74,8 @@ def write_report(
     progress.advance(note="report: writing")
     text = _template().render(page)
     _write(out, text)
-    charts = (page["price"], page["heatmaps"], page["responses"])
+    charts = (page["price"], page["heatmaps"], page["responses"],
+              *(section.charts for section in page["of_studies"].values()))
     return ReportSummary(
         path=out,
         size_bytes=len(text.encode()),
@@ -99,10 +101,9 @@ def _page(
 
     progress.advance(note="report: studies")
     windows = source.windows()
-    correlation = choose_window(windows, "correlation")
-    feedback = choose_window(windows, "granger_causality")
-    fitted = choose_window(windows, "vector_autoregression")
-    answered = choose_window(windows, "impulse_response")
+    correlation, feedback = source.choice("correlation"), source.choice("granger_causality")
+    fitted, answered = source.choice("vector_autoregression"), source.choice("impulse_response")
+    of_studies = study_sections(source)
     refusals = source.refusals()
     systems = source.systems(fitted, 200) if fitted else []
     responses = (
@@ -119,11 +120,16 @@ def _page(
         "ingested": sections.ingested(captures, coverage),
         "validity": sections.validity(coverage),
         "agreement": _agreement(agreements),
-        "findings": findings.told(source, correlation, feedback),
+        "findings": [
+            *findings.told(source, correlation, feedback),
+            *(sentence for section in of_studies.values() for sentence in section.findings),
+        ],
         "cautions": [
             *cautions.of_captures(captures),
             *cautions.of_book(coverage, unhealthy, messages, agreements),
             *cautions.of_studies(windows, refusals, systems),
+            *(cautions.Caution(text, anchor)
+              for anchor, section in of_studies.items() for text in section.warnings),
         ],
         "captures": captures,
         "quarantine": source.quarantine(),
@@ -150,10 +156,11 @@ def _page(
         "systems": systems,
         "feedback": feedback,
         "granger": source.granger(feedback, 80) if feedback else [],
+        "of_studies": of_studies,
         "windows": windows,
         "refusals": refusals,
         "refused_studies": {row.study for row in refusals},
-        "reasons": REASONS,
+        "reasons": reasons(),
         "families": source.families(),
         "definitions": _definitions(
             source.correlation_measures(correlation) if correlation else []
@@ -207,6 +214,7 @@ def _template() -> Any:
     for name in ("number", "correlation", "q", "interval", "percent", "count", "size", "duration",
                  "moment", "measure", "family", "bars", "span"):
         environment.filters[name] = getattr(words, name)
+    environment.filters["zip"] = zip
     return environment.get_template("report.html.j2")
 
 

@@ -7,6 +7,7 @@ A session without some table (a published generation has no `raw` layer) yields 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import duckdb
@@ -14,6 +15,7 @@ import numpy as np
 
 from imbalance.report import records
 from imbalance.store.sqlfiles import read_sql
+from imbalance.studies.registry import studies
 
 SIGNIFICANCE = 0.05
 """False discovery rate up to which a row counts as a finding."""
@@ -105,61 +107,84 @@ class Source:
             for name in dict.fromkeys(names)
         ]
 
+    @cached_property
+    def study_tables(self) -> list[str]:
+        """Tables of the studies that the session has, in the order of the registry."""
+        return [name for study in studies() for name in study.table_names if self.has(name)]
+
     def windows(self) -> list[records.Window]:
-        studies = ("correlation", "vector_autoregression", "impulse_response", "granger_causality")
-        needed = [f"studies.{study}" for study in studies]
-        return self._rows("study_windows", records.Window, *needed, significance=SIGNIFICANCE)
+        if not self.study_tables:
+            return []
+        return self._rows("study_windows", records.Window, tables=self.study_tables,
+                          significance=SIGNIFICANCE)
 
     def refusals(self, most: int = 60) -> list[records.Refusal]:
-        needed = ("studies.correlation", "studies.vector_autoregression",
-                  "studies.impulse_response", "studies.granger_causality")
-        return self._rows("refusals", records.Refusal, *needed, most=most)
+        if not self.study_tables:
+            return []
+        return self._rows("refusals", records.Refusal, tables=self.study_tables, most=most)
+
+    def choice(self, table: str) -> Choice | None:
+        """The window of `studies.<table>` to show; None when it holds nothing."""
+        return choose_window(self._windows, table)
+
+    @cached_property
+    def _windows(self) -> list[records.Window]:
+        return self.windows()
 
     def correlation_measures(self, window: Choice) -> list[records.Measures]:
-        return self._study("correlation_measures", records.Measures, "correlation", window,
+        return self.of_study("correlation_measures", records.Measures, "correlation", window,
                            significance=SIGNIFICANCE)
 
     def correlation_cells(
         self, window: Choice, measures: records.Measures, most: int
     ) -> list[records.Cell]:
         """Cells of the heatmap of one pair of measures, `most` pairs of instruments."""
-        return self._study(
+        return self.of_study(
             "correlation_cells", records.Cell, "correlation", window, significance=SIGNIFICANCE,
             family=measures.family, measure_x=measures.measure_x, measure_y=measures.measure_y,
             most=most,
         )
 
     def correlation_strongest(self, window: Choice, most: int) -> list[records.Finding]:
-        return self._study("correlation_strongest", records.Finding, "correlation", window,
+        return self.of_study("correlation_strongest", records.Finding, "correlation", window,
                            significance=SIGNIFICANCE, most=most)
 
     def correlation_question(
         self, window: Choice, family: str, most: int
     ) -> list[records.Finding]:
         """The strongest tests of a family in which x goes before y, significant or not."""
-        return self._study("correlation_question", records.Finding, "correlation", window,
+        return self.of_study("correlation_question", records.Finding, "correlation", window,
                            significance=SIGNIFICANCE, family=family, most=most)
 
     def correlation_regimes(self, window: Choice) -> list[records.Regime]:
-        return self._study("correlation_regimes", records.Regime, "correlation", window)
+        return self.of_study("correlation_regimes", records.Regime, "correlation", window)
 
     def systems(self, window: Choice, most: int) -> list[records.System]:
-        return self._study("systems", records.System, "vector_autoregression", window, most=most)
+        return self.of_study("systems", records.System, "vector_autoregression", window, most=most)
 
     def impulse_responses(self, window: Choice, most: int) -> list[records.Response]:
-        return self._study("impulse_responses", records.Response, "impulse_response", window,
+        return self.of_study("impulse_responses", records.Response, "impulse_response", window,
                            most=most)
 
     def cumulative_responses(self, window: Choice) -> list[records.Cumulative]:
-        return self._study("cumulative_responses", records.Cumulative, "impulse_response", window)
+        return self.of_study("cumulative_responses", records.Cumulative, "impulse_response", window)
 
     def granger(self, window: Choice, most: int) -> list[records.Granger]:
-        return self._study("granger", records.Granger, "granger_causality", window,
+        return self.of_study("granger", records.Granger, "granger_causality", window,
                            significance=SIGNIFICANCE, most=most)
 
-    def _study(
+    def of_study(
         self, name: str, kind: type[Record], study: str, window: Choice, **parameters: Any
     ) -> list[Record]:
+        """Rows of `sql/report/<name>.sql`, which takes $scope and $window_day, as records.
+
+        Parameters
+        ----------
+        kind : dataclass whose fields are the query's columns.
+        study : base name of the table that the query reads; without it there are no rows.
+        window : what `choice` gave.
+        parameters : further parameters of the query.
+        """
         place = {"scope": window.scope, "window_day": window.window_day}
         return self._rows(name, kind, f"studies.{study}", **place, **parameters)
 

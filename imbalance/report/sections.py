@@ -16,7 +16,7 @@ from imbalance.report.figures import svg_text
 from imbalance.report.queries import SIGNIFICANCE, Choice, Source
 from imbalance.report.records import Capture, Cell, Coverage, Measures, Response, Stretch
 from imbalance.report.studies_charts import correlation_heatmap, impulse_responses, panels_of
-from imbalance.studies.tables import REASONS
+from imbalance.studies.registry import reasons
 
 POINTS = 480
 """Points of a line, bars of a chart: more are finer than the pixels."""
@@ -184,7 +184,7 @@ def _reasons(cells: Sequence[Cell]) -> str:
     counted = Counter(cell.reason for cell in cells if cell.reason is not None)
     return "; ".join(
         f"{words.plural(count, 'row')}, {words.family(reason)}: "
-        f"{REASONS.get(reason, 'nothing more is known')}"
+        f"{reasons().get(reason, 'nothing more is known')}"
         for reason, count in sorted(counted.items())
     )
 

@@ -13,11 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imbalance.studies.families import (
-    BAR_NANOSECONDS,
-    REGIME_MEASURES,
-    base_measure,
-)
+from imbalance.studies.measures import BAR_NANOSECONDS, REGIME_MEASURES, base_measure
 
 Vector = NDArray[np.float64]
 Mask = NDArray[np.bool_]

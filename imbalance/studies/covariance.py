@@ -2,7 +2,7 @@
 
 Long-run variances of score matrices, automatic bandwidths, prewhitening, and the sandwich made of
 them belong here. The one-series twin that runs once per correlation is in
-`correlation_kernels.py`; tests hold the two together.
+`correlation/kernels.py`; tests hold the two together.
 
 Sources: Newey and West 1987, 1994; Andrews 1991; Andrews and Monahan 1992; MacKinnon and White
 1985 (HC3). Checked against the R package sandwich.

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from imbalance.studies.families import CorrelationFamily
-
 _QUOTES = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USD", "EUR", "TRY", "BTC", "ETH", "BNB")
 _SPOT_VENUES = ("binance",)
 _DERIVATIVE_VENUES = ("binance-futures", "binance-delivery")
@@ -36,8 +34,16 @@ def is_perpetual(instrument: str) -> bool:
     return venue in _DERIVATIVE_VENUES and not _DATED.search(symbol)
 
 
-def instrument_pairs(family: CorrelationFamily, instruments: Sequence[str]) -> list[Series]:
-    """(instrument of x, instrument of y) in the relations which the family names, sorted."""
+def instrument_pairs(
+    kinds: Sequence[str], instruments: Sequence[str]
+) -> list[tuple[str, str]]:
+    """(instrument of x, instrument of y) in the relations that are named, sorted.
+
+    Parameters
+    ----------
+    kinds : any of `own` (an instrument with itself), `cross` (with every other one),
+        `perpetual_to_spot` (a perpetual with the spot of its base asset).
+    """
     found = set()
     for x in instruments:
         for y in instruments:
@@ -45,28 +51,9 @@ def instrument_pairs(family: CorrelationFamily, instruments: Sequence[str]) -> l
                 is_perpetual(x) and is_spot(y) and base_asset(x) == base_asset(y)
             )
             if (
-                ("own" in family.pairs and x == y)
-                or ("cross" in family.pairs and x != y)
-                or ("perpetual_to_spot" in family.pairs and perpetual_to_spot)
+                ("own" in kinds and x == y)
+                or ("cross" in kinds and x != y)
+                or ("perpetual_to_spot" in kinds and perpetual_to_spot)
             ):
                 found.add((x, y))
     return sorted(found)
-
-
-def series_pairs(
-    family: CorrelationFamily, instruments: Sequence[str]
-) -> list[tuple[Series, Series]]:
-    """Pairs of series to correlate, none of them twice.
-
-    A pair that comes in both orders says the same thing at mirrored lags: when the family's lags
-    are symmetric and y is not summed, only the first order is kept.
-    """
-    mirrored = {-lag for lag in family.lags} == set(family.lags) and family.horizons == (1,)
-    kept: dict[tuple[Series, Series], None] = {}
-    for instrument_x, instrument_y in instrument_pairs(family, instruments):
-        for measure_x in family.x_measures:
-            for measure_y in family.y_measures:
-                x, y = (instrument_x, measure_x), (instrument_y, measure_y)
-                if not (mirrored and x != y and (y, x) in kept):
-                    kept[x, y] = None
-    return list(kept)

@@ -11,10 +11,9 @@ import numpy as np
 
 from imbalance.contracts import Table
 from imbalance.studies.alignment import Panel
-from imbalance.studies.families import BAR_NANOSECONDS
+from imbalance.studies.columns import ANY
+from imbalance.studies.measures import BAR_NANOSECONDS
 from imbalance.studies.multiple_testing import benjamini_hochberg
-from imbalance.studies.tables import ANY
-from imbalance.studies.version import definition_version
 
 Row = dict[str, Any]
 
@@ -44,7 +43,10 @@ class Window:
 
 
 def blank(study: str, family: str, window: Window, parameters: Mapping[str, Any]) -> Row:
-    """A row in which nothing is estimated yet: the caller fills in what it knows."""
+    """A row in which nothing is estimated yet: the caller fills in what it knows.
+
+    The version of the definition is the task's to say, which writes it into all rows.
+    """
     return {
         "study": study,
         "family": family,
@@ -65,7 +67,7 @@ def blank(study: str, family: str, window: Window, parameters: Mapping[str, Any]
         "parameters": json.dumps(parameters, sort_keys=True),
         "seed": None,
         "reason": None,
-        "definition_version": definition_version(),
+        "definition_version": "",
         "available_at": window.available_at,
     }
 
@@ -99,7 +101,7 @@ def to_arrow(
 
 
 def _size(bar_size: str) -> int:
-    return BAR_NANOSECONDS[bar_size]
+    return BAR_NANOSECONDS.get(bar_size, 0)
 
 
 def _add_q_values(rows: Sequence[Row]) -> None:

@@ -1,134 +1,125 @@
-"""The studies as tasks: which bars a window reads, and the tables it writes.
+"""The studies as tasks: what a window of a study reads, and the tables it writes.
 
 A window is a UTC day (partition `2024-08-08`) or the whole span (partition `all`). What is
-estimated is in `families`; how, in the estimators' modules.
+estimated is in the families; how, in the estimators' modules.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from imbalance.progress import SILENT, Progress
 from imbalance.store.task import TaskContext
-from imbalance.studies.families import Declaration, declare, families_table
+from imbalance.studies.families import (
+    as_json,
+    bar_sizes,
+    declare,
+    families_of,
+    families_table,
+)
+from imbalance.studies.measures import BAR_NANOSECONDS
+from imbalance.studies.registry import studies
+from imbalance.studies.study import Study, load
+from imbalance.studies.tables import FAMILIES
 from imbalance.studies.version import definition_version
 from imbalance.tasks import Task
 
 if TYPE_CHECKING:
     from imbalance.store.store import Store
+    from imbalance.studies.study_input import ReadBars
 
 SPAN = "all"
-CORRELATION_TABLES = ("studies.correlation",)
-FEEDBACK_TABLES = (
-    "studies.vector_autoregression",
-    "studies.impulse_response",
-    "studies.granger_causality",
-)
-FAMILY_TABLES = ("studies.families",)
+FAMILY_TABLES = (FAMILIES.name,)
+HEALTH = "book.book_health"
 
-_GRID_COLUMNS = (
-    "instrument", "bar_start", "bar_end", "available_at", "valid", "poisoned", "coverage",
-)
+Inputs = tuple[tuple[str, str], ...]
 
 
 def families_task(store: Store) -> Task:
     """Write down what will be estimated, before anything is."""
     declaration = declare(store.config.studies)
+    versions = "".join(definition_version(one) for one in studies())
 
     def build(context: TaskContext) -> None:
-        context.writer("studies.families").write(families_table(declaration))
+        context.writer(FAMILIES.name).write(families_table(declaration))
 
-    return Task(FAMILY_TABLES, SPAN, (), definition_version(), build,
-                {"families": _as_json(declaration)})
-
-
-def correlation_task(store: Store, partition: str, progress: Progress = SILENT) -> Task:
-    """The correlation study of a window."""
-    declaration = declare(store.config.studies)
-
-    def build(context: TaskContext) -> Mapping[str, Any]:
-        from imbalance.studies.build import build_correlation
-
-        bars = read_bars(context, declaration, inputs)
-        progress.advance(note=f"correlation {partition}")
-        rows = build_correlation(
-            bars, declaration.correlation, scope=scope(partition), partition=partition,
-            progress=progress,
-        )
-        context.writer("studies.correlation").write(rows)
-        return {"bars": {size: table.num_rows for size, table in bars.items()}}
-
-    inputs = _inputs(store, declaration, partition)
-    return Task(CORRELATION_TABLES, partition, inputs, definition_version(), build,
-                {"families": _as_json(declaration)["correlation"]})
+    return Task(FAMILY_TABLES, SPAN, (), hashlib.sha256(versions.encode()).hexdigest()[:16], build,
+                {"families": {name: as_json(of) for name, of in declaration.items()}})
 
 
-def feedback_task(store: Store, partition: str, progress: Progress = SILENT) -> Task:
-    """The feedback study of a window."""
-    declaration = declare(store.config.studies)
+def study_task(
+    study: Study, store: Store, partition: str, progress: Progress = SILENT
+) -> Task:
+    """A study of a window."""
+    families = families_of(study, store.config.studies)
+    sizes = bar_sizes(families)
+    bars = _inputs(store, [f"features.bars_{size}" for size in sizes], partition)
+    tables = (*study.events, HEALTH) if study.events else ()
+    events = _inputs(store, dict.fromkeys(tables), partition)
+    version = definition_version(study)
 
     def build(context: TaskContext) -> Mapping[str, Any]:
-        from imbalance.studies.build import build_feedback
+        from imbalance.studies.events import Events
+        from imbalance.studies.study_input import StudyInput
 
-        bars = read_bars(context, declaration, inputs)
-        progress.advance(note=f"feedback {partition}")
-        tables = build_feedback(
-            bars, declaration.feedback, scope=scope(partition), partition=partition,
-            progress=progress,
+        progress.advance(note=f"{study.name} {partition}")
+        given = StudyInput(
+            partition, families, _reader(context, bars),
+            Events(context, events) if study.events else None, progress,
         )
-        for name, rows in tables.items():
-            context.writer(name).write(rows)
-        return {"bars": {size: table.num_rows for size, table in bars.items()}}
+        for name, rows in load(study.build)(given).items():
+            context.writer(name).write(_stamped(rows, version))
+        return {"bars": list(sizes)}
 
-    inputs = _inputs(store, declaration, partition)
-    return Task(FEEDBACK_TABLES, partition, inputs, definition_version(), build,
-                {"families": _as_json(declaration)["feedback"]})
-
-
-def scope(partition: str) -> str:
-    """`day` or `span`."""
-    return "span" if partition == SPAN else "day"
+    return Task(study.table_names, partition, (*bars, *events), version, build,
+                {"families": as_json(families)})
 
 
 def study_days(store: Store) -> list[str]:
     """Days that have features, of whatever venue."""
-    sizes = declare(store.config.studies).bar_sizes
-    partitions = store.ledger.partitions(f"features.bars_{sizes[0]}") if sizes else {}
-    return sorted({partition.split("|", 1)[0] for partition in partitions})
+    return sorted({
+        partition.split("|", 1)[0]
+        for size in BAR_NANOSECONDS
+        for partition in store.ledger.partitions(f"features.bars_{size}")
+    })
 
 
-def _inputs(
-    store: Store, declaration: Declaration, partition: str
-) -> tuple[tuple[str, str], ...]:
-    found = []
-    for size in declaration.bar_sizes:
-        table = f"features.bars_{size}"
-        found += [
-            (table, key) for key in sorted(store.ledger.partitions(table))
-            if partition in (SPAN, key.split("|", 1)[0])
-        ]
-    return tuple(found)
+def partitions_of(study: Study, days: Iterable[str]) -> list[str]:
+    """Partitions of a study's tables: those of the days which it is run over, and the span."""
+    return [*(days if "day" in study.scopes else ()), *([SPAN] if "span" in study.scopes else ())]
 
 
-def read_bars(
-    context: TaskContext, declaration: Declaration, inputs: tuple[tuple[str, str], ...]
-) -> dict[str, Any]:
-    """Bar size to one Arrow table of all venues and days, with the columns that are studied."""
+def _inputs(store: Store, tables: Iterable[str], partition: str) -> Inputs:
+    return tuple(
+        (table, key)
+        for table in tables
+        for key in sorted(store.ledger.partitions(table))
+        if partition in (SPAN, key.split("|", 1)[0])
+    )
+
+
+def _reader(context: TaskContext, inputs: Inputs) -> ReadBars:
+    """Bars of one size, of all venues and days: the columns asked for that there are."""
     import pyarrow as pa
 
     from imbalance import catalog
 
-    bars: dict[str, list[Any]] = {size: [] for size in declaration.bar_sizes}
-    for table, key in inputs:
-        size = table.rpartition("_")[2]
-        held = catalog.table(table).column_names
-        wanted = dict.fromkeys((*_GRID_COLUMNS, *declaration.columns(size)))
-        bars[size].append(context.read(table, key, [name for name in wanted if name in held]))
-    return {size: pa.concat_tables(parts) for size, parts in bars.items() if parts}
+    def read(size: str, columns: Sequence[str]) -> Any:
+        name = f"features.bars_{size}"
+        held = catalog.table(name).column_names
+        wanted = [column for column in columns if column in held]
+        parts = [context.read(table, key, wanted) for table, key in inputs if table == name]
+        return pa.concat_tables(parts) if parts else None
+
+    return read
 
 
-def _as_json(declaration: Declaration) -> Any:
-    return json.loads(json.dumps(asdict(declaration)))
+def _stamped(rows: Any, version: str) -> Any:
+    """The rows with the version of the definition that made them."""
+    import pyarrow as pa
+
+    place = rows.schema.get_field_index("definition_version")
+    column = pa.array([version], pa.string()).take(pa.array([0] * rows.num_rows, pa.int64()))
+    return rows.set_column(place, rows.schema.field(place), column)

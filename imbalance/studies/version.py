@@ -1,29 +1,104 @@
-"""The version of the studies: what makes figures made by other code out of date.
+"""The version of a study: what makes figures made by other code out of date.
 
-Not here: the settings of the families, which are parameters of the tasks.
+It follows from the code: the module that builds the study, every module of the library which that
+one imports, and so on; the queries they name; and what the study's tables declare. So an edit of
+one study leaves the others alone, and an edit of what they share makes those out of date that use
+it. Not here: the settings of the families, which are parameters of the tasks.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import re
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from imbalance.studies.tables import TABLES
+from imbalance.store.sqlfiles import read_sql
+from imbalance.studies.study import Study
 
-_NOT_COMPUTING = {"__init__.py", "tables.py", "tasks.py", "version.py"}
+_LIBRARY = Path(__file__).resolve().parent.parent
+
+_NOT_COMPUTING = (
+    "imbalance.catalog", "imbalance.config", "imbalance.contracts", "imbalance.errors",
+    "imbalance.progress", "imbalance.store", "imbalance.tasks",
+    "imbalance.studies.columns", "imbalance.studies.registry", "imbalance.studies.study",
+)
+"""What carries and declares but estimates nothing; what it declares counts as such."""
+
+_QUERY = re.compile(r"[\w/]+\.sql")
 
 
 @cache
-def definition_version() -> str:
-    """Version of the computation: changes with the registry or the code of any estimator.
+def definition_version(study: Study, library: Path = _LIBRARY) -> str:
+    """Version of what computes a study: changes with its tables or the code of its estimators.
 
-    One version for all studies, since they share alignment, rows and families. It covers every
-    module of the package, so that a new one cannot be forgotten; `tables` by what it declares.
+    Parameters
+    ----------
+    library : directory of the package `imbalance`.
     """
-    here = Path(__file__).parent
-    parts = [table.definition_hash().encode() for table in TABLES]
-    for module in sorted(here.glob("*.py")):
-        if module.name not in _NOT_COMPUTING:
-            parts += [module.name.encode(), module.read_bytes()]
+    parts = [table.definition_hash().encode() for table in study.tables]
+    for name, path in sorted(computing_modules(study.build.partition(":")[0], library).items()):
+        source = path.read_bytes()
+        parts += [name.encode(), source]
+        parts += [read_sql(query).encode() for query in _named(source).queries]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def computing_modules(root: str, library: Path = _LIBRARY) -> dict[str, Path]:
+    """Modules of the library that a module imports, at its head or inside a function; and itself.
+
+    Parameters
+    ----------
+    root : dotted name of the module.
+    library : directory of the package `imbalance`.
+    """
+    found: dict[str, Path] = {}
+    ahead = [root]
+    while ahead:
+        name = ahead.pop()
+        path = _path(name, library)
+        if name in found or path is None or _carries(name):
+            continue
+        found[name] = path
+        ahead += _named(path.read_bytes()).modules
+    return found
+
+
+def _carries(name: str) -> bool:
+    return any(name == one or name.startswith(f"{one}.") for one in _NOT_COMPUTING)
+
+
+def _path(name: str, library: Path) -> Path | None:
+    package, *rest = name.split(".")
+    if package != library.name:
+        return None
+    place = library.joinpath(*rest)
+    for path in (place.with_suffix(".py"), place / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+@dataclass(frozen=True)
+class _Named:
+    """What the source of a module names: what may be modules, and queries."""
+
+    modules: tuple[str, ...]
+    queries: tuple[str, ...]
+
+
+@cache
+def _named(source: bytes) -> _Named:
+    modules: list[str] = []
+    queries: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            modules += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules.append(node.module)
+            modules += [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            queries += _QUERY.findall(node.value) if _QUERY.fullmatch(node.value) else []
+    return _Named(tuple(modules), tuple(queries))

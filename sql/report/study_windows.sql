@@ -1,59 +1,9 @@
--- What was estimated in which window, by study and bar size: the report shows the widest window,
--- and says what stands in the others.
-with estimates as (
-    select
-        'correlation' as study,
-        scope,
-        strftime(window_from, '%Y-%m-%d') as window_day,
-        window_from,
-        window_to,
-        bar_size,
-        reason,
-        q_value,
-        n
-    from studies.correlation
-    union all
-    select
-        'vector_autoregression' as study,
-        scope,
-        strftime(window_from, '%Y-%m-%d') as window_day,
-        window_from,
-        window_to,
-        bar_size,
-        reason,
-        q_value,
-        n
-    from studies.vector_autoregression
-    union all
-    select
-        'impulse_response' as study,
-        scope,
-        strftime(window_from, '%Y-%m-%d') as window_day,
-        window_from,
-        window_to,
-        bar_size,
-        reason,
-        q_value,
-        n
-    from studies.impulse_response
-    union all
-    select
-        'granger_causality' as study,
-        scope,
-        strftime(window_from, '%Y-%m-%d') as window_day,
-        window_from,
-        window_to,
-        bar_size,
-        reason,
-        q_value,
-        n
-    from studies.granger_causality
-)
-
+-- What was estimated in which window, by table of a study and bar size: the report shows the widest
+-- window, and says what stands in the others.
 select
     study,
     scope,
-    window_day,
+    strftime(window_from, '%Y-%m-%d') as window_day,
     bar_size,
     min(epoch_ns(window_from)) as from_ns,
     max(epoch_ns(window_to)) as to_ns,
@@ -63,6 +13,10 @@ select
     count(*) filter (where q_value <= $significance) as significant,
     min(n) filter (where reason is null) as smallest_n,
     median(n) filter (where reason is null) as median_n
-from estimates
+from query_table($tables, true)
 group by study, scope, window_day, bar_size
-order by study, scope, window_day, list_position(['100ms', '1s', '10s', '1m', '5m'], bar_size)
+order by
+    list_position($tables, 'studies.' || study),
+    scope,
+    window_day,
+    list_position(['100ms', '1s', '10s', '1m', '5m'], bar_size)

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from imbalance.studies.families import BAR_NANOSECONDS
+from imbalance.studies.measures import BAR_NANOSECONDS
 
 DAY = int(np.datetime64("2024-08-08", "ns").astype(np.int64))
 

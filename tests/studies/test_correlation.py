@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from imbalance.studies.build import build_correlation
-from imbalance.studies.families import CorrelationFamily
-from imbalance.studies.tables import CORRELATION
+from imbalance.studies.correlation.build import build
+from imbalance.studies.correlation.study import CORRELATION, CorrelationFamily
+from imbalance.studies.study_input import StudyInput
 
 SPOT, PERPETUAL = "binance:BTCUSDT", "binance-futures:BTCUSDT"
 LAGS = (-4, -3, -2, -1, 0, 1, 2, 3, 4)
@@ -17,8 +17,12 @@ def family(**changes):
     return CorrelationFamily(**(settings | changes))
 
 
-def study(bars, *families, scope="day", partition="2024-08-08"):
-    table = build_correlation({"1s": bars}, families, scope=scope, partition=partition)
+def correlations(bars, families, partition="2024-08-08"):
+    return build(StudyInput.of_bars(bars, families, partition=partition))[CORRELATION.name]
+
+
+def study(bars, *families):
+    table = correlations({"1s": bars}, families)
     assert table.schema.equals(CORRELATION.arrow_schema())
     keys = [tuple(row[name] for name in CORRELATION.key) for row in table.to_pylist()]
     assert len(set(keys)) == len(keys)
@@ -180,7 +184,7 @@ def test_refusals_of_whole_families(make_bars):
     (row,) = study(bars.slice(0, 0), family())
     assert (row["reason"], row["coverage"]) == ("no_bars", None)
     assert str(row["window_from"]) == "2024-08-08 00:00:00"
-    empty = build_correlation({}, [family()], scope="span", partition="all")
+    empty = correlations({}, [family()], partition="all")
     assert empty.column("reason").to_pylist() == ["no_bars"]
 
 
@@ -198,7 +202,7 @@ def test_q_values_are_over_the_family_and_all_its_bar_sizes(make_bars):
                                    "y": generator.standard_normal(200)}}, size)
             for size in ("1s", "10s")}
     families = [family(pairs=("own",), bar_sizes=("1s", "10s")), family(name="g", lags=(0,))]
-    rows = build_correlation(bars, families, scope="day", partition="2024-08-08").to_pylist()
+    rows = correlations(bars, families).to_pylist()
     tests = [row for row in rows if row["family"] == "f"]
     assert len(tests) == 2 * len(LAGS)
     smallest = min(tests, key=lambda row: row["p_value"])
@@ -225,8 +229,8 @@ def test_two_runs_give_the_same_table(make_bars):
     generator = np.random.default_rng(8)
     bars = make_bars({name: {"x": generator.standard_normal(500),
                              "y": generator.standard_normal(500)} for name in "AB"})
-    run = [build_correlation({"1s": bars}, [family(estimators=("pearson", "spearman"))],
-                             scope="day", partition="2024-08-08") for _ in range(2)]
+    run = [correlations({"1s": bars}, [family(estimators=("pearson", "spearman"))])
+           for _ in range(2)]
     assert run[0].equals(run[1])
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from imbalance.studies.correlation_kernels import pearson_jobs, spearman_jobs
+from imbalance.studies.correlation.kernels import pearson_jobs, spearman_jobs
 
 
 def spearman(x, y, lag=0):

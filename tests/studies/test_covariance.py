@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from imbalance.studies.correlation_kernels import mean_variance
+from imbalance.studies.correlation.kernels import mean_variance
 from imbalance.studies.covariance import hac_covariance, long_run_variance
 
 

@@ -1,11 +1,15 @@
+import hashlib
 import json
 
 import pytest
 
-from imbalance.config import StudiesConfig
+from imbalance.config import StudiesConfig, load_config
 from imbalance.errors import UserError
-from imbalance.studies.families import CorrelationFamily, FeedbackFamily, declare, families_table
-from imbalance.studies.pairs import base_asset, instrument_pairs, is_perpetual, series_pairs
+from imbalance.studies.correlation.series_pairs import series_pairs
+from imbalance.studies.correlation.study import CorrelationFamily
+from imbalance.studies.families import bar_sizes, declare, families_table
+from imbalance.studies.feedback.study import FeedbackFamily
+from imbalance.studies.pairs import base_asset, instrument_pairs, is_perpetual
 from imbalance.studies.tables import FAMILIES
 
 
@@ -17,16 +21,17 @@ def family(**changes):
 def test_declaration_follows_the_configuration():
     config = StudiesConfig(bar_sizes=("10s", "1m"), replications=199, seed=5, significance=0.1)
     declaration = declare(config)
-    assert declaration.bar_sizes == ("10s", "1m")
-    assert declaration.columns("1s") == ()
-    assert "realised_variance" in declaration.columns("1m")
-    assert not any(name.startswith("absolute") for name in declaration.columns("1m"))
-    assert declaration.feedback[0].replications == 199
-    assert all(f.significance == 0.1 for f in (*declaration.correlation, *declaration.feedback))
+    correlation = declaration["correlation"]
+    assert bar_sizes(correlation) == ("10s", "1m")
+    read = {name for one in correlation for name in one.measures}
+    assert "realised_variance" in read
+    assert not any(name.startswith("absolute") for name in read)
+    assert declaration["feedback"][0].replications == 199
+    assert all(f.significance == 0.1 for families in declaration.values() for f in families)
 
 
 def test_the_question_that_started_it_is_declared():
-    named = {f.name: f for f in declare().correlation}
+    named = {f.name: f for f in declare()["correlation"]}
     asked = named["perpetual_imbalance_and_spot_volatility"]
     assert asked.y_measures == ("realised_variance",)
     assert asked.pairs == ("perpetual_to_spot",)
@@ -34,16 +39,65 @@ def test_the_question_that_started_it_is_declared():
 
 
 def test_every_family_is_also_estimated_by_depth_and_message_intensity():
-    assert {f.regimes for f in declare().correlation} == {("depth", "messages")}
+    assert {f.regimes for f in declare()["correlation"]} == {("depth", "messages")}
 
 
 def test_families_are_written_down_whole():
     table = families_table(declare())
     assert table.schema.equals(FAMILIES.arrow_schema())
-    names = table.column("family").to_pylist()
-    assert len(names) == len(set(names))
-    declared = json.loads(table.to_pylist()[0]["declaration"])
-    assert declared["lags"] == list(declare().correlation[0].lags)
+    rows = table.to_pylist()
+    assert len({(row["study"], row["family"]) for row in rows}) == len(rows)
+    declared = json.loads(rows[0]["declaration"])
+    assert declared["lags"] == list(declare()["correlation"][0].lags)
+    for row in rows:
+        text = row["declaration"].encode()
+        assert row["declaration_hash"] == hashlib.sha256(text).hexdigest()
+
+
+def configured(tmp_path, text):
+    path = tmp_path / "imbalance.toml"
+    path.write_text(text)
+    return declare(load_config(path).studies)
+
+
+def test_a_family_is_changed_and_another_one_added_by_the_configuration(tmp_path):
+    declaration = configured(tmp_path, """
+        [studies.families.correlation.market_correlation]
+        lags = [-1, 0, 1]
+        significance = 0.01
+        [studies.families.correlation.spread_and_depth]
+        question = "Does a wide spread go with a thin book?"
+        x_measures = ["spread_bps_mean"]
+        y_measures = ["depth_touch_mean"]
+    """)
+    named = {f.name: f for f in declaration["correlation"]}
+    assert named["market_correlation"].lags == (-1, 0, 1)
+    assert named["market_correlation"].significance == 0.01
+    assert named["market_correlation"].y_measures == ("return_bps",)
+    assert named["spread_and_depth"].measures == ("spread_bps_mean", "depth_touch_mean")
+    assert declaration["feedback"] == declare()["feedback"]
+
+
+@pytest.mark.parametrize(
+    ("header", "setting", "message", "line"),
+    [
+        ("correlatoin.f", "lags = [1]", "did you mean 'correlation'", 1),
+        ("correlation.market_corelation", "lags = [1]", "did you mean 'market_correlation'", 1),
+        ("correlation.market_correlation", "lag = [1]", "did you mean 'lags'", 2),
+        ("correlation.market_correlation", 'lags = ["one"]', "not allowed", 2),
+        ("correlation.market_correlation", "lags = [true]", "not allowed", 2),
+        ("correlation.market_correlation", 'bar_sizes = ["1sec"]', "unknown bar size", 1),
+        ("correlation.new", 'question = "?"', "not declared whole", 1),
+        ("feedback.flow_and_return", 'criterion = "cv"', "not allowed", 2),
+    ],
+)
+def test_what_a_configuration_gets_wrong_is_named_with_its_line(
+    tmp_path, header, setting, message, line
+):
+    with pytest.raises(UserError, match=message) as caught:
+        configured(tmp_path, f"[studies.families.{header}]\n{setting}\n")
+    assert caught.value.where.endswith(f"imbalance.toml:{line}")
+    assert caught.value.allowed
 
 
 @pytest.mark.parametrize(
@@ -89,7 +143,7 @@ def test_names_of_instruments(instrument, base, perpetual):
 def test_perpetuals_are_paired_with_the_spot_of_their_base():
     instruments = ["binance:BTCUSDT", "binance:ETHUSDT", "binance-futures:BTCUSDT",
                    "binance-delivery:BTCUSD_PERP", "binance-futures:BTCUSDT_240927"]
-    assert instrument_pairs(family(pairs=("perpetual_to_spot",)), instruments) == [
+    assert instrument_pairs(("perpetual_to_spot",), instruments) == [
         ("binance-delivery:BTCUSD_PERP", "binance:BTCUSDT"),
         ("binance-futures:BTCUSDT", "binance:BTCUSDT"),
     ]

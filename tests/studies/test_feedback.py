@@ -3,9 +3,14 @@ import json
 import numpy as np
 import pytest
 
-from imbalance.studies.build import build_feedback
-from imbalance.studies.families import FeedbackFamily
-from imbalance.studies.tables import GRANGER_CAUSALITY, IMPULSE_RESPONSE, VECTOR_AUTOREGRESSION
+from imbalance.studies.feedback.build import build
+from imbalance.studies.feedback.study import (
+    GRANGER_CAUSALITY,
+    IMPULSE_RESPONSE,
+    VECTOR_AUTOREGRESSION,
+    FeedbackFamily,
+)
+from imbalance.studies.study_input import StudyInput
 
 SPOT, PERPETUAL, ETHER = "binance:BTCUSDT", "binance-futures:BTCUSDT", "binance:ETHUSDT"
 FLOW, RETURN = "order_flow_imbalance", "return_bps"
@@ -21,7 +26,7 @@ def family(**changes):
 
 
 def study(bars, *families):
-    tables = build_feedback({"1s": bars}, families, scope="day", partition="2024-08-08")
+    tables = build(StudyInput.of_bars({"1s": bars}, families, partition="2024-08-08"))
     assert list(tables) == list(TABLES)
     found = []
     for name, table in tables.items():
@@ -185,7 +190,7 @@ def test_instruments_without_common_bars_and_beyond_the_limit(make_bars, make_ve
 
 
 def test_no_bars():
-    tables = build_feedback({}, [family()], scope="day", partition="2024-08-08")
+    tables = build(StudyInput.of_bars({}, [family()], partition="2024-08-08"))
     for table in tables.values():
         (row,) = table.to_pylist()
         assert (row["reason"], row["n"], row["coverage"]) == ("no_bars", 0, None)
@@ -193,6 +198,6 @@ def test_no_bars():
 
 def test_two_runs_give_the_same_tables(make_bars, make_vector_series):
     bars = make_bars({SPOT: loop(make_vector_series, 14, 500)})
-    first, second = (build_feedback({"1s": bars}, [family()], scope="day", partition="2024-08-08")
+    first, second = (build(StudyInput.of_bars({"1s": bars}, [family()], partition="2024-08-08"))
                      for _ in range(2))
     assert all(first[name].equals(second[name]) for name in TABLES)

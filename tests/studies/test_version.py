@@ -1,46 +1,73 @@
-"""Figures made by other code are out of date."""
+"""Figures made by other code are out of date; those of other studies are not."""
 
+import dataclasses
 import shutil
 
 import pytest
 
-from imbalance.studies import version
-from imbalance.studies.version import definition_version
+from imbalance.studies.registry import studies, study
+from imbalance.studies.version import computing_modules, definition_version
 
 
 @pytest.fixture
-def copied(tmp_path, monkeypatch, repository):
-    """The package's modules in a directory of their own, which the version is then taken from."""
-    package = tmp_path / "studies"
-    shutil.copytree(repository / "imbalance/studies", package)
-    monkeypatch.setattr(version, "__file__", str(package / "version.py"))
+def library(tmp_path, repository):
+    """The library's modules in a directory of their own."""
+    return shutil.copytree(repository / "imbalance", tmp_path / "imbalance")
+
+
+def version(name, library):
     definition_version.cache_clear()
-    yield package
-    definition_version.cache_clear()
+    return definition_version(study(name), library)
 
 
-def changed(path):
-    path.write_text(path.read_text() + "\n# changed\n")
-    definition_version.cache_clear()
-    return definition_version()
+def changed(path, name, library):
+    before = path.read_text()
+    path.write_text(before + "\n# changed\n")
+    after = version(name, library)
+    path.write_text(before)
+    return after
 
 
-def test_the_version_follows_the_code_of_every_estimator(copied):
-    before = definition_version()
-    computing = sorted(set(copied.glob("*.py")) - {
-        copied / name for name in ("__init__.py", "tables.py", "tasks.py", "version.py")})
-    assert len(computing) >= 15
-    versions = {before, *(changed(module) for module in computing)}
-    assert len(versions) == len(computing) + 1
+@pytest.mark.parametrize("name", [one.name for one in studies()])
+def test_the_version_follows_all_code_that_the_study_runs(name, library):
+    modules = computing_modules(study(name).build.partition(":")[0], library)
+    own = {path for path in (library / "studies" / name).glob("*.py") if path.stem != "__init__"}
+    assert own <= set(modules.values())
+    assert library / "studies/rows.py" in modules.values()
+    before = version(name, library)
+    versions = {before, *(changed(path, name, library) for path in modules.values())}
+    assert len(versions) == len(modules) + 1
 
 
-def test_the_version_stays_when_nothing_is_estimated_otherwise(copied):
-    before = definition_version()
-    assert changed(copied / "tasks.py") == before
+def test_a_study_does_not_follow_the_code_of_another_one(library):
+    before = version("correlation", library)
+    assert changed(library / "studies/feedback/estimate.py", "correlation", library) == before
+    assert changed(library / "studies/feedback/study.py", "correlation", library) == before
+    before = version("feedback", library)
+    assert changed(library / "studies/correlation/kernels.py", "feedback", library) == before
 
 
-def test_the_version_follows_the_registry(copied, monkeypatch):
-    before = definition_version()
-    monkeypatch.setattr(version, "TABLES", version.TABLES[:-1])
-    definition_version.cache_clear()
-    assert definition_version() != before
+def test_what_is_imported_inside_a_function_counts(library):
+    before = version("correlation", library)
+    assert changed(library / "studies/correlation/kernels.py", "correlation", library) != before
+
+
+@pytest.mark.parametrize("module", ["studies/tasks.py", "studies/registry.py", "store/task.py"])
+def test_the_version_stays_when_nothing_is_estimated_otherwise(module, library):
+    before = version("correlation", library)
+    assert changed(library / module, "correlation", library) == before
+
+
+def test_the_version_follows_the_tables(library):
+    one = study("feedback")
+    fewer = dataclasses.replace(one, tables=one.tables[:-1])
+    assert definition_version(fewer, library) != version("feedback", library)
+
+
+def test_the_version_follows_the_queries_that_are_named(library):
+    module = library / "studies/rows.py"
+    before = version("correlation", library)
+    module.write_text(module.read_text() + '\nQUERY = "report/families.sql"\n')
+    with_query = version("correlation", library)
+    module.write_text(module.read_text().replace("report/families.sql", "report/refusals.sql"))
+    assert len({before, with_query, version("correlation", library)}) == 3

@@ -1,7 +1,7 @@
 """Lagged correlations of a declared family, with uncertainty that allows for dependence.
 
 From a panel of aligned bars to rows of `studies.correlation` (without q-values, which need the
-whole family). The loops over bars are in `lag_sums.py` and `correlation_kernels.py`.
+whole family). The loops over bars are in `lag_sums.py` and `kernels.py`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from imbalance.progress import SILENT, Progress
 from imbalance.studies.alignment import Mask, Panel
-from imbalance.studies.families import CorrelationFamily
+from imbalance.studies.correlation.series_pairs import series_pairs
+from imbalance.studies.correlation.study import CorrelationFamily
 from imbalance.studies.lag_sums import LagSums, lag_sums
-from imbalance.studies.pairs import Series, series_pairs
+from imbalance.studies.pairs import Series
 from imbalance.studies.persistence import variance_inflation
 from imbalance.studies.prepared_series import SeriesPool, forward_sum
 from imbalance.studies.rows import Row, Window, blank, share
@@ -54,7 +55,7 @@ def correlate(
     -----
     Pearson: r over the common valid pairs (x_t, y_{t+lag}); Spearman: the same of ranks taken anew
     over those pairs. Standard error: HAC long-run variance of the influence values (see
-    `correlation_kernels`). The p-value is of r √((ν)/(1−r²)) against Student's t with
+    `kernels`). The p-value is of r √((ν)/(1−r²)) against Student's t with
     ν = n_effective − 2, where 1/n_effective is the larger of a HAC variance under r = 0 and
     Bartlett's variance under independence, Σ_k ρ_x(k) ρ_y(k) / n: the first allows for shared
     volatility, the second is the more precise one for persistent series and keeps the far tail
@@ -267,7 +268,7 @@ class _RegimeRun:
 
 def _pearson(x: Matrix, y: Matrix, sums: LagSums, jobs: NDArray[np.int64],
              max_lag: int) -> tuple[Vector, Vector, Vector]:
-    from imbalance.studies.correlation_kernels import pearson_jobs
+    from imbalance.studies.correlation.kernels import pearson_jobs
 
     at = (jobs[:, 0], jobs[:, 1], jobs[:, 2] + max_lag)
     estimate = sums.correlation()[at]
@@ -290,7 +291,7 @@ def _pearson(x: Matrix, y: Matrix, sums: LagSums, jobs: NDArray[np.int64],
 
 def _spearman(x: Matrix, y: Matrix, sums: LagSums, jobs: NDArray[np.int64],
               max_lag: int) -> tuple[Vector, Vector, Vector]:
-    from imbalance.studies.correlation_kernels import spearman_jobs
+    from imbalance.studies.correlation.kernels import spearman_jobs
 
     n = sums.n[jobs[:, 0], jobs[:, 1], jobs[:, 2] + max_lag]
     x_orders, y_orders = np.argsort(x, axis=1), np.argsort(y, axis=1)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbalance.studies.alignment import Panel
-from imbalance.studies.families import FeedbackFamily
+from imbalance.studies.feedback.study import FeedbackFamily
 from imbalance.studies.pairs import Series
 from imbalance.studies.prepared_series import SeriesPool
 

@@ -16,12 +16,12 @@ from imbalance.progress import SILENT, Progress
 from imbalance.studies.alignment import Panel
 from imbalance.studies.bootstrap import Band, Replications, replicate, response_bands
 from imbalance.studies.covariance import leverage
-from imbalance.studies.families import FeedbackFamily
+from imbalance.studies.feedback.study import FeedbackFamily
+from imbalance.studies.feedback.systems import Refusal, System, systems
 from imbalance.studies.granger_causality import CausalityTest, granger, instantaneous
 from imbalance.studies.prepared_series import SeriesPool
 from imbalance.studies.residual_diagnostics import arch, normality, portmanteau
 from imbalance.studies.rows import Row, Window, blank, share
-from imbalance.studies.systems import Refusal, System, systems
 from imbalance.studies.vector_autoregression import (
     CollinearError,
     TooFewBarsError,

@@ -1,0 +1,1 @@
+"""A module per study: what it contributes to the report."""

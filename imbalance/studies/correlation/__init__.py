@@ -1,0 +1,1 @@
+"""The correlation study: lagged correlations of measures, own and between instruments."""

@@ -1,0 +1,137 @@
+"""The correlation study, declared: its question, its table, its families."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from imbalance.config import StudiesConfig
+from imbalance.errors import UserError
+from imbalance.studies.columns import study_table
+from imbalance.studies.measures import LOGARITHMIC_LAGS, REGIME_MEASURES, base_measure
+from imbalance.studies.study import Family, Study, among
+
+PairKind = Literal["own", "cross", "perpetual_to_spot"]
+
+CORRELATION = study_table(
+    "correlation",
+    "Lagged correlation of two measures, own and between instruments, with standard "
+    "errors that allow for autocorrelation and heteroskedasticity.",
+    grain="family, window, bar size, pair of series, estimator, lag, horizon and regime",
+    estimators=("pearson", "spearman"),
+    x="the leading series at positive lags",
+    y="the other series",
+    estimate="Correlation of x at bar t and y at bars t+lag … t+lag+horizon−1.",
+    bound=1.0,
+    interval="Fisher's z with the standard error",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrelationFamily(Family):
+    """Correlations of every x with every y, for the pairs of instruments that `pairs` names.
+
+    A pair of series that occurs in both roles is estimated once, since lags have both signs.
+    Horizons above 1 sum y over that many bars and are estimated at positive lags only, so that y
+    starts after x is known. Regimes are terciles, over the window, of the regime's measure of
+    instrument x in the bar before; they are estimated at `regime_lags`.
+    """
+
+    x_measures: tuple[str, ...]
+    y_measures: tuple[str, ...]
+    pairs: tuple[PairKind, ...] = ("own", "cross")
+    lags: tuple[int, ...] = LOGARITHMIC_LAGS
+    horizons: tuple[int, ...] = (1,)
+    estimators: tuple[Literal["pearson", "spearman"], ...] = ("pearson", "spearman")
+    regimes: tuple[str, ...] = ()
+    regime_lags: tuple[int, ...] = (0, 1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        where = self.where
+        among(self.pairs, ["own", "cross", "perpetual_to_spot"], "kind of pair", where)
+        among(self.estimators, ["pearson", "spearman"], "estimator", where)
+        if self.regimes:
+            among(self.regimes, list(REGIME_MEASURES), "regime", where)
+        for values, what in ((self.x_measures, "x measure"), (self.y_measures, "y measure"),
+                             (self.lags, "lag"), (self.horizons, "horizon"),
+                             (self.bar_sizes, "bar size")):
+            if not values:
+                raise UserError(f"no {what} is declared", where=where, allowed="at least one")
+        if min(self.horizons) < 1:
+            raise UserError("a horizon below one bar", where=where, allowed="1 and above")
+
+    @property
+    def reach(self) -> int:
+        """Largest distance in bars between two bars that one estimate compares."""
+        return max(abs(lag) for lag in (*self.lags, *self.regime_lags)) + max(self.horizons)
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Columns of the bars that the family reads."""
+        regimes = tuple(REGIME_MEASURES[name] for name in self.regimes)
+        bases = (base_measure(m) for m in (*self.x_measures, *self.y_measures, *regimes))
+        return tuple(dict.fromkeys(bases))
+
+
+def families(settings: StudiesConfig) -> Sequence[CorrelationFamily]:
+    """What is estimated unless the configuration says otherwise."""
+    sizes = settings.bar_sizes
+    return (
+        CorrelationFamily(
+            name="imbalance_and_return",
+            question="Does imbalance move with the return of its own and other instruments, in the "
+            "same bar and in later ones?",
+            x_measures=("order_flow_imbalance", "trade_imbalance", "volume_imbalance",
+                        "queue_imbalance", "depth_imbalance_10"),
+            y_measures=("return_bps",),
+            bar_sizes=sizes,
+            significance=settings.significance,
+            regimes=("depth", "messages"),
+        ),
+        CorrelationFamily(
+            name="market_correlation",
+            question="How do returns of instruments move together, and which leads?",
+            x_measures=("return_bps",),
+            y_measures=("return_bps",),
+            bar_sizes=sizes,
+            significance=settings.significance,
+            regimes=("depth", "messages"),
+        ),
+        CorrelationFamily(
+            name="order_flow_commonality",
+            question="Is order flow shared between instruments, and how long does it persist?",
+            x_measures=("order_flow_imbalance",),
+            y_measures=("order_flow_imbalance",),
+            bar_sizes=sizes,
+            significance=settings.significance,
+            regimes=("depth", "messages"),
+        ),
+        CorrelationFamily(
+            name="perpetual_imbalance_and_spot_volatility",
+            question="Does buy imbalance in a perpetual go before volatility of its spot?",
+            x_measures=("trade_imbalance_normalised", "order_flow_imbalance",
+                        "absolute(trade_imbalance_normalised)", "absolute(order_flow_imbalance)"),
+            y_measures=("realised_variance",),
+            pairs=("perpetual_to_spot",),
+            bar_sizes=sizes,
+            significance=settings.significance,
+            horizons=(1, 10, 30),
+            regimes=("depth", "messages"),
+        ),
+    )
+
+
+STUDY = Study(
+    name="correlation",
+    title="Correlation",
+    question="How do imbalances and returns of instruments move together, in the same bar and in "
+    "later ones, and which leads?",
+    tables=(CORRELATION,),
+    families=families,
+    family=CorrelationFamily,
+    build="imbalance.studies.correlation.build:build",
+    cost="seconds for a day of four instruments at 1 s; grows with the square of the instruments",
+    figures={CORRELATION.name: "imbalance.report.studies_figures:heatmap"},
+)

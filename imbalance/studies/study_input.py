@@ -1,0 +1,82 @@
+"""What a study is given: its families, the bars and the events of the window, where to report.
+
+Reading is lazy and by need: the columns of one bar size, the events of one instrument. Nothing is
+estimated here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from imbalance.progress import SILENT, Progress
+from imbalance.studies.alignment import Panel, align
+from imbalance.studies.rows import Window
+from imbalance.studies.study import Family
+
+if TYPE_CHECKING:
+    from imbalance.studies.events import Events
+
+SPAN = "all"
+"""Partition of the whole span."""
+
+GRID_COLUMNS = (
+    "instrument", "bar_start", "bar_end", "available_at", "valid", "poisoned", "coverage",
+)
+"""Columns of the bars that every panel needs."""
+
+ReadBars = Callable[[str, Sequence[str]], Any]
+
+
+@dataclass(frozen=True)
+class StudyInput:
+    """One window of the data, as a study sees it.
+
+    Parameters
+    ----------
+    partition : the day, or `all`.
+    families : what to estimate, of the study's own class.
+    read_bars : bars of a size with some columns, all instruments and days together, as an Arrow
+        table; None where there are none.
+    events : tables of events, where the study has declared any.
+    progress : told what is being worked on.
+    """
+
+    partition: str
+    families: Sequence[Any]
+    read_bars: ReadBars
+    events: Events | None = None
+    progress: Progress = field(default=SILENT)
+
+    @classmethod
+    def of_bars(
+        cls, bars: Mapping[str, Any], families: Sequence[Family], *, partition: str,
+        progress: Progress = SILENT,
+    ) -> StudyInput:
+        """The input over Arrow tables of bars by bar size."""
+        return cls(partition, families, lambda size, _: bars.get(size), None, progress)
+
+    @property
+    def scope(self) -> Literal["day", "span"]:
+        """Kind of the window."""
+        return "span" if self.partition == SPAN else "day"
+
+    def panel(
+        self, bar_size: str, measures: Sequence[str], reach: int
+    ) -> tuple[Panel | None, Window]:
+        """Bars of one size on a grid, poisoned and invalid ones taken out; and how rows name them.
+
+        Parameters
+        ----------
+        measures : columns to take.
+        reach : largest distance in bars that an estimate looks over.
+
+        Returns
+        -------
+        The panel, or None when the window holds no such bars; and the window.
+        """
+        wanted = dict.fromkeys((*GRID_COLUMNS, *measures))
+        table = self.read_bars(bar_size, tuple(wanted))
+        panel = None if table is None else align(table, bar_size, measures, reach)
+        return panel, Window.of(panel, self.scope, self.partition, bar_size)
