@@ -1,0 +1,1 @@
+"""Dependence beyond correlation: distance correlation, information, tails and quantiles."""
