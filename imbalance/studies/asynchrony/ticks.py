@@ -1,0 +1,87 @@
+"""Prices of one instrument at the times they changed, cleaned once for every estimator.
+
+Not here: where the prices come from, and any estimation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+Times = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Ticks:
+    """Log prices at strictly increasing times."""
+
+    times: Times
+    """UTC, ns."""
+    log_prices: Vector
+    """Up to a constant. What the price did over a gap is taken out, so that no increment spans
+    time in which nothing was seen."""
+
+    gaps: Times = field(default_factory=lambda: np.empty((0, 2), np.int64))
+    """Last time before and first time after every gap, gaps × 2."""
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @property
+    def increments(self) -> Vector:
+        """Log returns between neighbouring ticks; 0 over a gap."""
+        return np.diff(self.log_prices)
+
+    @property
+    def variance(self) -> float:
+        """Realised variance: Σ of the squared increments."""
+        return float(np.square(self.increments).sum())
+
+    def between(self, start: int, stop: int) -> Ticks:
+        """Ticks of start ≤ time < stop."""
+        first, last = np.searchsorted(self.times, [start, stop])
+        touched = (self.gaps[:, 1] > start) & (self.gaps[:, 0] < stop)
+        return Ticks(self.times[first:last], self.log_prices[first:last], self.gaps[touched])
+
+
+def make_ticks(
+    times: Times, prices: Vector, starts: NDArray[np.bool_] | None = None, *, changes: bool = False
+) -> Ticks:
+    """Clean a series of prices.
+
+    Parameters
+    ----------
+    times : ns, in any order.
+    prices : NaN, 0 and below are no prices and left out.
+    starts : where a new segment begins (after a gap): the increment into it counts as 0.
+    changes : keep only ticks at which the price differs from the tick before, and the first of
+        every segment.
+
+    Notes
+    -----
+    Of several prices at one time the last one stands: between them no time passes, and an interval
+    of no length overlaps nothing.
+    """
+    order = np.argsort(times, kind="stable")
+    stamps, values = times[order].astype(np.int64), prices[order].astype(np.float64)
+    begins = np.zeros(len(values), np.bool_) if starts is None else starts[order]
+    # A start whose price is left out, or that shares its time, hands its gap on to the next tick.
+    segment = np.cumsum(begins)
+    with np.errstate(invalid="ignore"):
+        kept = np.flatnonzero(np.isfinite(values) & (values > 0.0))
+    if len(kept):
+        kept = kept[np.append(stamps[kept[1:]] != stamps[kept[:-1]], True)]
+    stamps, logs, segment = stamps[kept], np.log(values[kept]), segment[kept]
+    fresh = np.concatenate([[False], np.diff(segment) > 0])[: len(logs)]
+    step = np.diff(logs, prepend=logs[:1])
+    step[fresh] = 0.0
+    after = np.flatnonzero(fresh)
+    gaps = np.column_stack([stamps[after - 1], stamps[after]])
+    if changes:
+        moved = (step != 0.0) | fresh
+        moved[:1] = True
+        stamps, step = stamps[moved], step[moved]
+    return Ticks(stamps, np.cumsum(step), gaps)
