@@ -1,0 +1,1 @@
+"""Where a price is made that several instruments share: cointegration and information shares."""
