@@ -147,7 +147,7 @@ def correct(prices: Matrix, lag: int) -> ErrorCorrection:
     gram = _gram(prices, targets, lag)
     m = len(gram) - n_prices
     _determined(gram[:m, :m], len(targets))
-    beta = np.linalg.solve(gram[:m, :m], gram[:m, m:])
+    beta = np.asarray(np.linalg.solve(gram[:m, :m], gram[:m, m:]), dtype=np.float64)
     length = block_slots(len(targets))
     parts = []
     for chunk in _chunks(targets, length):
