@@ -1,0 +1,1 @@
+"""Inference that all studies share: resampling in blocks, races of models, surrogates."""
