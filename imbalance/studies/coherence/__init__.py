@@ -1,0 +1,1 @@
+"""Dependence by frequency: which rhythms two series share, when, and which is ahead."""

@@ -1,0 +1,1 @@
+"""How dependence moves over time: rolling, conditional, broken, switching."""

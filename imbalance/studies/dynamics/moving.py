@@ -1,0 +1,178 @@
+"""Rolling and exponentially weighted correlations, in one compiled pass each.
+
+Running sums over a window, or sums that decay; NaN is missing and counts for nothing, while time
+goes on. Bands allow for what the two series remember, see `persistence.variance_inflation`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imbalance.kernels import jit
+
+Vector = NDArray[np.float64]
+
+RESUMMED = 4_096
+"""Steps after which running sums are made anew, so that rounding does not add up."""
+
+
+def rolling_correlation(
+    x: Vector, y: Vector, window: int, minimum: int | None = None
+) -> tuple[Vector, Vector]:
+    """Pearson correlation over the `window` bars that end at each bar.
+
+    Parameters
+    ----------
+    x, y : T values each, NaN where missing.
+    window : bars.
+    minimum : pairs that must be there (default: all of the window).
+
+    Returns
+    -------
+    correlation, NaN where pairs are too few or a series does not vary; number of pairs.
+
+    Notes
+    -----
+    (n Σxy − Σx Σy)/√((n Σx² − (Σx)²)(n Σy² − (Σy)²)) of values less their overall median, which
+    changes nothing but the rounding. Sums are made anew every `RESUMMED` bars, and when a value
+    leaves beside which all others are rounding.
+    """
+    found, count = np.empty(len(x)), np.empty(len(x))
+    a, b = _centred(x, y)
+    _rolling(a, b, window, window if minimum is None else minimum, found, count)
+    return found, count
+
+
+def weighted_correlation(
+    x: Vector, y: Vector, half_life: float, minimum: int = 20
+) -> tuple[Vector, Vector]:
+    """Exponentially weighted correlation: a pair counts half after `half_life` bars.
+
+    Returns
+    -------
+    correlation at each bar, from pairs up to it; (Σw)²/Σw², the equally weighted pairs they are
+    worth. NaN until that is `minimum`.
+    """
+    found, count = np.empty(len(x)), np.empty(len(x))
+    a, b = _centred(x, y)
+    _weighted(a, b, 0.5 ** (1.0 / half_life), float(minimum), found, count)
+    return found, count
+
+
+def fisher_band(
+    correlation: Vector, pairs: Vector, inflation: float, significance: float
+) -> tuple[Vector, Vector, Vector]:
+    """Standard error and ends of the interval of correlations over some pairs.
+
+    Notes
+    -----
+    tanh(atanh r ± z √(f/(n − 3))), f the factor by which memory inflates the variance; the error is
+    (1 − r²) √(f/(n − 3)).
+    """
+    from scipy.special import ndtri
+
+    spread = np.sqrt(inflation / np.maximum(pairs - 3.0, 1.0))
+    z = np.arctanh(np.clip(correlation, -1.0 + 1e-12, 1.0 - 1e-12))
+    half = ndtri(1.0 - significance / 2.0) * spread
+    return (1.0 - correlation**2) * spread, np.tanh(z - half), np.tanh(z + half)
+
+
+def _centred(x: Vector, y: Vector) -> tuple[Vector, Vector]:
+    both = np.isfinite(x) & np.isfinite(y)
+    if not both.any():
+        return np.full(len(x), np.nan), np.full(len(y), np.nan)
+    # By the median: one huge value must not move all others away from 0.
+    a, b = (np.where(both, v - np.median(v[both]), np.nan) for v in (x, y))
+    return a, b
+
+
+@jit
+def _ratio(n: float, sx: float, sy: float, sxx: float, syy: float, sxy: float) -> float:
+    above = n * sxy - sx * sy
+    x = n * sxx - sx * sx
+    y = n * syy - sy * sy
+    # Scatter of a constant is rounding.
+    if not (x > 1e-10 * n * sxx and y > 1e-10 * n * syy):
+        return math.nan
+    return min(max(above / math.sqrt(x * y), -1.0), 1.0)
+
+
+@jit
+def _rolling(x: Vector, y: Vector, window: int, minimum: int, found: Vector,
+             count: Vector) -> None:
+    n = 0.0
+    sx = 0.0
+    sy = 0.0
+    sxx = 0.0
+    syy = 0.0
+    sxy = 0.0
+    for t in range(len(x)):
+        gone = t - window
+        first = t
+        if gone >= 0 and not math.isnan(x[gone]):
+            u = x[gone]
+            v = y[gone]
+            n -= 1.0
+            sx -= u
+            sy -= v
+            sxx -= u * u
+            syy -= v * v
+            sxy -= u * v
+            if u * u > 1e6 * sxx or v * v > 1e6 * syy:
+                first = gone + 1
+        if t % RESUMMED == 0:
+            first = max(0, gone + 1)
+        if first < t:
+            n = 0.0
+            sx = 0.0
+            sy = 0.0
+            sxx = 0.0
+            syy = 0.0
+            sxy = 0.0
+        for s in range(first, t + 1):
+            u = x[s]
+            v = y[s]
+            if not math.isnan(u):
+                n += 1.0
+                sx += u
+                sy += v
+                sxx += u * u
+                syy += v * v
+                sxy += u * v
+        count[t] = n
+        found[t] = _ratio(n, sx, sy, sxx, syy, sxy) if n >= minimum and n > 1.0 else math.nan
+
+
+@jit
+def _weighted(x: Vector, y: Vector, decay: float, minimum: float, found: Vector,
+              count: Vector) -> None:
+    w = 0.0
+    ww = 0.0
+    sx = 0.0
+    sy = 0.0
+    sxx = 0.0
+    syy = 0.0
+    sxy = 0.0
+    for t in range(len(x)):
+        w *= decay
+        ww *= decay * decay
+        sx *= decay
+        sy *= decay
+        sxx *= decay
+        syy *= decay
+        sxy *= decay
+        u = x[t]
+        v = y[t]
+        if not math.isnan(u):
+            w += 1.0
+            ww += 1.0
+            sx += u
+            sy += v
+            sxx += u * u
+            syy += v * v
+            sxy += u * v
+        count[t] = w * w / ww if ww > 0.0 else 0.0
+        found[t] = _ratio(w, sx, sy, sxx, syy, sxy) if count[t] >= minimum else math.nan
