@@ -12,6 +12,7 @@ from imbalance.studies.study import Study
 NAMES = (
     "correlation",
     "feedback",
+    "lead_lag",
 )
 """In the order in which they are run, listed and reported; each has a `study.py` with `STUDY`."""
 

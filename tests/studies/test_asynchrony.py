@@ -35,7 +35,7 @@ from imbalance.studies.asynchrony.sampling import (
     regular_grid,
     sampled_increments,
 )
-from imbalance.studies.asynchrony.ticks import Ticks, make_ticks
+from imbalance.studies.asynchrony.ticks import Ticks, common, make_ticks
 from imbalance.studies.epps.curve import bar_correlation, epps_factor
 from tests.studies.ticking import SECOND, lead_lag_pair, noisy_pair, poisson_times
 
@@ -83,6 +83,20 @@ def test_only_changes_are_kept_and_the_first_after_a_gap():
     ticks = make_ticks(np.arange(6), prices, starts, changes=True)
     assert ticks.times.tolist() == [0, 2, 4, 5]
     assert ticks.gaps.tolist() == [[3, 4]]
+
+
+def test_both_series_are_cut_to_the_time_in_which_both_were_seen():
+    x = make_ticks(np.arange(0, 100, 10), np.exp(np.arange(10.0)))
+    y = make_ticks(np.array([15, 35, 61, 85]), np.exp(np.arange(4.0)),
+                   np.array([True, False, True, False]))
+    first, second = common(x, y)
+    assert first.times.tolist() == [20, 30, 40, 50, 60, 70, 80]
+    assert second.times.tolist() == [15, 35, 61, 85]
+    # y has a gap over (35, 61]: of x is left what shares no time with it.
+    assert first.increments.tolist() == [1.0, 0.0, 0.0, 0.0, 0.0, 1.0]
+    assert second.increments.tolist() == [1.0, 0.0, 1.0]
+    assert first.gaps.tolist() == [[35, 61]]
+    assert common(x, NOTHING) == (x, NOTHING)
 
 
 # --- Hayashi–Yoshida ------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbalance.kernels import jit
-from imbalance.studies.asynchrony.ticks import Ticks, Times
+from imbalance.studies.asynchrony.ticks import Ticks, Times, sharing_time
 
 Matrix = NDArray[np.float64]
 
@@ -59,11 +59,7 @@ def sampled_increments(series: Sequence[Ticks], times: Times) -> Matrix:
     returns = np.diff(previous_tick(series, times), axis=0)
     kept = np.asarray(np.isfinite(returns).all(axis=1))
     for ticks in series:
-        for before, after in ticks.gaps:
-            # Interval i is (times[i], times[i + 1]].
-            first = np.searchsorted(times, before, side="right") - 1
-            last = np.searchsorted(times, after) - 1
-            kept[max(first, 0) : max(last + 1, 0)] = False
+        kept &= ~sharing_time(times, ticks.gaps)
     return np.asarray(returns[kept], dtype=np.float64)
 
 

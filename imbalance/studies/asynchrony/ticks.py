@@ -46,6 +46,40 @@ class Ticks:
         touched = (self.gaps[:, 1] > start) & (self.gaps[:, 0] < stop)
         return Ticks(self.times[first:last], self.log_prices[first:last], self.gaps[touched])
 
+    def without(self, gaps: Times) -> Ticks:
+        """The same with the increments taken out that share time with gaps of another series."""
+        steps = np.where(sharing_time(self.times, gaps), 0.0, self.increments)
+        start = self.log_prices[:1]
+        every = np.concatenate([self.gaps, gaps])
+        return Ticks(
+            self.times, np.concatenate([start, start + np.cumsum(steps)]),
+            every[np.argsort(every[:, 0], kind="stable")],
+        )
+
+    @property
+    def left_out(self) -> int:
+        """Increments that share time with a gap and count as 0."""
+        return int(sharing_time(self.times, self.gaps).sum())
+
+
+def sharing_time(times: Times, gaps: Times) -> NDArray[np.bool_]:
+    """Which intervals (t_i, t_{i+1}] share time with a gap (before, after]."""
+    touched = np.zeros(max(len(times) - 1, 0), np.bool_)
+    for before, after in gaps:
+        first = int(np.searchsorted(times, before, side="right")) - 1
+        touched[max(first, 0) : int(np.searchsorted(times, after))] = True
+    return touched
+
+
+def common(x: Ticks, y: Ticks) -> tuple[Ticks, Ticks]:
+    """Both series over the time in which both were seen, so that their variances are of it too."""
+    if not len(x) or not len(y):
+        return x, y
+    start = max(int(x.times[0]), int(y.times[0]))
+    stop = min(int(x.times[-1]), int(y.times[-1])) + 1
+    first, second = x.between(start, stop), y.between(start, stop)
+    return first.without(second.gaps), second.without(first.gaps)
+
 
 def make_ticks(
     times: Times, prices: Vector, starts: NDArray[np.bool_] | None = None, *, changes: bool = False

@@ -1,0 +1,195 @@
+"""The lead-lag study as a function from events to its table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from imbalance.studies.asynchrony.reading import (
+    MID_PRICE,
+    STATES,
+    TRADES,
+    Prices,
+    measured_skew,
+    read_prices,
+    window_of,
+)
+from imbalance.studies.asynchrony.sampling import observation_rate
+from imbalance.studies.asynchrony.ticks import Ticks, common
+from imbalance.studies.lead_lag.estimate import (
+    FEWEST_BLOCKS,
+    LeadLag,
+    block_ends,
+    lag_grid,
+    lead_lag,
+)
+from imbalance.studies.lead_lag.study import LEAD_LAG, LeadLagFamily
+from imbalance.studies.rows import Row, Window, blank, share, to_arrow
+from imbalance.studies.study_input import StudyInput
+
+_MILLISECOND = 1_000_000
+_HOUR = 3_600 * 1_000 * _MILLISECOND
+
+
+def build(given: StudyInput) -> dict[str, Any]:
+    """`studies.lead_lag` of one window.
+
+    A pair that cannot be estimated, in the window or in an hour, is a row with its reason.
+    """
+    rows: list[Row] = []
+    for family in given.families:
+        for measure in family.prices:
+            rows.extend(_measure_rows(given, family, measure))
+    return {LEAD_LAG.name: to_arrow(rows, LEAD_LAG)}
+
+
+def _measure_rows(given: StudyInput, family: LeadLagFamily, measure: str) -> Iterator[Row]:
+    events = given.events
+    names = () if events is None else events.instruments(STATES if measure == MID_PRICE else TRADES)
+    read = {name: read_prices(events, name, measure) for name in names} if events else {}
+    skews = {name: measured_skew(events, name) for name in names} if events else {}
+    run = _Run(family, measure, window_of(given, read.values()), read, skews)
+    if len(names) < 2:
+        yield run.blank | {"estimator": "lead", "reason": "no_pair"}
+    for x, y in combinations(names, 2):
+        given.progress.advance(note=f"lead-lag {measure} {x} {y}")
+        yield from run.pair(x, y)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """All pairs of one price in one window."""
+
+    family: LeadLagFamily
+    measure: str
+    window: Window
+    read: Mapping[str, Prices]
+    skews: Mapping[str, int | None]
+
+    @property
+    def blank(self) -> Row:
+        family = self.family
+        parameters = {
+            "contrast": "Hayashi-Yoshida over the root of both realised variances",
+            "reach_ms": family.reach_ms, "step_ms": family.step_ms,
+            "fine_reach_ms": family.fine_reach_ms,
+            "interval": f"block bootstrap, level {1.0 - family.significance:g}, "
+            f"{family.replications} replications",
+            "minimum_ticks": family.minimum_ticks,
+        }
+        template = blank("lead_lag", family.name, self.window, parameters)
+        return template | {
+            "measure_x": self.measure, "measure_y": self.measure, "lag_ms": 0.0,
+            "clock_error_ms": 0.0, "seed": family.seed,
+        }
+
+    def pair(self, x: str, y: str) -> Iterator[Row]:
+        """Rows of a pair over the window, and over every hour of the day that it touches."""
+        named = self.blank | {"instrument_x": x, "instrument_y": y}
+        first, second = self.read[x].ticks, self.read[y].ticks
+        if not len(first) or not len(second):
+            yield named | {"estimator": "lead", "seed": None, "reason": "no_events"}
+            return
+        first, second = common(first, second)
+        yield from self._rows(named, first, second, whole=True)
+        for hour in _hours(self.window):
+            inside = (ticks.between(hour.window_from, hour.window_to) for ticks in (first, second))
+            place = {
+                "regime": f"hour_{hour.window_from // _HOUR % 24:02d}",
+                "window_from": hour.window_from, "window_to": hour.window_to,
+            }
+            yield from self._rows(named | place, *inside, whole=False)
+
+    def _rows(self, named: Row, x: Ticks, y: Ticks, *, whole: bool) -> Iterator[Row]:
+        counted = named | _counts(x, y)
+        reason = self._refusal(x, y)
+        if reason is not None:
+            yield counted | {"estimator": "lead", "seed": None, "reason": reason}
+            return
+        family = self.family
+        step = family.step_ms * _MILLISECOND
+        lags = lag_grid(family.reach_ms * _MILLISECOND, step,
+                        family.fine_reach_ms * _MILLISECOND, _MILLISECOND)
+        found = lead_lag(x, y, lags, step, replications=family.replications, seed=family.seed)
+        yield from self._summary(counted, found)
+        if whole:
+            yield from self._contrasts(counted, found)
+            yield from self._signs(counted, found)
+
+    def _refusal(self, x: Ticks, y: Ticks) -> str | None:
+        if min(len(x), len(y)) < self.family.minimum_ticks:
+            return "too_few_ticks"
+        start, stop = max(x.times[0], y.times[0]), min(x.times[-1], y.times[-1])
+        blocks = block_ends(int(start), int(stop), self.family.reach_ms * _MILLISECOND)
+        return "too_short" if len(blocks) < FEWEST_BLOCKS else None
+
+    def _summary(self, row: Row, found: LeadLag) -> Iterator[Row]:
+        level = self.family.significance
+        yield row | {
+            "estimator": "lead", "estimate": found.best / _MILLISECOND,
+            "standard_error": float(found.drawn_best.std(ddof=1)) / _MILLISECOND,
+            "p_value": found.sign_p_value,
+        } | _band(found.drawn_best / _MILLISECOND, level)
+        peak = np.flatnonzero(found.lags == found.best)[0]
+        yield row | {
+            "estimator": "peak_correlation", "estimate": found.best_correlation,
+            "standard_error": float(found.drawn[:, peak].std(ddof=1)),
+        } | _band(found.drawn[:, peak], level)
+        for name, power in (("lead_lag_ratio", 2), ("lead_lag_ratio_unsquared", 1)):
+            drawn = found.drawn_ratios(power)
+            yield row | {
+                "estimator": name, "estimate": found.ratio(power),
+                "standard_error": float(drawn.std(ddof=1)),
+            } | _band(drawn, level)
+
+    def _contrasts(self, row: Row, found: LeadLag) -> Iterator[Row]:
+        level = self.family.significance
+        low, high = np.quantile(found.drawn, [level / 2.0, 1.0 - level / 2.0], axis=0)
+        error = found.drawn.std(axis=0, ddof=1)
+        for at, lag in enumerate(found.lags.tolist()):
+            yield row | {
+                "estimator": "contrast", "lag_ms": lag / _MILLISECOND,
+                "estimate": float(found.correlation[at]), "standard_error": float(error[at]),
+                "interval_low": float(low[at]), "interval_high": float(high[at]),
+            }
+
+    def _signs(self, row: Row, found: LeadLag) -> Iterator[Row]:
+        for error in self.family.clock_errors_ms:
+            yield row | {"estimator": "sign_kept"} | _kept(found, float(error))
+        skews = self.skews[row["instrument_x"]], self.skews[row["instrument_y"]]
+        measured = row | {"estimator": "sign_kept_at_measured_skew"}
+        if skews[0] is None or skews[1] is None:
+            yield measured | {"seed": None, "reason": "no_receive_time"}
+        else:
+            yield measured | _kept(found, abs(skews[0] - skews[1]) / _MILLISECOND)
+
+
+def _hours(window: Window) -> Iterator[Window]:
+    """The window cut at full hours."""
+    for start in range(window.window_from // _HOUR * _HOUR, window.window_to, _HOUR):
+        yield replace(window, window_from=max(start, window.window_from),
+                      window_to=min(start + _HOUR, window.window_to))
+
+
+def _counts(x: Ticks, y: Ticks) -> Row:
+    left_out = x.left_out
+    n = max(len(x) - 1, 0) - left_out
+    return {"n": n, "n_left_out": left_out, "coverage": share(n, left_out),
+            "rate_x": observation_rate(x), "rate_y": observation_rate(y)}
+
+
+def _band(drawn: Any, level: float) -> Row:
+    low, high = np.quantile(drawn, [level / 2.0, 1.0 - level / 2.0])
+    return {"interval_low": float(low), "interval_high": float(high)}
+
+
+def _kept(found: LeadLag, error_ms: float) -> Row:
+    """Share of replications with the leader's sign, and its binomial standard error."""
+    kept = found.sign_kept(round(error_ms * _MILLISECOND))
+    error = math.sqrt(kept * (1.0 - kept) / len(found.drawn_best))
+    return {"clock_error_ms": error_ms, "estimate": kept, "standard_error": error}

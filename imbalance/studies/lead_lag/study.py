@@ -1,0 +1,131 @@
+"""The lead-lag study, declared: its question, its table, its family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from imbalance.config import StudiesConfig
+from imbalance.contracts import Column
+from imbalance.errors import UserError
+from imbalance.studies.columns import (
+    PAIR_KEY,
+    WINDOW_KEY,
+    figure,
+    study_table,
+)
+from imbalance.studies.study import Family, Study, among
+
+REASONS = {
+    "no_events": "the window holds no events of one of the instruments",
+    "too_few_ticks": "in the time both were seen a price changes fewer times than is demanded",
+    "too_short": "the window holds fewer than 20 blocks of ten times the longest lag",
+    "no_receive_time": "the recording of one of the instruments has no clock of its own",
+}
+
+HOURS = tuple(f"hour_{hour:02d}" for hour in range(24))
+
+ESTIMATORS = (
+    "contrast", "lead", "peak_correlation", "lead_lag_ratio", "lead_lag_ratio_unsquared",
+    "sign_kept", "sign_kept_at_measured_skew",
+)
+
+LEAD_LAG = study_table(
+    "lead_lag",
+    "Which of two prices moves first, and by how long: Hayashi–Yoshida correlation at every lag, "
+    "the lag at which it is largest, lead-lag ratios, and what errors of the clocks leave of them.",
+    grain="family, window, pair of instruments, price, estimator, lag, clock error and hour",
+    estimators=ESTIMATORS,
+    x="leads at positive lags",
+    y="follows at positive lags",
+    estimate="Correlation, lag in ms, ratio, or share of replications, as the estimator says.",
+    unit="of the estimator",
+    interval="percentiles of a block bootstrap",
+    kind_null="always: lags of both signs are one estimate",
+    key=(*WINDOW_KEY, *PAIR_KEY, "lag_ms", "clock_error_ms", "regime"),
+    regimes=("all", *HOURS),
+    reasons=REASONS,
+    of_events=True,
+    subject=(
+        Column("lag_ms", "DOUBLE", "Lag of a contrast by which x leads y; 0 for the others.",
+               unit="ms", owner="studies"),
+        Column("clock_error_ms", "DOUBLE", "Error of the clocks against the leader that a share "
+               "of kept signs allows for; 0 for the others.", unit="ms", owner="studies"),
+    ),
+    extra=(
+        figure("rate_x", "Changes of the price of x per second.", "fewer than two", unit="1/s",
+               minimum=0.0),
+        figure("rate_y", "Changes of the price of y per second.", "fewer than two", unit="1/s",
+               minimum=0.0),
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeadLagFamily(Family):
+    """Leads between the prices of every two instruments, from events.
+
+    The lags are multiples of `step_ms` up to ±`reach_ms`, and of 1 ms up to ±`fine_reach_ms`. The
+    ratios sum over the former.
+    """
+
+    bar_sizes: tuple[str, ...] = ()
+    prices: tuple[Literal["mid_price", "trade_price"], ...] = ("mid_price", "trade_price")
+    reach_ms: int = 1_000
+    step_ms: int = 10
+    fine_reach_ms: int = 20
+    clock_errors_ms: tuple[int, ...] = (1, 2, 5, 10, 20, 50)
+    minimum_ticks: int = 100
+    replications: int = 999
+    seed: int = 20240808
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        among(self.prices, ["mid_price", "trade_price"], "price", self.where)
+        if not 1 <= self.step_ms <= self.reach_ms:
+            raise UserError(f"step_ms = {self.step_ms}", where=self.where,
+                            allowed=f"1 to reach_ms ({self.reach_ms})")
+        if not 0 <= self.fine_reach_ms <= self.reach_ms:
+            raise UserError(f"fine_reach_ms = {self.fine_reach_ms}", where=self.where,
+                            allowed=f"0 to reach_ms ({self.reach_ms})")
+        if any(error <= 0 for error in self.clock_errors_ms):
+            raise UserError(f"clock_errors_ms = {self.clock_errors_ms}", where=self.where,
+                            allowed="above 0")
+        if self.minimum_ticks < 10:
+            raise UserError(f"minimum_ticks = {self.minimum_ticks}", where=self.where,
+                            allowed="10 and above")
+        if self.replications < 99:
+            raise UserError(f"replications = {self.replications}", where=self.where,
+                            allowed="99 and above")
+
+
+def families(settings: StudiesConfig) -> Sequence[LeadLagFamily]:
+    """What is estimated unless the configuration says otherwise."""
+    return (
+        LeadLagFamily(
+            name="price_leads",
+            question="Which instrument's price moves first, by how many milliseconds, and would "
+            "the answer survive an error of the clocks?",
+            significance=settings.significance,
+            replications=settings.replications,
+            seed=settings.seed,
+        ),
+    )
+
+
+STUDY = Study(
+    name="lead_lag",
+    title="Lead-lag",
+    question="Which of two prices moves first, by how long, and does the answer survive an error "
+    "of the clocks?",
+    tables=(LEAD_LAG,),
+    families=families,
+    family=LeadLagFamily,
+    build="imbalance.studies.lead_lag.build:build",
+    cost="seconds for six instruments over minutes; a day of a million ticks each, some minutes",
+    events=("book.book_states", "raw.trades"),
+    reasons=REASONS,
+    section="imbalance.report.studies.lead_lag:section",
+    figures={LEAD_LAG.name: "imbalance.report.studies.lead_lag:picture"},
+)
