@@ -37,7 +37,18 @@ class Ignored(msgspec.Struct, frozen=True):
     rule: str
 
 
-class BookUpdate(msgspec.Struct, frozen=True, kw_only=True):
+class _Of(msgspec.Struct, frozen=True, kw_only=True):
+    """What an event is about: the symbol as the venue writes it in its market data.
+
+    `venue` is the id of the venue's market where a capture holds several of them which use the
+    same symbols (spot and perpetual `BTCUSDT`); None: the capture's venue.
+    """
+
+    symbol: str
+    venue: str | None = None
+
+
+class BookUpdate(_Of, frozen=True, kw_only=True):
     """A message about the book of an instrument.
 
     `first_id`, `last_id` and `previous_id` carry the venue's chain, None where it sends none: a
@@ -45,7 +56,6 @@ class BookUpdate(msgspec.Struct, frozen=True, kw_only=True):
     is the one after it; where both are None nothing can be proved and it is taken as it comes.
     """
 
-    symbol: str
     kind: BookKind
     bids: Levels = ([], [])
     asks: Levels = ([], [])
@@ -57,13 +67,12 @@ class BookUpdate(msgspec.Struct, frozen=True, kw_only=True):
     note: str | None = None
 
 
-class Trade(msgspec.Struct, frozen=True, kw_only=True):
+class Trade(_Of, frozen=True, kw_only=True):
     """A trade. `trade_id` where the venue's id is a whole number, else `trade_key`, its text.
 
     `side` is the aggressor's, None where the venue does not say.
     """
 
-    symbol: str
     price: float
     size: float
     side: Side | None
@@ -74,10 +83,9 @@ class Trade(msgspec.Struct, frozen=True, kw_only=True):
     transaction_time: int | None = None
 
 
-class Quote(msgspec.Struct, frozen=True, kw_only=True):
+class Quote(_Of, frozen=True, kw_only=True):
     """Best bid and ask as sent; NaN for a side that is empty or not sent."""
 
-    symbol: str
     bid_price: float
     bid_size: float
     ask_price: float
@@ -87,10 +95,9 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
     transaction_time: int | None = None
 
 
-class DerivativeTick(msgspec.Struct, frozen=True, kw_only=True):
+class DerivativeTick(_Of, frozen=True, kw_only=True):
     """What a venue says of a derivative's mark, index, funding and open interest."""
 
-    symbol: str
     mark_price: float | None = None
     index_price: float | None = None
     settlement_price: float | None = None
@@ -102,10 +109,9 @@ class DerivativeTick(msgspec.Struct, frozen=True, kw_only=True):
     transaction_time: int | None = None
 
 
-class Liquidation(msgspec.Struct, frozen=True, kw_only=True):
+class Liquidation(_Of, frozen=True, kw_only=True):
     """A forced order. `side` is that of the order: `sell` closes a long position."""
 
-    symbol: str
     price: float
     size: float
     side: Side
@@ -114,10 +120,9 @@ class Liquidation(msgspec.Struct, frozen=True, kw_only=True):
     transaction_time: int | None = None
 
 
-class OptionTick(msgspec.Struct, frozen=True, kw_only=True):
+class OptionTick(_Of, frozen=True, kw_only=True):
     """What a venue says of an option: quotes, mark and volatilities (fractions) as sent."""
 
-    symbol: str
     underlying: str | None = None
     underlying_price: float | None = None
     mark_price: float | None = None
@@ -144,13 +149,12 @@ OrderAction = Literal["add", "change", "delete", "fill", "snapshot"]
 `change` gives an order a new size (and price)."""
 
 
-class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True):
+class OrderUpdate(_Of, frozen=True, kw_only=True):
     """One order of a feed that shows every order (L3). `book_side` is where it rests.
 
     `size` is what is left after the event, but for `fill`, where it is what was filled.
     """
 
-    symbol: str
     action: OrderAction
     order_key: str
     book_side: Literal["bid", "ask"]

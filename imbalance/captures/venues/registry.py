@@ -7,14 +7,29 @@ from importlib import import_module
 
 from imbalance.captures.venues.venue import Venue
 
-MODULES: dict[str, str] = {}
-"""Venue id to the module that declares it, in `imbalance.captures.venues`."""
+MODULES: dict[str, str] = {
+    "binance": "binance_family",
+    "binance-delivery": "binance_family",
+    "binance-futures": "binance_family",
+    "binance-us": "binance_family",
+    "bybit": "bybit",
+    "bybit-spot": "bybit",
+    "coinbase": "coinbase",
+    "kraken": "kraken",
+    "cryptofacilities": "cryptofacilities",
+    "bitfinex": "bitfinex",
+    "deribit": "deribit",
+    "okex": "okex",
+}
+"""Venue id to the module that declares it, in `imbalance.captures.venues`: as its `VENUE`, or among
+its `VENUES` by id where a module is of several."""
 
 
 @cache
 def venue(name: str) -> Venue:
     """The venue of that id; KeyError where there is none."""
-    found: Venue = import_module(f"imbalance.captures.venues.{MODULES[name]}").VENUE
+    module = import_module(f"imbalance.captures.venues.{MODULES[name]}")
+    found: Venue = module.VENUES[name] if hasattr(module, "VENUES") else module.VENUE
     return found
 
 

@@ -40,8 +40,10 @@ class Instrument:
     """What is known of an instrument without asking the venue; None where it is not known.
 
     `multiplier` is base units per contract, or for inverse instruments quote units per contract.
+    `expiry` is a time, `2021-09-24T08:00:00Z`, or the day alone where no more is known.
     `source` says where each fact is from: `symbol` (the way the venue writes symbols), `capture`
-    (a message of the venue), `venue` (the venue's published rules).
+    (a message of the venue), `venue` (the venue's published rules). `venue` is the id of the market
+    where a capture holds several, as in events.
     """
 
     symbol: str
@@ -55,6 +57,7 @@ class Instrument:
     inverse: bool | None = None
     expiry: str | None = None
     asset_class: Literal["crypto", "equity"] | None = None
+    venue: str | None = None
     source: dict[str, str] = field(default_factory=dict)
 
 

@@ -1,0 +1,317 @@
+"""Binance and its kin as recorded connections: spot, US, USD-M and COIN-M futures.
+
+Messages are understood by `binance`, which the scanner's captures use too, so that both give the
+same events. Here are the answers to requests, liquidations, and what the venues declare.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+
+import msgspec
+
+from imbalance.captures import events
+from imbalance.captures.events import Decoded, Event, Ignored, Rejected
+from imbalance.captures.records import Record
+from imbalance.captures.scanner import (
+    KIND_AGGREGATE,
+    KIND_DIFF,
+    KIND_QUOTE,
+    KIND_TRADE,
+    MARKET_INVERSE,
+    MARKET_LINEAR,
+    MARKET_SPOT,
+)
+from imbalance.captures.venues import binance, reading
+from imbalance.captures.venues.feed import INSTRUMENTS, Feed, known, parameter
+from imbalance.captures.venues.reading import MS, Message, Millis, Price, Reader, Size, Text, names
+from imbalance.captures.venues.venue import Continuity, Instrument, Session, Venue
+
+_QUOTES = re.compile(
+    r"(.+?)(USDT|USDC|BUSD|FDUSD|TUSD|BIDR|DAI|BTC|ETH|BNB|EUR|TRY|GBP|BRL|USD)", re.DOTALL
+)
+_DATED = re.compile(r"_(\d{2})(\d{2})(\d{2})$")
+
+
+class _Order(Message):
+    s: Text
+    S: str
+    p: Price
+    q: Size
+    ap: str = ""
+    T: Millis | None = None
+    unused = names("ps o f X l z")
+
+
+class _Forced(Message):
+    E: Millis
+    o: _Order
+    unused = frozenset({"e", "ps", "st"})
+
+
+class _Streamed(Message):
+    data: _Forced
+    unused = frozenset({"stream"})
+
+
+class _Interest(Message):
+    symbol: Text
+    openInterest: Size
+    time: Millis
+    unused = frozenset({"pair", "contractType"})
+
+
+class _Filter(msgspec.Struct):
+    filterType: str = ""
+    tickSize: str = ""
+    stepSize: str = ""
+
+
+class _Listed(msgspec.Struct):
+    symbol: Text
+    baseAsset: str
+    quoteAsset: str
+    filters: list[_Filter] = []
+    pair: str = ""
+    contractType: str = ""
+    contractSize: float | None = None
+    deliveryDate: int = 0
+
+
+class _Listing(msgspec.Struct):
+    symbols: list[_Listed]
+
+
+_forced, _streamed, _interest = Reader(_Forced), Reader(_Streamed), Reader(_Interest)
+_listing = Reader(_Listing)
+
+_NAMES = {
+    KIND_DIFF: "depthUpdate", binance.KIND_SNAPSHOT: "depth",
+    KIND_QUOTE: "bookTicker", KIND_TRADE: "trade",
+    KIND_AGGREGATE: "aggTrade", binance.KIND_MARK: "markPriceUpdate",
+}  # fmt: skip
+
+
+class _Session(Feed):
+    def __init__(self, market: int) -> None:
+        super().__init__()
+        self._market = market
+
+    def received(self, record: Record) -> Decoded | Ignored:
+        found = _parsed(record.payload, self._market)
+        if isinstance(found, binance.Ignored):
+            if found.rule == "unused:forceOrder":
+                return Decoded("forceOrder", [self._liquidation(record.payload)])
+            return Ignored(found.rule)
+        if found.symbol is None:
+            raise Rejected("missing_field", "no symbol")
+        return _decoded(found, found.symbol)
+
+    def answered(self, record: Record) -> Decoded | Ignored:
+        path = record.address.partition("?")[0]
+        if path.endswith("/depth"):
+            found = _parsed(record.payload, self._market)
+            if isinstance(found, binance.Ignored):
+                return Ignored(found.rule)
+            return _decoded(found, found.symbol or parameter(record.address, "symbol"))
+        if path.endswith("/openInterest"):
+            one = self.read(_interest, record.payload)
+            return Decoded("openInterest", [
+                events.DerivativeTick(
+                    symbol=one.symbol, open_interest=one.openInterest, exchange_time=one.time * MS
+                )
+            ])  # fmt: skip
+        if path.endswith("/exchangeInfo"):
+            for listed in self.read(_listing, record.payload).symbols:
+                self._listed(listed)
+            return INSTRUMENTS
+        return super().answered(record)
+
+    def _liquidation(self, payload: bytes) -> Event:
+        streamed = b'"data"' in payload
+        found = self.read(_streamed, payload).data if streamed else self.read(_forced, payload)
+        order = found.o
+        return events.Liquidation(
+            symbol=order.s, price=order.p, size=order.q, side=reading.aggressor(order.S),
+            exchange_time=found.E * MS, transaction_time=None if order.T is None else order.T * MS,
+        )  # fmt: skip
+
+    def _listed(self, one: _Listed) -> None:
+        steps = {f.filterType: f for f in one.filters}
+        dated = one.contractType not in ("", "PERPETUAL")
+        kind = "spot" if not one.contractType else "future" if dated else "perpetual"
+        price, lot = steps.get("PRICE_FILTER"), steps.get("LOT_SIZE")
+        self.fact(
+            one.symbol, kind=kind, base=one.baseAsset, quote=one.quoteAsset,
+            underlying=one.pair or None, asset_class="crypto",
+            tick=reading.empty_or(price.tickSize) if price else None,
+            lot=reading.empty_or(lot.stepSize) if lot else None,
+            multiplier=one.contractSize,
+            inverse=None if kind == "spot" else self._market == MARKET_INVERSE,
+            expiry=reading.expiry(one.deliveryDate) if dated and one.deliveryDate else None,
+        )  # fmt: skip
+
+
+def _parsed(payload: bytes, market: int) -> binance.Decoded | binance.Ignored:
+    try:
+        return binance.parse(payload, market)
+    except binance.Rejected as error:
+        raise Rejected(error.reason, error.detail) from None
+
+
+def _decoded(found: binance.Decoded, symbol: str) -> Decoded:
+    at = None if found.exchange is None else found.exchange * MS
+    done = None if found.transaction is None else found.transaction * MS
+    return Decoded(
+        _NAMES[found.kind], [_MADE[found.kind](found, symbol, at, done)], found.unknown_fields
+    )
+
+
+def _diff(found: binance.Decoded, symbol: str, at: int | None, done: int | None) -> Event:
+    first, last, previous, bids, asks = found.values
+    return events.BookUpdate(
+        symbol=symbol, kind="diff", bids=bids, asks=asks, first_id=first, last_id=last,
+        previous_id=previous, exchange_time=at, transaction_time=done,
+    )  # fmt: skip
+
+
+def _snapshot(found: binance.Decoded, symbol: str, at: int | None, done: int | None) -> Event:
+    last, bids, asks = found.values
+    return events.BookUpdate(
+        symbol=symbol, kind="snapshot", bids=bids, asks=asks, last_id=last,
+        exchange_time=at, transaction_time=done,
+    )  # fmt: skip
+
+
+def _quote(found: binance.Decoded, symbol: str, at: int | None, done: int | None) -> Event:
+    update, bid, bid_size, ask, ask_size = found.values
+    return events.Quote(
+        symbol=symbol, bid_price=bid, bid_size=bid_size, ask_price=ask, ask_size=ask_size,
+        update_id=update, exchange_time=at, transaction_time=done,
+    )  # fmt: skip
+
+
+def _trade(found: binance.Decoded, symbol: str, at: int | None, done: int | None) -> Event:
+    identity, price, size, maker = found.values
+    return events.Trade(
+        symbol=symbol, price=price, size=size, side="sell" if maker else "buy",
+        trade_id=identity, aggregate=found.kind == KIND_AGGREGATE,
+        exchange_time=at, transaction_time=done,
+    )  # fmt: skip
+
+
+def _mark(found: binance.Decoded, symbol: str, at: int | None, done: int | None) -> Event:
+    mark, index, settlement, rate, due = found.values
+    return events.DerivativeTick(
+        symbol=symbol, mark_price=mark, index_price=index, settlement_price=settlement,
+        funding_rate=rate, next_funding_time=None if due is None else due * MS,
+        exchange_time=at, transaction_time=done,
+    )  # fmt: skip
+
+
+_MADE: dict[int, Callable[[binance.Decoded, str, int | None, int | None], Event]] = {
+    KIND_DIFF: _diff, binance.KIND_SNAPSHOT: _snapshot, KIND_QUOTE: _quote,
+    KIND_TRADE: _trade, KIND_AGGREGATE: _trade, binance.KIND_MARK: _mark,
+}  # fmt: skip
+
+
+def spot(symbol: str) -> Instrument:
+    """`BTCUSDT`: the quote currency is one of those the venue lists pairs in."""
+    found = _QUOTES.fullmatch(symbol)
+    return known(
+        symbol, "symbol", kind="spot", asset_class="crypto",
+        base=found[1] if found else None, quote=found[2] if found else None,
+    )  # fmt: skip
+
+
+def linear(symbol: str) -> Instrument:
+    """`BTCUSDT` is a perpetual, `BTCUSDT_240927` a future; sizes are in base units."""
+    dated = _DATED.search(symbol)
+    pair = symbol[: dated.start()] if dated else symbol
+    found = _QUOTES.fullmatch(pair)
+    return known(
+        symbol, "symbol", kind="future" if dated else "perpetual", underlying=pair,
+        base=found[1] if found else None, quote=found[2] if found else None,
+        expiry=_expiry(dated), asset_class="crypto", rules={"multiplier": 1.0, "inverse": False},
+    )  # fmt: skip
+
+
+def inverse(symbol: str) -> Instrument:
+    """`BTCUSD_PERP` is a perpetual, `BTCUSD_240927` a future; sizes are in contracts."""
+    pair, _, contract = symbol.partition("_")
+    return known(
+        symbol, "symbol", kind="perpetual" if contract == "PERP" else "future", underlying=pair,
+        base=pair.removesuffix("USD"), quote="USD", expiry=_expiry(_DATED.search(symbol)),
+        asset_class="crypto",
+        rules={
+            "inverse": True,
+            "multiplier": binance.contract_multiplier(f"binance-delivery:{symbol}"),
+        },
+    )  # fmt: skip
+
+
+def _expiry(dated: re.Match[str] | None) -> str | None:
+    return f"20{dated[1]}-{dated[2]}-{dated[3]}T08:00:00Z" if dated else None
+
+
+_CHANNELS = {
+    "depthUpdate": "book differences",
+    "depth": "book snapshots, by request",
+    "bookTicker": "quotes",
+    "trade": "trades",
+    "aggTrade": "aggregate trades",
+}
+_DERIVED = {
+    "markPriceUpdate": "mark and index price, funding",
+    "forceOrder": "liquidations: at most the largest of each second",
+    "openInterest": "open interest, by request",
+}
+_SPOT_CHAIN = Continuity(
+    "depthUpdate", "chained_ids", "nothing within the depth of the snapshot",
+    source="Binance spot API, diff. depth stream: U is the u before it plus one",
+)  # fmt: skip
+_FUTURES_CHAIN = Continuity(
+    "depthUpdate", "chained_ids", "nothing within the depth of the snapshot",
+    source="Binance futures API, diff. book depth streams: pu is the u before it",
+)
+_TRADES = Continuity("trade, aggTrade", "counter", "nothing: ids have no holes")
+
+
+def _venue(
+    name: str, title: str, hosts: tuple[str, ...], recorder: str, market: int,
+    instrument: Callable[[str], Instrument],
+) -> Venue:  # fmt: skip
+    spot_market = market == MARKET_SPOT
+    make: Callable[[], Session] = partial(_Session, market)
+    return Venue(
+        name, title, hosts, (recorder,), make,
+        _CHANNELS if spot_market else _CHANNELS | _DERIVED,
+        (_SPOT_CHAIN if spot_market else _FUTURES_CHAIN, _TRADES), instrument,
+    )  # fmt: skip
+
+
+VENUES = {
+    venue.name: venue
+    for venue in (
+        _venue(
+            "binance", "Binance spot",
+            ("stream.binance.com", "data-stream.binance.vision", "api.binance.com"),
+            "BINANCE", MARKET_SPOT, spot,
+        ),
+        _venue(
+            "binance-us", "Binance US", ("stream.binance.us", "api.binance.us"),
+            "BINANCE_US", MARKET_SPOT, spot,
+        ),
+        _venue(
+            "binance-futures", "Binance USD-M futures", ("fstream.binance.com", "fapi.binance.com"),
+            "BINANCE_FUTURES", MARKET_LINEAR, linear,
+        ),
+        _venue(
+            "binance-delivery", "Binance COIN-M futures",
+            ("dstream.binance.com", "dapi.binance.com"),
+            "BINANCE_DELIVERY", MARKET_INVERSE, inverse,
+        ),
+    )
+}  # fmt: skip

@@ -1,0 +1,439 @@
+"""Bybit: API v5 (linear, inverse, spot), and the older v2 sockets of perpetuals.
+
+Spot and derivatives share symbols and come over connections of their own, told apart by address.
+Tickers of v5 are differences, so that a session keeps what each ticker said before.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from imbalance.captures import events
+from imbalance.captures.events import Decoded, Event, Ignored, Rejected
+from imbalance.captures.records import Record
+from imbalance.captures.venues import reading
+from imbalance.captures.venues.feed import (
+    CANDLES,
+    HEARTBEAT,
+    INSTRUMENTS,
+    SECOND_BOOK,
+    SUBSCRIBED,
+    Feed,
+    known,
+)
+from imbalance.captures.venues.reading import (
+    MS,
+    US,
+    Level,
+    Message,
+    Micros,
+    Millis,
+    Price,
+    Reader,
+    Size,
+    Text,
+    Whole,
+    names,
+)
+from imbalance.captures.venues.venue import Continuity, Instrument, Venue
+
+SPOT = "bybit-spot"
+
+
+class _Envelope(Message):
+    topic: Text | None = None
+    type: str | None = None
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+    ts: Millis | None = None
+    cts: Millis | None = None
+    timestamp_e6: Micros | None = None
+    op: str | None = None
+    success: bool | None = None
+    unused = names("cs conn_id req_id ret_msg request cross_seq args")
+
+
+class _Book(Message):
+    s: Text
+    b: list[Level]
+    a: list[Level]
+    u: Whole
+    unused = frozenset({"seq"})
+
+
+class _Trade(Message):
+    T: Millis
+    s: Text
+    S: str
+    v: Size
+    p: Price
+    i: Text
+    unused = names("L BT RPI seq mP iP mIv iv")
+
+
+class _Ticker(Message):
+    symbol: Text
+    bid1Price: str | None = None
+    bid1Size: str | None = None
+    ask1Price: str | None = None
+    ask1Size: str | None = None
+    markPrice: str | None = None
+    indexPrice: str | None = None
+    lastPrice: str | None = None
+    fundingRate: str | None = None
+    nextFundingTime: str | None = None
+    openInterest: str | None = None
+    unused = names(
+        "tickDirection price24hPcnt prevPrice24h highPrice24h lowPrice24h prevPrice1h "
+        "openInterestValue turnover24h volume24h fundingIntervalHour fundingCap usdIndexPrice "
+        "singleOpenInterest singleOpenInterestValue preOpenPrice preQty curPreListingPhase "
+        "symbolType deliveryTime basisRate deliveryFeeRate predictedDeliveryPrice basis "
+        "basisRateYear"
+    )
+
+
+class _Forced(Message):
+    T: Millis
+    s: Text
+    S: str
+    v: Size
+    p: Price
+
+
+class _OldForced(Message):
+    updatedTime: Millis
+    symbol: Text
+    side: str
+    size: Size
+    price: Price
+
+
+class _Order(Message):
+    price: Price
+    symbol: Text
+    side: str
+    size: Size = 0.0
+    unused = frozenset({"id"})
+
+
+class _OldSnapshot(Message):
+    order_book: list[_Order]
+
+
+class _OldChange(Message):
+    delete: list[_Order]
+    update: list[_Order]
+    insert: list[_Order]
+    unused = frozenset({"transactTimeE6"})
+
+
+class _OldTrade(Message):
+    symbol: Text
+    price: Price
+    size: Size
+    side: str
+    trade_time_ms: Millis
+    trade_id: Text
+    unused = names("tick_direction timestamp cross_seq")
+
+
+class _Steps(msgspec.Struct, frozen=True):
+    tickSize: str = ""
+    qtyStep: str = ""
+    basePrecision: str = ""
+
+
+class _Listed(msgspec.Struct):
+    symbol: Text
+    baseCoin: str
+    quoteCoin: str
+    contractType: str = ""
+    deliveryTime: int = 0
+    priceFilter: _Steps = _Steps()
+    lotSizeFilter: _Steps = _Steps()
+
+
+class _Result(msgspec.Struct):
+    category: str
+    listed: list[_Listed] = msgspec.field(name="list")
+
+
+class _Listing(msgspec.Struct):
+    result: _Result
+
+
+_envelope, _book, _trades = Reader(_Envelope), Reader(_Book), Reader(list[_Trade])
+_ticker, _forced, _old_forced = Reader(_Ticker), Reader(list[_Forced]), Reader(_OldForced)
+_old_book: Reader[_OldSnapshot | list[_Order]] = Reader(_OldSnapshot | list[_Order])  # type: ignore[arg-type]
+_old_change, _old_trades = Reader(_OldChange), Reader(list[_OldTrade])
+_listing = Reader(_Listing)
+
+_QUOTED = ("bid1Price", "bid1Size", "ask1Price", "ask1Size")
+_TOLD = ("markPrice", "indexPrice", "fundingRate", "nextFundingTime", "openInterest")
+
+
+class _Session(Feed):
+    def __init__(self) -> None:
+        super().__init__()
+        self._markets: dict[str, str | None] = {}
+        self._tickers: dict[tuple[str | None, str], dict[str, str]] = {}
+        self._best: dict[tuple[str | None, str], dict[str, tuple[float, float]]] = {}
+
+    def take(self, record: Record) -> Decoded | Ignored:
+        if record.address:
+            spot = "/public/spot" in record.address or "/spot/" in record.address
+            self._markets[record.connection] = SPOT if spot else None
+        return super().take(record)
+
+    def received(self, record: Record) -> Decoded | Ignored:
+        found = self.read(_envelope, record.payload)
+        if found.topic is None:
+            if found.op in ("ping", "pong"):
+                return HEARTBEAT
+            if found.success is not None or found.op is not None:
+                return SUBSCRIBED if found.success else Ignored("refused_subscription")
+            raise Rejected("unknown_message", "neither topic nor op")
+        channel = found.topic.partition(".")[0]
+        if "kline" in channel.lower() or channel == "candle":
+            return CANDLES
+        if channel == "instrument_info":
+            return Ignored("unused:instrument_info")
+        if channel not in _MAKERS:
+            raise Rejected("unknown_message", f"topic {found.topic!r}")
+        market = self._markets.get(record.connection)
+        made = _MAKERS[channel](self, found, market)
+        if isinstance(made, Ignored):
+            return made
+        return Decoded(channel, made) if made else Ignored("unused:ticker_fields")
+
+    def answered(self, record: Record) -> Decoded | Ignored:
+        if "/instruments-info" not in record.address:
+            return super().answered(record)
+        result = self.read(_listing, record.payload).result
+        for one in result.listed:
+            self.fact(one.symbol, **_listed(one, result.category))
+        return INSTRUMENTS
+
+    def book(self, found: _Envelope, market: str | None) -> list[Event] | Ignored:
+        book = self.read(_book, found.data)
+        topic = found.topic or ""
+        if topic.startswith("orderbook.1."):
+            return self._quote_of(found, book, market)
+        if not self.owns(f"{market}:{book.s}", topic):
+            return SECOND_BOOK
+        if found.type not in ("snapshot", "delta"):
+            raise Rejected("unknown_message", f"type {found.type!r}")
+        whole = found.type == "snapshot"
+        return [
+            events.BookUpdate(
+                symbol=book.s, venue=market, kind="snapshot" if whole else "diff",
+                bids=reading.sides(book.b), asks=reading.sides(book.a),
+                first_id=None if whole else book.u, last_id=book.u,
+                exchange_time=_ns(found.ts), transaction_time=_ns(found.cts),
+            )
+        ]  # fmt: skip
+
+    def _quote_of(self, found: _Envelope, book: _Book, market: str | None) -> list[Event]:
+        empty = (float("nan"), float("nan"))
+        best = self._best.setdefault((market, book.s), {"b": empty, "a": empty})
+        for name, side in (("b", book.b), ("a", book.a)):
+            for price, size in side:
+                if size > 0.0:
+                    best[name] = (price, size)
+        return [
+            events.Quote(
+                symbol=book.s, venue=market, bid_price=best["b"][0], bid_size=best["b"][1],
+                ask_price=best["a"][0], ask_size=best["a"][1], update_id=book.u,
+                exchange_time=_ns(found.ts), transaction_time=_ns(found.cts),
+            )
+        ]  # fmt: skip
+
+    def trades(self, found: _Envelope, market: str | None) -> list[Event]:
+        return [
+            events.Trade(
+                symbol=one.s, venue=market, price=one.p, size=one.v, trade_key=one.i,
+                side=reading.aggressor(one.S), exchange_time=one.T * MS,
+            )
+            for one in self.read(_trades, found.data)
+        ]  # fmt: skip
+
+    def old_trades(self, found: _Envelope, market: str | None) -> list[Event]:
+        return [
+            events.Trade(
+                symbol=one.symbol, venue=market, price=one.price, size=one.size,
+                trade_key=one.trade_id, side=reading.aggressor(one.side),
+                exchange_time=one.trade_time_ms * MS,
+            )
+            for one in self.read(_old_trades, found.data)
+        ]  # fmt: skip
+
+    def ticker(self, found: _Envelope, market: str | None) -> list[Event] | Ignored:
+        one = self.read(_ticker, found.data)
+        key = (market, one.symbol)
+        said = {name: value for name, value in msgspec.structs.asdict(one).items() if value}
+        if found.type == "delta":
+            if key not in self._tickers:
+                return Ignored("before_snapshot")
+            self._tickers[key] |= said
+        else:
+            self._tickers[key] = said
+        return _ticks(self._tickers[key], said, market, _ns(found.ts))
+
+    def liquidations(self, found: _Envelope, market: str | None) -> list[Event]:
+        return [
+            _liquidation(one.s, market, one.p, one.v, one.S, one.T)
+            for one in self.read(_forced, found.data)
+        ]
+
+    def old_liquidation(self, found: _Envelope, market: str | None) -> list[Event]:
+        one = self.read(_old_forced, found.data)
+        return [_liquidation(one.symbol, market, one.price, one.size, one.side, one.updatedTime)]
+
+    def old_book(self, found: _Envelope, market: str | None) -> list[Event] | Ignored:
+        topic = found.topic or ""
+        symbol = topic.rpartition(".")[2]
+        if not self.owns(f"{market}:{symbol}", topic):
+            return SECOND_BOOK
+        whole = found.type == "snapshot"
+        if whole:
+            book = self.read(_old_book, found.data)
+            orders = book.order_book if isinstance(book, _OldSnapshot) else book
+        else:
+            change = self.read(_old_change, found.data)
+            orders = [_Order(o.price, o.symbol, o.side) for o in change.delete]
+            orders += change.update + change.insert
+        bids = [(o.price, o.size) for o in orders if reading.aggressor(o.side) == "buy"]
+        asks = [(o.price, o.size) for o in orders if reading.aggressor(o.side) == "sell"]
+        return [
+            events.BookUpdate(
+                symbol=symbol, venue=market, kind="snapshot" if whole else "diff",
+                bids=reading.sides(bids), asks=reading.sides(asks),
+                exchange_time=None if found.timestamp_e6 is None else found.timestamp_e6 * US,
+            )
+        ]  # fmt: skip
+
+
+_MAKERS = {
+    "orderbook": _Session.book, "publicTrade": _Session.trades, "tickers": _Session.ticker,
+    "allLiquidation": _Session.liquidations, "liquidation": _Session.old_liquidation,
+    "trade": _Session.old_trades, "orderBookL2_25": _Session.old_book,
+    "orderBook_200": _Session.old_book,
+}  # fmt: skip
+
+
+def _ns(milliseconds: int | None) -> int | None:
+    return None if milliseconds is None else milliseconds * MS
+
+
+def _liquidation(
+    symbol: str, market: str | None, price: float, size: float, side: str, at: int
+) -> Event:
+    # the venue names the side of the position that was closed
+    return events.Liquidation(
+        symbol=symbol, venue=market, price=price, size=size, exchange_time=at * MS,
+        side="sell" if reading.aggressor(side) == "buy" else "buy",
+    )  # fmt: skip
+
+
+def _ticks(
+    held: dict[str, str], said: dict[str, str], market: str | None, at: int | None
+) -> list[Event]:
+    made: list[Event] = []
+    if any(name in said for name in _QUOTED):
+        bid, bid_size, ask, ask_size = (
+            reading.empty_or_nan(held.get(name, "")) for name in _QUOTED
+        )
+        made.append(
+            events.Quote(
+                symbol=held["symbol"], venue=market, bid_price=bid, bid_size=bid_size,
+                ask_price=ask, ask_size=ask_size, exchange_time=at,
+            )
+        )  # fmt: skip
+    if any(name in said for name in _TOLD):
+        due = held.get("nextFundingTime", "")
+        made.append(
+            events.DerivativeTick(
+                symbol=held["symbol"], venue=market,
+                mark_price=reading.empty_or(held.get("markPrice", "")),
+                index_price=reading.empty_or(held.get("indexPrice", "")),
+                last_price=reading.empty_or(held.get("lastPrice", "")),
+                funding_rate=reading.empty_or(held.get("fundingRate", "")),
+                next_funding_time=reading.point_time(due, MS) if len(due) > 9 else None,
+                open_interest=reading.empty_or(held.get("openInterest", "")), exchange_time=at,
+            )
+        )  # fmt: skip
+    return made
+
+
+def _listed(one: _Listed, category: str) -> dict[str, object]:
+    spot = category == "spot"
+    dated = one.contractType.endswith("Futures")
+    kind = "option" if category == "option" else "future" if dated else "perpetual"
+    return {
+        "kind": "spot" if spot else kind, "base": one.baseCoin, "quote": one.quoteCoin,
+        "venue": SPOT if spot else None, "tick": reading.empty_or(one.priceFilter.tickSize),
+        "lot": reading.empty_or(one.lotSizeFilter.qtyStep or one.lotSizeFilter.basePrecision),
+        "multiplier": None if spot else 1.0, "inverse": None if spot else category == "inverse",
+        "expiry": reading.expiry(one.deliveryTime) if dated and one.deliveryTime else None,
+        "asset_class": "crypto",
+    }  # fmt: skip
+
+
+def instrument(symbol: str) -> Instrument:
+    """`BTCUSDT` is linear, `BTCUSD` inverse with contracts of 1 USD."""
+    for quote in ("USDT", "USDC", "PERP", "USD"):
+        base = symbol.removesuffix(quote)
+        if base not in (symbol, ""):
+            inverse = quote == "USD"
+            return known(
+                symbol, "symbol", kind="perpetual", base=base, underlying=f"{base}{quote}",
+                quote="USDC" if quote == "PERP" else quote, asset_class="crypto",
+                rules={"multiplier": 1.0, "inverse": inverse},
+            )  # fmt: skip
+    return known(symbol, "symbol", asset_class="crypto")
+
+
+def spot_instrument(symbol: str) -> Instrument:
+    """`BTCUSDT`: base and quote currency joined."""
+    for quote in ("USDT", "USDC", "USDE", "BTC", "ETH", "EUR", "DAI", "BRZ", "USD"):
+        base = symbol.removesuffix(quote)
+        if base not in (symbol, ""):
+            return known(
+                symbol, "symbol", kind="spot", base=base, quote=quote, asset_class="crypto"
+            )
+    return known(symbol, "symbol", kind="spot", asset_class="crypto")
+
+
+_CHANNELS = {
+    "orderbook": "book: snapshot, then differences; of depth 1: quotes",
+    "publicTrade": "trades",
+    "tickers": "quotes, mark and index price, funding, open interest",
+    "allLiquidation": "liquidations",
+    "liquidation": "liquidations: at most one a second, until 2025",
+    "orderBookL2_25": "book of API v2: snapshot, then differences of 25 levels",
+    "orderBook_200": "book of API v2: snapshot, then differences of 200 levels",
+    "trade": "trades of API v2",
+}
+_PROOFS = (
+    Continuity(
+        "orderbook", "chained_ids", "nothing within the subscribed depth",
+        source="Bybit API v5, Orderbook: u goes up by one; a new snapshot starts anew",
+    ),
+    Continuity(
+        "orderBookL2_25, orderBook_200", "nothing",
+        "any loss: cross_seq goes up by leaps over all symbols", source="Bybit API v2",
+    ),
+    Continuity("publicTrade, trade", "nothing", "any loss: ids are random"),
+)  # fmt: skip
+
+VENUES = {
+    "bybit": Venue(
+        "bybit", "Bybit derivatives",
+        ("stream.bybit.com", "stream.bytick.com", "api.bybit.com"),
+        ("BYBIT",), _Session, _CHANNELS, _PROOFS, instrument,
+    ),
+    SPOT: Venue(
+        SPOT, "Bybit spot", ("stream.bybit.com/v5/public/spot",), (), _Session,
+        {name: _CHANNELS[name] for name in ("orderbook", "publicTrade", "tickers")},
+        _PROOFS, spot_instrument,
+    ),
+}  # fmt: skip

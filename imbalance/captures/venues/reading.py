@@ -1,0 +1,225 @@
+"""What all venues' modules read with: number types with their bounds, readers of messages, times.
+
+A message's shape is a `msgspec.Struct`; `Reader` decodes into it in one pass and turns every
+failure into a named reason. Numbers in strings are read as numbers: the text follows the grammar of
+JSON numbers, so that `1_0`, `0x10`, `nan` and `1e400` are refused. Nothing here knows a venue.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from calendar import timegm
+from collections.abc import Iterator
+from datetime import datetime
+from functools import lru_cache
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
+
+import msgspec
+from msgspec import Meta, inspect
+
+from imbalance.captures.checksums import TextLevel
+from imbalance.captures.events import Levels, Rejected, Side
+
+_EXACT = 2.0**53
+_LAST = 2**63 - 1
+
+Price = Annotated[float, Meta(gt=0, le=_EXACT)]
+Size = Annotated[float, Meta(ge=0, le=_EXACT)]
+Signed = Annotated[float, Meta(ge=-_EXACT, le=_EXACT)]
+Whole = Annotated[int, Meta(ge=0, le=_LAST)]
+Millis = Annotated[int, Meta(ge=0, le=_LAST // 1_000_000)]
+Micros = Annotated[int, Meta(ge=0, le=_LAST // 1_000)]
+Seconds = Annotated[int, Meta(ge=0, le=_LAST // 1_000_000_000)]
+Text = Annotated[str, Meta(min_length=1, max_length=100)]
+"""A symbol or an id in words."""
+
+Level = tuple[Price, Size]
+
+Shape = TypeVar("Shape")
+
+MS, US, SECOND = 1_000_000, 1_000, 1_000_000_000
+"""Nanoseconds in each."""
+
+_generic = msgspec.json.Decoder().decode
+_ISO = re.compile(
+    r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(?:Z|\+00:00)?", re.ASCII
+)
+_POINT = re.compile(r"(\d{9,19})(?:\.(\d{1,9})\d*)?", re.ASCII)
+_SIDES: dict[str, Side] = {
+    "buy": "buy", "Buy": "buy", "BUY": "buy", "b": "buy", "bid": "buy", "BID": "buy",
+    "sell": "sell", "Sell": "sell", "SELL": "sell", "s": "sell", "ask": "sell", "ASK": "sell",
+}  # fmt: skip
+
+
+def names(text: str) -> frozenset[str]:
+    """Names of fields, which stand in a text apart from each other."""
+    return frozenset(text.split())
+
+
+class Message(msgspec.Struct):
+    """A message's shape. `unused` names the fields that are known and not read."""
+
+    unused: ClassVar[frozenset[str]] = frozenset()
+
+
+class Reader(Generic[Shape]):
+    """Decoder of one shape of message.
+
+    Raises
+    ------
+    Rejected
+        `not_json`, `missing_field`, `wrong_type` or `number_out_of_range`.
+    """
+
+    def __init__(self, shape: type[Shape]) -> None:
+        self._decode = msgspec.json.Decoder(shape, strict=False).decode
+        self._shape = shape
+
+    def __call__(self, payload: bytes | msgspec.Raw) -> Shape:
+        try:
+            return self._decode(payload)
+        except msgspec.ValidationError as error:
+            raise refusal(str(error)) from None
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            raise Rejected("not_json", str(error)[:200]) from None
+
+    def unknown(self, payload: bytes | msgspec.Raw) -> tuple[str, ...]:
+        """Fields of a message that its shape neither reads nor names as unused."""
+        found = _strangers(_generic(payload), inspect.type_info(self._shape), "")
+        return tuple(sorted(set(found)))
+
+
+def refusal(error: str) -> Rejected:
+    """The named reason of a failed validation."""
+    if "missing required field" in error:
+        return Rejected("missing_field", error)
+    bounds = (" > ", " >= ", " < ", " <= ", "out of range", "length >= ", "length <= ")
+    if any(bound in error for bound in bounds):
+        return Rejected("number_out_of_range", error)
+    return Rejected("wrong_type", error)
+
+
+def _strangers(value: Any, kind: inspect.Type, path: str) -> Iterator[str]:
+    if isinstance(kind, inspect.StructType) and isinstance(value, dict):
+        fields = {field.encode_name: field.type for field in kind.fields}
+        unused = kind.cls.unused if issubclass(kind.cls, Message) else frozenset()
+        for name, inner in value.items():
+            if name in fields:
+                yield from _strangers(inner, fields[name], f"{path}{name}.")
+            elif name not in unused:
+                yield f"{path}{name}"[:100]
+    elif isinstance(kind, inspect.ListType) and isinstance(value, list) and value:
+        yield from _strangers(value[0], kind.item_type, path)
+    elif isinstance(kind, inspect.UnionType):
+        for one in kind.types:
+            yield from _strangers(value, one, path)
+
+
+def sides(levels: list[Any]) -> Levels:
+    """Prices and sizes of levels whose first two members they are."""
+    return [level[0] for level in levels], [level[1] for level in levels]
+
+
+def aggressor(text: str) -> Side:
+    """The side of a trade as venues write it.
+
+    Raises
+    ------
+    Rejected
+        If it is neither.
+    """
+    side = _SIDES.get(text)
+    if side is None:
+        raise Rejected("wrong_type", f"side {text[:40]!r} is neither buy nor sell")
+    return side
+
+
+def decimal(text: str) -> float:
+    """A decimal of which the text is kept too.
+
+    Raises
+    ------
+    Rejected
+        If the text is no decimal number of at least 0 and at most 2^53.
+    """
+    if text.replace(".", "", 1).replace("e-", "", 1).isdecimal() and text.isascii():
+        value = float(text)
+        if value <= _EXACT:
+            return value
+        raise Rejected("number_out_of_range", f"{text[:60]} is above 2^53")
+    raise Rejected("wrong_type", f"{text[:60]!r} is not a decimal")
+
+
+def empty_or(text: str) -> float | None:
+    """A decimal, which may have a sign; None where the text is empty."""
+    if not text:
+        return None
+    return -decimal(text[1:]) if text.startswith("-") else decimal(text)
+
+
+def empty_or_nan(text: str) -> float:
+    """A decimal; NaN where the text is empty."""
+    return decimal(text) if text else math.nan
+
+
+def text_levels(levels: list[TextLevel]) -> Levels:
+    """Prices and sizes of levels of which the texts are kept too.
+
+    Raises
+    ------
+    Rejected
+        If one is no decimal, or a price is 0.
+    """
+    prices = [decimal(level[0]) for level in levels]
+    if prices and min(prices) <= 0.0:
+        raise Rejected("number_out_of_range", "a price that is not positive")
+    return prices, [decimal(level[1]) for level in levels]
+
+
+def expiry(milliseconds: int) -> str:
+    """The time of an expiry in words, to the second."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(milliseconds // 1000))
+
+
+@lru_cache(maxsize=4096)
+def _second(text: str) -> int:
+    try:
+        found = timegm(datetime.fromisoformat(text).timetuple())
+    except ValueError:
+        found = -1
+    if not 0 <= found <= _LAST // SECOND:
+        raise Rejected("number_out_of_range", f"{text!r} is no time")
+    return found
+
+
+def iso_time(text: str, hours_ahead: int = 0) -> int:
+    """Nanoseconds of `2021-04-17T16:49:03.207Z`, digit by digit; `T` may be a space.
+
+    Parameters
+    ----------
+    text : the time as sent.
+    hours_ahead : hours by which the venue's clock is ahead of UTC.
+
+    Raises
+    ------
+    Rejected
+        If the text is no such time.
+    """
+    found = _ISO.fullmatch(text)
+    if found is None:
+        raise Rejected("wrong_type", f"{text[:60]!r} is no time")
+    fraction = int((found[2] or "").ljust(9, "0"))
+    return (_second(found[1]) - hours_ahead * 3600) * SECOND + fraction
+
+
+def point_time(text: str, unit: int) -> int:
+    """Nanoseconds of a number of `unit`s with decimals, such as `1619093543708.2642` ms."""
+    found = _POINT.fullmatch(text)
+    if found is None:
+        raise Rejected("wrong_type", f"{text[:60]!r} is no time")
+    value = int(found[1]) * unit + int((found[2] or "").ljust(9, "0")) * unit // SECOND
+    if value > _LAST:
+        raise Rejected("number_out_of_range", f"{text[:60]!r} is no time")
+    return value

@@ -1,0 +1,91 @@
+"""Checksums: vectors which venues publish, and what is hashed, spelt out."""
+
+import zlib
+
+import pytest
+
+from imbalance.captures.checksums import (
+    Checked,
+    TextBook,
+    big_decimal,
+    bitfinex,
+    interleaved,
+    javascript,
+    kraken,
+    signed,
+)
+
+
+def book(bids, asks, depth=None):
+    texts = TextBook(depth)
+    texts.update(bids, asks)
+    return texts
+
+
+def test_the_vector_of_krakens_guide():
+    asks = [(f"0.0{price}", "0.00000500") for price in range(5005, 5055, 5)]
+    bids = [(f"0.0{price}", "0.00000500") for price in (5000, *range(4950, 5000, 5))]
+    bids.remove(("0.04985", "0.00000500"))
+    assert kraken(book(bids, asks)) == 974947235
+
+
+def test_the_vector_of_okx_with_a_shorter_side():
+    asks = [("3366.8", "9"), ("3368", "8"), ("3372", "8")]
+    assert interleaved(book([("3366.1", "7")], asks)) == 831078360
+
+
+def test_numbers_written_as_java_does():
+    assert big_decimal("0.000000001461") == "1.461E-9"
+    assert big_decimal("0.000001") == "0.000001"
+    texts = book([("0.000000001461", "10")], [])
+    crc = zlib.crc32(b"1.461E-9:10")
+    assert interleaved(texts, big_decimal) == signed(crc)
+    assert interleaved(texts) != signed(crc)
+
+
+def test_bitfinex_hashes_by_turns_with_amounts_of_asks_negative():
+    texts = book([("10", "2"), ("9", "1")], [("11", "4")])
+    assert bitfinex(texts) == signed(zlib.crc32(b"10:2:11:-4:9:1"))
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(5.0, "5"), (0.000001, "0.000001"), (1e-7, "1e-7"), (1.5e-7, "1.5e-7"), (60000.5, "60000.5"),
+     (0.1 + 0.2, "0.30000000000000004"), (123456789012.0, "123456789012"), (100.0, "100")],
+)  # fmt: skip
+def test_numbers_written_as_javascript_does(number, text):
+    assert javascript(number) == text
+
+
+def test_only_25_levels_count_and_zero_removes():
+    bids = [(str(price), "1") for price in range(100, 130)]
+    before = interleaved(book(bids, []))
+    texts = book(bids, [])
+    texts.update([("104", "7")], [])
+    assert interleaved(texts) == before
+    texts.update([("129", "0"), ("50", "0")], [])
+    assert interleaved(texts) != before
+    assert texts.bids(1) == [("128", "1")]
+
+
+def test_a_cut_book_forgets_what_falls_below():
+    texts = book([], [("1", "1"), ("2", "1"), ("3", "1")], depth=2)
+    assert texts.asks(9) == [("1", "1"), ("2", "1")]
+    texts.update([], [("1", "0")])
+    assert texts.asks(9) == [("2", "1")]
+
+
+def test_a_book_that_failed_is_silent_until_it_starts_anew():
+    checked = Checked(lambda texts, due: len(texts.bids(9)) == due)
+    assert checked.proved("a", [("1", "1")], [], 5)  # nothing is known yet
+    checked.start("a")
+    assert checked.proved("a", [("1", "1")], [], 1)
+    assert not checked.proved("a", [("2", "1")], [], 1)
+    assert checked.proved("a", [("3", "1")], [], 1)
+    checked.start("a")
+    assert not checked.proved("a", [], [], 1)
+
+
+def test_signs():
+    assert signed(0xFFFFFFFF) == -1
+    assert signed(0x7FFFFFFF) == 2**31 - 1
