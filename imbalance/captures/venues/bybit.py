@@ -11,6 +11,7 @@ import msgspec
 from imbalance.captures import events
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
 from imbalance.captures.records import Record
+from imbalance.captures.venues import bybit_shapes as shapes
 from imbalance.captures.venues import reading
 from imbalance.captures.venues.feed import (
     CANDLES,
@@ -21,151 +22,19 @@ from imbalance.captures.venues.feed import (
     Feed,
     known,
 )
-from imbalance.captures.venues.reading import (
-    MS,
-    US,
-    Level,
-    Message,
-    Micros,
-    Millis,
-    Price,
-    Reader,
-    Size,
-    Text,
-    Whole,
-    names,
-)
+from imbalance.captures.venues.reading import MS, US, Reader
 from imbalance.captures.venues.venue import Continuity, Instrument, Venue
 
 SPOT = "bybit-spot"
 
-
-class _Envelope(Message):
-    topic: Text | None = None
-    type: str | None = None
-    data: msgspec.Raw = msgspec.Raw(b"{}")
-    ts: Millis | None = None
-    cts: Millis | None = None
-    timestamp_e6: Micros | None = None
-    op: str | None = None
-    success: bool | None = None
-    unused = names("cs conn_id req_id ret_msg request cross_seq args")
-
-
-class _Book(Message):
-    s: Text
-    b: list[Level]
-    a: list[Level]
-    u: Whole
-    unused = frozenset({"seq"})
-
-
-class _Trade(Message):
-    T: Millis
-    s: Text
-    S: str
-    v: Size
-    p: Price
-    i: Text
-    unused = names("L BT RPI seq mP iP mIv iv")
-
-
-class _Ticker(Message):
-    symbol: Text
-    bid1Price: str | None = None
-    bid1Size: str | None = None
-    ask1Price: str | None = None
-    ask1Size: str | None = None
-    markPrice: str | None = None
-    indexPrice: str | None = None
-    lastPrice: str | None = None
-    fundingRate: str | None = None
-    nextFundingTime: str | None = None
-    openInterest: str | None = None
-    unused = names(
-        "tickDirection price24hPcnt prevPrice24h highPrice24h lowPrice24h prevPrice1h "
-        "openInterestValue turnover24h volume24h fundingIntervalHour fundingCap usdIndexPrice "
-        "singleOpenInterest singleOpenInterestValue preOpenPrice preQty curPreListingPhase "
-        "symbolType deliveryTime basisRate deliveryFeeRate predictedDeliveryPrice basis "
-        "basisRateYear"
-    )
-
-
-class _Forced(Message):
-    T: Millis
-    s: Text
-    S: str
-    v: Size
-    p: Price
-
-
-class _OldForced(Message):
-    updatedTime: Millis
-    symbol: Text
-    side: str
-    size: Size
-    price: Price
-
-
-class _Order(Message):
-    price: Price
-    symbol: Text
-    side: str
-    size: Size = 0.0
-    unused = frozenset({"id"})
-
-
-class _OldSnapshot(Message):
-    order_book: list[_Order]
-
-
-class _OldChange(Message):
-    delete: list[_Order]
-    update: list[_Order]
-    insert: list[_Order]
-    unused = frozenset({"transactTimeE6"})
-
-
-class _OldTrade(Message):
-    symbol: Text
-    price: Price
-    size: Size
-    side: str
-    trade_time_ms: Millis
-    trade_id: Text
-    unused = names("tick_direction timestamp cross_seq")
-
-
-class _Steps(msgspec.Struct, frozen=True):
-    tickSize: str = ""
-    qtyStep: str = ""
-    basePrecision: str = ""
-
-
-class _Listed(msgspec.Struct):
-    symbol: Text
-    baseCoin: str
-    quoteCoin: str
-    contractType: str = ""
-    deliveryTime: int = 0
-    priceFilter: _Steps = _Steps()
-    lotSizeFilter: _Steps = _Steps()
-
-
-class _Result(msgspec.Struct):
-    category: str
-    listed: list[_Listed] = msgspec.field(name="list")
-
-
-class _Listing(msgspec.Struct):
-    result: _Result
-
-
-_envelope, _book, _trades = Reader(_Envelope), Reader(_Book), Reader(list[_Trade])
-_ticker, _forced, _old_forced = Reader(_Ticker), Reader(list[_Forced]), Reader(_OldForced)
-_old_book: Reader[_OldSnapshot | list[_Order]] = Reader(_OldSnapshot | list[_Order])  # type: ignore[arg-type]
-_old_change, _old_trades = Reader(_OldChange), Reader(list[_OldTrade])
-_listing = Reader(_Listing)
+_envelope, _book, _trades = Reader(shapes.Envelope), Reader(shapes.Book), Reader(list[shapes.Trade])
+_ticker, _forced = Reader(shapes.Ticker), Reader(list[shapes.Forced])
+_old_forced = Reader(shapes.OldForced)
+_old_book: Reader[shapes.OldSnapshot | list[shapes.Order]] = Reader(
+    shapes.OldSnapshot | list[shapes.Order]  # type: ignore[arg-type]
+)
+_old_change, _old_trades = Reader(shapes.OldChange), Reader(list[shapes.OldTrade])
+_listing = Reader(shapes.Listing)
 
 _QUOTED = ("bid1Price", "bid1Size", "ask1Price", "ask1Size")
 _TOLD = ("markPrice", "indexPrice", "fundingRate", "nextFundingTime", "openInterest")
@@ -213,7 +82,7 @@ class _Session(Feed):
             self.fact(one.symbol, **_listed(one, result.category))
         return INSTRUMENTS
 
-    def book(self, found: _Envelope, market: str | None) -> list[Event] | Ignored:
+    def book(self, found: shapes.Envelope, market: str | None) -> list[Event] | Ignored:
         book = self.read(_book, found.data)
         topic = found.topic or ""
         if topic.startswith("orderbook.1."):
@@ -232,7 +101,9 @@ class _Session(Feed):
             )
         ]  # fmt: skip
 
-    def _quote_of(self, found: _Envelope, book: _Book, market: str | None) -> list[Event]:
+    def _quote_of(
+        self, found: shapes.Envelope, book: shapes.Book, market: str | None
+    ) -> list[Event]:
         empty = (float("nan"), float("nan"))
         best = self._best.setdefault((market, book.s), {"b": empty, "a": empty})
         for name, side in (("b", book.b), ("a", book.a)):
@@ -247,7 +118,7 @@ class _Session(Feed):
             )
         ]  # fmt: skip
 
-    def trades(self, found: _Envelope, market: str | None) -> list[Event]:
+    def trades(self, found: shapes.Envelope, market: str | None) -> list[Event]:
         return [
             events.Trade(
                 symbol=one.s, venue=market, price=one.p, size=one.v, trade_key=one.i,
@@ -256,7 +127,7 @@ class _Session(Feed):
             for one in self.read(_trades, found.data)
         ]  # fmt: skip
 
-    def old_trades(self, found: _Envelope, market: str | None) -> list[Event]:
+    def old_trades(self, found: shapes.Envelope, market: str | None) -> list[Event]:
         return [
             events.Trade(
                 symbol=one.symbol, venue=market, price=one.price, size=one.size,
@@ -266,7 +137,7 @@ class _Session(Feed):
             for one in self.read(_old_trades, found.data)
         ]  # fmt: skip
 
-    def ticker(self, found: _Envelope, market: str | None) -> list[Event] | Ignored:
+    def ticker(self, found: shapes.Envelope, market: str | None) -> list[Event] | Ignored:
         one = self.read(_ticker, found.data)
         key = (market, one.symbol)
         said = {name: value for name, value in msgspec.structs.asdict(one).items() if value}
@@ -278,17 +149,17 @@ class _Session(Feed):
             self._tickers[key] = said
         return _ticks(self._tickers[key], said, market, _ns(found.ts))
 
-    def liquidations(self, found: _Envelope, market: str | None) -> list[Event]:
+    def liquidations(self, found: shapes.Envelope, market: str | None) -> list[Event]:
         return [
             _liquidation(one.s, market, one.p, one.v, one.S, one.T)
             for one in self.read(_forced, found.data)
         ]
 
-    def old_liquidation(self, found: _Envelope, market: str | None) -> list[Event]:
+    def old_liquidation(self, found: shapes.Envelope, market: str | None) -> list[Event]:
         one = self.read(_old_forced, found.data)
         return [_liquidation(one.symbol, market, one.price, one.size, one.side, one.updatedTime)]
 
-    def old_book(self, found: _Envelope, market: str | None) -> list[Event] | Ignored:
+    def old_book(self, found: shapes.Envelope, market: str | None) -> list[Event] | Ignored:
         topic = found.topic or ""
         symbol = topic.rpartition(".")[2]
         if not self.owns(f"{market}:{symbol}", topic):
@@ -296,10 +167,10 @@ class _Session(Feed):
         whole = found.type == "snapshot"
         if whole:
             book = self.read(_old_book, found.data)
-            orders = book.order_book if isinstance(book, _OldSnapshot) else book
+            orders = book.order_book if isinstance(book, shapes.OldSnapshot) else book
         else:
             change = self.read(_old_change, found.data)
-            orders = [_Order(o.price, o.symbol, o.side) for o in change.delete]
+            orders = [shapes.Order(o.price, o.symbol, o.side) for o in change.delete]
             orders += change.update + change.insert
         bids = [(o.price, o.size) for o in orders if reading.aggressor(o.side) == "buy"]
         asks = [(o.price, o.size) for o in orders if reading.aggressor(o.side) == "sell"]
@@ -364,7 +235,7 @@ def _ticks(
     return made
 
 
-def _listed(one: _Listed, category: str) -> dict[str, object]:
+def _listed(one: shapes.Listed, category: str) -> dict[str, object]:
     spot = category == "spot"
     dated = one.contractType.endswith("Futures")
     kind = "option" if category == "option" else "future" if dated else "perpetual"
