@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from benchmarks.measure import Cost, Stopwatch, peak_bytes, report
@@ -24,9 +25,9 @@ from imbalance.captures.batches import Batches
 from imbalance.captures.build import materialise_raw
 from imbalance.captures.chunks import Chunk
 from imbalance.captures.decode import Decoder
+from imbalance.captures.event_tables import QUOTES, TRADES
 from imbalance.captures.framing import Block, CaptureReader
 from imbalance.captures.register import days_of, register
-from imbalance.captures.tables import QUOTES, TRADES
 from imbalance.features.build import bars_in_memory
 from imbalance.features.tasks import features_task
 from imbalance.store.files import PartitionWriter
@@ -69,11 +70,11 @@ class _Tables:
 def messages_of(chunk: Chunk) -> Messages:
     """The book messages of a chunk of one instrument, as the rebuild takes them."""
     times, snapshot, ids, *levels = chunk.books
-    return Messages(snapshot, ids, times.event, times.available, *levels)
+    return Messages(snapshot.astype(np.uint8), ids, times.event, times.available, *levels)
 
 
 def new_builder(tables: _Tables) -> BookBuilder:
-    return BookBuilder(INSTRUMENT, Rules(futures=True), tables.take)
+    return BookBuilder(INSTRUMENT, Rules(), tables.take)
 
 
 def decompress(path: Path) -> dict[str, Cost]:

@@ -68,6 +68,7 @@ class Table:
     """A table of one layer, named `<layer>.<name>`.
 
     `may_be_empty` says why the table may be published without a row; without a reason it may not.
+    `identity` names parts of the key without which a row has none: such rows are not compared.
     """
 
     name: str
@@ -79,13 +80,14 @@ class Table:
     published: bool = False
     order: tuple[str, ...] = ()
     may_be_empty: str = ""
+    identity: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]
         doubled = {name for name in names if names.count(name) > 1}
         if doubled:
             raise ValueError(f"{self.name}: columns declared twice: {sorted(doubled)}")
-        unknown = [name for name in (*self.key, *self.order) if name not in names]
+        unknown = [name for name in (*self.key, *self.order, *self.identity) if name not in names]
         if unknown:
             raise ValueError(f"{self.name}: key or order names no column: {unknown}")
 

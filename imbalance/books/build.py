@@ -16,10 +16,12 @@ import pyarrow as pa
 from imbalance.books.proof import QuoteProof
 from imbalance.books.rebuild import BookBuilder, ClosingBook, Rules
 from imbalance.books.spool import Spool
-from imbalance.books.state import Messages
+from imbalance.books.state import BREAK, BREAK_NOTES, CAUSES, Messages
 from imbalance.books.ticks import GridError
-from imbalance.captures.build import captures_of, multiplier_of, partition_key
+from imbalance.captures.build import captures_of, partition_key
+from imbalance.captures.instruments import Contracts, facts_from
 from imbalance.captures.register import DAY_NS
+from imbalance.captures.rows import BOOK_KINDS
 from imbalance.progress import SILENT, Progress
 from imbalance.store.store import Store
 from imbalance.store.task import TaskContext, TaskResult, is_current, materialise
@@ -32,18 +34,21 @@ OUTPUTS = (
     "book.bars_100ms",
 )
 
-VERSION = "book-4"
+VERSION = "book-5"
 
 _COLUMNS = (
     "instrument", "kind", "first_update_id", "last_update_id", "previous_update_id", "event_time",
-    "available_at", "bid_prices", "bid_sizes", "ask_prices", "ask_sizes",
+    "available_at", "bid_prices", "bid_sizes", "ask_prices", "ask_sizes", "note",
 )  # fmt: skip
 
 
 def book_inputs(store: Store, venue: str, day: str) -> list[tuple[str, str]]:
     """Partitions a venue's book of a day is made of."""
     key, before = partition_key(day, venue), partition_key(day_before(day), venue)
-    captures = [("raw.captures", c.capture_id) for c in captures_of(store, venue, day)]
+    captures = [
+        (table, c.capture_id)
+        for table in ("raw.captures", "raw.instruments") for c in captures_of(store, venue, day)
+    ]
     return [
         ("raw.book_updates", key),
         ("raw.quotes", key),
@@ -100,6 +105,7 @@ def _build(
     )
     proofs: dict[str, QuoteProof] = {}
     until = _told(context, store, venue, day, start)
+    contracts = _contracts(context, store, venue, day)
     progress.advance(note=f"rebuilding books of {venue} on {day}")
 
     def sink(table: str, rows: pa.Table) -> None:
@@ -108,7 +114,9 @@ def _build(
     spool = Spool(store.home.staging_dir, sink)
     spool.begin(min(until, default=""))
     try:
-        closing = _rebuild(context, store, key, opening, start, until, spool, proofs, progress)
+        closing = _rebuild(
+            context, store, key, opening, contracts, start, until, spool, proofs, progress
+        )
     finally:
         spool.close()
     held = {name: book for name, book in closing.items() if book is not None}
@@ -133,6 +141,7 @@ def _rebuild(
     store: Store,
     key: str,
     opening: Mapping[str, ClosingBook],
+    contracts: Contracts,
     start: int,
     until: Mapping[str, int],
     spool: Spool,
@@ -146,13 +155,13 @@ def _rebuild(
         for instrument, rows in by_instrument(batch):
             if instrument not in builders:
                 builders[instrument] = BookBuilder(
-                    instrument, rules_of(store, instrument), spool.sink_of(instrument),
+                    instrument, rules_of(store, instrument, contracts), spool.sink_of(instrument),
                     opening.get(instrument), start,
                 )  # fmt: skip
                 proofs[instrument] = QuoteProof(instrument, quotes)
             builder = builders[instrument]
             try:
-                builder.feed(messages_of(rows))
+                builder.feed(messages_of(rows, linear_multiplier(contracts, instrument)))
             except GridError:
                 builder.abandon(until[instrument])
             proofs[instrument].compare(*builder.take_proofs())
@@ -165,14 +174,28 @@ def _rebuild(
     return closing
 
 
-def rules_of(store: Store, instrument: str) -> Rules:
+def rules_of(store: Store, instrument: str, contracts: Contracts) -> Rules:
     """Rules of an instrument by its venue and the configuration."""
+    contract = contracts.get(instrument)
     return Rules(
-        futures=not instrument.startswith("binance:"),
-        multiplier=multiplier_of(store.config, instrument),
+        multiplier=contract.multiplier if contract is not None and contract.inverse else None,
         levels=store.config.book.levels,
         silence_ns=int(store.config.book.silent_after_seconds * 1e9),
     )
+
+
+def linear_multiplier(contracts: Contracts, instrument: str) -> float:
+    """Base units per unit of size of instruments whose contracts are of a fixed size."""
+    contract = contracts.get(instrument)
+    return 1.0 if contract is None or contract.inverse else contract.multiplier
+
+
+def _contracts(context: TaskContext, store: Store, venue: str, day: str) -> Contracts:
+    rows = [
+        row for capture in captures_of(store, venue, day)
+        for row in context.read("raw.instruments", capture.capture_id).to_pylist()
+    ]
+    return Contracts(store.config, facts_from(rows))
 
 
 def by_instrument(batch: pa.RecordBatch) -> list[tuple[str, pa.RecordBatch]]:
@@ -188,8 +211,10 @@ def by_instrument(batch: pa.RecordBatch) -> list[tuple[str, pa.RecordBatch]]:
     ]
 
 
-def messages_of(batch: pa.RecordBatch) -> Messages:
-    """The kernel's view of rows of `raw.book_updates` of one instrument."""
+def messages_of(batch: pa.RecordBatch, multiplier: float = 1.0) -> Messages:
+    """The kernel's view of rows of `raw.book_updates` of one instrument, whose sizes are that many
+    base units each.
+    """
     lists = [batch.column(name) for name in ("bid_prices", "bid_sizes", "ask_prices", "ask_sizes")]
     ids = np.stack(
         [
@@ -206,9 +231,14 @@ def messages_of(batch: pa.RecordBatch) -> Messages:
     event, available = (
         batch.column(name).cast(pa.int64()).to_numpy() for name in ("event_time", "available_at")
     )
-    snapshot = np.asarray(pa.compute.equal(batch.column("kind"), "snapshot"))
+    if multiplier != 1.0:
+        values[1], values[3] = values[1] * multiplier, values[3] * multiplier
+    kind = np.asarray(pa.compute.index_in(batch.column("kind"), pa.array(BOOK_KINDS)))
+    for place in np.flatnonzero(kind == BREAK).tolist():
+        note = batch.column("note")[place].as_py()
+        ids[place, 0] = CAUSES.index(note if note in BREAK_NOTES else BREAK_NOTES[-1])
     return Messages(
-        snapshot,
+        np.ascontiguousarray(kind, np.uint8),
         np.ascontiguousarray(ids, np.int64),
         event,
         available,

@@ -1,9 +1,11 @@
 """Whether a book message continues the book, and the health of the book over time.
 
-Spot: differences with `u ≤ L` of the snapshot are stale, the first used has `U ≤ L+1 ≤ u`, then
-`U = u+1`. Futures: `u < L` is stale, the first used has `U ≤ L ≤ u` or `pu = L`, then `pu = u`.
-A break closes the book until a snapshot bridges again; nothing is stitched. Differences that came
-before their snapshot are kept here and applied after it.
+Each message says how it chains. Where it names its first update (Binance spot: `U`): differences
+with `u ≤ L` of the snapshot are stale, the first used has `U ≤ L+1 ≤ u`, then `U = u+1`. Where it
+names the update before it (Binance futures: `pu`): `u < L` is stale, the first used has
+`U ≤ L ≤ u` or `pu = L`, then `pu = u`. Where it names neither, nothing can be proved of it and it
+is taken as it comes. A break closes the book until a snapshot bridges again; nothing is stitched.
+Differences that came before their snapshot are kept here and applied after it.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from imbalance.books.ladder import ASK, BID
 from imbalance.books.state import Book, Messages, Output
 from imbalance.kernels import bare
 
-SNAPSHOT, CLOSING_BOOK, NO_SNAPSHOT, GAP, UNBRIDGEABLE, SILENCE, RESUMED = range(7)
-"""Codes of `state.CAUSES`."""
+SNAPSHOT, CLOSING_BOOK, NO_SNAPSHOT, GAP, UNBRIDGEABLE, SILENCE, RESUMED, UNUSABLE, IMAGE = range(9)
+"""Codes of `state.CAUSES`, the first of those that a recorder's or decoder's break may have."""
 
 IS_VALID, IS_WAITING, IS_SILENT = range(3)
 """Codes of `state.HEALTH_STATES`."""
@@ -51,16 +53,21 @@ def links(book: Book, first: int, last: int, previous: int) -> bool:
     """Whether a difference continues the book."""
     whole = book.whole
     held = whole[at.LAST_ID]
-    if whole[at.FUTURES]:
-        return previous == held or (whole[at.FRESH] != 0 and first <= held <= last)
+    if previous != at.NO_ID:
+        bridges = first != at.NO_ID and first <= held <= last
+        return previous == held or (whole[at.FRESH] != 0 and bridges)
+    if min(first, held) == at.NO_ID:
+        return True
     return first == held + 1 or (whole[at.FRESH] != 0 and first <= held + 1 <= last)
 
 
 @bare
-def is_stale(book: Book, last: int) -> bool:
+def is_stale(book: Book, last: int, previous: int) -> bool:
     """Whether all of a difference is in the book already."""
     whole = book.whole
-    if whole[at.FUTURES] and whole[at.FRESH]:
+    if last == at.NO_ID:
+        return False
+    if previous != at.NO_ID and whole[at.FRESH]:
         return last < whole[at.LAST_ID]
     return last <= whole[at.LAST_ID]
 
@@ -70,11 +77,10 @@ def keep(book: Book, m: Messages, k: int) -> None:
     """Keep a difference until a snapshot comes; a broken chain empties what was kept."""
     whole, ids = book.whole, m.ids[k]
     if whole[at.PENDING] and whole[at.PENDING_LAST] != at.NO_ID:
-        linked = (
-            ids[2] == whole[at.PENDING_LAST]
-            if whole[at.FUTURES]
-            else ids[0] == whole[at.PENDING_LAST] + 1
-        )
+        if ids[2] != at.NO_ID:
+            linked = ids[2] == whole[at.PENDING_LAST]
+        else:
+            linked = ids[0] == at.NO_ID or ids[0] == whole[at.PENDING_LAST] + 1
         if not linked:
             _forget(book)
     bids = m.bid_offsets[k + 1] - m.bid_offsets[k]
@@ -116,11 +122,26 @@ def lose(book: Book, out: Output, first: int, previous: int) -> None:
     """Close the book at its last proved message: from there on it cannot be trusted."""
     whole = book.whole
     cause = UNBRIDGEABLE if whole[at.FRESH] else GAP
-    expected = whole[at.LAST_ID] if whole[at.FUTURES] else whole[at.LAST_ID] + 1
+    chained = previous != at.NO_ID
+    expected = whole[at.LAST_ID] if chained else whole[at.LAST_ID] + 1
     since = whole[at.LAST_EVENT] if whole[at.STATUS] == at.VALID else whole[at.HEALTH_FROM]
-    change_health(
-        book, out, since, IS_WAITING, cause, expected, previous if whole[at.FUTURES] else first
-    )
+    change_health(book, out, since, IS_WAITING, cause, expected, previous if chained else first)
+    _close(book)
+
+
+@bare
+def break_off(book: Book, out: Output, cause: int) -> None:
+    """Close the book as its recorder or decoder says: what comes before a new snapshot is void."""
+    whole = book.whole
+    since = whole[at.LAST_EVENT] if whole[at.STATUS] == at.VALID else whole[at.HEALTH_FROM]
+    _forget(book)
+    change_health(book, out, since, IS_WAITING, cause, at.NO_ID, at.NO_ID)
+    _close(book)
+
+
+@bare
+def _close(book: Book) -> None:
+    whole = book.whole
     whole[at.STATUS] = at.WAITING
     whole[at.BAR_POISONED] = 1
     book.real[at.MID] = np.nan

@@ -32,12 +32,31 @@ def begin(book: Book, last: int) -> None:
 
 
 @bare
-def _snapshot(book: Book, m: Messages, out: Output, k: int, event: int) -> None:
-    whole = book.whole
-    rule.change_health(book, out, event, rule.IS_VALID, rule.SNAPSHOT, at.NO_ID, at.NO_ID)
+def _put(book: Book, m: Messages, k: int) -> None:
     clear(book.ladder)
     apply_side(book, BID, m.bid_prices, m.bid_sizes, m.bid_offsets[k], m.bid_offsets[k + 1], False)
     apply_side(book, ASK, m.ask_prices, m.ask_sizes, m.ask_offsets[k], m.ask_offsets[k + 1], False)
+
+
+@bare
+def _image(book: Book, m: Messages, out: Output, k: int, event: int) -> None:
+    """The visible book anew, in the place of the last one: no new segment."""
+    whole, ladder = book.whole, book.ladder
+    _put(book, m, k)
+    settle(ladder)
+    whole[at.KNOWN_LOW] = furthest(ladder, BID)
+    whole[at.KNOWN_HIGH] = furthest(ladder, ASK)
+    whole[at.LAST_ID] = m.ids[k, 1]
+    whole[at.HEALTH_MESSAGES] += 1
+    follow(book, out, event, m.ids[k, 1], True, True)
+
+
+@bare
+def _snapshot(book: Book, m: Messages, out: Output, k: int, event: int) -> None:
+    whole = book.whole
+    cause = rule.IMAGE if m.kind[k] == at.IMAGE else rule.SNAPSHOT
+    rule.change_health(book, out, event, rule.IS_VALID, cause, at.NO_ID, at.NO_ID)
+    _put(book, m, k)
     begin(book, m.ids[k, 1])
     whole[at.STATUS] = at.VALID
     whole[at.FRESH] = 1
@@ -45,7 +64,7 @@ def _snapshot(book: Book, m: Messages, out: Output, k: int, event: int) -> None:
     bid_at = ask_at = 0
     for j in range(whole[at.PENDING]):
         row = book.pending[j]
-        if not rule.is_stale(book, row[1]):
+        if not rule.is_stale(book, row[1], row[2]):
             if not rule.links(book, row[0], row[1], row[2]):
                 start = j
                 break
@@ -112,21 +131,28 @@ def run(book: Book, m: Messages, out: Output, start: int) -> tuple[int, int]:
         first, last, previous = m.ids[k, 0], m.ids[k, 1], m.ids[k, 2]
         if whole[at.HEALTH_FROM] < 0:
             whole[at.HEALTH_FROM] = event
+        what = m.kind[k]
+        if what == at.BREAK:
+            if whole[at.STATUS] == at.VALID and not advance(book, out, event):
+                return BUFFERS_FULL, k
+            if whole[at.STATUS] != at.WAITING:
+                rule.break_off(book, out, first)
+            continue
         if (
             whole[at.STATUS] != at.WAITING
-            and last <= whole[at.LAST_ID]
-            and (m.snapshot[k] or rule.is_stale(book, last))
+            and at.NO_ID < last <= whole[at.LAST_ID]
+            and (what != at.DIFF or rule.is_stale(book, last, previous))
         ):
             whole[at.HEALTH_STALE] += 1
             continue
         if (
-            not m.snapshot[k]
+            what == at.DIFF
             and whole[at.STATUS] != at.WAITING
             and not rule.links(book, first, last, previous)
         ):
             rule.lose(book, out, first, previous)
         if whole[at.STATUS] == at.OPENED:
-            if m.snapshot[k]:
+            if what != at.DIFF:
                 rule.lose(book, out, last, last)
             else:
                 # the chain reaches over midnight: the closing book held from the first moment on
@@ -142,7 +168,9 @@ def run(book: Book, m: Messages, out: Output, start: int) -> tuple[int, int]:
         whole[at.LAST_AVAILABLE] = max(m.available[k], whole[at.LAST_AVAILABLE])
         whole[at.BAR_AVAILABLE] = whole[at.LAST_AVAILABLE]
         whole[at.BAR_COUNTS + at.MESSAGES] += 1
-        if m.snapshot[k]:
+        if what == at.IMAGE and whole[at.STATUS] == at.VALID:
+            _image(book, m, out, k, event)
+        elif what != at.DIFF:
             _snapshot(book, m, out, k, event)
         elif whole[at.STATUS] == at.WAITING:
             rule.keep(book, m, k)

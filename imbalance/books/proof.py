@@ -79,7 +79,10 @@ class QuoteProof:
         names = ["bid_price", "bid_size", "ask_price", "ask_size"]
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(65_536, columns=["instrument", "update_id", *names]):
-                mine = batch.filter(pc.equal(batch.column("instrument"), self._instrument))
+                mine = batch.filter(
+                    pc.and_(pc.equal(batch.column("instrument"), self._instrument),
+                            pc.is_valid(batch.column("update_id")))
+                )
                 if mine.num_rows:
                     ids = mine.column("update_id").to_numpy()
                     order = np.argsort(ids, kind="stable")

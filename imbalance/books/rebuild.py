@@ -21,6 +21,7 @@ from imbalance.books.state import (
     CAUSES,
     CLOCK,
     COUNT_COLUMNS,
+    DIFF,
     HEALTH_CAUSE,
     HEALTH_FROM,
     HEALTH_STATE,
@@ -30,6 +31,7 @@ from imbalance.books.state import (
     LAST_AVAILABLE,
     LAST_EVENT,
     LAST_ID,
+    NO_ID,
     OPENED,
     PENDING_ASKS,
     PENDING_BIDS,
@@ -55,7 +57,7 @@ class ClosingBook:
 
     event_time: int
     available_at: int
-    update_id: int
+    update_id: int | None
     known_low: float
     known_high: float
     bid_prices: Any
@@ -68,11 +70,10 @@ class ClosingBook:
 class Rules:
     """What differs between instruments and deployments.
 
-    `futures`: ids chain by `pu`; `multiplier`: quote units per contract, None where sizes are in
-    base units; `levels`: levels a side of `book.book_states`; `silence_ns`: silence that poisons.
+    `multiplier`: quote units per contract of inverse instruments, None where sizes are in base
+    units; `levels`: levels a side of `book.book_states`; `silence_ns`: silence that poisons.
     """
 
-    futures: bool
     multiplier: float | None = None
     levels: int = 10
     silence_ns: int = 60_000_000_000
@@ -188,7 +189,7 @@ class BookBuilder:
     def _new_book(self, tick: tuple[int, int], centre: int, far_room: int = 1 << 12) -> Book:
         rules = self._rules
         return new_book(
-            tick=tick, centre=centre, futures=rules.futures, multiplier=rules.multiplier,
+            tick=tick, centre=centre, multiplier=rules.multiplier,
             levels=rules.levels, silence_ns=rules.silence_ns, far_room=far_room,
         )  # fmt: skip
 
@@ -200,7 +201,7 @@ class BookBuilder:
             (ASK, opening.ask_prices, opening.ask_sizes),
         ):
             put_levels(book.ladder, side, np.rint(prices * unit).astype(np.int64), sizes)
-        kernel.begin(book, opening.update_id)
+        kernel.begin(book, NO_ID if opening.update_id is None else opening.update_id)
         show(book)
         whole[KNOWN_LOW] = round(opening.known_low * unit)
         whole[KNOWN_HIGH] = round(opening.known_high * unit)
@@ -214,10 +215,10 @@ class BookBuilder:
 
     def _keep_proofs(self) -> None:
         count = int(self._out.used[5])
-        if count:
-            self._proofs.append(
-                (self._out.proof_id[:count].copy(), self._out.proofs[:count].copy())
-            )
+        known = self._out.proof_id[:count] != NO_ID
+        if known.any():
+            proofs = self._out.proofs[:count][known]
+            self._proofs.append((self._out.proof_id[:count][known], proofs))
         self._out.used[5] = 0
 
     def _flush(self) -> None:
@@ -254,7 +255,7 @@ class BookBuilder:
             "sequence": pa.array(np.arange(first, first + count)),
             "event_time": _time(out.states[:count, 0]),
             "available_at": _time(out.states[:count, 1]),
-            "update_id": pa.array(np.ascontiguousarray(out.states[:count, 2])),
+            "update_id": _identity(np.ascontiguousarray(out.states[:count, 2])),
         }
         for k, name in enumerate(("segment_start", "crossed", "locked"), 3):
             columns[name] = pa.array(out.states[:count, k] != 0)
@@ -299,7 +300,8 @@ def _closing(book: Book) -> ClosingBook:
         sides += [_prices(book, ticks), sizes]
     low, high = _prices(book, np.array([whole[KNOWN_LOW], whole[KNOWN_HIGH]]))
     return ClosingBook(
-        int(whole[LAST_EVENT]), int(whole[LAST_AVAILABLE]), int(whole[LAST_ID]),
+        int(whole[LAST_EVENT]), int(whole[LAST_AVAILABLE]),
+        None if whole[LAST_ID] == NO_ID else int(whole[LAST_ID]),
         float(low), float(high), *sides,
     )  # fmt: skip
 
@@ -312,7 +314,7 @@ def _middle(messages: Messages, opening: ClosingBook | None, everything: Any) ->
     """A price near the market: the middle of a whole book where there is one."""
     if opening is not None and len(opening.bid_prices) and len(opening.ask_prices):
         return float(opening.bid_prices[0] + opening.ask_prices[0]) / 2
-    for k in np.flatnonzero(messages.snapshot):
+    for k in np.flatnonzero(messages.kind != DIFF):
         bids, asks = _sides_at(messages, int(k))
         if len(bids) and len(asks):
             return float(bids.max() + asks.min()) / 2

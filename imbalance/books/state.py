@@ -19,22 +19,28 @@ NO_ID = -1
 (
     STATUS, LAST_ID, FRESH, CLOCK, LAST_EVENT, LAST_AVAILABLE, BAR, BAR_POISONED, SEGMENT_START,
     FLOW_BREAK, STATE_COUNT, KNOWN_LOW, KNOWN_HIGH, PENDING, PENDING_BIDS, PENDING_ASKS,
-    PENDING_LAST, FUTURES, TICK_PARTS, SILENCE, LEVELS, BANDS_STALE, CROSSED, LOCKED,
+    PENDING_LAST, TICK_PARTS, SILENCE, LEVELS, BANDS_STALE, CROSSED, LOCKED,
     HEALTH_FROM, HEALTH_STATE, HEALTH_CAUSE, HEALTH_EXPECTED, HEALTH_FOUND,
     HEALTH_MESSAGES, HEALTH_STALE, HEALTH_CROSSED, HEALTH_LOCKED, HEALTH_UNKNOWN,
     BAR_AVAILABLE, COVERED, MEASURED, BAR_COUNTS,
-) = range(38)  # fmt: skip
+) = range(37)  # fmt: skip
 
 # values of `Book.whole[STATUS]`
 WAITING, OPENED, VALID = range(3)
 """No book; the closing book of the day before, not yet proved; a proved book."""
 
+DIFF, SNAPSHOT, IMAGE, BREAK = range(4)
+"""Kinds of message, as in `captures.rows.BOOK_KINDS`."""
+
 HEALTH_STATES = ("valid", "waiting", "silent")
 SILENT = HEALTH_STATES.index("silent")
 CAUSES = (
     "snapshot", "closing_book", "no_snapshot", "sequence_gap", "unbridgeable_snapshot", "silence",
-    "resumed", "unusable_prices",
+    "resumed", "unusable_prices", "image", "reconnected", "checksum_mismatch", "restarted",
+    "channel_gap", "capture_start", "broken_off",
 )  # fmt: skip
+BREAK_NOTES = CAUSES[CAUSES.index("reconnected") :]
+"""Notes of breaks that are causes of their own; any other is told as the last of them."""
 
 # counts of a bar, in `Book.whole` from BAR_COUNTS on and in `Output.bar_counts`
 (
@@ -94,9 +100,11 @@ class Book(NamedTuple):
 
 
 class Messages(NamedTuple):
-    """Book messages of one instrument in order: ids are (n, 3) first, last, previous."""
+    """Book messages of one instrument in order: ids are (n, 3) first, last, previous; of a break
+    the first is the code of its cause.
+    """
 
-    snapshot: Any
+    kind: Any
     ids: Any
     event: Any
     available: Any
@@ -128,7 +136,7 @@ class Output(NamedTuple):
 
 
 def new_book(
-    *, tick: tuple[int, int], centre: int, futures: bool, multiplier: float | None,
+    *, tick: tuple[int, int], centre: int, multiplier: float | None,
     levels: int, silence_ns: int, far_room: int,
 ) -> Book:  # fmt: skip
     """An empty book.
@@ -137,14 +145,13 @@ def new_book(
     ----------
     tick : the tick as `parts / scale`, e.g. (10, 100) for 0.1 sent with two decimals.
     centre : a price near the market, in ticks.
-    futures : whether ids chain by `pu`, else by `U == u + 1`.
     multiplier : quote units per contract of inverse instruments.
     levels : levels a side of `book.book_states`.
     silence_ns : silence beyond which bars are poisoned.
     far_room : slots for levels outside the window.
     """
     whole = np.zeros(BAR_COUNTS + len(COUNT_COLUMNS), np.int64)
-    whole[FUTURES], whole[TICK_PARTS], whole[SILENCE] = futures, tick[0], silence_ns
+    whole[TICK_PARTS], whole[SILENCE] = tick[0], silence_ns
     whole[LEVELS] = levels
     whole[LAST_ID] = whole[PENDING_LAST] = whole[CLOCK] = whole[BAR] = NO_ID
     whole[HEALTH_STATE], whole[HEALTH_CAUSE] = 1, CAUSES.index("no_snapshot")

@@ -6,7 +6,7 @@ Every size here is in base units: contracts of inverse instruments are converted
 from __future__ import annotations
 
 from imbalance.books.columns import count_column, flow_column, mean_column, state_column
-from imbalance.captures.tables import INSTRUMENT
+from imbalance.captures.event_tables import INSTRUMENT
 from imbalance.contracts import Column, Table
 
 FLOW_LEVELS = 10
@@ -51,7 +51,14 @@ BOOK_STATES = Table(
             unit="UTC, ns",
             owner="books",
         ),
-        Column("update_id", "BIGINT", "Last update id of that message.", owner="books"),
+        Column(
+            "update_id",
+            "BIGINT",
+            "Last update id of that message.",
+            nullable=True,
+            null_meaning="the feed has no ids of updates",
+            owner="books",
+        ),
         Column(
             "segment_start",
             "BOOLEAN",
@@ -129,6 +136,13 @@ BOOK_HEALTH = Table(
                 "silence",
                 "resumed",
                 "unusable_prices",
+                "image",
+                "reconnected",
+                "checksum_mismatch",
+                "restarted",
+                "channel_gap",
+                "capture_start",
+                "broken_off",
             ),
             owner="books",
         ),
@@ -181,7 +195,14 @@ CLOSING_BOOKS = Table(
             unit="UTC, ns",
             owner="books",
         ),
-        Column("update_id", "BIGINT", "Last update id applied.", owner="books"),
+        Column(
+            "update_id",
+            "BIGINT",
+            "Last update id applied.",
+            nullable=True,
+            null_meaning="the feed has no ids of updates",
+            owner="books",
+        ),
         Column(
             "known_low",
             "DOUBLE",

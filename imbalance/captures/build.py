@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from imbalance.captures.batches import bad_row
+from imbalance.captures.accounts import bad_row
 from imbalance.captures.merge import Interleaved, Spool, Unrepeated
 from imbalance.captures.reading import (
     NO_DAY,
@@ -22,10 +22,9 @@ from imbalance.captures.reading import (
     Sniffed,
     bounds_of,
     decode_capture,
-    multiplier_of,
     sniff_capture,
 )
-from imbalance.captures.register import VERSION
+from imbalance.captures.register import OUTPUTS, VERSION
 from imbalance.captures.seams import Neighbourhood, capture_before, follows, order_of
 from imbalance.errors import UserError
 from imbalance.progress import SILENT, Progress
@@ -35,12 +34,15 @@ from imbalance.store.task import TaskContext, TaskResult, is_current, materialis
 from imbalance.tasks import read_current
 
 __all__ = [
-    "CAPTURE_TABLES", "RAW_TABLES", "RawResult", "captures_of", "materialise_raw", "multiplier_of",
-    "partition_key", "raw_is_current",
+    "CAPTURE_TABLES", "RAW_TABLES", "RawResult", "captures_of", "materialise_raw", "partition_key",
+    "raw_is_current",
 ]  # fmt: skip
 
-RAW_TABLES = ("raw.book_updates", "raw.trades", "raw.quotes", "raw.derivative_ticks")
-CAPTURE_TABLES = ("raw.captures", "raw.quarantine")
+RAW_TABLES = (
+    "raw.book_updates", "raw.trades", "raw.quotes", "raw.derivative_ticks", "raw.liquidations",
+    "raw.options", "raw.orders",
+)  # fmt: skip
+CAPTURE_TABLES = OUTPUTS
 
 
 @dataclass
@@ -277,6 +279,9 @@ def _account(
                 [bad_row(capture.capture_id, capture.path, bad) for bad in held.bad],
                 store.table("raw.quarantine").arrow_schema(),
             )
+        )
+        context.writer("raw.instruments").write(
+            pa.Table.from_pylist(held.instruments, store.table("raw.instruments").arrow_schema())
         )
 
     return materialise(store, **known.account_task(capture), build=build, run=run)

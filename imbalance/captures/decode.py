@@ -46,8 +46,8 @@ UNITS = {"ns": (19, 1), "us": (16, 1_000), "ms": (13, 1_000_000), "s": (10, 1_00
 """Receive time units: digits of a present-day time, and nanoseconds per unit."""
 
 
-_FAR_NS = scanner.FAR_MS * 1_000_000
-_LAST_TIME = 2**63 - 1 - 2 * _FAR_NS
+FAR_NS = scanner.FAR_MS * 1_000_000
+LAST_TIME = 2**63 - 1 - 2 * FAR_NS
 """Sums of a time and a clock's error stay within 64 bits below it."""
 
 
@@ -65,6 +65,7 @@ class Account:
     ignored: Counter[str] = field(default_factory=Counter)
     quarantined: Counter[str] = field(default_factory=Counter)
     unknown_fields: Counter[str] = field(default_factory=Counter)
+    events_left_out: Counter[str] = field(default_factory=Counter)
 
     @property
     def balanced(self) -> bool:
@@ -96,7 +97,7 @@ class Decoder:
         unit: str,
         symbols: list[str],
         only_symbol: str | None,
-        span: tuple[int, int] = (0, _LAST_TIME),
+        span: tuple[int, int] = (0, LAST_TIME),
         clocks: Clocks | None = None,
         known_until: Mapping[str, int] = MappingProxyType({}),
     ) -> None:

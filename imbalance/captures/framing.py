@@ -1,40 +1,33 @@
-"""How the bytes of a capture become blocks of whole lines: decompression, checks, limits.
+"""How the bytes of a capture become blocks of whole lines: checks, limits, pieces put together.
 
-Compression is told by content. Gzip members are checked by their CRC; what follows the last
-member, a member cut short and a wrong checksum are told apart. No message is understood here.
+Compression is told by content (`compression`). Gzip members are checked by their CRC; what follows
+the last member, a member cut short and a wrong checksum are told apart. No message is understood
+here.
 """
 
 from __future__ import annotations
 
 import hashlib
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from isal import isal_zlib
 
 from imbalance.captures.ahead import ahead
-
-BLOCK_BYTES = 2 << 20
-"""Text handed on at a time."""
-
-READ_BYTES = 128 << 10
-"""Compressed bytes taken from the file at a time."""
+from imbalance.captures.compression import (
+    BLOCK_BYTES,
+    READ_BYTES,
+    Bound,
+    ChecksumError,
+    compression_of_bytes,
+    inflater,
+    zip_text,
+)
 
 LONGEST_LINE = 16 << 20
 """A longer line is cut out and quarantined: memory stays bounded whatever a file holds."""
 
 KEPT_OF_LONG_LINE = 1024
 """Bytes of such a line which are shown."""
-
-GZIP_MAGIC = b"\x1f\x8b"
-
-
-class ChecksumError(Exception):
-    """A gzip member's checksum or structure is wrong; carries the reason."""
-
 
 @dataclass(frozen=True)
 class End:
@@ -79,22 +72,18 @@ class Block:
         return self.data.endswith(b"\n") if self.long_line is None else self.long_line.ended
 
 
-def compression_of(path: Path) -> str:
-    """`gzip` or `none`, by the file's first bytes."""
-    with path.open("rb") as file:
-        return "gzip" if file.read(2) == GZIP_MAGIC else "none"
-
-
 class CaptureReader:
-    """Reads a capture as blocks of whole lines, inflating in a thread of its own.
+    """Reads a capture as blocks of whole lines, inflating in a thread of its own. `member` names
+    the file to read of an archive that holds several.
 
     Iterate over it once; afterwards `end` tells how the file ended. A wrong checksum raises
     `ChecksumError` when it is met, after blocks of the same member were handed out: callers that
     must not use any of them check first (`verify`).
     """
 
-    def __init__(self, path: Path, *, threaded: bool = True) -> None:
+    def __init__(self, path: Path, *, threaded: bool = True, member: str | None = None) -> None:
         self._path = path
+        self._member = member
         self._threaded = threaded
         self._end: End | None = None
         self._compressed = 0
@@ -116,96 +105,32 @@ class CaptureReader:
         with self._path.open("rb", buffering=0) as file:
             head = file.read(READ_BYTES)
             digest.update(head)
-            if head[:2] == GZIP_MAGIC:
-                state = _Inflate()
+            kind = compression_of_bytes(head)
+            if kind == "none":
+                while head:
+                    yield head, len(head)
+                    head = file.read(BLOCK_BYTES)
+                    digest.update(head)
+            elif kind == "zip":
+                while data := file.read(READ_BYTES):
+                    digest.update(data)
+                yield from zip_text(self._path, self._member)
+            else:
+                state = inflater(kind)
+                bound = Bound(self._path)
                 data = head
                 while data:
                     read = len(data)
                     for text in state.feed(data):
+                        bound.check(len(text), read)
                         yield text, read
                         read = 0
                     data = file.read(READ_BYTES)
                     digest.update(data)
                 truncated, reason = state.finish()
-                if state.cut_at is not None:
-                    yield from _held_back(file, *state.cut_at)
-            else:
-                while head:
-                    yield head, len(head)
-                    head = file.read(BLOCK_BYTES)
-                    digest.update(head)
+                for text in state.held_back(file):
+                    yield text, 0
         self._end = End(digest.hexdigest(), truncated, reason)
-
-
-def _held_back(file: Any, start: int, done: int) -> Iterator[tuple[bytes, int]]:
-    """Text of a member cut short, from `done` bytes on: isal keeps back a last symbol which it
-    cannot look beyond, zlib does not, and that symbol may be a newline.
-    """
-    file.seek(start)
-    member = zlib.decompressobj(wbits=31)
-    seen = 0
-    try:
-        while data := member.unconsumed_tail or file.read(READ_BYTES):
-            text = member.decompress(data, BLOCK_BYTES)
-            yield text[max(done - seen, 0) :], 0
-            seen += len(text)
-        yield member.flush()[max(done - seen, 0) :], 0
-    except zlib.error as error:
-        raise ChecksumError(str(error)) from None
-
-
-class _Inflate:
-    """Gzip members one after another, every checksum tested."""
-
-    def __init__(self) -> None:
-        self._member = isal_zlib.decompressobj(wbits=31)
-        self._fresh = True
-        self._members = 0
-        self._garbage = False
-        self._fed = 0
-        self._start = self._done = 0
-
-    @property
-    def cut_at(self) -> tuple[int, int] | None:
-        """Of a last member cut short: where it starts in the file, and the bytes of text had."""
-        return None if self._fresh or self._garbage else (self._start, self._done)
-
-    def feed(self, data: bytes) -> Iterator[bytes]:
-        self._fed += len(data)
-        while data and not self._garbage:
-            if self._fresh and self._members:
-                data = data.lstrip(b"\0")
-                if not data:
-                    return
-                if not GZIP_MAGIC.startswith(data[:2]):
-                    self._garbage = True
-                    return
-            if self._fresh:
-                self._start, self._done = self._fed - len(data), 0
-            self._fresh = False
-            try:
-                while True:
-                    text = self._member.decompress(data, BLOCK_BYTES)
-                    self._done += len(text)
-                    yield text
-                    data = self._member.unconsumed_tail
-                    if self._member.eof or not data:
-                        break
-            except isal_zlib.error as error:
-                raise ChecksumError(str(error)) from None
-            if not self._member.eof:
-                return
-            data = self._member.unused_data
-            self._member = isal_zlib.decompressobj(wbits=31)
-            self._fresh = True
-            self._members += 1
-
-    def finish(self) -> tuple[bool, str | None]:
-        if self._garbage:
-            return True, "bytes after the last gzip member are no gzip data"
-        if not self._fresh or not self._members:
-            return True, "the last gzip member is cut short"
-        return False, None
 
 
 def _gathered(pieces: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:

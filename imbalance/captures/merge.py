@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from imbalance.captures.rows import key_number
 from imbalance.store.sqlfiles import read_sql
 from imbalance.store.store import Store
 from imbalance.store.task import TaskContext
@@ -21,8 +22,10 @@ _ID = {
     "raw.book_updates": "last_update_id",
     "raw.trades": "trade_id",
     "raw.quotes": "update_id",
-    "raw.derivative_ticks": "event_time",
+    "raw.orders": "sequence",
 }
+"""Numbers by which a venue tells its events apart, and which grow."""
+
 _WITH_KIND = ("raw.book_updates", "raw.trades")
 
 
@@ -31,10 +34,13 @@ class Interleaved(Exception):
 
 
 class Unrepeated:
-    """Writes events to a task's outputs, each id once: the first receipt stays.
+    """Writes events to a task's outputs, each once: the first receipt stays.
 
-    Captures follow each other when the ids of the next one begin after those of the last one,
-    whatever their clocks say.
+    Events with a growing id are told apart by it: captures follow each other when the ids of the
+    next one begin after those of the last one, whatever their clocks say. Events with a text id
+    are told apart by that, messages without any by what they say and when. Book messages, trades
+    and quotes without an id are not told apart: two that look the same may both have happened. Of
+    captures that hold the same stretch of them the one that begins first is used.
     """
 
     def __init__(self, context: TaskContext) -> None:
@@ -42,24 +48,40 @@ class Unrepeated:
         self._last: dict[tuple[str, str, str], int] = {}
         self._before: dict[tuple[str, str, str], int] = {}
         self._seen: dict[tuple[str, str, str], list[Any]] = {}
+        self._named: dict[tuple[str, str, str], set[int]] = {}
+        self._told: dict[tuple[str, str, str], int] = {}
+        self._told_before: dict[tuple[str, str, str], int] = {}
 
     def next_capture(self) -> None:
         """What is written from here on is from another capture."""
         self._before = self._last.copy()
+        self._told_before = self._told.copy()
         self._seen.clear()
 
     def write(self, table: str, rows: pa.Table) -> None:
-        """Write rows but for those whose id has been written.
+        """Write rows but for those that have been written.
 
         Raises
         ------
         Interleaved
             If a row belongs before the end of a capture written earlier.
         """
-        ids = rows[_ID[table]].cast(pa.int64()).to_numpy()
-        keep = np.ones(len(ids), bool)
+        numbers, names = identities(table, rows)
+        times = rows["event_time"].cast(pa.int64()).to_numpy()
+        keep = np.ones(len(rows), bool)
         for instrument, kind, mine in _groups(table, rows):
-            keep[mine] = self._new((table, instrument, kind), ids[mine])
+            group = (table, instrument, kind)
+            numbered = numbers[mine] >= 0
+            if numbered.all():
+                keep[mine] = self._new(group, numbers[mine])
+                continue
+            places = np.arange(len(rows))[mine]
+            keep[places[numbered]] = self._new(group, numbers[places[numbered]])
+            rest = places[~numbered]
+            if names is not None and (names[rest] >= 0).all():
+                keep[rest] = self._unnamed(group, names[rest])
+            else:
+                keep[rest] = self._later(group, times[rest])
         self._context.writer(table).write(rows if keep.all() else rows.filter(pa.array(keep)))
 
     def _new(self, key: tuple[str, str, str], ids: Any) -> Any:
@@ -76,6 +98,49 @@ class Unrepeated:
         seen.append(ids[new])
         self._last[key] = max(last, int(ids.max(initial=-1)))
         return new
+
+    def _unnamed(self, key: tuple[str, str, str], names: Any) -> Any:
+        known = self._named.setdefault(key, set())
+        new = np.zeros(len(names), bool)
+        for place, name in enumerate(names.tolist()):
+            if name not in known:
+                known.add(name)
+                new[place] = True
+        return new
+
+    def _later(self, key: tuple[str, str, str], times: Any) -> Any:
+        self._told[key] = max(self._told.get(key, -1), int(times.max(initial=-1)))
+        return times > self._told_before.get(key, -1)
+
+
+def identities(table: str, rows: pa.Table) -> tuple[Any, Any | None]:
+    """What rows are told apart by: growing ids (−1: none), and numbers that stand for names.
+
+    The second is None where the table has no names.
+    """
+    column = _ID.get(table)
+    numbers = (
+        np.full(len(rows), -1, np.int64) if column is None
+        else rows[column].fill_null(-1).to_numpy()
+    )
+    if table == "raw.trades":
+        return numbers, _name_numbers(rows, ["trade_key"])
+    if table in ("raw.derivative_ticks", "raw.options", "raw.liquidations"):
+        said = [
+            name for name in rows.column_names
+            if name not in ("receive_time", "available_at", "capture_id", "line", "time_source")
+        ]
+        return numbers, _name_numbers(rows, said)
+    return numbers, None
+
+
+def _name_numbers(rows: pa.Table, columns: list[str]) -> Any:
+    """A number for what some columns say in each row; −1 where all of it is null."""
+    texts = zip(*(rows[name].to_pylist() for name in columns), strict=True)
+    return np.fromiter(
+        (-1 if all(v is None for v in one) else key_number(repr(one)) for one in texts),
+        np.int64, len(rows),
+    )  # fmt: skip
 
 
 def _groups(table: str, rows: pa.Table) -> list[tuple[str, str, Any]]:

@@ -14,15 +14,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from imbalance.captures.batches import Batches, account_row
+from imbalance.captures.accounts import account_row
 from imbalance.captures.chunks import BadLine
 from imbalance.captures.clocks import Clocks
-from imbalance.captures.decode import Decoder
-from imbalance.captures.framing import ChecksumError
-from imbalance.captures.probe import Sniff, sniff
+from imbalance.captures.compression import ChecksumError
+from imbalance.captures.decoding import Context
+from imbalance.captures.formats.format import Sniff
+from imbalance.captures.formats.registry import formats
+from imbalance.captures.instruments import Contracts, instrument_rows
+from imbalance.captures.probe import sniff
 from imbalance.captures.register import DAY_NS, received_span
-from imbalance.captures.venues.binance import contract_multiplier
-from imbalance.config import Config
 from imbalance.errors import UserError, may_pass
 from imbalance.progress import Progress
 from imbalance.store.ledger import CaptureFile
@@ -35,12 +36,6 @@ Sniffed = tuple[CaptureFile, Path, Sniff]
 """A capture, where it is, and what its first lines say."""
 
 
-def multiplier_of(config: Config, instrument: str) -> float | None:
-    """Quote units per contract of an instrument: the configuration's word, else the venue's."""
-    configured = config.multipliers.get(instrument)
-    return contract_multiplier(instrument) if configured is None else configured
-
-
 @dataclass
 class Decoded:
     """A capture decoded to its end: what its account is made of, and when its events are known."""
@@ -48,6 +43,7 @@ class Decoded:
     row: dict[str, Any]
     bad: list[BadLine]
     last_available: dict[str, int]
+    instruments: list[dict[str, Any]]
 
 
 def sniff_capture(store: Store, capture: CaptureFile) -> Sniffed:
@@ -139,20 +135,22 @@ def decode_capture(
         nothing then.
     """
     capture, path, found = sniffed
-    only = found.symbols[0] if len(found.symbols) == 1 else None
-    decoder = Decoder(
-        path, found.venue, found.unit, list(found.symbols), only, received_span(capture),
-        Clocks(skew, found.first_difference), known_until or {},
+    contracts = Contracts(store.config)
+    decoder = formats()[found.format].decoder(
+        Context(
+            capture.capture_id, path, found.venue, contracts, received_span(capture),
+            Clocks(skew, found.first_difference), known_until or {},
+        ),
+        found,
     )  # fmt: skip
-    batches = Batches(capture.capture_id, decoder.instruments, _Multipliers(store.config))
     low, high = bounds_of(day)
     first, last = None, None
     bad: list[BadLine] = []
     progress.advance(note=f"decoding {path.name}")
     with _unchanged(capture, path):
-        for chunk in decoder:
+        for batch in decoder:
             events = 0
-            for table, (times, rows) in batches.tables(chunk).items():
+            for table, (times, rows) in batch.tables.items():
                 if not len(times):
                     continue
                 earliest, latest = int(times.min()), int(times.max())
@@ -164,9 +162,9 @@ def decode_capture(
                     rows = rows.filter(pa.array((times >= low) & (times < high)))
                 write(table, rows)
                 events += len(rows)
-            bad.extend(chunk.bad_lines)
+            bad.extend(batch.bad)
             # a capture of several days is decoded for each: its bytes are counted once
-            progress.advance(bytes=0 if seen else chunk.text_bytes, events=events)
+            progress.advance(bytes=0 if seen else batch.text_bytes, events=events)
         if decoder.end.sha256 != capture.sha256:
             raise _changed(capture, path)
     if not decoder.account.balanced:
@@ -174,20 +172,12 @@ def decode_capture(
     if not seen:
         progress.advance(files=1)
     row = account_row(capture, found, decoder, (first, last))
-    return Decoded(row, bad, decoder.last_available())
-
-
-class _Multipliers(dict[str, "float | None"]):
-    """Multipliers of instruments as they appear."""
-
-    def __init__(self, config: Config) -> None:
-        super().__init__()
-        self._config = config
-
-    def get(self, instrument: str, default: Any = None) -> float | None:  # noqa: ARG002
-        if instrument not in self:
-            self[instrument] = multiplier_of(self._config, instrument)
-        return self[instrument]
+    known = decoder.last_available()
+    contracts.learn(found.venue, decoder.facts())
+    instruments = instrument_rows(
+        capture.capture_id, decoder.instruments, contracts, max(known.values(), default=0)
+    )
+    return Decoded(row, bad, known, instruments)
 
 
 def bounds_of(day: str) -> tuple[int, int]:

@@ -135,6 +135,12 @@ class LegacyLines:
     def __init__(self) -> None:
         self._address = ""
 
+    @staticmethod
+    def begins(line: bytes) -> bool:
+        """Whether a file of such lines may begin with this one."""
+        found = _LEGACY.match(line)
+        return found is not None and found["arrow"] is not None
+
     def parse(self, line: bytes) -> Record | Ignored:
         """One line.
 

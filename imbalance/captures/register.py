@@ -30,7 +30,10 @@ MARGIN_NS = FAR_MS * 1_000_000
 as an event may be from its receipt. So the days of a capture hold all of its events.
 """
 
-VERSION = "capture-3"
+VERSION = "capture-4"
+
+OUTPUTS = ("raw.captures", "raw.quarantine", "raw.instruments")
+"""Tables with a partition per capture."""
 
 _REFUSED_BEFORE = (
     "an earlier version of this program refused it in this home; it can be read now: "
@@ -76,8 +79,8 @@ def register(
             raise UserError(
                 f"{str(given)!r} holds no captures",
                 where=str(path),
-                allowed="files of lines `<receive time> <websocket JSON>`, plain or gzip",
-                fix="imbalance run --help",
+                allowed="capture files of a known format, plain or compressed",
+                fix="imbalance formats",
             )
         found.extend(results)
     _forget_replaced(store)
@@ -88,7 +91,7 @@ def _forget_replaced(store: Store) -> None:
     """Take the accounts of captures that a longer version of the same file has replaced away."""
     used = {capture.capture_id for capture in store.ledger.captures()}
     for capture_id in store.ledger.partitions("raw.captures").keys() - used:
-        remove(store, tables=("raw.captures", "raw.quarantine"), partition=capture_id)
+        remove(store, tables=OUTPUTS, partition=capture_id)
 
 
 def days_of(capture: CaptureFile) -> list[str]:
@@ -217,7 +220,8 @@ def note_refused(store: Store, path: Path, found: Probe) -> None:
             "state": "refused", "reason": found.reason, "lines_read": 0, "lines_decoded": 0,
             "lines_ignored": 0, "lines_quarantined": 0, "ignored_by_rule": "{}",
             "decoded_by_kind": "{}", "quarantined_by_reason": json.dumps({"whole_file": 1}),
-            "instruments": "[]", "fields_unknown": "{}", "first_event_time": None,
+            "instruments": "[]", "fields_unknown": "{}",
+            "events_left_out": "{}", "first_event_time": None,
             "last_event_time": None, "last_receive_time": None, "clock_skew_ns": None,
         }  # fmt: skip
         context.writer("raw.captures").write(pa.Table.from_pylist([row], captures.arrow_schema()))
@@ -232,7 +236,7 @@ def note_refused(store: Store, path: Path, found: Probe) -> None:
 
     materialise(
         store,
-        outputs=("raw.captures", "raw.quarantine"),
+        outputs=OUTPUTS,
         partition=found.capture_id,
         inputs=(),
         version=VERSION,

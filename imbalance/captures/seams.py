@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import TypeVar
 
-from imbalance.captures.probe import Sniff
+from imbalance.captures.formats.format import Sniff
 from imbalance.captures.register import days_of
 from imbalance.store.ledger import CaptureFile
 

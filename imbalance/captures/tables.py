@@ -1,88 +1,21 @@
-"""Registry of the raw layer: what every raw table and column means. No code that decodes."""
+"""Registry of the raw layer: captures, what was quarantined of them, their instruments.
+
+The tables of events are declared in `event_tables`. No code that decodes.
+"""
 
 from __future__ import annotations
 
+from imbalance.captures.event_tables import (
+    BOOK_UPDATES,
+    DERIVATIVE_TICKS,
+    INSTRUMENT,
+    LIQUIDATIONS,
+    OPTIONS,
+    ORDERS,
+    QUOTES,
+    TRADES,
+)
 from imbalance.contracts import Column, Table
-
-INSTRUMENT = Column(
-    "instrument",
-    "VARCHAR",
-    "Instrument as `<venue>:<symbol>`, the symbol as the venue writes it.",
-    owner="captures",
-)
-
-EVENT_TIMES = (
-    Column(
-        "exchange_time",
-        "TIMESTAMP_NS",
-        "Time at which the exchange sent the event, as recorded (Binance `E`).",
-        unit="UTC, ns",
-        nullable=True,
-        null_meaning="the message carries no such time",
-        owner="captures",
-    ),
-    Column(
-        "transaction_time",
-        "TIMESTAMP_NS",
-        "Time at which the exchange's matching engine made the event, as recorded (Binance `T`).",
-        unit="UTC, ns",
-        nullable=True,
-        null_meaning="the message carries no such time",
-        owner="captures",
-    ),
-    Column(
-        "receive_time",
-        "TIMESTAMP_NS",
-        "Time at which the recorder received the message, by the recorder's own clock.",
-        unit="UTC, ns",
-        nullable=True,
-        null_meaning="the capture has no receive time",
-        owner="captures",
-    ),
-    Column(
-        "event_time",
-        "TIMESTAMP_NS",
-        "The time the event speaks of: transaction time, else exchange time, else receive time "
-        "corrected for the recorder's clock skew.",
-        unit="UTC, ns",
-        owner="captures",
-    ),
-    Column(
-        "time_source",
-        "VARCHAR",
-        "Which clock `event_time` is from.",
-        allowed=("transaction", "exchange", "receive"),
-        owner="captures",
-    ),
-    Column(
-        "available_at",
-        "TIMESTAMP_NS",
-        "When the market could have told us: the later of `event_time` and the skew-corrected "
-        "receive time, never falling within an instrument, whatever captures its events are from. "
-        "Events received before anything was known of the recorder's skew are available when it "
-        "was first known.",
-        unit="UTC, ns",
-        owner="captures",
-    ),
-)
-
-ORIGIN = (
-    Column("capture_id", "VARCHAR", "Capture the event was read from.", owner="captures"),
-    Column("line", "BIGINT", "Line in the capture, from 1.", minimum=1, owner="captures"),
-)
-
-
-def _price(name: str, what: str, *, nullable: bool = False) -> Column:
-    return Column(
-        name,
-        "DOUBLE",
-        what,
-        unit="quote currency per base unit",
-        nullable=nullable,
-        null_meaning="not in the message" if nullable else "",
-        owner="captures",
-    )
-
 
 CAPTURES = Table(
     name="raw.captures",
@@ -97,13 +30,18 @@ CAPTURES = Table(
         Column("size_bytes", "BIGINT", "Size of the file.", unit="bytes", minimum=0),
         Column("text_bytes", "BIGINT", "Size of its text.", unit="bytes", minimum=0),
         Column("format", "VARCHAR", "How the bytes are framed."),
-        Column("compression", "VARCHAR", "Outer compression.", allowed=("gzip", "none")),
+        Column(
+            "compression",
+            "VARCHAR",
+            "Outer compression.",
+            allowed=("gzip", "zstd", "xz", "zip", "none"),
+        ),
         Column("venue", "VARCHAR", "Venue of every message in the file."),
         Column(
             "receive_time_unit",
             "VARCHAR",
-            "Unit of the receive time.",
-            allowed=("ns", "us", "ms", "s"),
+            "Unit of the receive time; `none`: the capture has no receive time.",
+            allowed=("ns", "us", "ms", "s", "none"),
         ),
         Column(
             "state",
@@ -133,6 +71,12 @@ CAPTURES = Table(
             "fields_unknown",
             "VARCHAR",
             "JSON object: field no rule knows, to the number of messages carrying it.",
+        ),
+        Column(
+            "events_left_out",
+            "VARCHAR",
+            "JSON object: rule to number of events left out of lines that are decoded, such as "
+            "trades sent again long after they happened.",
         ),
         Column(
             "first_event_time",
@@ -196,123 +140,54 @@ QUARANTINE = Table(
     ),
 )
 
-BOOK_UPDATES = Table(
-    name="raw.book_updates",
-    description="Order book messages, one row each: differences (new size at a price, 0 removes) "
-    "and snapshots. Sizes are as sent (contracts for COIN-M). `raw.book_levels` has a row a level.",
-    grain="message",
-    partitioning="day_venue",
-    key=("instrument", "kind", "last_update_id", "capture_id", "line"),
-    columns=(
-        INSTRUMENT,
-        Column("kind", "VARCHAR", "Difference or snapshot.", allowed=("diff", "snapshot")),
-        Column(
-            "first_update_id",
-            "BIGINT",
-            "First update in the message (Binance `U`).",
-            nullable=True,
-            null_meaning="a snapshot has none",
-        ),
-        Column("last_update_id", "BIGINT", "Last update in the message (`u`, `lastUpdateId`)."),
-        Column(
-            "previous_update_id",
-            "BIGINT",
-            "Last update of the message before (`pu`).",
-            nullable=True,
-            null_meaning="the venue does not send it",
-        ),
-        *EVENT_TIMES,
-        Column("bid_prices", "DOUBLE[]", "Bid prices in the order sent.", unit="quote currency"),
-        Column("bid_sizes", "DOUBLE[]", "Size at each; 0 removes.", unit="venue's size unit"),
-        Column("ask_prices", "DOUBLE[]", "Ask prices in the order sent.", unit="quote currency"),
-        Column("ask_sizes", "DOUBLE[]", "Size at each; 0 removes.", unit="venue's size unit"),
-        *ORIGIN,
-    ),
-)
+def _fact(name: str, kind: str, what: str, unit: str = "") -> Column:
+    return Column(
+        name,
+        kind,  # type: ignore[arg-type]
+        what,
+        unit=unit,
+        nullable=True,
+        null_meaning="neither symbol nor messages nor settings say so",
+        owner="captures",
+    )
 
-TRADES = Table(
-    name="raw.trades",
-    description="Trades and aggregate trades as the venue reports them.",
-    grain="trade",
-    partitioning="day_venue",
-    key=("instrument", "kind", "trade_id"),
+
+INSTRUMENTS = Table(
+    name="raw.instruments",
+    description="What each capture and its venue's rules say of the instruments in it.",
+    grain="capture and instrument",
+    partitioning="capture",
+    key=("capture_id", "instrument"),
     columns=(
+        Column("capture_id", "VARCHAR", "Capture the instrument is in."),
         INSTRUMENT,
-        Column(
-            "kind",
-            "VARCHAR",
-            "A single trade, or fills of one taker order at one price.",
-            allowed=("trade", "aggregate_trade"),
-        ),
-        Column("trade_id", "BIGINT", "Venue's trade id.", minimum=0),
-        _price("price", "Price of the trade."),
-        Column("size", "DOUBLE", "Size as sent.", unit="venue's size unit", minimum=0),
-        Column(
-            "size_base",
+        Column("venue", "VARCHAR", "Its venue."),
+        _fact("kind", "VARCHAR", "spot, perpetual, future, option, equity or index."),
+        _fact("base", "VARCHAR", "What is bought and sold."),
+        _fact("quote", "VARCHAR", "What it is priced in; USD and USDT are different."),
+        _fact("underlying", "VARCHAR", "What a derivative follows."),
+        _fact("tick", "DOUBLE", "Smallest step of its price.", "quote currency"),
+        _fact("lot", "DOUBLE", "Smallest step of its size.", "venue's size unit"),
+        _fact(
+            "multiplier",
             "DOUBLE",
-            "Size in base units: contracts × multiplier / price for inverse contracts.",
-            unit="base units",
-            minimum=0,
+            "Base units per contract; quote units per contract of inverse instruments.",
         ),
+        _fact("inverse", "BOOLEAN", "Whether a contract is worth a fixed sum of the quote."),
+        _fact("expiry", "VARCHAR", "Day of expiry, as the venue writes it."),
+        _fact("asset_class", "VARCHAR", "Class of the underlying asset, such as crypto or equity."),
+        Column("source", "VARCHAR", "JSON object: fact to where it is from."),
         Column(
-            "side",
-            "VARCHAR",
-            "Aggressor's side, from the venue's maker flag.",
-            allowed=("buy", "sell"),
-        ),
-        *EVENT_TIMES,
-        *ORIGIN,
-    ),
-)
-
-QUOTES = Table(
-    name="raw.quotes",
-    description="Best bid and ask as the venue sends them (bookTicker).",
-    grain="quote message",
-    partitioning="day_venue",
-    key=("instrument", "update_id"),
-    columns=(
-        INSTRUMENT,
-        Column("update_id", "BIGINT", "Update id of the book at the quote."),
-        _price("bid_price", "Best bid."),
-        Column("bid_size", "DOUBLE", "Size there, as sent.", unit="venue's size unit", minimum=0),
-        _price("ask_price", "Best ask."),
-        Column("ask_size", "DOUBLE", "Size there, as sent.", unit="venue's size unit", minimum=0),
-        *EVENT_TIMES,
-        *ORIGIN,
-    ),
-)
-
-DERIVATIVE_TICKS = Table(
-    name="raw.derivative_ticks",
-    description="Mark price, index price and funding of derivatives (markPriceUpdate).",
-    grain="mark price message",
-    partitioning="day_venue",
-    key=("instrument", "event_time", "capture_id", "line"),
-    columns=(
-        INSTRUMENT,
-        _price("mark_price", "Mark price."),
-        _price("index_price", "Index price.", nullable=True),
-        _price("settlement_price", "Estimated settlement price.", nullable=True),
-        Column(
-            "funding_rate",
-            "DOUBLE",
-            "Funding rate of the running interval.",
-            unit="fraction",
-            nullable=True,
-            null_meaning="not in the message (dated futures have none)",
-        ),
-        Column(
-            "next_funding_time",
+            "available_at",
             "TIMESTAMP_NS",
-            "When it is next paid.",
+            "When the capture's last message could be known.",
             unit="UTC, ns",
-            nullable=True,
-            null_meaning="not in the message",
+            owner="captures",
         ),
-        *EVENT_TIMES,
-        *ORIGIN,
     ),
 )
 
-TABLES = (CAPTURES, QUARANTINE, BOOK_UPDATES, TRADES, QUOTES, DERIVATIVE_TICKS)
+TABLES = (
+    CAPTURES, QUARANTINE, INSTRUMENTS, BOOK_UPDATES, TRADES, QUOTES, DERIVATIVE_TICKS,
+    LIQUIDATIONS, OPTIONS, ORDERS,
+)

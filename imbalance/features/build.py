@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from imbalance.books.tables import BARS_100MS
-from imbalance.captures.tables import QUOTES, TRADES
+from imbalance.captures.event_tables import QUOTES, TRADES
 from imbalance.contracts import Table
 from imbalance.features.columns import FEED_SILENCE
 from imbalance.features.tables import BARS, CHAINS, MOMENTS, TABLES, WEIGHTS

@@ -7,7 +7,7 @@ The five bar tables have the same columns; `sql/features/` computes most of them
 from __future__ import annotations
 
 from imbalance.books.tables import BANDS_BPS, FLOW_LEVELS, WEIGHT_SCALE_BPS
-from imbalance.captures.tables import INSTRUMENT
+from imbalance.captures.event_tables import INSTRUMENT
 from imbalance.contracts import Column, Table
 from imbalance.features.columns import (
     FEED_SILENCE,

@@ -186,7 +186,9 @@ class _PartitionCheck:
 
     def _doubled(self) -> list[Finding]:
         key = ", ".join(quote_ident(name) for name in self._table.key)
-        groups = f"select {key} from {self._source} group by all having count(*) > 1"
+        known = " and ".join(f"{quote_ident(n)} is not null" for n in self._table.identity)
+        where = f"where {known} " if known else ""
+        groups = f"select {key} from {self._source} {where}group by all having count(*) > 1"
         count = self._one(f"select count(*) from ({groups})")[0]
         if not count:
             return []

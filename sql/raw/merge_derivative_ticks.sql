@@ -1,19 +1,31 @@
--- One row per mark price message out of several captures: they carry no id, the time sent is it.
+-- One row per message out of several captures: it carries no id, what it says and when is it.
 select
     * exclude (receipt_rank) replace (
         -- clocks of recorders differ: nothing is known before what comes before it
         max(available_at) over (
-            partition by instrument order by event_time rows unbounded preceding
+            partition by instrument
+            order by event_time, capture_id, line rows unbounded preceding
         ) as available_at
     )
 from (
     select
         *,
         row_number() over (
-            partition by instrument, event_time
+            partition by
+                instrument,
+                event_time,
+                exchange_time,
+                transaction_time,
+                mark_price,
+                index_price,
+                settlement_price,
+                funding_rate,
+                next_funding_time,
+                last_price,
+                open_interest
             order by available_at, receive_time, capture_id, line
         ) as receipt_rank
     from read_parquet($spool)
 )
 where receipt_rank = 1
-order by instrument, event_time
+order by instrument, event_time, capture_id, line

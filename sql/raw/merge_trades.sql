@@ -1,19 +1,60 @@
--- One row per trade out of several captures: the earliest receipt wins.
-select
-    * exclude (receipt_rank) replace (
-        -- clocks of recorders differ: nothing is known before what comes before it
-        max(available_at) over (
-            partition by instrument, kind order by trade_id rows unbounded preceding
-        ) as available_at
-    )
-from (
+-- One row per trade out of several captures: the earliest receipt wins. Where a feed has no ids
+-- the capture that begins first is used for its stretch.
+with messages as (
+    select
+        *,
+        coalesce(cast(trade_id as varchar), trade_key) as identity
+    from read_parquet($spool, file_row_number = true)
+),
+
+stretches as (
+    select
+        instrument,
+        capture_id,
+        min(event_time) as first_time,
+        max(event_time) as last_time,
+        min(available_at) as first_known
+    from messages
+    where identity is null
+    group by all
+),
+
+ranked as (
     select
         *,
         row_number() over (
-            partition by instrument, kind, trade_id
+            partition by
+                instrument,
+                kind,
+                identity,
+                if(identity is null, (capture_id, file_row_number), null)
             order by available_at, receive_time, capture_id, line
         ) as receipt_rank
-    from read_parquet($spool)
+    from messages
 )
-where receipt_rank = 1
-order by instrument, kind, trade_id
+
+select
+    * exclude (receipt_rank, identity, file_row_number) replace (
+        -- clocks of recorders differ: nothing is known before what comes before it
+        max(available_at) over (
+            partition by instrument, kind
+            order by trade_id, event_time, file_row_number
+            rows unbounded preceding
+        ) as available_at
+    )
+from ranked
+where
+    receipt_rank = 1
+    and (
+        identity is not null or not exists (
+            select 1
+            from stretches as other
+            inner join stretches as own on other.instrument = own.instrument
+            where
+                own.instrument = ranked.instrument
+                and own.capture_id = ranked.capture_id
+                and (other.first_known, other.capture_id) < (own.first_known, own.capture_id)
+                and ranked.event_time between other.first_time and other.last_time
+        )
+    )
+order by instrument, kind, trade_id, event_time, file_row_number

@@ -37,7 +37,7 @@ def as_arrays(messages: list[Any]) -> Messages:
     bids = [level for m in messages for level in m.bids]
     asks = [level for m in messages for level in m.asks]
     return Messages(
-        np.array([m.snapshot for m in messages], bool),
+        np.array([m.snapshot for m in messages], np.uint8),
         np.array([(m.first, m.last, m.previous) for m in messages], np.int64).reshape(-1, 3),
         np.array([m.event for m in messages], np.int64),
         np.array([m.available for m in messages], np.int64),

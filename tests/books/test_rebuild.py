@@ -2,16 +2,25 @@
 
 import math
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
 from imbalance.books.rebuild import Rules
 
 BAR = 100_000_000
-FUTURES = Rules(futures=True)
-SPOT = Rules(futures=False)
-INVERSE = Rules(futures=True, multiplier=100.0)
+
+
+@dataclass(frozen=True)
+class Chained(Rules):
+    """Rules, and whether the market's messages name the one before them."""
+
+    futures: bool = False
+
+
+FUTURES = Chained(futures=True)
+SPOT = Chained()
+INVERSE = Chained(multiplier=100.0, futures=True)
 
 
 def _slow(reference, messages, rules):

@@ -7,15 +7,17 @@ import zlib
 
 import pytest
 
-from imbalance.captures.framing import (
+from imbalance.captures.compression import (
     BLOCK_BYTES,
+    READ_BYTES,
+    ChecksumError,
+    compression_of,
+)
+from imbalance.captures.framing import (
     KEPT_OF_LONG_LINE,
     LONGEST_LINE,
-    READ_BYTES,
     CaptureReader,
-    ChecksumError,
     LongLine,
-    compression_of,
 )
 from tests.captures.samples import SPOT, inflated_prefix, recording
 

@@ -127,7 +127,7 @@ REFUSED = {
     "table.csv": (b"time,price\n1723161256000000000,1.5\n", "unknown format"),
     "other.gz": (gzip.compress(b'1723161256000000000 {"type":"l2update"}\n'), "unknown format"),
     "crc.gz": (gzip.compress(b"".join(recording(SPOT, 9)))[:-8] + bytes(8), "checksum"),
-    "zip.gz": (b"PK\x03\x04" + bytes(60), "unknown format"),
+    "zip.gz": (b"PK\x03\x04" + bytes(60), "no archive that can be read"),
 }
 
 

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from imbalance.books.tables import BARS_100MS
-from imbalance.captures.tables import QUOTES, TRADES
+from imbalance.captures.event_tables import QUOTES, TRADES
 
 STEP = 100_000_000
 DAY = 1_723_075_200_000_000_000  # 2024-08-08

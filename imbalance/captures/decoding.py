@@ -1,0 +1,281 @@
+"""What every decoder of a capture has: its account, its instruments, its clocks, its bad lines.
+
+`TextDecoder` walks a capture's blocks of whole lines; how lines become events is its subclasses'
+part (`recorded`, `bitstamp_log`, `tables_of_text` …). The scanner's own decoder (`decode`) keeps
+the same promises. Nothing is written here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from imbalance.captures.ahead import ahead
+from imbalance.captures.chunks import BadLine
+from imbalance.captures.clocks import NO_TIME, Clocks
+from imbalance.captures.decode import FAR_NS, LAST_TIME, Account
+from imbalance.captures.events import Event, Ignored, Rejected
+from imbalance.captures.framing import LONGEST_LINE, Block, CaptureReader, End
+from imbalance.captures.instruments import Contracts
+from imbalance.captures.rows import Rows, Tables
+from imbalance.captures.venues.venue import Instrument
+
+LONGEST_SYMBOL = 100
+
+OLD = "event:older_than_receipt"
+"""Events which a venue sends again long after they happened, such as the last trades before a
+subscription: they belong to no moment of the capture."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one block of a capture came to."""
+
+    tables: Tables
+    bad: list[BadLine]
+    text_bytes: int
+
+
+class Decoding(Protocol):
+    """A capture while it is decoded: iterate once, then ask."""
+
+    account: Account
+    instruments: list[str]
+
+    def __iter__(self) -> Iterator[Batch]: ...
+    def facts(self) -> list[Instrument]:
+        """What the capture's own messages said of instruments."""
+
+    def last_available(self) -> dict[str, int]:
+        """The last `available_at` by instrument, ns."""
+
+    @property
+    def end(self) -> End:
+        """How the file ended."""
+
+    @property
+    def shortcoming(self) -> str | None:
+        """Why the file counts as truncated, None when it is whole."""
+
+    @property
+    def clock_skew(self) -> int | None:
+        """Smallest receive − exchange time seen, ns."""
+
+    @property
+    def last_receive(self) -> int | None:
+        """Latest receive time of an event, ns."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a decoder is told of its capture.
+
+    Parameters
+    ----------
+    capture_id, path, venue : the capture.
+    contracts : contract of an instrument, for sizes in base units.
+    span : earliest and latest time that is believed, ns.
+    clocks : what the capture's clocks begin with.
+    known_until : by instrument, the time before which none of its messages here counts as known.
+    """
+
+    capture_id: str
+    path: Path
+    venue: str
+    contracts: Contracts
+    span: tuple[int, int] = (0, LAST_TIME)
+    clocks: Clocks = field(default_factory=Clocks)
+    known_until: Mapping[str, int] = field(default_factory=dict)
+
+
+class Instruments:
+    """The instruments of a capture by symbol, numbered as they come."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._positions: dict[str, int] = {}
+        self.names: list[str] = []
+
+    def position(self, symbol: str) -> int:
+        """Number of a symbol's instrument."""
+        found = self._positions.get(symbol)
+        if found is not None:
+            return found
+        name = f"{self._context.venue}:{symbol}"
+        position = self._positions[symbol] = len(self.names)
+        self.names.append(name)
+        if name in self._context.known_until:
+            self._context.clocks.hold(position, self._context.known_until[name])
+        return position
+
+    def last_available(self) -> dict[str, int]:
+        """The last `available_at` by instrument."""
+        clocks = self._context.clocks
+        last = {name: clocks.last_available(k) for k, name in enumerate(self.names)}
+        return {name: time for name, time in last.items() if time is not None}
+
+
+def check_symbol(symbol: object) -> str:
+    """A symbol as text; Rejected where it is none that can be kept."""
+    if not isinstance(symbol, str) or not symbol or not symbol.isprintable():
+        raise Rejected("bad_symbol", f"{str(symbol)[:60]!r} is not printable text")
+    if len(symbol) > LONGEST_SYMBOL:
+        raise Rejected("bad_symbol", f"{symbol[:60]!r}…: at most {LONGEST_SYMBOL} characters")
+    return symbol
+
+
+def near(events: list[Event], received: int) -> tuple[list[Event], int]:
+    """Events that happened near their receipt, and the number of those long before it.
+
+    Raises
+    ------
+    Rejected
+        If one is dated more than five minutes after its receipt.
+    """
+    if received == NO_TIME:
+        return events, 0
+    kept = []
+    for event in events:
+        sent = event.exchange_time if event.transaction_time is None else event.transaction_time
+        if sent is not None and sent - received > FAR_NS:
+            seconds = (sent - received) / 1e9
+            raise Rejected("far_from_receipt", f"dated {seconds:+.0f} s from the receive time")
+        if sent is None or received - sent <= FAR_NS:
+            kept.append(event)
+    return kept, len(events) - len(kept)
+
+
+class TextDecoder(ABC):
+    """Decodes a capture of lines, a block at a time.
+
+    Parameters
+    ----------
+    context : what the capture is.
+    reader : yields its blocks; made from the path unless given.
+    """
+
+    def __init__(self, context: Context, reader: CaptureReader | None = None) -> None:
+        self.context = context
+        self.account = Account()
+        self.numbered = Instruments(context)
+        self.rows = Rows(context.capture_id, self.numbered.names, context.contracts)
+        self._reader = reader or CaptureReader(context.path)
+        self._complete = True
+        self._bad: list[BadLine] = []
+        self._last_receive = NO_TIME
+
+    @property
+    def instruments(self) -> list[str]:
+        return self.numbered.names
+
+    @property
+    def end(self) -> End:
+        return self._reader.end
+
+    @property
+    def shortcoming(self) -> str | None:
+        if self.end.truncated:
+            return self.end.reason
+        return None if self._complete else "the last line has no end"
+
+    @property
+    def clock_skew(self) -> int | None:
+        return self.context.clocks.smallest_difference
+
+    @property
+    def last_receive(self) -> int | None:
+        return None if self._last_receive == NO_TIME else self._last_receive
+
+    def last_available(self) -> dict[str, int]:
+        return self.numbered.last_available()
+
+    def facts(self) -> list[Instrument]:
+        return []
+
+    def __iter__(self) -> Iterator[Batch]:
+        return ahead(self._batches(), "decode", 4)
+
+    def _batches(self) -> Iterator[Batch]:
+        for block in self._reader:
+            data = block.data if block.long_line is None else b""
+            whole = len(data) if self.ends_complete(block) else data.rfind(b"\n") + 1
+            first = self.account.lines_read + 1
+            self.account.lines_read += data.count(b"\n", 0, whole)
+            if whole and not data.endswith(b"\n", 0, whole):
+                self.account.lines_read += 1
+            tables = self.take(data[:whole], first, block.first_offset) if whole else {}
+            if block.long_line is not None or whole < len(data):
+                self.account.lines_read += 1
+                self._unread(block, whole)
+            self.account.text_bytes += block.text_bytes
+            self._complete = self.ends_complete(block)
+            yield self._batch(tables, block.text_bytes)
+        tables = self.finish()
+        if tables or self._bad:
+            yield self._batch(tables, 0)
+
+    def _batch(self, tables: Tables, text_bytes: int) -> Batch:
+        bad, self._bad = self._bad, []
+        self.account.quarantined.update(item.reason for item in bad)
+        return Batch(tables, bad, text_bytes)
+
+    def ends_complete(self, block: Block) -> bool:
+        """Whether a block's last line is a whole one."""
+        return block.ended
+
+    @abstractmethod
+    def take(self, data: bytes, first_line: int, offset: int) -> Tables:
+        """Rows of some whole lines, the first of which has that number and place in the text."""
+
+    def finish(self) -> Tables:
+        """Rows of what was held back, when all lines have been taken."""
+        return {}
+
+    def seen(self, received: int) -> None:
+        """Note a receive time."""
+        self._last_receive = max(self._last_receive, received)
+
+    def check_span(self, time: int) -> None:
+        """Rejected where a time is not of the days about."""
+        low, high = self.context.span
+        if not low <= time <= high:
+            raise Rejected("receive_time_out_of_span", f"{time} ns is not of the days about")
+
+    def decoded(self, kind: str, count: int = 1) -> None:
+        """Account for lines of a kind that became events."""
+        self.account.decoded[kind] += count
+
+    def ignored(self, found: Ignored | str, count: int = 1) -> None:
+        """Account for lines left out by a rule."""
+        self.account.ignored[found if isinstance(found, str) else found.rule] += count
+
+    def quarantine(self, line: int, offset: int, text: bytes, error: Rejected) -> None:
+        """Account for a line that could not be understood."""
+        self._bad.append(bad_line(line, offset, text.rstrip(b"\r\n"), error.reason, error.detail))
+
+    def _unread(self, block: Block, whole: int) -> None:
+        line, long = self.account.lines_read, block.long_line
+        if long is None:
+            rest = block.data[whole:]
+            self._bad.append(
+                bad_line(line, block.first_offset + whole, rest, "incomplete_line",
+                         f"{len(rest)} bytes without a newline")
+            )
+            return
+        found = bad_line(line, block.first_offset, block.data, "line_too_long",
+                         f"{long.size} bytes, more than {LONGEST_LINE}")
+        self._bad.append(replace(found, byte_length=long.size, text_sha256=long.sha256))
+
+
+def bad_line(line: int, offset: int, text: bytes, reason: str, detail: str) -> BadLine:
+    """A line that could not be understood, with as much of it as is shown."""
+    shown = text[:200].decode("utf-8", "replace")
+    return BadLine(
+        line, offset, len(text), reason, detail, hashlib.sha256(text).hexdigest(),
+        "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown),
+    )  # fmt: skip
+

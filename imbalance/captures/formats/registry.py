@@ -1,0 +1,39 @@
+"""The formats there are, in the order in which a file is tried on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+from imbalance.captures.formats.format import Format, Sniff
+
+MODULES = ("binance_lines", "recorded_connections")
+"""Modules of this package, the most particular formats first."""
+
+
+@cache
+def formats() -> Mapping[str, Format]:
+    """All formats by name."""
+    found = (import_module(f"imbalance.captures.formats.{name}").FORMAT for name in MODULES)
+    return {one.name: one for one in found}
+
+
+def recognise(head: bytes, compression: str, path: Path) -> Sniff:
+    """What a file is, by the first of its text."""
+    if not head:
+        return Sniff(compression, reason="the file is empty")
+    refusal = None
+    for one in formats().values():
+        found = one.sniff(head, compression, path)
+        if found is not None and found.format:
+            return found
+        refusal = refusal or found
+    if refusal is not None:
+        return refusal
+    known = "; ".join(f"{one.name}: {one.example}" for one in formats().values())
+    return Sniff(
+        compression,
+        reason=f"unknown format: none of the first lines is of a known one ({known})",
+    )

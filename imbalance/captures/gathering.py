@@ -1,0 +1,193 @@
+"""Events of a venue's session gathered into columns, then into rows of the raw tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from imbalance.captures.clocks import NO_TIME, Clocks
+from imbalance.captures.events import (
+    BookUpdate,
+    DerivativeTick,
+    Event,
+    Liquidation,
+    OptionTick,
+    OrderUpdate,
+    Quote,
+    Trade,
+)
+from imbalance.captures.rows import (
+    BOOK_KINDS,
+    NO_ID,
+    NO_SIDE,
+    SIDES,
+    Rows,
+    Tables,
+    When,
+    id_column,
+    number_column,
+    time_column,
+)
+
+_TABLE_OF: dict[type, str] = {
+    BookUpdate: "raw.book_updates",
+    Trade: "raw.trades",
+    Quote: "raw.quotes",
+    DerivativeTick: "raw.derivative_ticks",
+    Liquidation: "raw.liquidations",
+    OptionTick: "raw.options",
+    OrderUpdate: "raw.orders",
+}
+_OPTION_NUMBERS = tuple(
+    name for name in OptionTick.__struct_fields__
+    if name not in ("symbol", "underlying", "exchange_time", "transaction_time")
+)
+
+
+class Gathering:
+    """Takes events one by one and hands rows out a block at a time.
+
+    Parameters
+    ----------
+    rows : makes rows of the capture.
+    clocks : the capture's.
+    index : position of a symbol's instrument.
+    """
+
+    def __init__(self, rows: Rows, clocks: Clocks, index: Callable[[str], int]) -> None:
+        self._rows, self._clocks, self._index = rows, clocks, index
+        self._events: list[Event] = []
+        self._places: list[tuple[int, int, int, int, int]] = []
+
+    def add(self, line: int, received: int, events: Sequence[Event]) -> None:
+        """Take the events of a line, received at a time in ns (`NO_TIME`: not known)."""
+        for event in events:
+            self._events.append(event)
+            self._places.append(
+                (
+                    self._index(event.symbol), line,
+                    NO_TIME if event.exchange_time is None else event.exchange_time,
+                    NO_TIME if event.transaction_time is None else event.transaction_time,
+                    received,
+                )
+            )  # fmt: skip
+
+    def take(self) -> Tables:
+        """Rows of everything taken since the last call."""
+        if not self._events:
+            return {}
+        events = self._events
+        places = np.array(self._places, np.int64).reshape(-1, 5)
+        when = When.read(
+            self._clocks, places[:, 0].astype(np.int32), places[:, 1].copy(), places[:, 2].copy(),
+            places[:, 3].copy(), places[:, 4].copy(),
+        )
+        found: Tables = {}
+        kinds = [type(event) for event in events]
+        for kind, table in _TABLE_OF.items():
+            rows = [k for k, one in enumerate(kinds) if one is kind]
+            if rows:
+                make = getattr(self, "_" + table.removeprefix("raw."))
+                found[table] = make(when.take(np.array(rows)), [events[k] for k in rows])
+        self._events, self._places = [], []
+        return found
+
+    def _book_updates(self, when: When, events: list[BookUpdate]) -> tuple[Any, pa.Table]:
+        ids = np.array(
+            [[_id(e.first_id), _id(e.last_id), _id(e.previous_id)] for e in events], np.int64
+        )
+        offsets = []
+        levels = []
+        for side in ("bids", "asks"):
+            sides = [getattr(e, side) for e in events]
+            offset = np.zeros(len(events) + 1, np.int64)
+            np.cumsum([len(prices) for prices, _ in sides], out=offset[1:])
+            offsets.append(offset)
+            levels += [
+                np.fromiter((v for one in sides for v in one[part]), float, int(offset[-1]))
+                for part in (0, 1)
+            ]
+        kind = np.array([BOOK_KINDS.index(e.kind) for e in events], np.uint8)
+        return self._rows.books(
+            when, kind, ids, (offsets[0], offsets[1]), levels, [e.note for e in events]
+        )
+
+    def _trades(self, when: When, events: list[Trade]) -> tuple[Any, pa.Table]:
+        return self._rows.trades(
+            when,
+            np.array([e.aggregate for e in events]),
+            np.array([_id(e.trade_id) for e in events], np.int64),
+            [e.trade_key for e in events],
+            np.array([e.price for e in events], float),
+            np.array([e.size for e in events], float),
+            np.array([NO_SIDE if e.side is None else SIDES.index(e.side) for e in events]),
+        )
+
+    def _quotes(self, when: When, events: list[Quote]) -> tuple[Any, pa.Table]:
+        values = [[e.bid_price, e.bid_size, e.ask_price, e.ask_size] for e in events]
+        return self._rows.quotes(
+            when, np.array([_id(e.update_id) for e in events], np.int64), np.array(values, float)
+        )
+
+    def _derivative_ticks(
+        self, when: When, events: list[DerivativeTick]
+    ) -> tuple[Any, pa.Table]:
+        names = ("mark_price", "index_price", "settlement_price", "funding_rate", "last_price",
+                 "open_interest")
+        due = [NO_TIME if e.next_funding_time is None else e.next_funding_time for e in events]
+        return self._rows.plain(
+            when, {**_numbers(events, names),
+                   "next_funding_time": time_column(np.array(due, np.int64))}
+        )
+
+    def _liquidations(self, when: When, events: list[Liquidation]) -> tuple[Any, pa.Table]:
+        price = np.array([e.price for e in events], float)
+        size = np.array([e.size for e in events], float)
+        return self._rows.plain(
+            when,
+            {
+                "liquidation_key": pa.array([e.liquidation_key for e in events], pa.string()),
+                "price": pa.array(price), "size": pa.array(size),
+                "size_base": pa.array(self._rows.in_base(when.instrument, price, size)),
+                "side": pa.array([e.side for e in events], pa.string()),
+            },
+        )
+
+    def _options(self, when: When, events: list[OptionTick]) -> tuple[Any, pa.Table]:
+        return self._rows.plain(
+            when,
+            {"underlying": pa.array([e.underlying for e in events], pa.string()),
+             **_numbers(events, _OPTION_NUMBERS)},
+        )
+
+    def _orders(self, when: When, events: list[OrderUpdate]) -> tuple[Any, pa.Table]:
+        return self._rows.plain(
+            when,
+            {
+                "action": pa.array([e.action for e in events], pa.string()),
+                "order_key": pa.array([e.order_key for e in events], pa.string()),
+                "book_side": pa.array([e.book_side for e in events], pa.string()),
+                "price": pa.array([e.price for e in events], pa.float64()),
+                "size": pa.array([e.size for e in events], pa.float64()),
+                "sequence": id_column(np.array([_id(e.sequence) for e in events], np.int64)),
+                "previous_sequence": id_column(
+                    np.array([_id(e.previous_sequence) for e in events], np.int64)
+                ),
+            },
+        )
+
+
+def _id(value: int | None) -> int:
+    return NO_ID if value is None else value
+
+
+def _numbers(events: Sequence[Event], names: Sequence[str]) -> dict[str, pa.Array]:
+    def column(name: str) -> pa.Array:
+        values = (getattr(event, name) for event in events)
+        return number_column([math.nan if v is None else v for v in values])
+
+    return {name: column(name) for name in names}

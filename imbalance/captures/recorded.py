@@ -1,0 +1,119 @@
+"""Captures of recorded connections: records put in order of time, each given to its venue.
+
+Requests answered over HTTP stand in such files apart from the messages they belong among (at the
+head, or in a file of their own), so that a record from the future waits for its moment.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+
+from imbalance.captures.decoding import OLD, Context, TextDecoder, check_symbol, near
+from imbalance.captures.events import BookUpdate, Event, Ignored, Rejected
+from imbalance.captures.framing import Block
+from imbalance.captures.gathering import Gathering
+from imbalance.captures.records import Record
+from imbalance.captures.rows import Tables
+from imbalance.captures.venues.registry import venue
+from imbalance.captures.venues.venue import Instrument
+
+Parse = Callable[[bytes], Record | Ignored]
+
+
+class RecordedDecoder(TextDecoder):
+    """Decodes records of a venue's connections.
+
+    Parameters
+    ----------
+    context : what the capture is.
+    parse : makes a record of a line.
+    """
+
+    def __init__(self, context: Context, parse: Parse) -> None:
+        super().__init__(context)
+        self._parse = parse
+        self._session = venue(context.venue).session()
+        self._gathering = Gathering(self.rows, context.clocks, self.numbered.position)
+        self._waiting: list[tuple[int, int, int, bytes, Record]] = []
+        self._begun: set[str] = set()
+
+    def facts(self) -> list[Instrument]:
+        return self._session.instruments()
+
+    def ends_complete(self, block: Block) -> bool:
+        # these recorders end a file without a newline: JSON tells whether its last line is whole
+        return block.long_line is None
+
+    def take(self, data: bytes, first_line: int, offset: int) -> Tables:
+        for number, line in enumerate(data.split(b"\n"), first_line):
+            if not line and number == first_line + data.count(b"\n"):
+                break  # what stands after the last newline
+            self._line(number, offset, line)
+            offset += len(line) + 1
+        return self._gathering.take()
+
+    def finish(self) -> Tables:
+        while self._waiting:
+            self._next_waiting()
+        return self._gathering.take()
+
+    def _line(self, number: int, offset: int, line: bytes) -> None:
+        if not line.strip():
+            self.ignored("blank_line")
+            return
+        try:
+            found = self._parse(line)
+            if isinstance(found, Ignored):
+                self.ignored(found)
+                return
+            self.check_span(found.receive_time)
+        except Rejected as error:
+            self.quarantine(number, offset, line, error)
+            return
+        if found.kind == "http":
+            heapq.heappush(self._waiting, (found.receive_time, number, offset, line, found))
+            return
+        while self._waiting and self._waiting[0][0] <= found.receive_time:
+            self._next_waiting()
+        self._record(number, offset, line, found)
+
+    def _next_waiting(self) -> None:
+        _, number, offset, line, record = heapq.heappop(self._waiting)
+        self._record(number, offset, line, record)
+
+    def _record(self, number: int, offset: int, line: bytes, record: Record) -> None:
+        try:
+            found = self._session.take(record)
+            if isinstance(found, Ignored):
+                self.ignored(found)
+                if found.rule.startswith("reference"):
+                    self.context.contracts.learn(self.context.venue, self._session.instruments())
+                return
+            for event in found.events:
+                check_symbol(event.symbol)
+            events, old = near(found.events, record.receive_time)
+        except Rejected as error:
+            self.quarantine(number, offset, line, error)
+            return
+        if old:
+            self.account.events_left_out[OLD] += old
+        self.account.unknown_fields.update(found.unknown_fields)
+        self.decoded(found.kind)
+        self.seen(record.receive_time)
+        self._gathering.add(number, record.receive_time, self._with_starts(events))
+
+    def _with_starts(self, events: list[Event]) -> list[Event]:
+        """Events with a break before differences which nothing connects with an earlier capture."""
+        found: list[Event] = []
+        for event in events:
+            if isinstance(event, BookUpdate) and event.symbol not in self._begun:
+                self._begun.add(event.symbol)
+                if event.kind == "diff" and event.last_id is None:
+                    found.append(
+                        BookUpdate(symbol=event.symbol, kind="break", note="capture_start",
+                                   exchange_time=event.exchange_time,
+                                   transaction_time=event.transaction_time)
+                    )
+            found.append(event)
+        return found

@@ -1,0 +1,41 @@
+-- One row per message out of several captures: it carries no id, what it says and when is it.
+select
+    * exclude (receipt_rank) replace (
+        -- clocks of recorders differ: nothing is known before what comes before it
+        max(available_at) over (
+            partition by instrument
+            order by event_time, capture_id, line rows unbounded preceding
+        ) as available_at
+    )
+from (
+    select
+        *,
+        row_number() over (
+            partition by
+                instrument,
+                event_time,
+                exchange_time,
+                transaction_time,
+                underlying,
+                underlying_price,
+                mark_price,
+                mark_volatility,
+                bid_price,
+                bid_size,
+                bid_volatility,
+                ask_price,
+                ask_size,
+                ask_volatility,
+                last_price,
+                open_interest,
+                delta,
+                gamma,
+                vega,
+                theta,
+                rho
+            order by available_at, receive_time, capture_id, line
+        ) as receipt_rank
+    from read_parquet($spool)
+)
+where receipt_rank = 1
+order by instrument, event_time, capture_id, line
