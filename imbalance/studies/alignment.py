@@ -13,10 +13,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imbalance.studies.measures import BAR_NANOSECONDS, REGIME_MEASURES, base_measure
+from imbalance.studies.measures import (
+    BAR_NANOSECONDS,
+    HOURS,
+    REGIME_LEVELS,
+    REGIME_MEASURES,
+    TIME,
+    columns_of,
+)
 
 Vector = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+
+_HOUR = 3_600_000_000_000
 
 SHORTEST_GAP = 256
 """Slots that a long gap keeps on the grid: more than any lag or kernel reaches over."""
@@ -42,16 +51,23 @@ class Panel:
     """Start of the first and end of the last bar, ns."""
     available_at: int
     """Latest `available_at` of the bars, ns."""
+    starts: NDArray[np.int64]
+    """Start of each slot, ns; those of a shortened gap count on from its beginning."""
     _made: dict[tuple[str, str], Vector] = field(default_factory=dict, compare=False)
 
     def series(self, instrument: str, measure: str) -> Vector | None:
-        """Values of a measure, which may be `absolute(…)` of a column; None without the column."""
-        base = self.columns.get((instrument, base_measure(measure)))
-        if base is None or measure == base_measure(measure):
-            return base
+        """Values of a measure: a column, `absolute(…)` of one or the `ratio(…,…)` of two.
+
+        None without the columns. A ratio over 0 is missing.
+        """
+        if (instrument, measure) in self.columns:
+            return self.columns[instrument, measure]
         key = (instrument, measure)
         if key not in self._made:
-            self._made[key] = np.abs(base)
+            parts = [self.columns.get((instrument, name)) for name in columns_of(measure)]
+            if measure in columns_of(measure) or any(part is None for part in parts):
+                return None
+            self._made[key] = _transformed([part for part in parts if part is not None])
         return self._made[key]
 
     def regime(self, instrument: str, name: str) -> Mask | None:
@@ -59,10 +75,14 @@ class Panel:
 
         A bar belongs to the regime that its instrument's measure had in the bar before, so that
         what happens in the bar does not decide where it is counted. The limits are the terciles
-        of the measure over this window.
+        of the measure over this window. The time of day, `time_06` for the six hours from 06:00
+        UTC, is the bar's own.
         """
         kind, level = name.rsplit("_", 1)
-        values = self.columns.get((instrument, REGIME_MEASURES[kind]))
+        if kind == TIME:
+            hours = self.starts // _HOUR % 24
+            return np.asarray((hours >= int(level)) & (hours < int(level) + 24 // len(HOURS)))
+        values = self.series(instrument, REGIME_MEASURES[kind])
         if values is None:
             return None
         before = np.concatenate([[np.nan], values[:-1]])
@@ -76,6 +96,17 @@ class Panel:
             if level == "middle":
                 return np.asarray((before > low) & (before <= high))
             return np.asarray(before > high)
+
+    def levels(self, regime: str) -> tuple[str, ...]:
+        """Levels of a regime, such as `depth_low`; of the time of day, those with a bar."""
+        names = tuple(f"{regime}_{level}" for level in REGIME_LEVELS[regime])
+        if regime != TIME or not self.instruments:
+            return names
+        there = np.any(list(self.exists.values()), axis=0)
+        return tuple(
+            name for name in names
+            if (mask := self.regime(self.instruments[0], name)) is not None and (mask & there).any()
+        )
 
 
 def align(bars: Any, bar_size: str, measures: Sequence[str], reach: int) -> Panel | None:
@@ -151,7 +182,24 @@ def align(bars: Any, bar_size: str, measures: Sequence[str], reach: int) -> Pane
         window_from=int(starts[0]),
         window_to=int(_nanoseconds(bars, "bar_end").max()),
         available_at=int(_nanoseconds(bars, "available_at").max()),
+        starts=_slot_starts(starts, slot_of_start, slots, BAR_NANOSECONDS[bar_size]),
     )
+
+
+def _slot_starts(
+    starts: NDArray[np.int64], slot_of_start: NDArray[np.int64], slots: int, width: int
+) -> NDArray[np.int64]:
+    every = np.arange(slots)
+    last = np.searchsorted(slot_of_start, every, side="right") - 1
+    return np.asarray(starts[last] + (every - slot_of_start[last]) * width)
+
+
+def _transformed(parts: Sequence[Vector]) -> Vector:
+    if len(parts) == 1:
+        return np.abs(parts[0])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = parts[0] / parts[1]
+    return np.where(np.isfinite(found), found, np.nan)
 
 
 def _nanoseconds(bars: Any, name: str) -> NDArray[np.int64]:

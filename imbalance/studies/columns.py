@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from imbalance.contracts import Column, Partitioning, Table
+from imbalance.studies.measures import BAR_NANOSECONDS, REGIME_LEVELS
 
 REASONS = {
     "no_bars": "the window holds no bars of this size",
@@ -29,12 +30,16 @@ REASONS = {
 ANY = "*"
 """Instrument or measure of a row that is about a whole system or a whole family."""
 
-BAR_SIZES = ("100ms", "1s", "10s", "1m", "5m")
+BAR_SIZES = tuple(BAR_NANOSECONDS)
 EVENTS = "events"
 """Bar size of a row that was estimated from events, without bars."""
 
-REGIMES = ("all", "depth_low", "depth_middle", "depth_high",
-           "messages_low", "messages_middle", "messages_high")
+REGIMES = (
+    "all", *(f"{name}_{level}" for name, levels in REGIME_LEVELS.items() for level in levels)
+)
+
+ANY_DEPENDENCE = "q_value_any_dependence"
+"""Column of q-values by Benjamini and Yekutieli, for a table that has both."""
 
 WINDOW_KEY = ("family", "scope", "window_from", "bar_size")
 PAIR_KEY = ("instrument_x", "measure_x", "instrument_y", "measure_y", "estimator")
@@ -85,10 +90,13 @@ def study_table(
     subject: tuple[Column, ...] = (),
     extra: tuple[Column, ...] = (),
     regimes: tuple[str, ...] = REGIMES,
+    regime: str = "Bars used: all, those that follow a bar in a tercile of the window, or those of "
+    "a quarter of the UTC day.",
     reasons: Mapping[str, str] | None = None,
     of_events: bool = False,
     corrected_by: str = "Benjamini and Hochberg 1995",
     partitioning: Partitioning = "day",
+    may_be_empty: str = "",
 ) -> Table:
     """The long table `studies.<name>`: the columns that all studies have, and the study's own.
 
@@ -103,11 +111,12 @@ def study_table(
     key : the key; by default window, pair, estimator, lag, horizon and regime.
     subject, extra : the study's own columns: those that say what the row is about, which stand
         before the figures, and further figures, which stand behind them.
-    regimes : values of the column `regime`.
+    regimes, regime : values of the column `regime`, and what they mean.
     reasons : the study's own reasons to refuse, beside `REASONS`.
     of_events : whether rows may be estimated from events, with `bar_size` = `events`.
     corrected_by : source of the q-values.
     partitioning : `day` when the study has windows of a day, `all` when only of the span.
+    may_be_empty : why the table may be published without a row; without a reason it may not.
     """
     sizes = (*BAR_SIZES, EVENTS) if of_events else BAR_SIZES
     return Table(
@@ -119,12 +128,13 @@ def study_table(
         columns=(
             *_identity(name, estimators, x, y, sizes),
             *subject,
-            *_place(kind_null, regimes),
+            *_place(kind_null, regimes, regime),
             *_figures(estimate, unit, bound, interval, corrected_by),
             *_origin({**REASONS, **(reasons or {})}),
             *extra,
         ),
         published=True,
+        may_be_empty=may_be_empty,
     )
 
 
@@ -148,7 +158,7 @@ def _identity(
     )
 
 
-def _place(kind_null: str, regimes: tuple[str, ...]) -> tuple[Column, ...]:
+def _place(kind_null: str, regimes: tuple[str, ...], regime: str) -> tuple[Column, ...]:
     return (
         Column("lag", "INTEGER", "Bars by which x leads y; negative when y leads x.",
                unit="bars", owner="studies"),
@@ -157,8 +167,7 @@ def _place(kind_null: str, regimes: tuple[str, ...]) -> tuple[Column, ...]:
         Column("kind", "VARCHAR", "Whether x and y share the bar or one is known before the other.",
                nullable=True, null_meaning=kind_null,
                allowed=("contemporaneous", "predictive"), owner="studies"),
-        text("regime", "Bars used: all, or those that follow a bar in a tercile of the window.",
-             regimes),
+        text("regime", regime, regimes),
     )
 
 

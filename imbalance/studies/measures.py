@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 BAR_NANOSECONDS = {
     "100ms": 100_000_000,
@@ -13,16 +14,48 @@ BAR_NANOSECONDS = {
 }
 """Bar sizes by name."""
 
-REGIME_MEASURES = {"depth": "depth_touch_mean", "messages": "messages_per_second"}
-"""Regimes by name, with the measure whose terciles they are."""
+REGIME_MEASURES = {
+    "depth": "depth_touch_mean",
+    "spread": "spread_bps_mean",
+    "volatility": "realised_variance",
+    "messages": "messages_per_second",
+    "cancellations": "cancellation_to_trade_ratio",
+    "messages_per_trade": "ratio(messages_per_second,trade_count)",
+}
+"""Regimes by name, with the measure whose terciles they are. Many cancellations, and many messages,
+for a trade are what algorithms leave behind."""
+
+LEVELS = ("low", "middle", "high")
+"""Terciles of a regime's measure."""
+
+TIME = "time"
+HOURS = ("00", "06", "12", "18")
+"""Hours (UTC) at which the quarters of the day begin: the levels of the regime `time`."""
+
+REGIME_LEVELS = {**dict.fromkeys(REGIME_MEASURES, LEVELS), TIME: HOURS}
+"""Regimes to the levels that they have."""
 
 LOGARITHMIC_LAGS = (-64, -32, -16, -8, -4, -2, -1, 0, 1, 2, 4, 8, 16, 32, 64)
 """Lags in bars: fine where dependence changes fast, coarse where it does not."""
 
-_TRANSFORMED = re.compile(r"^absolute\((\w+)\)$")
+_ABSOLUTE = re.compile(r"^absolute\((\w+)\)$")
+_RATIO = re.compile(r"^ratio\((\w+),(\w+)\)$")
 
 
 def base_measure(measure: str) -> str:
     """Column that a measure is made from: `absolute(x)` is made from `x`."""
-    found = _TRANSFORMED.match(measure)
+    found = _ABSOLUTE.match(measure)
     return found.group(1) if found else measure
+
+
+def columns_of(measure: str) -> tuple[str, ...]:
+    """Columns that a measure is made from: `ratio(x,y)` is made from both."""
+    found = _RATIO.match(measure)
+    return found.groups() if found else (base_measure(measure),)
+
+
+def regime_columns(regimes: Iterable[str]) -> tuple[str, ...]:
+    """Columns that regimes are made from; the time of day needs none."""
+    return tuple(
+        column for name in regimes if name != TIME for column in columns_of(REGIME_MEASURES[name])
+    )

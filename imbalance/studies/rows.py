@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,9 @@ import numpy as np
 
 from imbalance.contracts import Table
 from imbalance.studies.alignment import Panel
-from imbalance.studies.columns import ANY
+from imbalance.studies.columns import ANY, ANY_DEPENDENCE
 from imbalance.studies.measures import BAR_NANOSECONDS
-from imbalance.studies.multiple_testing import benjamini_hochberg
+from imbalance.studies.multiple_testing import benjamini_hochberg, benjamini_yekutieli
 
 Row = dict[str, Any]
 
@@ -78,16 +78,28 @@ def share(n: int, left_out: int) -> float | None:
 
 
 def to_arrow(
-    rows: Sequence[Row], table: Table, diagnostics: frozenset[str] = frozenset()
+    rows: Sequence[Row],
+    table: Table,
+    diagnostics: frozenset[str] = frozenset(),
+    adjust: Callable[[Any], Any] = benjamini_hochberg,
 ) -> Any:
     """Rows as the table's Arrow form: in order of its key, with q-values within each family.
 
     A family's tests are all rows with a p-value in one family, scope and window, over all bar
     sizes, but those of the estimators in `diagnostics`. NaN becomes null.
+
+    Parameters
+    ----------
+    adjust : q-values from p-values; by Benjamini–Hochberg, or Benjamini–Yekutieli where the tests
+        may depend on each other in any way. A table with a column `q_value_any_dependence` gets
+        the latter there.
     """
     import pyarrow as pa
 
-    _add_q_values([row for row in rows if row["estimator"] not in diagnostics])
+    tested = [row for row in rows if row["estimator"] not in diagnostics]
+    _add_q_values(tested, "q_value", adjust)
+    if ANY_DEPENDENCE in table.column_names:
+        _add_q_values(tested, ANY_DEPENDENCE, benjamini_yekutieli)
     ordered = sorted(rows, key=lambda row: tuple(
         _size(row[name]) if name == "bar_size" else row[name] for name in table.key))
     schema = table.arrow_schema()
@@ -104,14 +116,14 @@ def _size(bar_size: str) -> int:
     return BAR_NANOSECONDS.get(bar_size, 0)
 
 
-def _add_q_values(rows: Sequence[Row]) -> None:
+def _add_q_values(rows: Sequence[Row], name: str, adjust: Callable[[Any], Any]) -> None:
     members: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         members.setdefault((row["family"], row["scope"]), []).append(row)
     for group in members.values():
         made = [row.get("p_value") for row in group]
-        q_values = benjamini_hochberg(
+        q_values = adjust(
             np.array([np.nan if p is None else p for p in made], dtype=np.float64)
         )
         for row, q_value in zip(group, q_values, strict=True):
-            row["q_value"] = float(q_value)
+            row[name] = float(q_value)

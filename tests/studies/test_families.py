@@ -9,6 +9,7 @@ from imbalance.studies.correlation.series_pairs import series_pairs
 from imbalance.studies.correlation.study import CorrelationFamily
 from imbalance.studies.families import bar_sizes, declare, families_table
 from imbalance.studies.feedback.study import FeedbackFamily
+from imbalance.studies.measures import REGIME_LEVELS
 from imbalance.studies.pairs import base_asset, instrument_pairs, is_perpetual
 from imbalance.studies.tables import FAMILIES
 
@@ -38,8 +39,8 @@ def test_the_question_that_started_it_is_declared():
     assert any(lag > 0 for lag in asked.lags)
 
 
-def test_every_family_is_also_estimated_by_depth_and_message_intensity():
-    assert {f.regimes for f in declare()["correlation"]} == {("depth", "messages")}
+def test_every_family_is_also_estimated_by_every_regime():
+    assert {f.regimes for f in declare()["correlation"]} == {tuple(REGIME_LEVELS)}
 
 
 def test_families_are_written_down_whole():
@@ -105,7 +106,7 @@ def test_what_a_configuration_gets_wrong_is_named_with_its_line(
     [
         ({"bar_sizes": ("1sec",)}, "unknown bar size '1sec'"),
         ({"pairs": ("crss",)}, "did you mean 'cross'"),
-        ({"estimators": ("kendall",)}, "unknown estimator"),
+        ({"estimators": ("kendal",)}, "did you mean 'kendall'"),
         ({"regimes": ("depht",)}, "did you mean 'depth'"),
         ({"lags": ()}, "no lag is declared"),
         ({"horizons": (0,)}, "below one bar"),

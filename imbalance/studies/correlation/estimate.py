@@ -6,9 +6,7 @@ whole family). The loops over bars are in `lag_sums.py` and `kernels.py`.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,16 @@ from numpy.typing import NDArray
 
 from imbalance.progress import SILENT, Progress
 from imbalance.studies.alignment import Mask, Panel
+from imbalance.studies.correlation.differences import compare
+from imbalance.studies.correlation.estimators import (
+    NULL_VARIANCE,
+    Estimates,
+    Estimator,
+    Jobs,
+    estimate_all,
+    in_threads,
+)
+from imbalance.studies.correlation.intervals import BootstrapInterval, bootstrap_interval
 from imbalance.studies.correlation.series_pairs import series_pairs
 from imbalance.studies.correlation.study import CorrelationFamily
 from imbalance.studies.lag_sums import LagSums, lag_sums
@@ -31,13 +39,11 @@ FEWEST_INDEPENDENT_PAIRS = 10.0
 COLLINEAR = 1.0 - 1e-10
 """Absolute correlation from which two series count as one."""
 
-_JOBS_AT_ONCE = 64
-
 
 def correlate(
     panel: Panel, family: CorrelationFamily, window: Window, progress: Progress = SILENT
-) -> list[Row]:
-    """All rows of a family on one bar size.
+) -> tuple[list[Row], list[Row]]:
+    """All rows of a family on one bar size: correlations, and their differences between regimes.
 
     Parameters
     ----------
@@ -48,26 +54,27 @@ def correlate(
 
     Returns
     -------
-    list of rows; a pair that cannot be estimated is one row with its reason, a lag or regime that
-    cannot be estimated likewise.
+    Rows of `studies.correlation` and of `studies.correlation_difference`; a pair that cannot be
+    estimated is one row of the first with its reason, a lag or regime that cannot be likewise.
 
     Notes
     -----
     Pearson: r over the common valid pairs (x_t, y_{t+lag}); Spearman: the same of ranks taken anew
-    over those pairs. Standard error: HAC long-run variance of the influence values (see
-    `kernels`). The p-value is of r √((ν)/(1−r²)) against Student's t with
-    ν = n_effective − 2, where 1/n_effective is the larger of a HAC variance under r = 0 and
-    Bartlett's variance under independence, Σ_k ρ_x(k) ρ_y(k) / n: the first allows for shared
-    volatility, the second is the more precise one for persistent series and keeps the far tail
-    honest.
+    over those pairs; Kendall: τ_b of them. Standard error: HAC long-run variance of the influence
+    values (see `kernels`, `kendall`). The p-value is of r √((ν)/(1−r²)), for Kendall of 3/2 τ √ν,
+    against Student's t with ν = n_effective − 2, where 1/n_effective is the larger of a HAC
+    variance under r = 0 (over 4/9 for Kendall) and Bartlett's variance under independence,
+    Σ_k ρ_x(k) ρ_y(k) / n: the first allows for shared volatility, the second is the more precise
+    one for persistent series and keeps the far tail honest.
     The interval is tanh(atanh r ± t_ν · se/(1−r²)), and the p-value at least that at which it
     would end at 0.
     """
-    pool = SeriesPool(panel, family.minimum_bars, "spearman" in family.estimators)
+    ranked = bool({"spearman", "kendall"} & set(family.estimators))
+    pool = SeriesPool(panel, family.minimum_bars, ranked)
     template = blank("correlation", family.name, window, _parameters(family))
     pairs = series_pairs(family, panel.instruments)
     if not pairs:
-        return [template | _named(None, None) | {"reason": "no_pair"}]
+        return [template | _named(None, None) | {"reason": "no_pair"}], []
     rows: list[Row] = []
     usable: list[tuple[Series, Series]] = []
     for x, y in pairs:
@@ -77,11 +84,12 @@ def correlate(
         else:
             rows.append(template | _named(x, y) | _refusal(panel, x, y, reason, family))
     if not usable:
-        return rows
-    for regime, lags in _regimes(family):
+        return rows, []
+    for regime, lags in _regimes(panel, family):
         progress.advance(note=f"correlation {family.name} {window.bar_size} {regime}")
         rows.extend(_RegimeRun(panel, family, pool, template, regime, lags).rows(usable))
-    return rows
+    progress.advance(note=f"correlation {family.name} {window.bar_size} between regimes")
+    return rows, compare(panel, family, window, pool, usable)
 
 
 def _parameters(family: CorrelationFamily) -> dict[str, Any]:
@@ -89,7 +97,9 @@ def _parameters(family: CorrelationFamily) -> dict[str, Any]:
         "covariance": "Bartlett HAC of influence values, prewhitened, bandwidth of Newey-West 1994",
         "p_value": "Student t; the larger of the HAC variance and Bartlett's under independence",
         "interval": f"Fisher z, level {1.0 - family.significance:g}",
-        "regimes": "terciles of the window; regime of instrument_x in the bar before",
+        "regimes": "terciles of the window; regime of instrument_x in the bar before; or hours UTC",
+        "bootstrap": f"{family.replications} replications in moving blocks, percentiles; ranks to "
+        "first order",
         "minimum_bars": family.minimum_bars,
     }
 
@@ -115,11 +125,11 @@ def _refusal(panel: Panel, x: Series, y: Series, reason: str, family: Correlatio
     }
 
 
-def _regimes(family: CorrelationFamily) -> Iterator[tuple[str, tuple[int, ...]]]:
+def _regimes(panel: Panel, family: CorrelationFamily) -> Iterator[tuple[str, tuple[int, ...]]]:
     yield "all", family.lags
     for name in family.regimes:
-        for level in ("low", "middle", "high"):
-            yield f"{name}_{level}", family.regime_lags
+        for level in panel.levels(name):
+            yield level, family.regime_lags
 
 
 class _RegimeRun:
@@ -156,13 +166,43 @@ class _RegimeRun:
         sums = lag_sums(left, right, max_lag)
         there = self._there(x_names, x_masks, y_names, max_lag)
         jobs = self._jobs(kept, x_names, y_names)
-        estimates = {
-            name: (_pearson if name == "pearson" else _spearman)(left, right, sums, jobs, max_lag)
-            for name in family.estimators
-        }
-        for name, found in estimates.items():
-            rows.extend(self._finish(name, jobs, x_names, y_names, sums, there, max_lag, found))
+        for name in family.estimators:
+            mine = jobs if name != "kendall" else jobs[self._costly(jobs)]
+            if len(mine):
+                found = estimate_all(name, left, right, sums, mine)
+                intervals = self._bootstrap(name, left, right, mine)
+                rows.extend(self._finish(name, mine, x_names, y_names, sums, there, found,
+                                         intervals))
         return rows
+
+    def _costly(self, jobs: Jobs) -> Mask:
+        """Jobs that also have the costly estimates: Kendall's, and bootstrap intervals."""
+        return np.isin(jobs[:, 2], self._family.costly_lags) & (self._regime == "all")
+
+    def _bootstrap(
+        self, estimator: Estimator, x: Matrix, y: Matrix, jobs: Jobs
+    ) -> dict[int, BootstrapInterval]:
+        family, length = self._family, x.shape[1]
+        found: dict[int, BootstrapInterval] = {}
+
+        def work(part: NDArray[np.intp]) -> None:
+            for job in part.tolist():
+                i, j, lag = jobs[job].tolist()
+                first, n = max(0, -lag), length - abs(lag)
+                x_part, y_part = x[i, first : first + n], y[j, first + lag : first + lag + n]
+                if np.count_nonzero(np.isfinite(x_part) & np.isfinite(y_part)) < (
+                    family.minimum_bars
+                ):
+                    continue
+                interval = bootstrap_interval(
+                    estimator, x_part, y_part, replications=family.replications,
+                    seed=family.seed, significance=family.significance,
+                )
+                if interval is not None:
+                    found[job] = interval
+
+        in_threads(work, np.flatnonzero(self._costly(jobs)))
+        return found
 
     def _mask(self, instrument: str) -> Mask | None:
         if self._regime == "all":
@@ -196,20 +236,22 @@ class _RegimeRun:
                     jobs.append((x_row[x], y_row[y, horizon], lag))
         return np.array(jobs, dtype=np.int64).reshape(-1, 3)
 
-    def _finish(self, estimator: str, jobs: NDArray[np.int64], x_names: list[Series],
+    def _finish(self, estimator: Estimator, jobs: Jobs, x_names: list[Series],
                 y_names: list[tuple[Series, int]], sums: LagSums, there: NDArray[np.int64],
-                max_lag: int, found: tuple[Vector, Vector, Vector]) -> list[Row]:
+                found: Estimates, intervals: dict[int, BootstrapInterval]) -> list[Row]:
         from scipy.special import stdtr, stdtrit
 
         family = self._family
-        estimate, variance, test_variance = found
-        at = (jobs[:, 0], jobs[:, 1], jobs[:, 2] + max_lag)
+        estimate, variance = found.value, found.variance
+        unit = NULL_VARIANCE[estimator]
+        at = (jobs[:, 0], jobs[:, 1], jobs[:, 2] + sums.max_lag)
         n, existing = sums.n[at], there[at]
         inflation = self._inflation(estimator, jobs, x_names, y_names, n)
         with np.errstate(divide="ignore", invalid="ignore"):
-            effective = np.minimum(n, 1.0 / np.maximum(test_variance, inflation / n))
+            effective = np.minimum(n, 1.0 / np.maximum(found.test_variance / unit, inflation / n))
             degrees = np.maximum(effective - 2.0, 1.0)
-            statistic = estimate * np.sqrt(degrees / (1.0 - estimate**2))
+            scale = unit if estimator == "kendall" else 1.0 - estimate**2
+            statistic = estimate * np.sqrt(degrees / scale)
             error = np.sqrt(variance)
             z, z_error = np.arctanh(estimate), error / (1.0 - estimate**2)
             # The smaller statistic: a row whose interval holds 0 is never called significant.
@@ -234,10 +276,15 @@ class _RegimeRun:
                     "interval_low": low[job], "interval_high": high[job],
                     "p_value": p_value[job], "n_effective": effective[job],
                 }
+                if job in intervals:
+                    row |= {
+                        "bootstrap_low": intervals[job].low, "bootstrap_high": intervals[job].high,
+                        "block_length": intervals[job].block_length, "seed": family.seed,
+                    }
             rows.append(row)
         return rows
 
-    def _inflation(self, estimator: str, jobs: NDArray[np.int64], x_names: list[Series],
+    def _inflation(self, estimator: Estimator, jobs: Jobs, x_names: list[Series],
                    y_names: list[tuple[Series, int]], n: NDArray[np.int64]) -> Vector:
         known: dict[tuple[int, int], float] = {}
         values = np.ones(len(jobs))
@@ -245,7 +292,7 @@ class _RegimeRun:
             key = (x_row, y_row)
             if key not in known:
                 pair = self._pool.get(x_names[x_row]), self._pool.get(*y_names[y_row])
-                x, y = ((one.rank_memory if estimator == "spearman" else one.memory)
+                x, y = ((one.memory if estimator == "pearson" else one.rank_memory)
                         for one in pair)
                 if x is None or y is None:
                     known[key] = np.nan
@@ -264,51 +311,3 @@ class _RegimeRun:
         if not n / inflation >= FEWEST_INDEPENDENT_PAIRS:
             return "too_persistent"
         return None
-
-
-def _pearson(x: Matrix, y: Matrix, sums: LagSums, jobs: NDArray[np.int64],
-             max_lag: int) -> tuple[Vector, Vector, Vector]:
-    from imbalance.studies.correlation.kernels import pearson_jobs
-
-    at = (jobs[:, 0], jobs[:, 1], jobs[:, 2] + max_lag)
-    estimate = sums.correlation()[at]
-    n = sums.n[at]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mx, my = sums.x[at] / n, sums.y[at] / n
-        sx, sy = np.sqrt(sums.xx[at] / n - mx**2), np.sqrt(sums.yy[at] / n - my**2)
-    moments = np.column_stack([mx, my, sx, sy, estimate])
-    out = np.full((len(jobs), 2), np.nan)
-    run = np.flatnonzero(np.isfinite(moments).all(axis=1) & (n >= 2))
-
-    def work(part: NDArray[np.intp]) -> None:
-        result = np.empty((len(part), 2))
-        pearson_jobs(x, y, jobs[part], moments[part], result)
-        out[part] = result
-
-    _in_threads(work, run)
-    return estimate, out[:, 0], out[:, 1]
-
-
-def _spearman(x: Matrix, y: Matrix, sums: LagSums, jobs: NDArray[np.int64],
-              max_lag: int) -> tuple[Vector, Vector, Vector]:
-    from imbalance.studies.correlation.kernels import spearman_jobs
-
-    n = sums.n[jobs[:, 0], jobs[:, 1], jobs[:, 2] + max_lag]
-    x_orders, y_orders = np.argsort(x, axis=1), np.argsort(y, axis=1)
-    out = np.full((len(jobs), 2), np.nan)
-
-    def work(part: NDArray[np.intp]) -> None:
-        result = np.empty((len(part), 2))
-        spearman_jobs(x, y, x_orders, y_orders, jobs[part], result)
-        out[part] = result
-
-    _in_threads(work, np.flatnonzero(n >= 2))
-    return np.clip(out[:, 0], -1.0, 1.0), out[:, 1], out[:, 1]
-
-
-def _in_threads(work: Any, jobs: NDArray[np.intp]) -> None:
-    """Run the jobs in chunks over the cores; the kernels release the GIL."""
-    chunks = [jobs[start : start + _JOBS_AT_ONCE] for start in range(0, len(jobs), _JOBS_AT_ONCE)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for done in pool.map(work, chunks):
-            assert done is None  # noqa: S101  (draws exceptions out of the threads)

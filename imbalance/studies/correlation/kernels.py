@@ -191,22 +191,21 @@ def _add_mean_above(order: NDArray[np.int64], shift: int, present: Vector, ranks
 
 
 @jit
-def spearman_jobs(
-    x: Vector,
-    y: Vector,
-    x_orders: NDArray[np.int64],
-    y_orders: NDArray[np.int64],
-    rows: NDArray[np.int64],
-    out: Vector,
-) -> None:
-    """Spearman correlations, ranked anew over the common valid pairs of each job, with variance.
+def spearman_influence(xs: Vector, ys: Vector, x_order: NDArray[np.int64],
+                       y_order: NDArray[np.int64], lag: int, present: Vector, psi: Vector) -> float:
+    """Spearman's correlation, ranked anew over the common valid pairs, and each one's influence.
 
     Parameters
     ----------
-    x, y, rows : as in `pearson_jobs`.
-    x_orders, y_orders : indices that sort each row; missing ones at the end are skipped.
-    out : jobs × 2, filled with the estimate and its variance. The test uses the same variance:
-        ranks are bounded, and no few pairs can make the estimate.
+    xs, ys : series of equal length, NaN where missing.
+    x_order, y_order : indices that sort them; missing ones at the end are skipped.
+    lag : x leads y at positive lags.
+    present, psi : filled for the pairs from max(0, −lag) on: 1.0 where both are there; influence
+        values of mean zero.
+
+    Returns
+    -------
+    The correlation, or NaN where one side does not vary.
 
     Notes
     -----
@@ -215,44 +214,65 @@ def spearman_jobs(
     a_t b_t + h_x(b)_t + h_y(a)_t, with h_x(b)_t = mean_s [1(x_s > x_t) + ½ 1(x_s = x_t)] b_s, and
     likewise for V_x and V_y (where it is constant when there are no ties).
     """
+    first = max(0, -lag)
+    n = len(present)
+    count = 0.0
+    for t in range(n):
+        missing = math.isnan(xs[t + first]) or math.isnan(ys[t + first + lag])
+        present[t] = 0.0 if missing else 1.0
+        count += present[t]
+    a = np.full(n, 0.5)
+    b = np.full(n, 0.5)
+    _middle_ranks(xs, x_order, first, present, a)
+    _middle_ranks(ys, y_order, first + lag, present, b)
+    for t in range(n):
+        a[t] = (a[t] - 0.5) * present[t]
+        b[t] = (b[t] - 0.5) * present[t]
+    vx = _dot(a, a, n) / count
+    vy = _dot(b, b, n) / count
+    if vx == 0.0 or vy == 0.0:
+        return np.nan
+    scale = math.sqrt(vx * vy)
+    r = _dot(a, b, n) / count / scale
+    for t in range(n):
+        psi[t] = a[t] * b[t] / scale - 0.5 * r * (a[t] * a[t] / vx + b[t] * b[t] / vy)
+    _add_mean_above(x_order, first, present, a, b, 1.0 / scale, psi)
+    _add_mean_above(y_order, first + lag, present, b, a, 1.0 / scale, psi)
+    _add_mean_above(x_order, first, present, a, a, -r / vx, psi)
+    _add_mean_above(y_order, first + lag, present, b, b, -r / vy, psi)
+    centre = _dot(psi, present, n) / count
+    for t in range(n):
+        psi[t] = (psi[t] - centre) * present[t]
+    return r
+
+
+@jit
+def spearman_jobs(
+    x: Vector,
+    y: Vector,
+    x_orders: NDArray[np.int64],
+    y_orders: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    out: Vector,
+) -> None:
+    """Spearman correlations with variance.
+
+    Parameters
+    ----------
+    x, y, rows : as in `pearson_jobs`.
+    x_orders, y_orders : indices that sort each row.
+    out : jobs × 2, filled with the estimate and its variance. The test uses the same variance:
+        ranks are bounded, and no few pairs can make the estimate.
+    """
     length = x.shape[1]
     present = np.empty(length)
-    a = np.empty(length)
-    b = np.empty(length)
     psi = np.empty(length)
     work = np.empty(length)
     for job in range(len(rows)):
         i, j, lag = rows[job]
-        first, stop = max(0, -lag), length - max(0, lag)
-        n = stop - first
-        here = present[:n]
-        count = 0.0
-        for t in range(n):
-            missing = math.isnan(x[i, t + first]) or math.isnan(y[j, t + first + lag])
-            here[t] = 0.0 if missing else 1.0
-            count += here[t]
-        a[:n] = 0.5
-        b[:n] = 0.5
-        _middle_ranks(x[i], x_orders[i], first, here, a[:n])
-        _middle_ranks(y[j], y_orders[j], first + lag, here, b[:n])
-        for t in range(n):
-            a[t] = (a[t] - 0.5) * here[t]
-            b[t] = (b[t] - 0.5) * here[t]
-        vx = _dot(a, a, n) / count
-        vy = _dot(b, b, n) / count
-        if vx == 0.0 or vy == 0.0:
-            out[job] = np.nan
-            continue
-        scale = math.sqrt(vx * vy)
-        r = _dot(a, b, n) / count / scale
-        for t in range(n):
-            psi[t] = a[t] * b[t] / scale - 0.5 * r * (a[t] * a[t] / vx + b[t] * b[t] / vy)
-        _add_mean_above(x_orders[i], first, here, a, b, 1.0 / scale, psi[:n])
-        _add_mean_above(y_orders[j], first + lag, here, b, a, 1.0 / scale, psi[:n])
-        _add_mean_above(x_orders[i], first, here, a, a, -r / vx, psi[:n])
-        _add_mean_above(y_orders[j], first + lag, here, b, b, -r / vy, psi[:n])
-        centre = _dot(psi, here, n) / count
-        for t in range(n):
-            psi[t] = (psi[t] - centre) * here[t]
-        out[job, 0] = r
-        out[job, 1] = mean_variance(psi[:n], here, work[:n])[0]
+        n = length - abs(lag)
+        r = spearman_influence(x[i], y[j], x_orders[i], y_orders[j], lag, present[:n], psi[:n])
+        out[job] = np.nan
+        if not math.isnan(r):
+            out[job, 0] = r
+            out[job, 1] = mean_variance(psi[:n], present[:n], work[:n])[0]

@@ -4,27 +4,64 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from imbalance.config import StudiesConfig
 from imbalance.errors import UserError
-from imbalance.studies.columns import study_table
-from imbalance.studies.measures import LOGARITHMIC_LAGS, REGIME_MEASURES, base_measure
+from imbalance.studies.columns import ANY_DEPENDENCE, figure, study_table
+from imbalance.studies.measures import (
+    LOGARITHMIC_LAGS,
+    REGIME_LEVELS,
+    base_measure,
+    regime_columns,
+)
 from imbalance.studies.study import Family, Study, among
 
 PairKind = Literal["own", "cross", "perpetual_to_spot"]
+Estimator = Literal["pearson", "spearman", "kendall"]
+
+_REASONS = {"one_level": "all bars of the window are of one level of the regime"}
+_NOT_COSTLY = "not among the family's costly lags, or a regime, or nothing was estimated"
 
 CORRELATION = study_table(
     "correlation",
     "Lagged correlation of two measures, own and between instruments, with standard "
     "errors that allow for autocorrelation and heteroskedasticity.",
     grain="family, window, bar size, pair of series, estimator, lag, horizon and regime",
-    estimators=("pearson", "spearman"),
+    estimators=("pearson", "spearman", "kendall"),
     x="the leading series at positive lags",
     y="the other series",
     estimate="Correlation of x at bar t and y at bars t+lag … t+lag+horizon−1.",
     bound=1.0,
     interval="Fisher's z with the standard error",
+    extra=(
+        figure(ANY_DEPENDENCE, "False discovery rate as q_value, under any dependence between the "
+               "tests.", "no test was made", formula="q_value's, times the sum of 1/i to m",
+               source="Benjamini and Yekutieli 2001", minimum=0.0, maximum=1.0),
+        figure("bootstrap_low", "Lower end of the interval by moving-block bootstrap.", _NOT_COSTLY,
+               source="Künsch 1989; Politis and White 2004", minimum=-1.0, maximum=1.0),
+        figure("bootstrap_high", "Upper end of the interval by moving-block bootstrap.",
+               _NOT_COSTLY, minimum=-1.0, maximum=1.0),
+        figure("block_length", "Length of its blocks.", _NOT_COSTLY, unit="pairs", minimum=1.0),
+    ),
+)
+
+CORRELATION_DIFFERENCE = study_table(
+    "correlation_difference",
+    "Whether a correlation differs between the levels of a regime: the difference of the highest "
+    "and the lowest, and a test that all are equal.",
+    grain="family, window, bar size, pair of series, test, lag and regime",
+    estimators=("high_less_low", "equality"),
+    x="the leading series at positive lags",
+    y="the other series",
+    estimate="Pearson correlation in the high tercile less that in the low one; or the Wald "
+    "statistic of equality, chi-squared.",
+    interval="normal",
+    regimes=tuple(REGIME_LEVELS),
+    regime="The regime whose levels are compared.",
+    reasons=_REASONS,
+    corrected_by="Benjamini and Yekutieli 2001",
+    may_be_empty="no family is estimated by regime, or no pair of series could be",
 )
 
 
@@ -43,17 +80,21 @@ class CorrelationFamily(Family):
     pairs: tuple[PairKind, ...] = ("own", "cross")
     lags: tuple[int, ...] = LOGARITHMIC_LAGS
     horizons: tuple[int, ...] = (1,)
-    estimators: tuple[Literal["pearson", "spearman"], ...] = ("pearson", "spearman")
+    estimators: tuple[Estimator, ...] = ("pearson", "spearman", "kendall")
     regimes: tuple[str, ...] = ()
     regime_lags: tuple[int, ...] = (0, 1)
+    costly_lags: tuple[int, ...] = (-1, 0, 1)
+    """Lags with Kendall's correlation and bootstrap intervals, over all bars."""
+    replications: int = 999
+    seed: int = 20240808
 
     def __post_init__(self) -> None:
         super().__post_init__()
         where = self.where
         among(self.pairs, ["own", "cross", "perpetual_to_spot"], "kind of pair", where)
-        among(self.estimators, ["pearson", "spearman"], "estimator", where)
+        among(self.estimators, ["pearson", "spearman", "kendall"], "estimator", where)
         if self.regimes:
-            among(self.regimes, list(REGIME_MEASURES), "regime", where)
+            among(self.regimes, list(REGIME_LEVELS), "regime", where)
         for values, what in ((self.x_measures, "x measure"), (self.y_measures, "y measure"),
                              (self.lags, "lag"), (self.horizons, "horizon"),
                              (self.bar_sizes, "bar size")):
@@ -70,14 +111,19 @@ class CorrelationFamily(Family):
     @property
     def measures(self) -> tuple[str, ...]:
         """Columns of the bars that the family reads."""
-        regimes = tuple(REGIME_MEASURES[name] for name in self.regimes)
-        bases = (base_measure(m) for m in (*self.x_measures, *self.y_measures, *regimes))
-        return tuple(dict.fromkeys(bases))
+        bases = (base_measure(m) for m in (*self.x_measures, *self.y_measures))
+        return tuple(dict.fromkeys((*bases, *regime_columns(self.regimes))))
 
 
 def families(settings: StudiesConfig) -> Sequence[CorrelationFamily]:
     """What is estimated unless the configuration says otherwise."""
-    sizes = settings.bar_sizes
+    common: dict[str, Any] = {
+        "bar_sizes": settings.bar_sizes,
+        "significance": settings.significance,
+        "regimes": tuple(REGIME_LEVELS),
+        "replications": settings.replications,
+        "seed": settings.seed,
+    }
     return (
         CorrelationFamily(
             name="imbalance_and_return",
@@ -86,27 +132,21 @@ def families(settings: StudiesConfig) -> Sequence[CorrelationFamily]:
             x_measures=("order_flow_imbalance", "trade_imbalance", "volume_imbalance",
                         "queue_imbalance", "depth_imbalance_10"),
             y_measures=("return_bps",),
-            bar_sizes=sizes,
-            significance=settings.significance,
-            regimes=("depth", "messages"),
+            **common,
         ),
         CorrelationFamily(
             name="market_correlation",
             question="How do returns of instruments move together, and which leads?",
             x_measures=("return_bps",),
             y_measures=("return_bps",),
-            bar_sizes=sizes,
-            significance=settings.significance,
-            regimes=("depth", "messages"),
+            **common,
         ),
         CorrelationFamily(
             name="order_flow_commonality",
             question="Is order flow shared between instruments, and how long does it persist?",
             x_measures=("order_flow_imbalance",),
             y_measures=("order_flow_imbalance",),
-            bar_sizes=sizes,
-            significance=settings.significance,
-            regimes=("depth", "messages"),
+            **common,
         ),
         CorrelationFamily(
             name="perpetual_imbalance_and_spot_volatility",
@@ -115,10 +155,8 @@ def families(settings: StudiesConfig) -> Sequence[CorrelationFamily]:
                         "absolute(trade_imbalance_normalised)", "absolute(order_flow_imbalance)"),
             y_measures=("realised_variance",),
             pairs=("perpetual_to_spot",),
-            bar_sizes=sizes,
-            significance=settings.significance,
             horizons=(1, 10, 30),
-            regimes=("depth", "messages"),
+            **common,
         ),
     )
 
@@ -128,7 +166,8 @@ STUDY = Study(
     title="Correlation",
     question="How do imbalances and returns of instruments move together, in the same bar and in "
     "later ones, and which leads?",
-    tables=(CORRELATION,),
+    tables=(CORRELATION, CORRELATION_DIFFERENCE),
+    reasons=_REASONS,
     families=families,
     family=CorrelationFamily,
     build="imbalance.studies.correlation.build:build",

@@ -79,18 +79,19 @@ def _autocovariances(
     centred: Vector, present: NDArray[np.bool_], last: int
 ) -> tuple[Vector, Vector]:
     """R(0) … R(last), and the absolute autocorrelations with each lag's own scale."""
-    n = int(present.sum())
-    pairs = np.empty(last + 1)
-    covariance = np.empty(last + 1)
-    correlation = np.empty(last + 1)
-    for lag in range(last + 1):
-        product = float(centred[lag:] @ centred[: len(centred) - lag])
-        pairs[lag] = np.count_nonzero(present[lag:] & present[: len(present) - lag])
-        # Without gaps the sum is divided by n, which keeps the spectrum positive.
-        covariance[lag] = product / n * ((n - lag) / pairs[lag] if pairs[lag] else 0.0)
-        scale = math.sqrt(
-            float(centred[lag + 1 :] @ centred[lag + 1 :])
-            * float(centred[: -(lag + 1)] @ centred[: -(lag + 1)])
-        )
-        correlation[lag] = abs(product) / scale if scale > 0.0 else 0.0
+    from scipy import fft
+
+    size = fft.next_fast_len(len(centred) + last, real=True)
+
+    def products(values: Vector) -> Vector:
+        return fft.irfft(np.abs(fft.rfft(values, size)) ** 2, size)[: last + 1]
+
+    n, lags = int(present.sum()), np.arange(last + 1)
+    product = products(centred)
+    pairs = np.maximum(np.rint(products(present.astype(np.float64))), 1.0)
+    # Without gaps the sum is divided by n, which keeps the spectrum positive.
+    covariance = product / n * np.maximum(n - lags, 1) / pairs
+    running = np.concatenate([[0.0], np.cumsum(np.square(centred))])
+    scale = np.sqrt((running[-1] - running[lags + 1]) * running[len(centred) - lags - 1])
+    correlation = np.abs(product) / np.where(scale > 0.0, scale, np.inf)
     return covariance, correlation
