@@ -104,7 +104,7 @@ def _levels(panel: Panel, instrument: str, regime: str, x: Vector, y: Vector, le
         scores.append(psi)
         counts.append(count)
     stacked = np.column_stack(scores)
-    used = np.isfinite(stacked).any(axis=1)
+    used = np.asarray(np.isfinite(stacked).any(axis=1))
     n = int(used.sum())
     weighted = np.where(used[:, None], np.nan_to_num(stacked) * (n / np.array(counts)), np.nan)
     variance = long_run_variance(weighted, prewhiten=True).matrix / n
