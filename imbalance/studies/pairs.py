@@ -57,3 +57,18 @@ def instrument_pairs(
             ):
                 found.add((x, y))
     return sorted(found)
+
+
+def series_pairs(
+    kinds: Sequence[str], x_measures: Sequence[str], y_measures: Sequence[str],
+    instruments: Sequence[str],
+) -> list[tuple[Series, Series]]:
+    """Pairs of different series in the relations that are named, none of them in both orders."""
+    kept: dict[tuple[Series, Series], None] = {}
+    for instrument_x, instrument_y in instrument_pairs(kinds, instruments):
+        for measure_x in x_measures:
+            for measure_y in y_measures:
+                x, y = (instrument_x, measure_x), (instrument_y, measure_y)
+                if x != y and (y, x) not in kept:
+                    kept[x, y] = None
+    return list(kept)

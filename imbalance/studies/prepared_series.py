@@ -9,9 +9,13 @@ from numpy.typing import NDArray
 
 from imbalance.studies.alignment import Panel
 from imbalance.studies.pairs import Series
-from imbalance.studies.persistence import Memory, has_unit_root, memory
+from imbalance.studies.persistence import Memory, has_unit_root, memory, variance_inflation
 
 Vector = NDArray[np.float64]
+
+FEWEST_INDEPENDENT_PAIRS = 10.0
+COLLINEAR = 1.0 - 1e-10
+"""Absolute correlation from which two series count as one."""
 
 
 @dataclass(frozen=True)
@@ -78,3 +82,47 @@ def forward_sum(values: Vector, horizon: int) -> Vector:
         windows = np.lib.stride_tricks.sliding_window_view(values, horizon)
         total[: len(windows)] = windows.sum(axis=1)
     return total
+
+
+@dataclass(frozen=True)
+class PreparedPair:
+    """Two series over the same slots, ready for use, or why not."""
+
+    x: Vector
+    y: Vector
+    there: int
+    """Slots at which both instruments have a bar."""
+    n: int
+    """Slots at which both series have a value."""
+    independent: float
+    """Independent pairs that the n are worth in the absence of an effect."""
+    reason: str | None
+
+
+def prepare_pair(pool: SeriesPool, x: Series, y: Series) -> PreparedPair:
+    """Both series with NaN where either is missing; refused as the correlation study would."""
+    panel = pool.panel
+    first, second = pool.get(x), pool.get(y)
+    there = int((panel.exists[x[0]] & panel.exists[y[0]]).sum())
+    both = np.isfinite(first.values) & np.isfinite(second.values)
+    n = int(both.sum())
+    left, right = (np.where(both, one.values, np.nan) for one in (first, second))
+    reason = first.reason or second.reason
+    independent = 0.0
+    if reason is None:
+        reason = _pair_reason(left[both], right[both], pool.minimum_bars)
+    if reason is None and first.memory is not None and second.memory is not None:
+        independent = min(float(n), n / variance_inflation(first.memory, second.memory, n))
+        if independent < FEWEST_INDEPENDENT_PAIRS:
+            reason = "too_persistent"
+    return PreparedPair(left, right, there, n, independent, reason)
+
+
+def _pair_reason(x: Vector, y: Vector, minimum_bars: int) -> str | None:
+    if len(x) < minimum_bars:
+        return "too_few_bars"
+    if not (x.std() > 1e-12 and y.std() > 1e-12):
+        return "constant_series"
+    if abs(np.corrcoef(x, y)[0, 1]) > COLLINEAR:
+        return "collinear"
+    return None

@@ -13,6 +13,7 @@ NAMES = (
     "correlation",
     "feedback",
     "lead_lag",
+    "dependence",
 )
 """In the order in which they are run, listed and reported; each has a `study.py` with `STUDY`."""
 

@@ -20,12 +20,8 @@ from imbalance.studies.dependence.information import (
 )
 from imbalance.studies.dependence.nearest_neighbours import Cloud, counts
 from imbalance.studies.dependence.ranks import normal_scores, tied_share, uniform_scores
-from imbalance.studies.dependence.surrogates import (
-    circular_shifts,
-    shortest_shift,
-    significance,
-)
 from imbalance.studies.dependence.tails import quantilogram, tail_dependence
+from imbalance.studies.inference.surrogates import draw_shifts, upper_tail
 
 
 def centred(values):
@@ -132,13 +128,13 @@ def test_a_square_is_found_where_correlation_is_none():
     y = x**2 + 0.5 * generator.standard_normal(600)
     assert abs(np.corrcoef(x, y)[0, 1]) < 0.1
     left, right = normal_scores(x), normal_scores(y)
-    shifts = circular_shifts(600, 99, seed=1)
+    shifts = draw_shifts(600, 100, seed=1, least=30)
     by_distance, other = margin(left), margin(right)
-    assert significance(
+    assert upper_tail(
         squared_correlation(by_distance, other),
         np.array([squared_correlation(shifted(by_distance, s), other) for s in shifts]), 600.0,
     ).p_value < 1e-3
-    assert significance(
+    assert upper_tail(
         mutual_information(left[:, None], right[:, None]).value,
         np.array([mutual_information(np.roll(left, s)[:, None], right[:, None]).value
                   for s in shifts]), 600.0,
@@ -160,41 +156,28 @@ def test_transfer_entropy_has_a_direction_and_reaches_over_no_gap():
     assert gaussian_transfer_entropy(rows).value < 0.05
 
 
-def test_shifts_are_distinct_and_never_small():
-    shifts = circular_shifts(200, 500, seed=3)
-    assert len(set(shifts.tolist())) == len(shifts) == 200 - 2 * shortest_shift(200) + 1
-    assert shifts.min() >= 10
-    assert shifts.max() <= 190
-    np.testing.assert_array_equal(shifts, circular_shifts(200, 500, seed=3))
-
-
-def test_small_p_values_come_from_a_fitted_tail_and_never_reach_zero():
+def test_no_tail_is_fitted_to_repetitions():
     values = np.random.default_rng(12).exponential(size=199)
-    found = significance(9.0, values, independent=1e4)
-    assert found.tail_fitted
-    assert np.exp(-9.0) / 8.0 < found.p_value < np.exp(-9.0) * 8.0
-    assert significance(1e3, values, independent=1e4).p_value == 1e-6
-    counted = significance(9.0, values, independent=300.0)
+    assert upper_tail(9.0, values, 1e4).tail_fitted
+    counted = upper_tail(9.0, values, 300.0)
     assert not counted.tail_fitted
     assert counted.p_value == pytest.approx(1.0 / 200.0)
-    middling = significance(0.7, values, independent=1e4)
-    assert middling.p_value == pytest.approx((1 + (values >= 0.7).sum()) / 200.0)
 
 
 def test_p_values_of_independent_persistent_series_are_honest(make_autoregression):
     generator = np.random.default_rng(13)
     p_values = []
-    for seed in range(150):
+    for seed in range(100):
         x, y = make_autoregression(generator, 0.8, (2, 400))
         left, right = margin(x), margin(y)
-        shifts = circular_shifts(400, 99, seed)
-        p_values.append(significance(
+        shifts = draw_shifts(400, 100, seed, least=20)
+        p_values.append(upper_tail(
             squared_correlation(left, right),
             np.array([squared_correlation(shifted(left, s), right) for s in shifts]), 90.0,
         ).p_value)
     # Nominal plus three binomial standard errors.
     for level in (0.05, 0.2):
-        limit = level + 3.0 * np.sqrt(level * (1.0 - level) / 150)
+        limit = level + 3.0 * np.sqrt(level * (1.0 - level) / 100)
         assert np.mean(np.array(p_values) <= level) <= limit
 
 

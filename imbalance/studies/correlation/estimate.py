@@ -29,15 +29,16 @@ from imbalance.studies.correlation.study import CorrelationFamily
 from imbalance.studies.lag_sums import LagSums, lag_sums
 from imbalance.studies.pairs import Series
 from imbalance.studies.persistence import variance_inflation
-from imbalance.studies.prepared_series import SeriesPool, forward_sum
+from imbalance.studies.prepared_series import (
+    COLLINEAR,
+    FEWEST_INDEPENDENT_PAIRS,
+    SeriesPool,
+    forward_sum,
+)
 from imbalance.studies.rows import Row, Window, blank, share
 
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
-
-FEWEST_INDEPENDENT_PAIRS = 10.0
-COLLINEAR = 1.0 - 1e-10
-"""Absolute correlation from which two series count as one."""
 
 
 def correlate(

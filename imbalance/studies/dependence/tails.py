@@ -111,3 +111,26 @@ def _slope(own: Vector, other_in: Mask, level: float, side: Side) -> float:
     edge = level if side == "lower" else 1.0 - level
     near = np.abs(own - edge) <= min(level, 1.0 / np.sqrt(len(own)))
     return float(other_in[near].mean()) if near.any() else 0.0
+
+
+def shift_p_value(in_x: Mask, in_y: Mask, least: int, *, two_sided: bool) -> float:
+    """Share of all circular shifts under which the masks meet as often as they do.
+
+    Parameters
+    ----------
+    least : smallest shift, in both directions.
+    two_sided : whether meeting too seldom counts as well.
+
+    Notes
+    -----
+    The numbers for all shifts are one circular correlation, so that every shift is used and none
+    is drawn.
+    """
+    from scipy import fft
+
+    a, b = fft.rfft(in_x.astype(np.float64)), fft.rfft(in_y.astype(np.float64))
+    meetings = np.rint(fft.irfft(a.conj() * b, len(in_x)))
+    if two_sided:
+        meetings = np.abs(meetings - in_x.sum() * in_y.sum() / len(in_x))
+    shifted = meetings[least : len(in_x) - least + 1]
+    return float((1 + (shifted >= meetings[0]).sum()) / (1 + len(shifted)))

@@ -76,8 +76,17 @@ def shift_test(
     return upper_tail(float(statistic(x, y)), values)
 
 
-def upper_tail(observed: float, surrogates: Vector) -> SurrogateTest:
+def upper_tail(
+    observed: float, surrogates: Vector, independent: float = math.inf
+) -> SurrogateTest:
     """p-value of an observed value among surrogates, large values speaking against the null.
+
+    Parameters
+    ----------
+    independent : independent pairs that the series are worth. Without four to a surrogate no tail
+        is fitted: neighbouring shifts of persistent series give nearly the same value, and a tail
+        fitted to repetitions promises too much (distance correlation of AR(1) series, φ = 0.9,
+        n = 400, 99 shifts: one p-value in 300 came out at 3e-5).
 
     Notes
     -----
@@ -89,7 +98,7 @@ def upper_tail(observed: float, surrogates: Vector) -> SurrogateTest:
     count = len(values)
     above = int((values >= observed).sum())
     mean = float(values.mean()) if count else math.nan
-    if above >= FEWEST_ABOVE or count < 100:
+    if above >= FEWEST_ABOVE or count < 100 or independent < 4.0 * count:
         return SurrogateTest((1.0 + above) / (1.0 + count), mean, count, tail_fitted=False)
     ordered = np.sort(values)[::-1]
     tail = min(_LARGEST_TAIL, count // 4)

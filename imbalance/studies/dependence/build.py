@@ -1,0 +1,25 @@
+"""The dependence study as a function from bars to its table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from imbalance.studies.dependence.estimate import depend
+from imbalance.studies.dependence.study import DEPENDENCE
+from imbalance.studies.rows import Row, blank, to_arrow
+from imbalance.studies.study_input import StudyInput
+
+
+def build(given: StudyInput) -> dict[str, Any]:
+    """`studies.dependence` of one window."""
+    rows: list[Row] = []
+    for family in given.families:
+        for bar_size in family.bar_sizes:
+            panel, window = given.panel(bar_size, family.measures, reach=1)
+            if panel is None:
+                rows.append(blank("dependence", family.name, window, {}) | {
+                    "estimator": "distance_correlation", "level": 0.0,
+                    "kind": "contemporaneous", "reason": "no_bars"})
+            else:
+                rows.extend(depend(panel, family, window, given.progress))
+    return {DEPENDENCE.name: to_arrow(rows, DEPENDENCE)}

@@ -1,0 +1,138 @@
+"""The dependence study, declared: its question, its table, its families."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from imbalance.config import StudiesConfig
+from imbalance.contracts import Column
+from imbalance.errors import UserError
+from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table
+from imbalance.studies.correlation.study import PairKind
+from imbalance.studies.measures import base_measure
+from imbalance.studies.study import Family, Study, among
+
+ESTIMATORS = (
+    "distance_correlation", "distance_correlation_bias_corrected",
+    "mutual_information", "effective_mutual_information",
+    "transfer_entropy", "effective_transfer_entropy", "gaussian_transfer_entropy",
+    "lower_tail_dependence", "upper_tail_dependence",
+    "student_tail", "clayton_lower_tail", "gumbel_upper_tail",
+    "quantilogram",
+)
+
+REASONS = {
+    "too_few_tail_bars": "the tail of that level holds fewer than ten bars",
+    "heavily_tied": "equal values fill the tail or too much of the series",
+}
+
+DEPENDENCE = study_table(
+    "dependence",
+    "Dependence of two series that correlation may not see: distance correlation, mutual "
+    "information, transfer entropy, dependence of tails and quantiles, with surrogate p-values.",
+    grain="family, window, bar size, pair of series, estimator, level, lag, horizon and regime",
+    estimators=ESTIMATORS,
+    x="the series that goes before the other at lag 1",
+    y="the other series",
+    estimate="What the estimator names, of x at bar t and y at bar t+lag.",
+    unit="nats for information and entropy, else a number from −1 to 1",
+    interval="normal with the standard error; of tails, Clopper and Pearson's",
+    reasons=REASONS,
+    key=(*WINDOW_KEY, *PAIR_KEY, "level", "lag", "horizon", "regime"),
+    subject=(
+        Column("level", "DOUBLE", "Probability of the tail, or quantile; 0 for estimators of the "
+               "whole distribution.", minimum=0.0, maximum=1.0, owner="studies"),
+    ),
+    extra=(
+        figure("surrogate_mean", "Mean of the estimator over circular shifts of x: what it finds "
+               "where there is nothing.", "no surrogates belong to this estimator"),
+        figure("aic", "Akaike's criterion of the copula: the smallest of the pair fits best.",
+               "not a copula", formula="2k − 2 ln L", source="Akaike 1974"),
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DependenceFamily(Family):
+    """Dependence of every x with every y, for the pairs of instruments that `pairs` names.
+
+    At lag 0, and of x with y a bar later. Transfer entropy goes both ways, with one past bar each.
+    """
+
+    x_measures: tuple[str, ...]
+    y_measures: tuple[str, ...]
+    pairs: tuple[PairKind, ...]
+    levels: tuple[float, ...] = (0.01, 0.025, 0.05)
+    """Probabilities of the tails."""
+    quantiles: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.95)
+    neighbours: int = 4
+    surrogates: int = 100
+    largest_sample: int = 4096
+    """Pairs that the estimators with surrogates use: evenly spaced ones of a longer window."""
+    seed: int = 20240808
+    minimum_bars: int = 100
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        among(self.pairs, ["own", "cross", "perpetual_to_spot"], "kind of pair", self.where)
+        if not self.x_measures or not self.y_measures:
+            raise UserError("no measure is declared", where=self.where, allowed="at least one")
+        for value in (*self.levels, *self.quantiles):
+            if not 0.0 < value < 1.0:
+                raise UserError(f"a level of {value:g}", where=self.where,
+                                allowed="above 0 and below 1")
+        if self.minimum_bars < 100 or self.largest_sample < self.minimum_bars:
+            raise UserError(
+                f"minimum_bars = {self.minimum_bars}, largest_sample = {self.largest_sample}",
+                where=self.where, allowed="100 and above, the sample no smaller than the minimum")
+        if not 19 <= self.surrogates <= 9_999:
+            raise UserError(f"surrogates = {self.surrogates}", where=self.where,
+                            allowed="19 to 9999")
+        if not 1 <= self.neighbours <= 50:
+            raise UserError(f"neighbours = {self.neighbours}", where=self.where, allowed="1 to 50")
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Columns of the bars that the family reads."""
+        return tuple(dict.fromkeys(base_measure(m) for m in (*self.x_measures, *self.y_measures)))
+
+
+def families(settings: StudiesConfig) -> Sequence[DependenceFamily]:
+    """What is estimated unless the configuration says otherwise."""
+    return (
+        DependenceFamily(
+            name="flow_and_return",
+            question="Does order flow hang together with the return in ways that correlation does "
+            "not see, and which tells the other's future?",
+            x_measures=("order_flow_imbalance", "trade_imbalance_normalised"),
+            y_measures=("return_bps",),
+            pairs=("own", "perpetual_to_spot"),
+            bar_sizes=settings.bar_sizes, significance=settings.significance, seed=settings.seed,
+        ),
+        DependenceFamily(
+            name="joint_moves",
+            question="Do instruments move together more in the tails than in the middle, and who "
+            "tells whose future?",
+            x_measures=("return_bps",),
+            y_measures=("return_bps",),
+            pairs=("cross",),
+            bar_sizes=settings.bar_sizes, significance=settings.significance, seed=settings.seed,
+        ),
+    )
+
+
+STUDY = Study(
+    name="dependence",
+    title="Non-linear dependence",
+    question="Which dependence between flows and returns does correlation not see: of any form, of "
+    "one's future on the other's past, of tails and of quantiles?",
+    tables=(DEPENDENCE,),
+    families=families,
+    family=DependenceFamily,
+    build="imbalance.studies.dependence.build:build",
+    cost="seconds for minutes of six instruments; about two minutes for a full day at 1 s",
+    reasons=REASONS,
+    section="imbalance.report.studies.dependence:section",
+    figures={DEPENDENCE.name: "imbalance.report.studies.dependence:picture"},
+)
