@@ -14,6 +14,7 @@ NAMES = (
     "feedback",
     "lead_lag",
     "dependence",
+    "epps",
 )
 """In the order in which they are run, listed and reported; each has a `study.py` with `STUDY`."""
 

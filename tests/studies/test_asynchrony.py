@@ -80,9 +80,11 @@ def test_the_gap_of_a_start_without_a_price_is_handed_on():
 def test_only_changes_are_kept_and_the_first_after_a_gap():
     prices = np.array([1.0, 1.0, 2.0, 2.0, 2.0, 3.0])
     starts = np.array([True, False, False, False, True, False])
-    ticks = make_ticks(np.arange(6), prices, starts, changes=True)
+    ticks = make_ticks(np.arange(6), prices, starts).changes()
     assert ticks.times.tolist() == [0, 2, 4, 5]
     assert ticks.gaps.tolist() == [[3, 4]]
+    assert len(NOTHING.changes()) == 0
+    assert len(FLAT.changes()) == 1
 
 
 def test_both_series_are_cut_to_the_time_in_which_both_were_seen():

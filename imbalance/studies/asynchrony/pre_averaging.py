@@ -33,12 +33,13 @@ def window_length(n: int, theta: float = THETA) -> int:
 
 
 def pre_averaged(returns: Matrix, window: int) -> Matrix:
-    """Σ_{j=1}^{k−1} g(j/k) r_{i+j} for every full window, windows × instruments."""
-    steps = np.arange(1, window) / window
-    weights = np.minimum(steps, 1.0 - steps)
-    return np.column_stack(
-        [np.convolve(column, weights[::-1], mode="valid") for column in returns.T]
-    )
+    """Σ_{j=1}^{k−1} g(j/k) r_{i+j} for every full window, windows × instruments.
+
+    The triangle k g(j/k) is the convolution of two boxes of ⌊k/2⌋ and ⌈k/2⌉, so that two moving
+    sums do: O(n) whatever the window.
+    """
+    sums = _moving_sum(_moving_sum(returns, window // 2), window - window // 2)
+    return np.asarray(sums / window, dtype=np.float64)
 
 
 def modulated_realised_covariance(
@@ -106,6 +107,11 @@ def pairwise_covariance(series: Sequence[Ticks], theta: float = THETA) -> Matrix
             covariance = modulated_realised_covariance(returns, theta)
             found[i, j] = found[j, i] = covariance[0, 1]
     return found
+
+
+def _moving_sum(values: Matrix, length: int) -> Matrix:
+    total = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
+    return np.asarray(total[length:] - total[:-length], dtype=np.float64)
 
 
 def _window_constants(k: int) -> tuple[float, float]:

@@ -6,6 +6,7 @@ of the exchange stands against that of the recorder. No estimation.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imbalance.studies.asynchrony.sampling import observation_rate
 from imbalance.studies.asynchrony.ticks import Ticks, Times, Vector, make_ticks
 from imbalance.studies.columns import EVENTS
 from imbalance.studies.rows import Window
@@ -38,6 +40,8 @@ class Prices:
     ticks: Ticks
     available_at: int
     """When the last event could be known, ns; 0 without events."""
+    rate: float = math.nan
+    """Times per second at which the price was seen, changed or not; NaN below two."""
 
 
 def read_prices(events: Events, instrument: str, measure: str) -> Prices:
@@ -57,7 +61,8 @@ def read_prices(events: Events, instrument: str, measure: str) -> Prices:
     times, prices, starts, known = (np.concatenate(column) for column in zip(*parts, strict=True))
     stretch = _stretch_of(times, events.stretches(instrument))
     starts |= np.diff(stretch, prepend=stretch[:1]) > 0
-    return Prices(make_ticks(times, prices, starts, changes=True), int(known.max()))
+    seen = make_ticks(times, prices, starts)
+    return Prices(seen.changes(), int(known.max()), observation_rate(seen))
 
 
 def measured_skew(events: Events, instrument: str) -> int | None:

@@ -30,12 +30,16 @@ def parzen(x: Vector) -> Vector:
 
 
 def kernel_covariance(returns: Matrix, weights: Vector) -> Matrix:
-    """w_0 Γ_0 + Σ_{h ≥ 1} w_h (Γ_h + Γ_h'), Γ_h = Σ_i r_i r_{i−h}'."""
-    found = weights[0] * (returns.T @ returns)
-    for h in range(1, min(len(weights), len(returns))):
-        product = returns[h:].T @ returns[:-h]
-        found = found + weights[h] * (product + product.T)
-    return np.asarray(found, dtype=np.float64)
+    """w_0 Γ_0 + Σ_{h ≥ 1} w_h (Γ_h + Γ_h'), Γ_h = Σ_i r_i r_{i−h}'.
+
+    As r' (w ∗ r) with the weights mirrored: one convolution, whatever the bandwidth.
+    """
+    from scipy.signal import oaconvolve
+
+    last = len(weights) - 1
+    mirrored = np.concatenate([weights[:0:-1], weights])[:, None]
+    smoothed = oaconvolve(returns, mirrored, axes=0)[last : last + len(returns)]
+    return np.asarray(returns.T @ smoothed, dtype=np.float64)
 
 
 def kernel_bandwidth(returns: Vector) -> float:

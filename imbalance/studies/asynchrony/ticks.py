@@ -46,6 +46,12 @@ class Ticks:
         touched = (self.gaps[:, 1] > start) & (self.gaps[:, 0] < stop)
         return Ticks(self.times[first:last], self.log_prices[first:last], self.gaps[touched])
 
+    def changes(self) -> Ticks:
+        """Only ticks at which the price differs from the one before, and the first after a gap."""
+        kept = np.append(True, self.increments != 0.0)[: len(self)]
+        kept[np.searchsorted(self.times, self.gaps[:, 1])] = True
+        return Ticks(self.times[kept], self.log_prices[kept], self.gaps)
+
     def without(self, gaps: Times) -> Ticks:
         """The same with the increments taken out that share time with gaps of another series."""
         steps = np.where(sharing_time(self.times, gaps), 0.0, self.increments)
@@ -82,7 +88,7 @@ def common(x: Ticks, y: Ticks) -> tuple[Ticks, Ticks]:
 
 
 def make_ticks(
-    times: Times, prices: Vector, starts: NDArray[np.bool_] | None = None, *, changes: bool = False
+    times: Times, prices: Vector, starts: NDArray[np.bool_] | None = None
 ) -> Ticks:
     """Clean a series of prices.
 
@@ -91,8 +97,6 @@ def make_ticks(
     times : ns, in any order.
     prices : NaN, 0 and below are no prices and left out.
     starts : where a new segment begins (after a gap): the increment into it counts as 0.
-    changes : keep only ticks at which the price differs from the tick before, and the first of
-        every segment.
 
     Notes
     -----
@@ -114,8 +118,4 @@ def make_ticks(
     step[fresh] = 0.0
     after = np.flatnonzero(fresh)
     gaps = np.column_stack([stamps[after - 1], stamps[after]])
-    if changes:
-        moved = (step != 0.0) | fresh
-        moved[:1] = True
-        stamps, step = stamps[moved], step[moved]
     return Ticks(stamps, np.cumsum(step), gaps)
