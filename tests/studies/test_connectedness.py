@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+
+from imbalance.studies.connectedness.frequency import band_tables
+from imbalance.studies.connectedness.joint import joint_received, joint_table
+from imbalance.studies.connectedness.measures import Connectedness, generalised_table
+from imbalance.studies.connectedness.time_varying import Prior, filter_path, least_squares_prior
+from imbalance.studies.impulse_response import moving_average
+
+A = np.array([[[0.4, 0.15, 0.0], [0.2, 0.3, -0.1], [0.0, 0.25, 0.2]],
+              [[0.2, -0.1, 0.1], [0.05, 0.15, 0.0], [0.1, 0.0, -0.2]]])
+SIGMA = np.array([[1.0, 0.3, 0.2], [0.3, 0.5, -0.1], [0.2, -0.1, 0.8]])
+
+
+def test_measures_of_a_table_by_hand():
+    found = Connectedness(np.array([[0.7, 0.2, 0.1], [0.3, 0.6, 0.1], [0.0, 0.1, 0.9]]))
+    np.testing.assert_allclose(found.received, [0.3, 0.4, 0.1])
+    np.testing.assert_allclose(found.transmitted, [0.3, 0.3, 0.2])
+    np.testing.assert_allclose(found.net, [0.0, -0.1, 0.1], atol=1e-15)
+    assert found.total == pytest.approx(0.8 / 3.0)
+    assert found.corrected_total == pytest.approx(0.4)
+    assert found.net_pairwise[0, 1] == pytest.approx(0.3 - 0.2)  # 0 moves 1 more
+    assert found.pairwise_index[0, 1] == pytest.approx(2.0 * 0.5 / (0.7 + 0.6 + 0.5))
+
+
+def test_a_stack_of_systems_is_each_of_them():
+    lagged = np.stack([A, 0.5 * A])
+    sigma = np.stack([SIGMA, np.eye(3)])
+    for make in (generalised_table, joint_table,
+                 lambda a, s, h: band_tables(a, s, h, (2.0, 8.0, np.inf))):
+        both = make(lagged, sigma, 12)
+        for number in range(2):
+            np.testing.assert_allclose(
+                np.take(both, number, axis=both.ndim - 3),
+                make(lagged[number], sigma[number], 12), atol=1e-14)
+
+
+def test_bands_share_out_all_frequencies():
+    for terms in (100, 101):
+        whole = generalised_table(A, SIGMA, terms)
+        parts = band_tables(A, SIGMA, terms, (2.0, 5.0, 20.0, np.inf))
+        np.testing.assert_allclose(parts.sum(axis=0), whole, atol=1e-12)
+    # White noise has the same power everywhere: a band's share is its width.
+    flat = band_tables(np.zeros_like(A), SIGMA, 400, (2.0, 8.0, np.inf))
+    np.testing.assert_allclose(flat.sum(axis=2), [[0.75] * 3, [0.25] * 3], atol=0.005)
+
+
+def by_elimination(lagged, sigma, n_terms):
+    """The definition of Lastrapes and Wiesen 2021, term by term."""
+    phi = moving_average(lagged, n_terms - 1)
+    k = len(sigma)
+    found = []
+    for i in range(k):
+        m = np.delete(np.eye(k), i, axis=1)
+        middle = sigma @ m @ np.linalg.inv(m.T @ sigma @ m) @ m.T @ sigma
+        top = sum(f[i] @ middle @ f[i] for f in phi)
+        found.append(top / sum(f[i] @ sigma @ f[i] for f in phi))
+    return np.array(found)
+
+
+def test_joint_shares_are_those_of_the_definition():
+    wanted = by_elimination(A, SIGMA, 10)
+    np.testing.assert_allclose(joint_received(A, SIGMA, 10), wanted, atol=1e-13)
+    table = Connectedness(joint_table(A, SIGMA, 10))
+    np.testing.assert_allclose(table.received, wanted, atol=1e-13)
+    np.testing.assert_allclose(table.table.sum(axis=1), 1.0, atol=1e-13)
+
+
+def test_joint_shares_of_uncorrelated_shocks_are_the_plain_ones():
+    diagonal = np.diag([1.0, 0.5, 2.0])
+    np.testing.assert_allclose(joint_table(A, diagonal, 10), generalised_table(A, diagonal, 10),
+                               atol=1e-13)
+
+
+def test_a_filter_that_forgets_nothing_is_a_regression_with_a_prior(make_vector_series):
+    """With κ₁ = 1 and a fixed covariance the last state is the posterior mean in closed form."""
+    generator = np.random.default_rng(1)
+    data = make_vector_series(generator, A, np.linalg.cholesky(SIGMA), 400)
+    data -= data.mean(axis=0)
+    data[100:103, 1] = np.nan
+    variance = 0.05 * np.eye(6) + 0.01
+    last = filter_path(data, Prior(0.5 * A, variance, SIGMA), np.array([399]), forgetting=1.0,
+                       decay=1.0)
+    rows = [t for t in range(2, 400) if np.isfinite(data[t - 2 : t + 1]).all()]
+    design = np.array([np.concatenate([data[t - 1], data[t - 2]]) for t in rows])
+    weight, before = np.linalg.inv(SIGMA), np.kron(np.eye(3), np.linalg.inv(variance))
+    mean = (0.5 * A).transpose(1, 0, 2).ravel()
+    left = before + np.kron(weight, design.T @ design)
+    right = before @ mean + (weight @ data[rows].T @ design).ravel()
+    wanted = np.linalg.solve(left, right).reshape(3, 2, 3)
+    np.testing.assert_allclose(last.lagged[0], wanted.transpose(1, 0, 2), atol=1e-10)
+    np.testing.assert_allclose(last.sigma[0], SIGMA, atol=1e-12)
+
+
+def test_the_filter_follows_a_break(make_vector_series):
+    """Spillover from 0 to 1 that begins half way is seen after it and not before."""
+    generator = np.random.default_rng(2)
+    apart = np.array([[[0.3, 0.0], [0.0, 0.3]]])
+    bound = np.array([[[0.3, 0.0], [0.6, 0.3]]])
+    data = np.concatenate([make_vector_series(generator, a, np.eye(2), 2_000)
+                           for a in (apart, bound)])
+    prior = least_squares_prior(data, 1, 200)
+    path = filter_path(data, prior, np.arange(1_000, 4_000))
+    shares = generalised_table(path.lagged, path.sigma, 10)
+    before, after = shares[:1_000].mean(axis=0), shares[-1_500:].mean(axis=0)
+    assert before[1, 0] < 0.05
+    assert after[1, 0] == pytest.approx(generalised_table(bound[0][None], np.eye(2), 10)[1, 0],
+                                        abs=0.05)
+    assert after[0, 1] < 0.05
+
+
+def test_a_missing_bar_changes_nothing(make_vector_series):
+    data = make_vector_series(np.random.default_rng(3), A[:1], np.linalg.cholesky(SIGMA), 300)
+    prior = least_squares_prior(data, 1, 100)
+    data[200:210, 2] = np.nan
+    path = filter_path(data, prior, np.arange(199, 212))
+    np.testing.assert_array_equal(path.lagged[:12], np.repeat(path.lagged[:1], 12, axis=0))
+    np.testing.assert_array_equal(path.sigma[:12], np.repeat(path.sigma[:1], 12, axis=0))
+    assert not np.array_equal(path.lagged[11], path.lagged[12])
+
+
+def test_unstable_states_are_not_shown():
+    growth = np.exp(0.02 * np.arange(300))[:, None] * np.array([1.0, -1.0])
+    data = growth + np.random.default_rng(4).standard_normal((300, 2))
+    prior = Prior(np.zeros((1, 2, 2)), 10.0 * np.eye(2), np.eye(2))
+    path = filter_path(data, prior, np.arange(300))
+    roots = np.abs(np.linalg.eigvals(path.lagged[:, 0])).max(axis=1)
+    assert roots.max() <= 1.0
+    assert roots[-1] > 0.9
