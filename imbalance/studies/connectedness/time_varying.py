@@ -131,11 +131,9 @@ def _filter(
                 for j in range(k):
                     x[i * k + j] = data[t - 1 - i, j]
         if t > 0 and (usable[t] or (complete[t] and t <= lag)):
-            for i in range(k):
-                error[i] = target[t, i]
-                if usable[t] and t > lag:
-                    for j in range(width):
-                        error[i] -= fitted[i, j] * x[j]
+            error[:] = target[t]
+            if usable[t] and t > lag:
+                _subtract(error, fitted, x)
             weight = (1.0 - decay) * (1.0 if t > lag else 0.1)
             for i in range(k):
                 for j in range(k):
@@ -143,22 +141,32 @@ def _filter(
         if usable[t]:
             _update(coefficients, p, q, x, target[t], forgetting if begun else 1.0)
             begun = True
-            stable = _stable(coefficients, lag)
-            for i in range(k):
-                for j in range(width):
-                    fitted[i, j] = coefficients[i, j]
-                    if stable:
-                        shown[i, j] = coefficients[i, j]
-                    else:
+            _copy(coefficients, fitted)
+            if _stable(coefficients):
+                _copy(coefficients, shown)
+            else:
+                for i in range(k):
+                    for j in range(width):
                         coefficients[i, j] *= 0.99
         while place < len(keep) and keep[place] == t:
-            for i in range(k):
-                for j in range(width):
-                    found[place, i, j] = shown[i, j]
-                for j in range(k):
-                    found_q[place, i, j] = q[i, j]
+            _copy(shown, found[place])
+            _copy(q, found_q[place])
             place += 1
     return found, found_q
+
+
+@njit(cache=True, nogil=True)
+def _copy(source: Matrix, target: Matrix) -> None:
+    for i in range(source.shape[0]):
+        for j in range(source.shape[1]):
+            target[i, j] = source[i, j]
+
+
+@njit(cache=True, nogil=True)
+def _subtract(error: Matrix, coefficients: Matrix, x: Matrix) -> None:
+    for i in range(coefficients.shape[0]):
+        for j in range(coefficients.shape[1]):
+            error[i] -= coefficients[i, j] * x[j]
 
 
 @njit(cache=True, nogil=True)
@@ -178,9 +186,9 @@ def _update(
             pz[row, e] = total / forgetting
     innovation = q.copy()
     error = observed.copy()
+    _subtract(error, coefficients, x)
     for e in range(k):
         for i in range(width):
-            error[e] -= coefficients[e, i] * x[i]
             for f in range(k):
                 innovation[e, f] += x[i] * pz[e * width + i, f]
     inverse = np.linalg.inv(innovation)
@@ -199,7 +207,7 @@ def _update(
 
 
 @njit(cache=True, nogil=True)
-def _stable(coefficients: Matrix, lag: int) -> bool:
+def _stable(coefficients: Matrix) -> bool:
     """Whether no root of the companion matrix lies outside the unit circle.
 
     Its powers 2, 4, 8 … settle it: a row norm below 1 bounds all roots by 1, a trace above their
