@@ -120,7 +120,7 @@ def _filter(
     width = k * lag
     coefficients, fitted, shown = start.copy(), start.copy(), start.copy()
     p, q = spread.copy(), covariance.copy()
-    x, error = np.empty(width), np.empty(k)
+    x = np.empty(width)
     found = np.empty((len(keep), k, width))
     found_q = np.empty((len(keep), k, k))
     place = 0
@@ -131,7 +131,7 @@ def _filter(
                 for j in range(k):
                     x[i * k + j] = data[t - 1 - i, j]
         if t > 0 and (usable[t] or (complete[t] and t <= lag)):
-            error[:] = target[t]
+            error = target[t].copy()
             if usable[t] and t > lag:
                 _subtract(error, fitted, x)
             weight = (1.0 - decay) * (1.0 if t > lag else 0.1)
