@@ -144,6 +144,17 @@ def replicate(
     return Replications(lagged, sigma, length)
 
 
+def bias_corrected(model: VectorAutoregression, drawn: Replications) -> Matrix:
+    """Coefficients of the replications less Pope's bias (Kilian's correction in closed form).
+
+    Those which that would make unstable stay as they are.
+    """
+    corrected = drawn.lagged - pope_bias(model)
+    unstable = np.abs(np.linalg.eigvals(companion(corrected))).max(axis=1) >= 1.0
+    corrected[unstable] = drawn.lagged[unstable]
+    return corrected
+
+
 def response_bands(
     model: VectorAutoregression,
     drawn: Replications,
@@ -166,14 +177,11 @@ def response_bands(
 
     Notes
     -----
-    Replications are shifted by Pope's bias before responses are taken (Kilian's correction in
-    closed form), but for those which that would make unstable. Pointwise: percentiles. Joint over
+    Replications are taken as `bias_corrected` has them. Pointwise: percentiles. Joint over
     the horizons of one response: estimate ± c·s_h, with c the quantile over replications of
     max_h |θ*_h − mean_h| / s_h.
     """
-    corrected = drawn.lagged - pope_bias(model)
-    unstable = np.abs(np.linalg.eigvals(companion(corrected))).max(axis=1) >= 1.0
-    corrected[unstable] = drawn.lagged[unstable]
+    corrected = bias_corrected(model, drawn)
     phi = moving_average(model.lagged, horizon)
     stacked = moving_average(corrected, horizon)
     sigma = model.standardised_sigma

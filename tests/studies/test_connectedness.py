@@ -1,11 +1,19 @@
 import numpy as np
 import pytest
 
+from imbalance.studies.bootstrap import bias_corrected, replicate
 from imbalance.studies.connectedness.frequency import band_tables
 from imbalance.studies.connectedness.joint import joint_received, joint_table
 from imbalance.studies.connectedness.measures import Connectedness, generalised_table
-from imbalance.studies.connectedness.time_varying import Prior, filter_path, least_squares_prior
+from imbalance.studies.connectedness.quantile import fit_quantile, replicate_quantile
+from imbalance.studies.connectedness.time_varying import (
+    Prior,
+    filter_path,
+    least_squares_prior,
+    replicate_path,
+)
 from imbalance.studies.impulse_response import moving_average
+from imbalance.studies.vector_autoregression import fit
 
 A = np.array([[[0.4, 0.15, 0.0], [0.2, 0.3, -0.1], [0.0, 0.25, 0.2]],
               [[0.2, -0.1, 0.1], [0.05, 0.15, 0.0], [0.1, 0.0, -0.2]]])
@@ -127,3 +135,92 @@ def test_unstable_states_are_not_shown():
     roots = np.abs(np.linalg.eigvals(path.lagged[:, 0])).max(axis=1)
     assert roots.max() <= 1.0
     assert roots[-1] > 0.9
+
+
+def test_replications_of_a_path_have_the_spread_of_paths(make_vector_series):
+    """Over 60 samples of one system the last state varies as its replications say."""
+    generator, keep = np.random.default_rng(5), np.array([599])
+    a, factor = A[:1], np.linalg.cholesky(SIGMA)
+    prior = Prior(a, 0.001 * np.eye(3), SIGMA)
+    ends, spreads = [], []
+    for seed in range(60):
+        data = make_vector_series(generator, a, factor, 600)
+        data[300:310, 0] = np.nan
+        ends.append(filter_path(data, prior, keep).lagged[0])
+        spreads.append(replicate_path(data, prior, keep, 30, seed)[0].std(axis=0)[0])
+    np.testing.assert_allclose(np.mean(spreads, axis=0), np.std(ends, axis=0), rtol=0.35)
+    assert np.mean(spreads) == pytest.approx(np.std(ends, axis=0).mean(), rel=0.12)
+
+
+def test_the_middle_quantile_of_gaussian_shocks_is_the_mean(make_vector_series):
+    data = make_vector_series(np.random.default_rng(6), A, np.linalg.cholesky(SIGMA), 20_000)
+    model = fit(data, 2)
+    wanted = Connectedness(generalised_table(A, SIGMA, 10)).total
+    for quantile in (0.05, 0.5, 0.95):
+        system = fit_quantile(model, quantile)
+        found = Connectedness(generalised_table(system.lagged, system.sigma, 10)).total
+        assert found == pytest.approx(wanted, abs=0.02)
+        assert (system.residuals < 0.0).mean(axis=0) == pytest.approx(quantile, abs=1e-3)
+
+
+def test_tails_of_independent_series_are_not_connected():
+    """Products about zero instead of the mean would make them so."""
+    model = fit(np.random.default_rng(7).standard_normal((5_000, 3)), 1)
+    system = fit_quantile(model, 0.95)
+    assert Connectedness(generalised_table(system.lagged, system.sigma, 10)).total < 0.01
+    raw = system.residuals.T @ system.residuals / model.n
+    assert Connectedness(generalised_table(system.lagged, raw, 10)).total > 0.4
+
+
+def test_connectedness_of_one_tail_only():
+    """Variable 1 follows the last value of 0 where its own shock is large, and only there."""
+    generator = np.random.default_rng(8)
+    x, shock = generator.standard_normal((2, 8_000))
+    y = shock.copy()
+    y[1:] += np.where(shock[1:] > 1.0, 0.8, 0.0) * x[:-1]
+    model = fit(np.column_stack([x, y]), 1)
+    tables = {q: generalised_table(s.lagged, s.sigma, 10)[1, 0] for q in (0.05, 0.5, 0.95)
+              for s in [fit_quantile(model, q)]}
+    assert tables[0.95] > 0.2
+    assert max(tables[0.05], tables[0.5]) < 0.02
+
+
+def test_replications_of_quantiles_have_the_spread_of_refitting(make_vector_series):
+    generator = np.random.default_rng(9)
+    factor = np.linalg.cholesky(SIGMA)
+    for quantile in (0.1, 0.5):
+        found, stated = [], []
+        for seed in range(60):
+            model = fit(make_vector_series(generator, A[:1], factor, 500), 1)
+            system = fit_quantile(model, quantile)
+            found.append(system.lagged)
+            stated.append(replicate_quantile(system, 99, seed).lagged.std(axis=0))
+        assert np.mean(stated) == pytest.approx(np.std(found, axis=0).mean(), rel=0.15)
+
+
+def covered(make_vector_series, runs, replications):
+    generator = np.random.default_rng(10)
+    inside = {}
+    for seed in range(runs):
+        model = fit(make_vector_series(generator, A, np.linalg.cholesky(SIGMA), 600), 2)
+        drawn = replicate(model, replications, seed)
+        lagged = bias_corrected(model, drawn)
+        for name, make in (("plain", generalised_table), ("joint", joint_table)):
+            true = Connectedness(make(A, SIGMA, 10))
+            found = Connectedness(make(lagged, drawn.sigma, 10))
+            for measure in ("total", "received", "transmitted", "net"):
+                low, high = np.quantile(getattr(found, measure), [0.025, 0.975], axis=0)
+                wanted = getattr(true, measure)
+                inside.setdefault((name, measure), []).append((low <= wanted) & (wanted <= high))
+    return {key: np.mean(values) for key, values in inside.items()}
+
+
+def test_bands_cover_the_planted_connectedness(make_vector_series):
+    for key, share in covered(make_vector_series, 60, 199).items():
+        assert 0.88 <= share <= 1.0, key
+
+
+@pytest.mark.slow
+def test_bands_cover_the_planted_connectedness_in_a_thousand_samples(make_vector_series):
+    for key, share in covered(make_vector_series, 1_000, 499).items():
+        assert 0.93 <= share <= 0.97, key

@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from imbalance.studies.bootstrap import block_length
 from imbalance.studies.vector_autoregression import fit
 
 Matrix = NDArray[np.float64]
@@ -43,6 +44,8 @@ class Path:
     """bars × p × K × K."""
     sigma: Matrix
     """bars × K × K."""
+    errors: Matrix
+    """T × K: of the forecast one bar ahead, NaN where none is made. At all bars, not only these."""
 
 
 def least_squares_prior(data: Matrix, lag: int, rows: int) -> Prior:
@@ -94,7 +97,7 @@ def filter_path(
     the first p + 1 bars Q_t takes 0.1 y_t y_t' in place of e_t e_t', as the reference does.
     """
     lag, k, _ = prior.lagged.shape
-    complete = np.isfinite(data).all(axis=1)
+    complete = np.asarray(np.isfinite(data).all(axis=1))
     filled = np.where(complete[:, None], data, 0.0)
     target = filled if shocks is None else filled + shocks
     running = np.concatenate([[0], np.cumsum(complete)])
@@ -103,11 +106,58 @@ def filter_path(
     # Equation by equation, each a run of Kp coefficients in the order of the lags.
     start = np.ascontiguousarray(prior.lagged.transpose(1, 0, 2).reshape(k, k * lag))
     spread = np.kron(np.eye(k), prior.variance)
-    lagged, sigma = _filter(
+    lagged, sigma, errors = _filter(
         np.ascontiguousarray(filled), np.ascontiguousarray(target), complete, usable, lag, start,
         spread, np.ascontiguousarray(prior.sigma), keep, forgetting, decay,
     )
-    return Path(lagged.reshape(-1, k, lag, k).transpose(0, 2, 1, 3), sigma)
+    return Path(lagged.reshape(-1, k, lag, k).transpose(0, 2, 1, 3), sigma, errors)
+
+
+def replicate_path(
+    data: Matrix,
+    prior: Prior,
+    keep: Index,
+    replications: int,
+    seed: int,
+    *,
+    forgetting: float = 0.99,
+    decay: float = 0.99,
+) -> tuple[Matrix, Matrix]:
+    """Bootstrap replications of the states at some bars, on the fixed design.
+
+    Parameters are those of `filter_path`, beside how many and the generator's seed.
+
+    Returns
+    -------
+    replications × bars × p × K × K coefficients, and replications × bars × K × K covariances.
+
+    Notes
+    -----
+    Errors of the forecasts are whitened by the covariance of their bar, resampled in moving blocks
+    (wrapped) and given the covariance of the bar where they come to lie, so that its course stays.
+    The filter then runs over what it forecast plus these errors. That shows what noise does to the
+    filter, not how far it lags behind coefficients that move.
+    """
+    everywhere = np.arange(len(data))
+    path = filter_path(data, prior, everywhere, forgetting=forgetting, decay=decay)
+    rows = np.flatnonzero(np.isfinite(path.errors).all(axis=1))
+    factor = np.linalg.cholesky(path.sigma[rows])
+    white = np.linalg.solve(factor, path.errors[rows][..., None])[..., 0]
+    white -= white.mean(axis=0)
+    n, length = len(rows), block_length(len(rows))
+    generator = np.random.default_rng(seed)
+    lagged = np.empty((replications, len(keep), *prior.lagged.shape))
+    sigma = np.empty((replications, len(keep), *prior.sigma.shape))
+    shocks = np.zeros(data.shape)
+    for r in range(replications):
+        starts = generator.integers(0, n, -(-n // length))
+        drawn = white[((starts[:, None] + np.arange(length)) % n).ravel()[:n]]
+        shocks[rows] = (factor @ drawn[..., None])[..., 0] - path.errors[rows]
+        again = filter_path(
+            data, prior, keep, forgetting=forgetting, decay=decay, shocks=shocks
+        )
+        lagged[r], sigma[r] = again.lagged, again.sigma
+    return lagged, sigma
 
 
 @njit(cache=True, nogil=True)
@@ -115,7 +165,7 @@ def _filter(
     data: Matrix, target: Matrix, complete: NDArray[np.bool_], usable: NDArray[np.bool_],
     lag: int, start: Matrix, spread: Matrix, covariance: Matrix, keep: Index, forgetting: float,
     decay: float,
-) -> tuple[Matrix, Matrix]:
+) -> tuple[Matrix, Matrix, Matrix]:
     length, k = data.shape
     width = k * lag
     coefficients, fitted, shown = start.copy(), start.copy(), start.copy()
@@ -123,6 +173,7 @@ def _filter(
     x = np.empty(width)
     found = np.empty((len(keep), k, width))
     found_q = np.empty((len(keep), k, k))
+    errors = np.full((length, k), np.nan)
     place = 0
     begun = False
     for t in range(length):
@@ -134,6 +185,8 @@ def _filter(
             error = target[t].copy()
             if usable[t] and t > lag:
                 _subtract(error, fitted, x)
+                for i in range(k):
+                    errors[t, i] = error[i]
             weight = (1.0 - decay) * (1.0 if t > lag else 0.1)
             for i in range(k):
                 for j in range(k):
@@ -152,7 +205,7 @@ def _filter(
             _copy(shown, found[place])
             _copy(q, found_q[place])
             place += 1
-    return found, found_q
+    return found, found_q, errors
 
 
 @njit(cache=True, nogil=True)
