@@ -144,6 +144,42 @@ def replicate(
     return Replications(lagged, sigma, length)
 
 
+def replicate_wild(model: VectorAutoregression, replications: int, seed: int) -> Matrix:
+    """Draw replications of the coefficients alone: block-wild bootstrap on the fixed design.
+
+    Parameters are those of `replicate`.
+
+    Returns
+    -------
+    R × p × K × K, standardised.
+
+    Notes
+    -----
+    u*_t = η_b û_t, one standard normal η for each block b of bars: B* = B̂ + (X'X)⁻¹ Σ_b η_b Σ_{t∈b}
+    x_t û_t', with the inner sums made once. It allows for heteroskedasticity of any form and what
+    residuals within a block remember of each other, and it is the cheapest; Σ it does not
+    reproduce, so that it serves responses to shocks of one unit and no orthogonal ones.
+    """
+    n, k, m = model.n, model.variables, len(model.beta)
+    starts = np.arange(0, n, block_length(n))
+    products = model.design[:, :, None] * model.residuals[:, None, :]
+    sums = np.add.reduceat(products.reshape(n, m * k), starts, axis=0)
+    draws = np.random.default_rng(seed).standard_normal((replications, len(starts)))
+    scores = (draws @ sums).reshape(replications, m, k) * np.sqrt(n / model.degrees)
+    beta = model.beta + model.gram_inverse @ scores
+    return beta[:, 1:].reshape(replications, model.lag, k, k).transpose(0, 1, 3, 2)
+
+
+def reduced_form_bands(
+    model: VectorAutoregression, lagged: Matrix, horizon: int, significance: float = 0.05
+) -> Band:
+    """Responses Φ_h to a shock of one unit, in original units; `lagged` from `replicate_wild`."""
+    unit = model.scale[:, None] / model.scale
+    point = moving_average(model.lagged, horizon) * unit
+    draws = moving_average(lagged - pope_bias(model), horizon) * unit
+    return _band(point, draws, significance)
+
+
 def bias_corrected(model: VectorAutoregression, drawn: Replications) -> Matrix:
     """Coefficients of the replications less Pope's bias (Kilian's correction in closed form).
 

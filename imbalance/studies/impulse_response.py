@@ -54,6 +54,22 @@ def generalised(phi: Matrix, sigma: Matrix) -> Matrix:
     return phi @ (sigma / deviation[..., None, :])[..., None, :, :]
 
 
+def permanent(lagged: Matrix, impulses: Matrix) -> Matrix:
+    """What responses add up to in the end: (I − ΣA_i)⁻¹ d.
+
+    Parameters
+    ----------
+    lagged : … × p × K × K coefficients of a stable system.
+    impulses : … × K × J, one shock a column, such as the Cholesky factor.
+
+    Returns
+    -------
+    … × K × J. For returns, where the price comes to rest (Hasbrouck 1991).
+    """
+    identity = np.eye(lagged.shape[-1])
+    return np.linalg.solve(identity - lagged.sum(axis=-3), impulses)
+
+
 def variance_shares(responses: Matrix) -> Matrix:
     """Share of each impulse in the forecast-error variance of each response.
 

@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from imbalance.studies.bootstrap import block_length, pope_bias, replicate, response_bands
+from imbalance.studies.bootstrap import (
+    block_length,
+    pope_bias,
+    reduced_form_bands,
+    replicate,
+    replicate_wild,
+    response_bands,
+)
 from imbalance.studies.impulse_response import (
     generalised,
     generalised_variance_shares,
@@ -142,3 +149,29 @@ def test_bands_are_in_original_units(make_vector_series):
                                rtol=1e-6, atol=1e-12)
     np.testing.assert_allclose(changed["variance_share"].low, plain["variance_share"].low,
                                rtol=1e-6, atol=1e-12)
+
+
+def test_wild_replications_have_the_spread_that_heteroskedasticity_asks_for(make_vector_series):
+    """Shocks are larger after large values: the classical error is too small."""
+    generator = np.random.default_rng(12)
+    data = np.zeros((20_000, 1))
+    shock = generator.standard_normal(20_000)
+    for t in range(1, 20_000):
+        data[t] = 0.3 * data[t - 1] + shock[t] * (0.3 + np.minimum(np.abs(data[t - 1]), 2.0))
+    model = fit(np.column_stack([data, generator.standard_normal(20_000)]), 1)
+    found = replicate_wild(model, 2_000, 1)[:, 0].std(axis=0)
+    classical = np.sqrt(np.outer(np.diag(model.standardised_sigma),
+                                 np.diag(model.gram_inverse)[1:]))
+    projected = model.design @ model.gram_inverse
+    robust = np.sqrt((projected**2).T @ model.residuals**2)[1:].T
+    np.testing.assert_allclose(found, robust, rtol=0.12)
+    assert found[0, 0] > 1.25 * classical[0, 0]
+
+
+def test_reduced_form_bands_cover_planted_responses(make_vector_series):
+    generator, wanted, inside = np.random.default_rng(13), moving_average(A, HORIZON), []
+    for run in range(60):
+        model = fit(make_vector_series(generator, A, FACTOR, 1_000), 2)
+        band = reduced_form_bands(model, replicate_wild(model, 299, run), HORIZON)
+        inside.append((band.low[1:] <= wanted[1:]) & (wanted[1:] <= band.high[1:]))
+    assert 0.90 <= np.mean(inside) <= 0.99
