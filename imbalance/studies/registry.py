@@ -15,6 +15,7 @@ NAMES = (
     "lead_lag",
     "dependence",
     "epps",
+    "connectedness",
 )
 """In the order in which they are run, listed and reported; each has a `study.py` with `STUDY`."""
 

@@ -17,7 +17,7 @@ from imbalance.studies.alignment import Panel
 from imbalance.studies.bootstrap import Band, Replications, replicate, response_bands
 from imbalance.studies.covariance import leverage
 from imbalance.studies.feedback.study import FeedbackFamily
-from imbalance.studies.feedback.systems import Refusal, System, systems
+from imbalance.studies.feedback.systems import Refusal, System, fitted, systems
 from imbalance.studies.granger_causality import CausalityTest, granger, instantaneous
 from imbalance.studies.prepared_series import SeriesPool
 from imbalance.studies.residual_diagnostics import arch, normality, portmanteau
@@ -26,9 +26,6 @@ from imbalance.studies.vector_autoregression import (
     CollinearError,
     TooFewBarsError,
     VectorAutoregression,
-    fit,
-    select_lag,
-    target_rows,
 )
 
 DIAGNOSTICS = frozenset({"portmanteau", "normality", "arch"})
@@ -78,33 +75,13 @@ def feed_back(
             continue
         progress.advance(note=f"feedback {window.bar_size} {system.model}")
         try:
-            model, criteria = _fit(system, family)
+            model, criteria = fitted(system, family)
         except (TooFewBarsError, CollinearError) as error:
             reason = "collinear" if isinstance(error, CollinearError) else "too_few_bars"
             rows.refuse(family, window, Refusal(system.model, "*", "*", reason, system.there))
             continue
         rows.add(_Writer(family, window, system, model, criteria).rows())
     return rows
-
-
-def _fit(system: System, family: FeedbackFamily) -> tuple[VectorAutoregression, dict[str, Any]]:
-    """The system at the order which the criterion chooses.
-
-    The largest order tried leaves at least three times as many rows as an equation has coefficients
-    and the system variables: a bootstrap replication has some 63 % of the rows, and must still
-    determine the coefficients and a covariance of full rank.
-    """
-    k = system.data.shape[1]
-    largest = 0
-    for lag in range(1, family.maximum_lag + 1):
-        if len(target_rows(system.data, lag)) >= max(family.minimum_bars, 3 * (k * lag + 1 + k)):
-            largest = lag
-    if largest == 0:
-        raise TooFewBarsError("not three rows per coefficient and variable even at lag 1")
-    selection = select_lag(system.data, largest)
-    chosen = {name: selection.chosen(name) for name in ("bic", "aic", "hq", "fpe")}
-    criteria = {"criterion": family.criterion, "maximum_lag": largest, "chosen": chosen}
-    return fit(system.data, chosen[family.criterion]), criteria
 
 
 def _refused(refusal: Refusal, estimator: str) -> Row:

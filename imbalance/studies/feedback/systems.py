@@ -1,19 +1,47 @@
-"""Which variables make one system of the feedback study, and why some are left out."""
+"""Which variables make one system, why some are left out, and at which order a system is fitted.
+
+Shared by the studies that are built on vector autoregressions.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imbalance.studies.alignment import Panel
-from imbalance.studies.feedback.study import FeedbackFamily
+from imbalance.studies.feedback.study import Criterion, SystemKind
 from imbalance.studies.pairs import Series
 from imbalance.studies.prepared_series import SeriesPool
+from imbalance.studies.vector_autoregression import (
+    TooFewBarsError,
+    VectorAutoregression,
+    fit,
+    select_lag,
+    target_rows,
+)
 
 Matrix = NDArray[np.float64]
+
+
+class SystemFamily(Protocol):
+    """What a family says of its systems."""
+
+    @property
+    def variables(self) -> tuple[str, ...]: ...
+    @property
+    def systems(self) -> tuple[SystemKind, ...]: ...
+    @property
+    def maximum_lag(self) -> int: ...
+    @property
+    def criterion(self) -> Criterion: ...
+    @property
+    def largest_system(self) -> int: ...
+    @property
+    def minimum_bars(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -41,7 +69,7 @@ class Refusal:
 
 
 def systems(
-    panel: Panel, family: FeedbackFamily, pool: SeriesPool
+    panel: Panel, family: SystemFamily, pool: SeriesPool
 ) -> Iterator[System | Refusal]:
     """The systems that the family declares, and what is refused.
 
@@ -62,7 +90,7 @@ def systems(
 
 
 def _refusal(
-    panel: Panel, family: FeedbackFamily, pool: SeriesPool, instrument: str
+    panel: Panel, family: SystemFamily, pool: SeriesPool, instrument: str
 ) -> Refusal | None:
     for measure in family.variables:
         reason = pool.get((instrument, measure)).reason
@@ -73,7 +101,7 @@ def _refusal(
 
 
 def _across(
-    panel: Panel, family: FeedbackFamily, sound: list[str]
+    panel: Panel, family: SystemFamily, sound: list[str]
 ) -> Iterator[System | Refusal]:
     valid = {
         instrument: np.isfinite(
@@ -105,7 +133,7 @@ def _across(
 
 
 def _system(
-    panel: Panel, family: FeedbackFamily, instruments: tuple[str, ...], name: str
+    panel: Panel, family: SystemFamily, instruments: tuple[str, ...], name: str
 ) -> System:
     series = tuple(
         (instrument, measure) for measure in family.variables for instrument in instruments
@@ -113,3 +141,27 @@ def _system(
     data = np.column_stack([panel.columns[one] for one in series])
     there = np.stack([panel.exists[instrument] for instrument in instruments]).any(axis=0)
     return System(name, series, data, int(there.sum()))
+
+
+def fitted(system: System, family: SystemFamily) -> tuple[VectorAutoregression, dict[str, Any]]:
+    """The system at the order which the criterion chooses, and what the criteria chose.
+
+    The largest order tried leaves at least three times as many rows as an equation has coefficients
+    and the system variables: a bootstrap replication has some 63 % of the rows, and must still
+    determine the coefficients and a covariance of full rank.
+
+    Raises
+    ------
+    TooFewBarsError, CollinearError : as `vector_autoregression.fit`.
+    """
+    k = system.data.shape[1]
+    largest = 0
+    for lag in range(1, family.maximum_lag + 1):
+        if len(target_rows(system.data, lag)) >= max(family.minimum_bars, 3 * (k * lag + 1 + k)):
+            largest = lag
+    if largest == 0:
+        raise TooFewBarsError("not three rows per coefficient and variable even at lag 1")
+    selection = select_lag(system.data, largest)
+    chosen = {name: selection.chosen(name) for name in ("bic", "aic", "hq", "fpe")}
+    criteria = {"criterion": family.criterion, "maximum_lag": largest, "chosen": chosen}
+    return fit(system.data, chosen[family.criterion]), criteria
