@@ -112,18 +112,24 @@ def _cells(total: Total) -> list[str]:
         f"{words.percent(total.lowest_order)} to {words.percent(total.highest_order)}"
     )
     return [
-        words.family(total.family), total.bar_size, total.model,
+        words.family(total.family), total.bar_size, _system(total.model),
         total.approach.replace("_", " "), total.part, words.percent(total.estimate),
         f"{words.percent(total.interval_low)} to {words.percent(total.interval_high)}", span,
         words.count(total.n),
     ]
 
 
+def _system(model: str) -> str:
+    """The instrument, or how many there are in a system across."""
+    if not model.startswith("across:"):
+        return model
+    return words.plural(model.count(",") + 1, "instrument")
+
+
 def _sentence(total: Total) -> str:
-    count = total.model.count(",") + 1
     return (
         f"Connectedness ({words.family(total.family)}, {total.bar_size} bars): across "
-        f"{words.plural(count, 'instrument')}, {words.percent(total.estimate)} of the forecast "
+        f"{_system(total.model)}, {words.percent(total.estimate)} of the forecast "
         f"error comes from shocks of other series ({words.percent(total.interval_low)} to "
         f"{words.percent(total.interval_high)})."
     )

@@ -129,7 +129,7 @@ def _network_panel(axes: Axes, links: Sequence[Link]) -> None:
     turn = 2.0 * math.pi / len(given)
     place = {name: (math.cos(turn * i + 0.3), math.sin(turn * i + 0.3))
              for i, name in enumerate(given)}
-    axes.set_xlim(-1.9, 1.9)
+    axes.set_xlim(-2.9, 2.9)
     axes.set_ylim(-1.45, 1.45)
     axes.set_axis_off()
     between = [link for link in links if link.estimator == "net_pairwise" and link.sure]
@@ -145,9 +145,9 @@ def _network_panel(axes: Axes, links: Sequence[Link]) -> None:
         side = "buying" if net.get(name, 0.0) > 0.0 else "selling"
         axes.scatter([x], [y], s=30 + 220 * given[name] / largest, color=colour(side), zorder=3,
                      linewidths=0)
-        label = "\n".join(words.shortened(part, 22) for part in name.split("\n"))
-        axes.text(1.2 * x, 1.24 * y, label, fontsize=6.2, ha="center", va="center",
-                  color=colour("ink"), zorder=4)
+        label = "\n".join(words.shortened(part, 30) for part in name.split("\n"))
+        axes.text(1.17 * x, 1.2 * y, label, fontsize=5.8, ha="left" if x > 0.0 else "right",
+                  va="center", color=colour("ink"), zorder=4)
 
 
 def _short_of(start: tuple[float, float], end: tuple[float, float]) -> tuple[float, float]:
