@@ -16,6 +16,7 @@ NAMES = (
     "dependence",
     "epps",
     "connectedness",
+    "local_projections",
 )
 """In the order in which they are run, listed and reported; each has a `study.py` with `STUDY`."""
 

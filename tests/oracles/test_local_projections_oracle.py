@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from imbalance.studies.local_projections import project, standard_errors
+from imbalance.studies.local_projections.project import project, standard_errors
 from imbalance.studies.vector_autoregression import fit
 
 

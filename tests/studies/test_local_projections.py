@@ -3,7 +3,7 @@ import pytest
 
 from imbalance.studies.covariance import hac_covariance, hc_covariance
 from imbalance.studies.impulse_response import moving_average
-from imbalance.studies.local_projections import disagreement, project, standard_errors
+from imbalance.studies.local_projections.project import disagreement, project, standard_errors
 from imbalance.studies.vector_autoregression import CollinearError, TooFewBarsError, fit
 
 A = np.array([[[0.4, 0.15], [0.2, 0.3]], [[0.2, -0.1], [0.05, 0.15]]])

@@ -30,6 +30,9 @@ Mask = NDArray[np.bool_]
 Errors = Literal["hac", "lag_augmented"]
 
 _WORST_CONDITION = 1e12
+_ALONE = 1.0 - 1e-9
+"""Leverage from which a bar's residual is zero whatever happens."""
+
 _DRAWS = 10_000
 """Of the largest absolute value of correlated normal variables, for the joint test."""
 
@@ -64,7 +67,8 @@ def project(data: Matrix, lag: int, horizon: int, where: Mask | None = None) -> 
 
     Raises
     ------
-    TooFewBarsError : if there are not more usable bars than coefficients.
+    TooFewBarsError : if there are not more usable bars than coefficients, or if one of them is
+        determined by a single bar.
     CollinearError : if the regressors are linearly dependent.
     """
     complete = np.isfinite(data).all(axis=1)
@@ -87,11 +91,14 @@ def project(data: Matrix, lag: int, horizon: int, where: Mask | None = None) -> 
     inverse = np.linalg.inv(gram / np.outer(scale, scale)) / np.outer(scale, scale)
     target = data[rows + horizon]
     beta = inverse @ (design.T @ target)
+    leverages = leverage(design, inverse)
+    if leverages.max() > _ALONE:
+        raise TooFewBarsError("a coefficient rests on one bar alone")
     before = past.shape[1]
     known = np.linalg.solve(gram[:before, :before], gram[:before, before:])
     return Projection(
         horizon, beta[before:].T, rows, data[rows] - past @ known, target - design @ beta,
-        leverage(design, inverse),
+        leverages,
     )
 
 
@@ -141,6 +148,25 @@ def standard_errors(
     return found
 
 
+def cumulative_errors(projections: list[Projection], impulse: Vector) -> Matrix:
+    """HAC standard errors of the running sums of responses over horizons 1 … H: H × K.
+
+    What a bar adds to a sum is the sum of what it adds to its terms, over the bars that all
+    horizons have.
+    """
+    rows = projections[-1].rows
+    total = np.zeros((len(rows), len(impulse)))
+    found = np.empty((len(projections), len(impulse)))
+    for number, projection in enumerate(projections):
+        total += influence(projection, impulse)[np.searchsorted(projection.rows, rows)]
+        on_grid = _on_grid(total, rows)
+        for response in range(len(impulse)):
+            column = on_grid[:, response : response + 1]
+            variance = long_run_variance(column, bandwidth=bandwidth(column, projection.horizon))
+            found[number, response] = np.sqrt(variance.matrix[0, 0] * variance.n)
+    return found
+
+
 @dataclass(frozen=True)
 class Disagreement:
     """Responses of a vector autoregression less those of local projections, one pair of variables.
@@ -150,8 +176,10 @@ class Disagreement:
 
     difference: Vector
     standard_error: Vector
+    statistic: float
+    """The largest |difference / standard error|."""
     p_value: float
-    """Of no difference at any horizon, from the largest |difference / standard error|."""
+    """Of the statistic when there is no difference at any horizon."""
 
 
 def disagreement(
@@ -199,8 +227,9 @@ def disagreement(
     factor = vectors * np.sqrt(np.maximum(values, 0.0))
     draws = np.random.default_rng(seed).standard_normal((_DRAWS, horizon)) @ factor.T
     largest = np.abs(draws).max(axis=1)
-    seen = np.abs(difference / error).max()
-    return Disagreement(difference, error, float((1 + (largest >= seen).sum()) / (1 + _DRAWS)))
+    seen = float(np.abs(difference / error).max())
+    p_value = float((1 + (largest >= seen).sum()) / (1 + _DRAWS))
+    return Disagreement(difference, error, seen, p_value)
 
 
 def _system_influence(

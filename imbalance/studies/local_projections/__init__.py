@@ -1,0 +1,1 @@
+"""Responses by a regression for each horizon, beside those that a vector autoregression implies."""

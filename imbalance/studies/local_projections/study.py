@@ -1,0 +1,106 @@
+"""The study of local projections, declared: its question, its table, its family."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from imbalance.config import StudiesConfig
+from imbalance.errors import UserError
+from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table, text
+from imbalance.studies.feedback.study import Criterion, SystemKind
+from imbalance.studies.measures import REGIME_MEASURES
+from imbalance.studies.study import Family, Study, among
+
+LOCAL_PROJECTION = study_table(
+    "local_projection",
+    "Response of y to a shock of one standard deviation in x, by a regression for each horizon and "
+    "by the vector autoregression beside it, by regime, and where the two disagree.",
+    grain="family, window, bar size, system, estimator, pair of variables, horizon and regime",
+    key=(*WINDOW_KEY, "model", *PAIR_KEY, "lag", "horizon", "regime"),
+    estimators=("local_projection", "lag_augmented", "cumulative", "regime_difference",
+                "vector_autoregression", "reduced_form", "permanent", "difference",
+                "disagreement"),
+    x="the impulse",
+    y="the response",
+    subject=(text("model", "The system: an instrument, or `across:` and its instruments."),),
+    kind_null="the row is a refusal",
+    estimate="Response of y, `horizon` bars after the shock; a difference of two; or, for "
+    "disagreement, the largest difference in standard errors.",
+    unit="of y",
+    interval="normal; for the vector autoregression percentiles of the bootstrap",
+    extra=(
+        figure("joint_low", "Lower end of the band that holds the whole path.",
+               "no joint band belongs to this estimator", unit="of y"),
+        figure("joint_high", "Upper end of the band that holds the whole path.",
+               "no joint band belongs to this estimator", unit="of y"),
+        figure("lowest_order", "Least response over all orders of the variables.",
+               "the estimator does not depend on their order, or they are too many", unit="of y"),
+        figure("highest_order", "Greatest response over all orders of the variables.",
+               "the estimator does not depend on their order, or they are too many", unit="of y"),
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalProjectionFamily(Family):
+    """Responses of `variables` to each other, within an instrument (own) or across.
+
+    The order of `variables` is that of orthogonalisation, as in the feedback study.
+    """
+
+    variables: tuple[str, ...] = ("order_flow_imbalance", "return_bps")
+    systems: tuple[SystemKind, ...] = ("own",)
+    maximum_lag: int = 10
+    criterion: Criterion = "bic"
+    horizon: int = 20
+    regimes: tuple[str, ...] = ("depth", "messages")
+    replications: int = 499
+    seed: int = 20240808
+    largest_system: int = 8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        among(self.systems, ["own", "across"], "kind of system", self.where)
+        among((self.criterion,), ["bic", "aic", "hq", "fpe"], "criterion", self.where)
+        if self.regimes:
+            among(self.regimes, list(REGIME_MEASURES), "regime", self.where)
+        if self.horizon < 2:
+            raise UserError(f"horizon = {self.horizon}", where=self.where, allowed="2 and above")
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Columns of the bars that the family reads."""
+        regimes = (REGIME_MEASURES[name] for name in self.regimes)
+        return tuple(dict.fromkeys((*self.variables, *regimes)))
+
+
+def families(settings: StudiesConfig) -> Sequence[LocalProjectionFamily]:
+    """What is estimated unless the configuration says otherwise."""
+    return (
+        LocalProjectionFamily(
+            name="flow_and_return",
+            question="How does price answer to order flow and flow to price, without relying on a "
+            "few lags, and when books are thin or busy?",
+            bar_sizes=settings.bar_sizes,
+            maximum_lag=settings.maximum_lag,
+            horizon=settings.horizon,
+            seed=settings.seed,
+            significance=settings.significance,
+        ),
+    )
+
+
+STUDY = Study(
+    name="local_projections",
+    title="Local projections",
+    question="Do responses estimated horizon by horizon agree with those of the vector "
+    "autoregression, and do they differ between calm and busy books?",
+    tables=(LOCAL_PROJECTION,),
+    families=families,
+    family=LocalProjectionFamily,
+    build="imbalance.studies.local_projections.build:build",
+    cost="seconds for an instrument's day at 1 s",
+    section="imbalance.report.studies.local_projections:section",
+    figures={LOCAL_PROJECTION.name: "imbalance.report.studies.local_projections:picture"},
+)
