@@ -32,6 +32,7 @@ from imbalance.studies.local_projections.project import (
     standard_errors,
 )
 from imbalance.studies.local_projections.study import LocalProjectionFamily
+from imbalance.studies.measures import LEVELS
 from imbalance.studies.orderings import LARGEST, response_range
 from imbalance.studies.prepared_series import SeriesPool
 from imbalance.studies.rows import Row, Window, blank, share
@@ -253,7 +254,7 @@ class _Writer:
         """Lag-augmented projections from bars of a regime, and high less low."""
         instrument = self._system.series[0][0]
         found: dict[str, list[Projection]] = {}
-        for level in ("low", "middle", "high"):
+        for level in LEVELS:
             name = f"{kind}_{level}"
             where = self._panel.regime(instrument, name)
             reason = "no_such_measure" if where is None else None

@@ -9,7 +9,7 @@ from imbalance.config import StudiesConfig
 from imbalance.errors import UserError
 from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table, text
 from imbalance.studies.feedback.study import Criterion, SystemKind
-from imbalance.studies.measures import REGIME_MEASURES
+from imbalance.studies.measures import REGIME_MEASURES, regime_columns
 from imbalance.studies.study import Family, Study, among
 
 LOCAL_PROJECTION = study_table(
@@ -71,8 +71,7 @@ class LocalProjectionFamily(Family):
     @property
     def measures(self) -> tuple[str, ...]:
         """Columns of the bars that the family reads."""
-        regimes = (REGIME_MEASURES[name] for name in self.regimes)
-        return tuple(dict.fromkeys((*self.variables, *regimes)))
+        return tuple(dict.fromkeys((*self.variables, *regime_columns(self.regimes))))
 
 
 def families(settings: StudiesConfig) -> Sequence[LocalProjectionFamily]:
