@@ -1,0 +1,1 @@
+"""Events that call forth events: Hawkes processes of any dimension, and how near they are to 1."""
