@@ -17,6 +17,7 @@ NAMES = (
     "epps",
     "connectedness",
     "local_projections",
+    "price_discovery",
 )
 """In the order in which they are run, listed and reported; each has a `study.py` with `STUDY`."""
 

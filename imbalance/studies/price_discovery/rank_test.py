@@ -43,11 +43,7 @@ def trace_limits(trends: int) -> Vector:
     return np.sort(found)
 
 
-def trace_p_values(trace: Vector) -> Vector:
-    """p-values of the ranks being at most 0, 1, …, n − 1; none is below 1/4,001."""
-    n = len(trace)
-    above = [
-        _DRAWS - np.searchsorted(trace_limits(n - rank), value)
-        for rank, value in enumerate(trace)
-    ]
-    return (np.asarray(above, dtype=np.float64) + 1.0) / (_DRAWS + 1.0)
+def trace_p_value(trace: float, trends: int) -> float:
+    """p-value of the prices having `trends` common trends or more; never below 1/4,001."""
+    above = _DRAWS - int(np.searchsorted(trace_limits(trends), trace))
+    return (above + 1.0) / (_DRAWS + 1.0)
