@@ -12,6 +12,7 @@ from imbalance.studies.study import Study
 NAMES = (
     "correlation",
     "feedback",
+    "feedback_index",
     "lead_lag",
     "dependence",
     "epps",
