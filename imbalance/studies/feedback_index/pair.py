@@ -90,8 +90,7 @@ class PairStudy:
 
     def _regime_rows(self) -> Iterator[Row]:
         for kind in self._family.regimes:
-            for level in ("low", "middle", "high"):
-                regime = f"{kind}_{level}"
+            for regime in self._panel.levels(kind):
                 where = self._panel.regime(self._series[FLOW][0], regime)
                 if where is None:
                     yield self._refused("loop_gain", "no_such_measure", regime=regime)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from imbalance.config import StudiesConfig
@@ -16,7 +16,7 @@ from imbalance.studies.columns import (
     figure,
     study_table,
 )
-from imbalance.studies.measures import REGIME_MEASURES
+from imbalance.studies.measures import REGIME_LEVELS, regime_columns
 from imbalance.studies.study import Family, Study, among
 
 PairKind = Literal["own", "cross", "perpetual_to_spot"]
@@ -31,12 +31,12 @@ _NO_TIME = "there is no loop by its test, or what it returns takes longer than t
 
 
 def _with_interval(
-    name: str, description: str, unit: str, null: str = _REFUSED, **more: object
+    name: str, description: str, unit: str, null: str = _REFUSED, formula: str = ""
 ) -> tuple[Column, ...]:
     """A figure and the ends of its interval."""
     ends = "the same: percentiles of the bootstrap"
     return (
-        figure(name, description, null, unit=unit, **more),  # type: ignore[arg-type]
+        figure(name, description, null, unit=unit, formula=formula),
         figure(f"{name}_low", f"Lower end of the interval of {ends}.", null, unit=unit),
         figure(f"{name}_high", f"Upper end of the interval of {ends}.", null, unit=unit),
     )
@@ -66,12 +66,11 @@ FEEDBACK_INDEX = study_table(
     reasons=REASONS,
     extra=(
         *_with_interval("flow_to_return", "Return of y for a lasting unit of flow of x.",
-                        "bps per unit of flow", formula="Σ_{i≥0} b_i/(1 − Σ a_i)",
-                        source="Hasbrouck 1991"),
+                        "bps per unit of flow", formula="Σ_{i≥0} b_i/(1 − Σ a_i)"),
         figure("flow_to_return_p_value", "HAC Wald p-value of all b_i being 0.", _REFUSED,
                minimum=0.0, maximum=1.0),
         *_with_interval("return_to_flow", "Flow of x for a lasting unit of return of y.",
-                        "flow per bps", formula="Σ c_i/(1 − Σ d_i)", source="Hasbrouck 1991"),
+                        "flow per bps", formula="Σ c_i/(1 − Σ d_i)"),
         figure("return_to_flow_p_value", "HAC Wald p-value of all c_i being 0.", _REFUSED,
                minimum=0.0, maximum=1.0),
         *_with_interval("half_life_seconds", "Time until half the flow that the loop returns has "
@@ -101,7 +100,7 @@ class FeedbackIndexFamily(Family):
     flow: str = "order_flow_imbalance"
     returns: str = "return_bps"
     pairs: tuple[PairKind, ...] = ("own", "cross")
-    regimes: tuple[str, ...] = ("depth", "messages")
+    regimes: tuple[str, ...] = ("depth", "spread", "volatility", "messages", "cancellations")
     stress_measure: str = "realised_variance"
     maximum_lag: int = 10
     horizon: int = 60
@@ -113,7 +112,7 @@ class FeedbackIndexFamily(Family):
         super().__post_init__()
         among(self.pairs, ["own", "cross", "perpetual_to_spot"], "kind of pair", self.where)
         if self.regimes:
-            among(self.regimes, list(REGIME_MEASURES), "regime", self.where)
+            among(self.regimes, list(REGIME_LEVELS), "regime", self.where)
         if self.maximum_lag < 1 or self.replications < 100 or self.horizon < 2:
             raise UserError(
                 f"maximum_lag = {self.maximum_lag}, replications = {self.replications}, "
@@ -126,27 +125,29 @@ class FeedbackIndexFamily(Family):
     @property
     def measures(self) -> tuple[str, ...]:
         """Columns of the bars that the family reads."""
-        regimes = (REGIME_MEASURES[name] for name in self.regimes)
+        regimes = regime_columns(self.regimes)
         return tuple(dict.fromkeys((self.flow, self.returns, self.stress_measure, *regimes)))
 
 
 def families(settings: StudiesConfig) -> Sequence[FeedbackIndexFamily]:
     """What is estimated unless the configuration says otherwise."""
-    common = {"bar_sizes": settings.bar_sizes, "maximum_lag": settings.maximum_lag,
-              "seed": settings.seed, "significance": settings.significance}
-    return (
-        FeedbackIndexFamily(
-            name="flow_and_return",
-            question="How much of an order flow comes back as order flow through the price?",
-            **common,
-        ),
-        FeedbackIndexFamily(
-            name="trades_and_return",
-            question="And of buying and selling alone, without limit orders and cancellations?",
-            flow="trade_imbalance", pairs=("own",), regimes=(),
-            **common,
-        ),
+    flow = FeedbackIndexFamily(
+        name="flow_and_return",
+        question="How much of an order flow comes back as order flow through the price?",
+        bar_sizes=settings.bar_sizes,
+        maximum_lag=settings.maximum_lag,
+        seed=settings.seed,
+        significance=settings.significance,
     )
+    trades = replace(
+        flow,
+        name="trades_and_return",
+        question="And of buying and selling alone, without limit orders and cancellations?",
+        flow="trade_imbalance",
+        pairs=("own",),
+        regimes=(),
+    )
+    return flow, trades
 
 
 STUDY = Study(
