@@ -27,11 +27,11 @@ where
     and reason is null
     and estimator = 'loop_gain'
 order by
-    instrument_x <> instrument_y,
-    regime <> 'all',
-    q_value nulls last,
+    instrument_x <> instrument_y asc,
+    regime <> 'all' asc,
+    q_value asc nulls last,
     abs(estimate) desc,
-    instrument_x,
-    instrument_y,
-    bar_size,
-    family
+    instrument_x asc,
+    instrument_y asc,
+    bar_size asc,
+    family asc
