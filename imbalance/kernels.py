@@ -68,6 +68,24 @@ def peek(typing_context: Any, array: Any, index: Any) -> Any:
     return signature, generate
 
 
+@intrinsic
+def peek_word(typing_context: Any, array: Any, index: Any) -> Any:
+    """Eight bytes of a contiguous uint8 array from a non-negative index on, without any test; the
+    first byte is the lowest.
+    """
+    if not isinstance(array, types.Array) or array.dtype != types.uint8:
+        return None
+    signature = types.uint64(array, types.intp)
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        view = context.make_array(sig.args[0])(context, builder, args[0])
+        word = ir.IntType(64)
+        pointer = builder.bitcast(builder.gep(view.data, [args[1]]), word.as_pointer())
+        return builder.load(pointer, align=1)
+
+    return signature, generate
+
+
 def _bit_scan(name: str) -> Any:
     @intrinsic
     def scan(typing_context: Any, word: Any) -> Any:

@@ -176,8 +176,8 @@ class Decoder:
         out.used[:] = 0
         # an incomplete last line is no line: it is quarantined, never scanned
         whole = size if data.endswith(b"\n") else data.rfind(b"\n") + 1
-        # the scanner may look a few bytes past the last newline: a zero must stand there
-        text = np.frombuffer(data + b"\0" * 16, np.uint8)
+        # the scanner may look at the byte past the last newline: bytes end with a zero
+        text = np.frombuffer(data, np.uint8)
         place = 0
         while place < whole:
             status, place = scanner.scan(
@@ -235,7 +235,7 @@ class Decoder:
                 account.decoded[name] += int(counts[code])
         if counts[scanner.KIND_BLANK]:
             account.ignored["blank_line"] += int(counts[scanner.KIND_BLANK])
-        account.lines_read += data.count(b"\n", 0, whole)
+        account.lines_read += int(np.count_nonzero(np.frombuffer(data, np.uint8)[:whole] == 10))
         if block.long_line is not None or whole < len(data):
             account.lines_read += 1
             bad.append(self._unscanned(block, whole))

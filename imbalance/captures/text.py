@@ -12,8 +12,11 @@ import numpy as np
 
 from imbalance.kernels import inline, peek
 
-_POWERS = 10.0 ** np.arange(23)
+POWERS = 10.0 ** np.arange(23)
+"""Powers of ten that a double holds exactly."""
 _EXACT = 1 << 53
+_TRUE = np.frombuffer(b"true", np.uint8)
+_FALSE = np.frombuffer(b"false", np.uint8)
 
 DECIMALS = 12
 """Finest unit of prices and sizes that is believed: the twelfth decimal."""
@@ -66,7 +69,7 @@ def read_decimal(text: Any, at: int) -> tuple[Any, Any]:
             return -1.0, at
     if place - at > 18 or value > _EXACT or decimals > DECIMALS:
         return -1.0, at
-    return value / _POWERS[decimals], place
+    return value / POWERS[decimals], place
 
 
 @inline
@@ -127,6 +130,16 @@ def is_word(text: Any, at: int, end: int, word: Any) -> bool:
         if peek(text, at + k) != word[k]:
             return False
     return True
+
+
+@inline
+def read_truth(text: Any, at: int) -> int:
+    """The place after `true` or `false`, −1 where neither stands."""
+    if is_word(text, at, at + 4, _TRUE):
+        return at + 4
+    if is_word(text, at, at + 5, _FALSE):
+        return at + 5
+    return -1
 
 
 @inline

@@ -176,6 +176,34 @@ def test_anything_unexpected_is_left_to_the_parser(change):
     changed = good.replace(*change, 1)
     assert changed != good
     assert scan(changed.encode(), SPOT)[0] == {}
+    among = scan(good.encode() * 2 + changed.encode() + good.encode() * 2, SPOT)[0]
+    assert sorted(among) == [0, 1, 3, 4], "no more is taken after a line that is alike"
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_numbers_of_any_width_are_read_alike_after_a_line_that_is_alike(venue):
+    wholes = [0, 7, 10**7, 10**8 - 1, 10**12, 10**16 + 1, 2**53, 10**18, 2**63 - 1, 10]
+    decimals = ["0", "9", "0.1", "12345678", "123456789", "1.12345678", "1.123456789",
+                "1234567.12345678", "12345678.1234567", "12345678.12345678", "0000.5",
+                "0.000000000001", "99999999.9", "1"]  # fmt: skip
+    lines = []
+    for k, whole in enumerate(wholes * len(decimals)):
+        price = decimals[k % len(decimals)]
+        size = decimals[(k + 3) % len(decimals)]
+        sides = [(price, size), (size, price), (price, price)] if k % 3 else [(price, size)]
+        messages = (
+            diff(venue, whole, whole, previous=whole, bids=sides[: k % 4], asks=sides),
+            quote(venue, whole) | {"B": size, "b": price},
+            trade(venue, whole, price=price),
+            aggregate(venue, whole),
+        )
+        lines += [line(message, channel=f"x@{message.get('e')}") for message in messages]
+    found, count = scan(b"".join(lines), venue)
+    assert count == len(lines)
+    alone = [scan(one, venue)[0] for one in lines]
+    assert found == {k: one[0] for k, one in enumerate(alone) if one}
+    assert all(values == expected(lines[k]) for k, values in found.items())
+    assert len(found) > count / 3
 
 
 def test_receive_times_outside_the_span_or_of_another_unit_are_left_alone():
