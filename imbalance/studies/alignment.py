@@ -51,6 +51,10 @@ class Panel:
     """Start of the first and end of the last bar, ns."""
     available_at: int
     """Latest `available_at` of the bars, ns."""
+    slot_start: NDArray[np.int64]
+    """Start of the bars at each slot, ns; 0 where no instrument has one."""
+    slot_available: NDArray[np.int64]
+    """When all bars up to and with the slot could be known, ns."""
     starts: NDArray[np.int64]
     """Start of each slot, ns; those of a shortened gap count on from its beginning."""
     _made: dict[tuple[str, str], Vector] = field(default_factory=dict, compare=False)
@@ -153,6 +157,11 @@ def align(bars: Any, bar_size: str, measures: Sequence[str], reach: int) -> Pane
     slot_of_start = np.concatenate([[0], np.cumsum(np.minimum(steps, spacer))])
     slot = slot_of_start[index]
     slots = int(slot_of_start[-1]) + 1
+    available = _nanoseconds(bars, "available_at")
+    slot_start = np.zeros(slots, dtype=np.int64)
+    slot_start[slot_of_start] = starts
+    slot_available = np.zeros(slots, dtype=np.int64)
+    np.maximum.at(slot_available, slot, available)
     exists: dict[str, Mask] = {}
     rows_of: dict[str, NDArray[np.intp]] = {}
     for number, instrument in enumerate(instruments):
@@ -181,7 +190,9 @@ def align(bars: Any, bar_size: str, measures: Sequence[str], reach: int) -> Pane
         columns=columns,
         window_from=int(starts[0]),
         window_to=int(_nanoseconds(bars, "bar_end").max()),
-        available_at=int(_nanoseconds(bars, "available_at").max()),
+        available_at=int(available.max()),
+        slot_start=slot_start,
+        slot_available=np.maximum.accumulate(slot_available),
         starts=_slot_starts(starts, slot_of_start, slots, BAR_NANOSECONDS[bar_size]),
     )
 

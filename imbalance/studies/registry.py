@@ -19,6 +19,7 @@ NAMES = (
     "connectedness",
     "local_projections",
     "price_discovery",
+    "dynamics",
 )
 """In the order in which they are run, listed and reported; each has a `study.py` with `STUDY`."""
 

@@ -80,10 +80,9 @@ def change_points(x: Vector, y: Vector, significance: float, shortest: int) -> l
     """
     ends = _cut(x, y, 0, len(x), significance, shortest)
     while True:
-        bounds = [0, *ends, len(x)]
-        kept = []
-        for i in range(len(ends)):
-            first, stop = bounds[i], bounds[i + 2]
+        kept: list[int] = []
+        for stop in [*ends[1:], len(x)][: len(ends)]:
+            first = kept[-1] if kept else 0
             found = constancy(x[first:stop], y[first:stop])
             place = first + found.at
             if found.p_value < significance and _long_enough(x, y, first, place, stop, shortest):

@@ -17,6 +17,9 @@ from imbalance.kernels import jit
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
 
+_STARTS = ((0.02, 0.95), (0.05, 0.9), (0.05, 0.8), (0.15, 0.7), (0.3, 0.3))
+"""Where searches begin: at that of these pairs which fits best."""
+
 
 @dataclass(frozen=True)
 class Garch:
@@ -68,19 +71,16 @@ def fit_garch(returns: Vector) -> Garch | None:
     def loss(point: Vector) -> float:
         return -_garch(values, point[0], point[1], point[2], point[3], variance) / present.sum()
 
-    best = None
-    for alpha, beta in ((0.05, 0.9), (0.15, 0.7), (0.3, 0.3)):
-        found = minimize(
-            loss, np.array([0.0, 1.0 - alpha - beta, alpha, beta]), method="SLSQP",
-            bounds=((-2.0, 2.0), (1e-8, 10.0), (0.0, 1.0), (0.0, 1.0)),
-            constraints={"type": "ineq", "fun": lambda p: 0.99999 - p[2] - p[3]},
-            options={"ftol": 1e-13, "maxiter": 500},
-        )
-        if np.isfinite(found.fun) and (best is None or found.fun < best.fun):
-            best = found
-    if best is None:
+    starts = [np.array([0.0, 1.0 - alpha - beta, alpha, beta]) for alpha, beta in _STARTS]
+    found = minimize(
+        loss, min(starts, key=loss), method="SLSQP",
+        bounds=((-2.0, 2.0), (1e-8, 10.0), (0.0, 1.0), (0.0, 1.0)),
+        constraints={"type": "ineq", "fun": lambda p: 0.99999 - p[2] - p[3]},
+        options={"ftol": 1e-13, "maxiter": 500},
+    )
+    if not np.isfinite(found.fun):
         return None
-    mean, omega, alpha, beta = best.x
+    mean, omega, alpha, beta = found.x
     total = _garch(values, mean, omega, alpha, beta, variance)
     return Garch(
         mean=float(centre + scale * mean),
@@ -117,22 +117,19 @@ def fit_dcc(standardised: Matrix) -> ConditionalCorrelation | None:
         _dcc(z, target, point[0], point[1], path, terms)
         return -float(terms.sum()) / len(complete)
 
-    best = None
-    for a, b in ((0.02, 0.95), (0.05, 0.8), (0.1, 0.4)):
-        found = minimize(
-            loss, np.array([a, b]), method="SLSQP", bounds=((0.0, 1.0), (0.0, 1.0)),
-            constraints={"type": "ineq", "fun": lambda p: 0.99999 - p[0] - p[1]},
-            options={"ftol": 1e-13, "maxiter": 300},
-        )
-        if np.isfinite(found.fun) and (best is None or found.fun < best.fun):
-            best = found
-    if best is None:
+    found = minimize(
+        loss, min((np.array(start) for start in _STARTS), key=loss), method="SLSQP",
+        bounds=((0.0, 1.0), (0.0, 1.0)),
+        constraints={"type": "ineq", "fun": lambda p: 0.99999 - p[0] - p[1]},
+        options={"ftol": 1e-13, "maxiter": 300},
+    )
+    if not np.isfinite(found.fun):
         return None
-    covariance = _sandwich(z, target, best.x)
-    error = _path_error(z, target, best.x, covariance)
-    total = -loss(best.x) * len(complete)
+    covariance = _sandwich(z, target, found.x)
+    error = _path_error(z, target, found.x, covariance)
+    total = -loss(found.x) * len(complete)
     return ConditionalCorrelation(
-        float(best.x[0]), float(best.x[1]), covariance, total, path.copy(), error)
+        float(found.x[0]), float(found.x[1]), covariance, total, path, error)
 
 
 def _steps(point: Vector) -> Vector | None:

@@ -1,0 +1,28 @@
+"""The dynamics study as a function from bars to its table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from imbalance.studies.dynamics.estimate import move
+from imbalance.studies.dynamics.study import DYNAMICS
+from imbalance.studies.rows import Row, blank, to_arrow
+from imbalance.studies.study_input import StudyInput
+
+DIAGNOSTICS = frozenset({"change_point"})
+"""Breaks are looked for where the test of constancy has spoken: its p-value is the family's."""
+
+
+def build(given: StudyInput) -> dict[str, Any]:
+    """`studies.dynamics` of one window."""
+    rows: list[Row] = []
+    for family in given.families:
+        for bar_size in family.bar_sizes:
+            panel, window = given.panel(bar_size, family.measures, reach=max(family.windows))
+            if panel is None:
+                rows.append(blank("dynamics", family.name, window, {}) | {
+                    "estimator": "rolling", "span": 0, "state": 0, "moment": window.window_to,
+                    "reason": "no_bars"})
+            else:
+                rows.extend(move(panel, family, window, given.progress))
+    return {DYNAMICS.name: to_arrow(rows, DYNAMICS, DIAGNOSTICS)}

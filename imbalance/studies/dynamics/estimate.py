@@ -1,0 +1,236 @@
+"""Rows of the dynamics study: paths, breaks and regimes of every declared pair, or why not.
+
+From a panel of aligned bars to rows of `studies.dynamics` without q-values. The estimators are in
+their own modules.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imbalance.progress import SILENT, Progress
+from imbalance.studies.alignment import Panel
+from imbalance.studies.dynamics.change_points import change_points, constancy
+from imbalance.studies.dynamics.garch import ConditionalCorrelation, Garch, fit_dcc, fit_garch
+from imbalance.studies.dynamics.hidden_markov import Regimes, fit_regimes
+from imbalance.studies.dynamics.moving import (
+    fisher_band,
+    rolling_correlation,
+    weighted_correlation,
+)
+from imbalance.studies.dynamics.study import DynamicsFamily
+from imbalance.studies.measures import BAR_NANOSECONDS
+from imbalance.studies.pairs import Series, series_pairs
+from imbalance.studies.prepared_series import PreparedPair, SeriesPool, prepare_pair
+from imbalance.studies.rows import Row, Window, blank, share
+
+Vector = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+
+def move(
+    panel: Panel, family: DynamicsFamily, window: Window, progress: Progress = SILENT
+) -> list[Row]:
+    """All rows of a family on one bar size; a pair that is refused is one row."""
+    pool = SeriesPool(panel, family.minimum_bars, ranked=False)
+    pairs = series_pairs(family.pairs, family.x_measures, family.y_measures, panel.instruments)
+    if not pairs:
+        return [_blank(family, window) | {"estimator": "rolling", "reason": "no_pair"}]
+    prepared = [(x, y, prepare_pair(pool, x, y)) for x, y in pairs]
+    used = dict.fromkeys(
+        one for x, y, pair in prepared if pair.reason is None for one in (x, y))
+    progress.advance(note=f"dynamics {family.name} {window.bar_size}")
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        margins = dict(zip(used, threads.map(
+            lambda one: fit_garch(pool.get(one).values), used), strict=True))
+
+        def rows_of(given: tuple[Series, Series, PreparedPair]) -> list[Row]:
+            x, y, pair = given
+            return list(_PairRows(panel, family, window, x, y, pair).rows(
+                margins.get(x), margins.get(y)))
+
+        return [row for rows in threads.map(rows_of, prepared) for row in rows]
+
+
+def _blank(family: DynamicsFamily, window: Window, **parameters: Any) -> Row:
+    return blank("dynamics", family.name, window, parameters) | {
+        "span": 0, "state": 0, "moment": window.window_to}
+
+
+class _PairRows:
+    """All rows of one pair of series."""
+
+    def __init__(self, panel: Panel, family: DynamicsFamily, window: Window, x: Series, y: Series,
+                 pair: PreparedPair) -> None:
+        self._panel, self._family, self._window = panel, family, window
+        self._x, self._y, self._pair = x, y, pair
+
+    def rows(self, margin_x: Garch | None, margin_y: Garch | None) -> Iterator[Row]:
+        pair = self._pair
+        if pair.reason is not None:
+            yield self._row("rolling") | {"reason": pair.reason}
+            return
+        for bars in self._family.windows:
+            path, count = rolling_correlation(pair.x, pair.y, bars, max(20, bars // 2))
+            yield from self._moving_rows("rolling", bars, path, count)
+        bars = self._family.half_life
+        path, count = weighted_correlation(pair.x, pair.y, float(bars))
+        yield from self._moving_rows("exponentially_weighted", bars, path, count)
+        yield from self._conditional_rows(margin_x, margin_y)
+        yield from self._break_rows()
+        yield from self._regime_rows()
+
+    def _row(self, estimator: str, **parameters: Any) -> Row:
+        pair = self._pair
+        left_out = max(pair.there - pair.n, 0)
+        return _blank(self._family, self._window, **parameters) | {
+            "instrument_x": self._x[0], "measure_x": self._x[1],
+            "instrument_y": self._y[0], "measure_y": self._y[1], "estimator": estimator,
+            "n": pair.n, "n_left_out": left_out, "coverage": share(pair.n, left_out),
+        }
+
+    def _at(self, slot: int) -> Row:
+        """Moment and availability of what is known at the end of the bar at a slot."""
+        width = BAR_NANOSECONDS[self._window.bar_size]
+        return {"moment": int(self._panel.slot_start[slot]) + width,
+                "available_at": int(self._panel.slot_available[slot])}
+
+    def _points(self, usable: NDArray[np.bool_]) -> Index:
+        """At most `points` slots, evenly among the usable ones, the last of them included."""
+        slots = np.flatnonzero(usable)
+        if len(slots) <= self._family.points:
+            return slots
+        return slots[np.linspace(0, len(slots) - 1, self._family.points).round().astype(np.intp)]
+
+    def _half(self, error: float) -> float:
+        from scipy.special import ndtri
+
+        return float(ndtri(1.0 - self._family.significance / 2.0)) * error
+
+    def _moving_rows(self, estimator: str, span: int, path: Vector, count: Vector
+                     ) -> Iterator[Row]:
+        pair = self._pair
+        template = self._row(
+            estimator, minimum="half of the window" if estimator == "rolling" else "20 pairs",
+            band="Fisher z, variance inflated by what both series remember")
+        template |= {"span": span, "kind": "contemporaneous"}
+        usable = np.isfinite(path) & np.isfinite(pair.x) & np.isfinite(pair.y)
+        if not usable.any():
+            yield template | {"reason": "too_few_bars"}
+            return
+        error, low, high = fisher_band(
+            path, count, pair.n / pair.independent, self._family.significance)
+        for slot in self._points(usable).tolist():
+            yield template | self._at(slot) | {
+                "estimate": path[slot], "standard_error": error[slot],
+                "interval_low": low[slot], "interval_high": high[slot],
+                "n_effective": count[slot] * pair.independent / pair.n,
+            }
+
+    def _conditional_rows(self, margin_x: Garch | None, margin_y: Garch | None) -> Iterator[Row]:
+        if margin_x is None or margin_y is None:
+            yield self._row("dcc_a") | {"reason": "no_optimum"}
+            return
+        both = np.column_stack([margin_x.standardised, margin_y.standardised])
+        both[~np.isfinite(both).all(axis=1)] = np.nan
+        found = fit_dcc(both)
+        if found is None:
+            yield self._row("dcc_a") | {"reason": "no_optimum"}
+            return
+        parameters = {
+            "first_stage": "GARCH(1,1), Gaussian quasi-likelihood",
+            "garch": [_told(margin_x), _told(margin_y)],
+            "parameters": "of the whole window: the path is not known while it runs",
+            "standard_error": "sandwich of the second stage, the first taken as given; none where "
+            "the fit ends at a bound",
+        }
+        for i, (name, value) in enumerate((("dcc_a", found.a), ("dcc_b", found.b))):
+            error = float(np.sqrt(max(found.covariance[i, i], 0.0)))
+            yield self._row(name, **parameters) | {
+                "estimate": value, "standard_error": error,
+                "interval_low": value - self._half(error),
+                "interval_high": value + self._half(error)}
+        yield from self._conditional_path(found, parameters)
+
+    def _conditional_path(self, found: ConditionalCorrelation, parameters: dict[str, Any]
+                          ) -> Iterator[Row]:
+        template = self._row("conditional", **parameters) | {"kind": "predictive"}
+        path, error = found.path[:, 0, 1], found.path_error[:, 0, 1]
+        there = np.isfinite(self._pair.x) & np.isfinite(self._pair.y)
+        # R of the next bar, which is known with this one.
+        for slot in self._points(there[:-1]).tolist():
+            r, e = float(path[slot + 1]), float(error[slot + 1])
+            half = self._half(e) / (1.0 - r**2)
+            yield template | {
+                "moment": self._at(slot)["moment"], "horizon": 1,
+                "estimate": r, "standard_error": e,
+                "interval_low": np.tanh(np.arctanh(r) - half),
+                "interval_high": np.tanh(np.arctanh(r) + half)}
+
+    def _break_rows(self) -> Iterator[Row]:
+        pair, family = self._pair, self._family
+        test = constancy(pair.x, pair.y)
+        settings = {"test": "cumulated influence against the supremum of the Brownian bridge",
+                    "level": family.significance, "shortest_regime": family.shortest_regime}
+        yield self._row("constancy", **settings) | {
+            "estimate": test.statistic, "p_value": test.p_value}
+        for one in change_points(pair.x, pair.y, family.significance, family.shortest_regime):
+            difference = one.after - one.before
+            half = self._half(one.standard_error)
+            yield self._row(
+                "change_point", **settings, before=round(one.before, 10),
+                after=round(one.after, 10), statistic=round(one.statistic, 10),
+            ) | {
+                "moment": int(self._panel.slot_start[one.at]), "estimate": difference,
+                "standard_error": one.standard_error, "interval_low": difference - half,
+                "interval_high": difference + half, "p_value": one.p_value}
+
+    def _regime_rows(self) -> Iterator[Row]:
+        family, pair = self._family, self._pair
+        first = max(0, len(pair.x) - family.longest_series)
+        values = np.column_stack([pair.x, pair.y])[first:]
+        if int(np.isfinite(values).all(axis=1).sum()) < family.minimum_bars:
+            yield self._row("regime_count") | {"reason": "too_few_bars"}
+            return
+        fits = [fit_regimes(values, k, family.seed) for k in range(1, family.states + 1)]
+        best = min(fits, key=lambda fit: fit.bic)
+        states = len(best.weight)
+        parameters = {
+            "model": "Gaussian hidden Markov model, EM from 4 starts, states by BIC",
+            "bic": [round(fit.bic, 4) for fit in fits], "converged": best.converged,
+            "decoded": "filtered: from bars up to the moment, with parameters of the whole window",
+        }
+        n = {"n": best.n, "seed": family.seed}
+        yield self._row("regime_count", **parameters) | n | {"estimate": float(states)}
+        if states > 1:
+            yield from self._state_rows(best, parameters, n)
+            template = self._row("regime_probability", **parameters) | n | {
+                "state": states, "kind": "contemporaneous"}
+            there = np.isfinite(values[:, 0]) & np.isfinite(values[:, 1])
+            for slot in self._points(there).tolist():
+                yield template | {"moment": self._at(first + slot)["moment"],
+                                  "estimate": best.filtered[slot, -1]}
+
+    def _state_rows(self, best: Regimes, parameters: dict[str, Any], n: Row) -> Iterator[Row]:
+        inflation = self._pair.n / self._pair.independent
+        for state, weight in enumerate(best.weight):
+            r = np.array([best.correlation(state)])
+            error, low, high = fisher_band(
+                r, np.array([weight]), inflation, self._family.significance)
+            stay = float(best.transition[state, state])
+            yield self._row("regime_correlation", **parameters) | n | {
+                "state": state + 1, "estimate": r[0], "standard_error": error[0],
+                "interval_low": low[0], "interval_high": high[0],
+                "n_effective": weight / inflation, "share": weight / best.n,
+                "duration": 1.0 / (1.0 - stay) if stay < 1.0 else None}
+
+
+def _told(margin: Garch) -> dict[str, float]:
+    return {"omega": round(margin.omega, 10), "alpha": round(margin.alpha, 10),
+            "beta": round(margin.beta, 10)}

@@ -1,0 +1,163 @@
+"""The dynamics study from bars to rows: breaks, paths known when they say, refusals."""
+
+import json
+
+import numpy as np
+import pytest
+
+from imbalance.errors import UserError
+from imbalance.studies.dynamics.build import build
+from imbalance.studies.dynamics.study import DYNAMICS, DynamicsFamily
+from imbalance.studies.study_input import StudyInput
+
+SPOT, PERPETUAL = "binance:BTCUSDT", "binance-futures:BTCUSDT"
+FLOW, RETURN = "order_flow_imbalance", "return_bps"
+SECOND = 1_000_000_000
+
+
+def family(**changes):
+    return DynamicsFamily(**({
+        "name": "planted", "question": "?", "x_measures": (FLOW,), "y_measures": (RETURN,),
+        "pairs": ("own",), "bar_sizes": ("1s",), "points": 10} | changes))
+
+
+def study(bars, **changes):
+    table = build(StudyInput.of_bars({"1s": bars}, [family(**changes)], partition="2024-08-08"))
+    table = table[DYNAMICS.name]
+    assert table.schema.equals(DYNAMICS.arrow_schema())
+    rows = table.to_pylist()
+    keys = [tuple(row[part] for part in DYNAMICS.key) for row in rows]
+    assert len(set(keys)) == len(keys)
+    for row in rows:
+        assert (row["estimate"] is None) == (row["reason"] is not None)
+        for column in DYNAMICS.columns:
+            assert not column.allowed or row[column.name] in {*column.allowed, None}
+    return rows
+
+
+def pick(rows, estimator, **where):
+    return [r for r in rows if r["estimator"] == estimator
+            and all(r[name] == value for name, value in where.items())]
+
+
+def nanoseconds(moment):
+    return int(np.datetime64(moment, "ns").astype(int))
+
+
+@pytest.fixture(scope="module")
+def broken():
+    """Correlation 0.1, then 0.8; volatility 1, then 3."""
+    generator = np.random.default_rng(1)
+    rho, scale = np.repeat([0.1, 0.8], 400), np.repeat([1.0, 3.0], 400)
+    x, noise = generator.standard_normal((2, 800))
+    return scale * x, scale * (rho * x + np.sqrt(1 - rho**2) * noise)
+
+
+def test_a_break_is_found_with_its_size_and_moment(make_bars, broken):
+    flow, ret = broken
+    bars = make_bars({SPOT: {FLOW: flow, RETURN: ret}}, poisoned={SPOT: list(range(100, 110))})
+    rows = study(bars)
+    start = nanoseconds(bars.column("bar_start")[0].as_py())
+    (test,) = pick(rows, "constancy")
+    assert test["p_value"] < 1e-4
+    assert test["q_value"] == test["p_value"]
+    assert (test["n"], test["n_left_out"]) == (790, 10)
+    (one,) = pick(rows, "change_point")
+    assert abs(nanoseconds(one["moment"]) - start - 400 * SECOND) < 60 * SECOND
+    assert one["interval_low"] < 0.7 < one["interval_high"]
+    assert one["q_value"] is None
+    assert one["available_at"] == test["available_at"]
+    (count,) = pick(rows, "regime_count")
+    assert count["estimate"] == 2.0
+    calm, wild = pick(rows, "regime_correlation")
+    assert calm["interval_low"] < 0.15
+    assert wild["interval_high"] > 0.7
+    assert calm["share"] + wild["share"] == pytest.approx(1.0)
+    stormy = [row["estimate"] for row in pick(rows, "regime_probability")]
+    assert len(stormy) == 10
+    assert np.mean(stormy[:4]) < 0.3
+    assert np.mean(stormy[6:]) > 0.7
+
+
+def test_moving_rows_are_those_of_their_bars_and_available_with_them(make_bars, broken):
+    flow, ret = broken
+    bars = make_bars({SPOT: {FLOW: flow, RETURN: ret}})
+    start = nanoseconds(bars.column("bar_start")[0].as_py())
+    rows = study(bars)
+    for row in pick(rows, "rolling", span=60):
+        last = (nanoseconds(row["moment"]) - start) // SECOND
+        inside = slice(last - 60, last)
+        wanted = np.corrcoef(flow[max(inside.start, 0) : last], ret[max(inside.start, 0) : last])
+        assert row["estimate"] == pytest.approx(wanted[0, 1], abs=1e-12)
+        assert row["interval_low"] < row["estimate"] < row["interval_high"]
+        # Known a microsecond after the bar ends, in these bars.
+        assert nanoseconds(row["available_at"]) == nanoseconds(row["moment"]) + 1_000
+    # What comes later changes nothing of what was said before: only which moments are kept.
+    shorter = study(make_bars({SPOT: {FLOW: flow[:500], RETURN: ret[:500]}}), points=1_000)
+    longer = study(bars, points=1_000)
+    for span in (60, 300):
+        before = {r["moment"]: r["estimate"] for r in pick(shorter, "rolling", span=span)}
+        after = {r["moment"]: r["estimate"] for r in pick(longer, "rolling", span=span)}
+        assert len(before) > 200
+        assert all(after[m] == pytest.approx(v, abs=1e-9) for m, v in before.items())
+
+
+def test_conditional_correlations_have_parameters_and_a_path(make_bars):
+    generator = np.random.default_rng(2)
+    rho = 0.5 + 0.4 * np.sin(np.arange(2_000) / 150.0)
+    x, noise = generator.standard_normal((2, 2_000))
+    bars = make_bars({SPOT: {FLOW: x, RETURN: rho * x + np.sqrt(1 - rho**2) * noise}})
+    rows = study(bars, points=50)
+    (a,), (b,) = pick(rows, "dcc_a"), pick(rows, "dcc_b")
+    assert 0.01 < a["estimate"] < 0.2
+    assert 0.9 < a["estimate"] + b["estimate"] < 1.0
+    path = pick(rows, "conditional")
+    start = nanoseconds(bars.column("bar_start")[0].as_py())
+    truth = [rho[(nanoseconds(r["moment"]) - start) // SECOND] for r in path]
+    assert np.corrcoef(truth, [r["estimate"] for r in path])[0, 1] > 0.7
+    assert {(r["horizon"], r["kind"]) for r in path} == {(1, "predictive")}
+    assert all(r["available_at"] == a["available_at"] for r in path)
+    assert set(json.loads(a["parameters"])["garch"][0]) == {"omega", "alpha", "beta"}
+
+
+@pytest.mark.parametrize(("change", "reason"), [
+    (lambda x: np.full(len(x), np.nan), "all_null"),
+    (lambda x: np.zeros(len(x)), "constant_series"),
+    (lambda x: np.where(np.arange(len(x)) < 90, x, np.nan), "too_few_bars"),
+    (np.cumsum, "unit_root"),
+])
+def test_what_cannot_be_estimated_is_one_row_with_its_reason(make_bars, broken, change, reason):
+    flow, ret = broken
+    rows = study(make_bars({SPOT: {FLOW: change(flow), RETURN: ret}}))
+    assert [row["reason"] for row in rows] == [reason]
+
+
+def test_twice_the_same_no_pair_no_bars(make_bars, broken):
+    flow, _ = broken
+    bars = make_bars({SPOT: {FLOW: flow, RETURN: 3.0 * flow}})
+    assert [row["reason"] for row in study(bars)] == ["collinear"]
+    assert [row["reason"] for row in study(bars, pairs=("cross",))] == ["no_pair"]
+    empty = build(StudyInput.of_bars({}, [family()], partition="2024-08-08"))
+    assert empty[DYNAMICS.name].column("reason").to_pylist() == ["no_bars"]
+
+
+def test_ties_and_gaps_leave_every_row_finite(make_bars):
+    generator = np.random.default_rng(3)
+    flow = np.round(generator.standard_normal(600))
+    ret = np.where(generator.random(600) < 0.7, 0.0, np.round(flow + generator.normal(size=600)))
+    holes = list(range(50, 600, 7)) + list(range(200, 290))
+    rows = study(make_bars({SPOT: {FLOW: flow, RETURN: ret}}, poisoned={SPOT: holes}))
+    estimated = [row for row in rows if row["reason"] is None]
+    assert {row["estimator"] for row in estimated} >= {
+        "rolling", "exponentially_weighted", "conditional", "constancy", "regime_count"}
+    for row in estimated:
+        assert np.isfinite(row["estimate"])
+    assert study(make_bars({SPOT: {FLOW: flow, RETURN: ret}}, poisoned={SPOT: holes})) == rows
+
+
+@pytest.mark.parametrize("change", [
+    {"windows": (5,)}, {"half_life": 3}, {"points": 0}, {"states": 9}, {"minimum_bars": 20},
+    {"pairs": ("crosss",)}, {"windows": ()}, {"longest_series": 10}])
+def test_a_family_that_makes_no_sense_is_refused(change):
+    with pytest.raises(UserError):
+        family(**change)
