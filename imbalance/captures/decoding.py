@@ -44,7 +44,6 @@ class Decoding(Protocol):
     """A capture while it is decoded: iterate once, then ask."""
 
     account: Account
-    instruments: list[str]
 
     def __iter__(self) -> Iterator[Batch]: ...
     def facts(self) -> list[Instrument]:
@@ -52,6 +51,10 @@ class Decoding(Protocol):
 
     def last_available(self) -> dict[str, int]:
         """The last `available_at` by instrument, ns."""
+
+    @property
+    def instruments(self) -> list[str]:
+        """Instruments met so far."""
 
     @property
     def end(self) -> End:

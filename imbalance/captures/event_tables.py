@@ -353,8 +353,9 @@ ORDERS = Table(
         Column(
             "action",
             "VARCHAR",
-            "What happened: `snapshot` is an order of the opening book, `fill` takes size off.",
-            allowed=("add", "change", "delete", "fill", "snapshot"),
+            "What happened: `snapshot` is an order of the opening book, `fill` takes size off by a "
+            "trade, `reduce` without one.",
+            allowed=("add", "change", "delete", "fill", "reduce", "snapshot"),
         ),
         Column("order_key", "VARCHAR", "Venue's id of the order."),
         Column("book_side", "VARCHAR", "Where it rests.", allowed=("bid", "ask")),
@@ -362,7 +363,7 @@ ORDERS = Table(
         Column(
             "size",
             "DOUBLE",
-            "What is left of it; what was filled, for a `fill`.",
+            "What is left of it; what was taken off, for a `fill` or `reduce`.",
             unit="venue's size unit",
             minimum=0,
         ),

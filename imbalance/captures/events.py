@@ -144,7 +144,7 @@ class OptionTick(_Of, frozen=True, kw_only=True):
     transaction_time: int | None = None
 
 
-OrderAction = Literal["add", "change", "delete", "fill", "snapshot"]
+OrderAction = Literal["add", "change", "delete", "fill", "reduce", "snapshot"]
 """`snapshot` adds an order of the opening book; `fill` takes `size` off an order that is traded;
 `change` gives an order a new size (and price)."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,8 @@ class Frame:
     columns: Mapping[str, pa.Array]
     lines: Any
     bad: dict[int, tuple[str, str]] = field(default_factory=dict)
+    ignored: dict[int, str] = field(default_factory=dict)
+    """Rows left out, with the rule by which they are."""
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -185,9 +188,19 @@ class Frame:
             first[0] = True
         for name in names:
             column = self.columns[name]
+            if pa.types.is_list(column.type):
+                column = _digests(column)
             differs = pc.not_equal(column[1:], column[:-1])
             first[1:] |= _mask(pc.fill_null(differs, False))
         return np.flatnonzero(first)
+
+
+def _digests(lists: pa.Array) -> pa.Array:
+    """A number per list of numbers, the same for the same list."""
+    offsets = lists.offsets.to_numpy()
+    bits = lists.values.cast(pa.float64()).to_numpy(zero_copy_only=False).view(np.uint64)
+    found = [hash(bits[start:end].tobytes()) for start, end in pairwise(offsets)]
+    return pa.array(found, pa.int64())
 
 
 def _none() -> Any:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from imbalance.captures.compression import ChecksumError, compression_of
+from imbalance.captures.compression import ChecksumError, compression_of, zip_members
 from imbalance.captures.formats.format import SNIFFED_BYTES, Sniff
 from imbalance.captures.formats.registry import formats, recognise
 from imbalance.captures.framing import CaptureReader
@@ -23,6 +23,10 @@ IGNORED_NAMES = re.compile(
     r"|^last_match\.csv$|^truth\.json$|^\..*|.*\.md$"
 )
 """Files in a directory which are no captures: licences, readme files, a recorder's own logs."""
+
+_ARCHIVE = b"an archive of several files"
+"""Stands for the text of a file which has none of its own."""
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -54,12 +58,20 @@ def sniff(path: Path) -> Sniff:
     OSError, ChecksumError
         If it cannot be read.
     """
+    compression = compression_of(path)
+    if _is_archive(path, compression):
+        return recognise(_ARCHIVE, compression, path)
     head = b""
     for block in CaptureReader(path, threaded=False):
         head += block.data
         if len(head) >= SNIFFED_BYTES:
             break
-    return recognise(head, compression_of(path), path)
+    return recognise(head, compression, path)
+
+
+def _is_archive(path: Path, compression: str) -> bool:
+    """Whether a file holds several files, which a format may make one capture of."""
+    return compression == "zip" and len(zip_members(path)) > 1
 
 
 def probe(path: Path) -> Probe:
@@ -73,12 +85,16 @@ def probe(path: Path) -> Probe:
     reader = CaptureReader(path)
     compression = compression_of(path)
     text_bytes = 0
-    head, found = b"", None
+    head = b""
+    found: Sniff | None = None
     times: list[int] = []
     ended = True
     state, reason = "whole", None
     try:
-        for block in reader:
+        archive = _is_archive(path, compression)
+        if archive:
+            found = recognise(_ARCHIVE, compression, path)
+        for block in () if archive else reader:
             if found is None:
                 head += block.data
                 if len(head) >= SNIFFED_BYTES:
@@ -89,8 +105,8 @@ def probe(path: Path) -> Probe:
             if known.format:
                 lines = _lines_backwards(block.data)
                 times = formats()[known.format].times(lines, known, path) or times
-        sha256 = reader.end.sha256
-        if reader.end.truncated:
+        sha256 = _sha256(path) if archive else reader.end.sha256
+        if not archive and reader.end.truncated:
             state, reason = "truncated", reader.end.reason
     except ChecksumError as error:
         sha256 = _sha256(path)

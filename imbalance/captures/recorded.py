@@ -10,9 +10,10 @@ import heapq
 from collections.abc import Callable
 
 from imbalance.captures.decoding import OLD, Context, TextDecoder, check_symbol, near
-from imbalance.captures.events import BookUpdate, Event, Ignored, Rejected
+from imbalance.captures.events import BookUpdate, Event, Ignored, OrderUpdate, Rejected
 from imbalance.captures.framing import Block
 from imbalance.captures.gathering import Gathering
+from imbalance.captures.order_levels import OrderLevels
 from imbalance.captures.records import Record
 from imbalance.captures.rows import Tables
 from imbalance.captures.venues.registry import venue
@@ -37,6 +38,7 @@ class RecordedDecoder(TextDecoder):
         self._gathering = Gathering(self.rows, context.clocks, self.numbered.position)
         self._waiting: list[tuple[int, int, int, bytes, Record]] = []
         self._begun: set[str] = set()
+        self._books: dict[str, OrderLevels] = {}
 
     def facts(self) -> list[Instrument]:
         return self._session.instruments()
@@ -106,7 +108,7 @@ class RecordedDecoder(TextDecoder):
     def _with_starts(self, events: list[Event]) -> list[Event]:
         """Events with a break before differences which nothing connects with an earlier capture."""
         found: list[Event] = []
-        for event in events:
+        for event in [*events, *self._levels(events)]:
             if isinstance(event, BookUpdate) and event.symbol not in self._begun:
                 self._begun.add(event.symbol)
                 if event.kind == "diff" and event.last_id is None:
@@ -117,3 +119,15 @@ class RecordedDecoder(TextDecoder):
                     )
             found.append(event)
         return found
+
+    def _levels(self, events: list[Event]) -> list[Event]:
+        """What orders say of the book of levels."""
+        orders: dict[str, list[OrderUpdate]] = {}
+        for event in events:
+            if isinstance(event, OrderUpdate):
+                orders.setdefault(event.symbol, []).append(event)
+        changes = (
+            self._books.setdefault(symbol, OrderLevels()).take(updates)
+            for symbol, updates in orders.items()
+        )
+        return [change for change in changes if change is not None]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,14 @@ import pyarrow.csv as pa_csv
 
 from imbalance.captures.clocks import NO_TIME
 from imbalance.captures.decode import FAR_NS
-from imbalance.captures.decoding import Batch, Context, TextDecoder, bad_line, check_symbol
+from imbalance.captures.decoding import (
+    OLD,
+    Batch,
+    Context,
+    TextDecoder,
+    bad_line,
+    check_symbol,
+)
 from imbalance.captures.events import Rejected
 from imbalance.captures.frames import Frame
 from imbalance.captures.framing import Block, End
@@ -37,7 +45,13 @@ class Table:
 
     @property
     def rows(self) -> Rows:
+        """Makes the rows of the raw tables."""
         return self._decoder.rows
+
+    @property
+    def path(self) -> Path:
+        """Where the capture is."""
+        return self._decoder.context.path
 
     def instruments(self, frame: Frame, column: str | None = None) -> Any:
         """Positions of the rows' instruments, int32 (n,); a bad symbol marks its row."""
@@ -77,9 +91,9 @@ class Table:
         old = known & (receive - exchange > FAR_NS)
         rows = frame.good & ~old if at is None else _chosen(n, at) & frame.good & ~old
         rows = np.flatnonzero(rows)
-        self._decoder.account.events_left_out["event:older_than_receipt"] += int(
-            (old & frame.good).sum()
-        )
+        left_out = int((old & frame.good).sum())
+        if left_out:
+            self._decoder.account.events_left_out[OLD] += left_out
         self._decoder.seen(int(receive[rows].max(initial=NO_TIME)))
         when = When.read(
             self._decoder.context.clocks, np.ascontiguousarray(instruments[rows]),
@@ -117,6 +131,7 @@ class Layout:
     message : columns that are the same in all rows of one message; empty: a row is a message.
     times : column and unit of the time that tells the capture's days.
     header : the names, for files that have no header.
+    exact : whether no further columns may follow.
     """
 
     name: str
@@ -127,6 +142,7 @@ class Layout:
     times: tuple[str, str]
     message: tuple[str, ...] = ()
     header: tuple[str, ...] = ()
+    exact: bool = False
 
 
 class DelimitedDecoder(TextDecoder):
@@ -205,7 +221,7 @@ class DelimitedDecoder(TextDecoder):
         tables = self._layout.make(frame, self._table)
         for bad, (reason, detail) in sorted(frame.bad.items()):
             refuse(int(frame.lines[bad]) - first_line, Rejected(reason, detail))
-        self.decoded(self._layout.kind, len(frame) - len(frame.bad))
+        account_of(self, self._layout, frame)
         return tables
 
     def _misshapen(self, data: bytes, text: Any, starts: Any, ends: Any) -> Any:
@@ -247,6 +263,14 @@ def _valid(column: pa.ChunkedArray) -> pa.Array:
             [None if v is None else v.decode("utf-8", "replace") for v in raw], pa.string()
         )
     return array
+
+
+def account_of(decoder: TextDecoder, layout: Layout, frame: Frame) -> None:
+    """Account for the rows of a frame that are not quarantined."""
+    left_out = {row: rule for row, rule in frame.ignored.items() if row not in frame.bad}
+    for rule in left_out.values():
+        decoder.ignored(rule)
+    decoder.decoded(layout.kind, len(frame) - len(frame.bad) - len(left_out))
 
 
 class ParquetDecoder(TextDecoder):
@@ -300,7 +324,7 @@ class ParquetDecoder(TextDecoder):
         for bad, (reason, detail) in sorted(frame.bad.items()):
             text = repr(rows.slice(bad, 1).to_pylist()[0]).encode()
             self._bad.append(bad_line(first + bad, 0, text, reason, detail))
-        self.decoded(self._layout.kind, len(frame) - len(frame.bad))
+        account_of(self, self._layout, frame)
         return self._batch(tables, size)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from imbalance.captures.decode import FAR_NS
@@ -30,15 +30,17 @@ class RecordedConnections:
             return None
         lines = head_lines(head)
         records = list(_records(lines, _parser(layout)))
-        if not records:
+        header = _header(lines[0])
+        if not records and not header:
             return None
-        name = _venue_named(lines[0]) or next(
+        name = _venue_named(header) or next(
             (found for r in records if r.address and (found := venue_of_host(r.address))), None
         )
         if name is None:
-            hosts = sorted({record.address.split("?")[0] for record in records})[:3]
+            hosts = sorted({r.address.split("?")[0] for r in records if r.address})[:3]
             return Sniff(compression, reason=f"a recording of no known venue: {', '.join(hosts)}")
-        first = min(record.receive_time for record in records)
+        # a list of all instruments may be longer than what is looked at: the header has a time
+        first = min((r.receive_time for r in records), default=_recorded(header))
         return Sniff(
             compression, self.name, name, "s", (), None, first, _first_difference(records, name),
             layout,
@@ -75,13 +77,22 @@ def _records(lines: Iterable[bytes], parse: Parse) -> Iterator[Record]:
             yield found
 
 
-def _venue_named(line: bytes) -> str | None:
+def _header(line: bytes) -> dict[str, object]:
     try:
         header = json.loads(line)
     except ValueError:
-        return None
-    name = header.get("exchange") if isinstance(header, dict) else None
+        return {}
+    return header if isinstance(header, dict) and header.get("t") == "header" else {}
+
+
+def _venue_named(header: Mapping[str, object]) -> str | None:
+    name = header.get("exchange")
     return venue_of_recorder(name) if isinstance(name, str) else None
+
+
+def _recorded(header: Mapping[str, object]) -> int | None:
+    time = header.get("recorded")
+    return int(time * 1e9) if isinstance(time, int | float) and 0 < time < 2**33 else None
 
 
 def _first_difference(records: Iterable[Record], name: str) -> tuple[int, int] | None:

@@ -9,14 +9,25 @@ from pathlib import Path
 
 from imbalance.captures.formats.format import Format, Sniff
 
-MODULES = ("binance_lines", "recorded_connections")
-"""Modules of this package, the most particular formats first."""
+PLACES = (
+    ("binance_lines", "FORMAT"),
+    ("recorded_connections", "FORMAT"),
+    ("bitstamp_log", "FORMAT"),
+    ("venue_messages", "FORMAT"),
+    ("lobster", "FORMAT"),
+    ("tables", "PARQUET"),
+    ("tables", "FORMAT"),
+)
+"""Modules of this package and what they call the format, the most particular formats first."""
 
 
 @cache
 def formats() -> Mapping[str, Format]:
     """All formats by name."""
-    found = (import_module(f"imbalance.captures.formats.{name}").FORMAT for name in MODULES)
+    found = (
+        getattr(import_module(f"imbalance.captures.formats.{module}"), name)
+        for module, name in PLACES
+    )
     return {one.name: one for one in found}
 
 

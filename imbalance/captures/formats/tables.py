@@ -1,0 +1,262 @@
+"""Tables as captures: delimited text with or without a header, and Parquet, of known layouts.
+
+A layout is told by its columns. What the rows do not say, the venue or the instrument, is looked
+for in the names of the file and its folder, and the file is refused where it is not there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from imbalance.captures.clocks import NO_TIME
+from imbalance.captures.decoding import Context, Decoding
+from imbalance.captures.formats.format import TIMED_LINES, Sniff, head_lines, likely
+from imbalance.captures.frames import Frame
+from imbalance.captures.layouts import coinbase_full, collectors, dumps, tardis
+from imbalance.captures.siblings import symbol_beside, time_beside
+from imbalance.captures.tabular import BEGINS_UTF8, DelimitedDecoder, Layout, ParquetDecoder
+
+PARQUET_MAGIC = b"PAR1"
+_HEADER = re.compile(rb"^[A-Za-z_][\w\[\]. ]*(,[\w\[\]. ]*)+$")
+_SPOT_TRADE = re.compile(
+    rb"^\d+,\d+\.?\d*,\d+\.?\d*,\d+\.?\d*,\d{13,16},(True|False|true|false),(True|False|true|false)$"
+)
+_SPOT_AGGREGATE = re.compile(
+    rb"^\d+,\d+\.?\d*,\d+\.?\d*,\d+,\d+,\d{13,16},(True|False|true|false),(True|False|true|false)$"
+)
+_SYMBOL = re.compile(r"(?:^|_)([A-Z][A-Z0-9]{1,14}(?:[-_](?:USDT?|USDC|PERP))?)(?=[_.-]|$)")
+_VENUES = {
+    "hyperliquid": "hyperliquid", "standx": "standx", "edgex": "edgex", "coinbase": "coinbase",
+    "bitflyer": "bitflyer", "btcbox": "btcbox",
+}  # fmt: skip
+_LIQUIDATIONS = re.compile(r"liquidation", re.IGNORECASE)
+
+
+@cache
+def layouts() -> dict[str, Layout]:
+    """All layouts by name, in the order in which a header is tried on them."""
+    every = (
+        *tardis.LAYOUTS, tardis.LIQUIDATIONS, *collectors.LAYOUTS, *coinbase_full.LAYOUTS,
+        *dumps.LAYOUTS,
+    )  # fmt: skip
+    return {layout.name: layout for layout in every}
+
+
+class Tables:
+    """The format; see `Format`. Its layouts are those of `layouts`."""
+
+    name = "tables"
+    example = "CSV of Tardis, Binance's dumps and some collectors, told by their columns"
+    needs_last_newline = False
+
+    def sniff(self, head: bytes, compression: str, path: Path) -> Sniff | None:
+        lines = head_lines(head.removeprefix(BEGINS_UTF8))
+        names, layout = _layout_of(lines[0].rstrip(b"\r"), path)
+        if layout is None:
+            return None if not names else Sniff(
+                compression, reason=f"a table of no known layout: columns {', '.join(names[:12])}"
+            )
+        body = lines if layout.header and not _HEADER.match(lines[0]) else lines[1:]
+        frame = _frame(body[:TIMED_LINES * 4], names)
+        venue = _venue(layout, frame, path)
+        if venue is None:
+            return Sniff(
+                compression, reason=f"{layout.name}: neither rows nor folder name the venue"
+            )
+        symbol = _symbol(layout, path)
+        if symbol is None and not _has_symbols(layout):
+            return Sniff(
+                compression, reason=f"{layout.name}: neither rows nor the file's name have a symbol"
+            )
+        times = self._times(layout, frame, path)
+        difference = _difference(frame)
+        return Sniff(
+            compression, self.name, venue, layout.unit, () if symbol is None else (symbol,), None,
+            min(times, default=None), difference, layout.name,
+        )  # fmt: skip
+
+    def times(self, lines: Iterable[bytes], found: Sniff, path: Path) -> list[int]:
+        layout = layouts()[found.layout]
+        taken = [line for line, _ in zip(lines, range(TIMED_LINES), strict=False)]
+        names = _names(layout, path)
+        return likely(self._times(layout, _frame(taken, names), path))
+
+    @staticmethod
+    def _times(layout: Layout, frame: Frame, path: Path) -> list[int]:
+        if layout.name == "coinbase-snapshot":
+            # the bids begin the book: the asks are read after them
+            beside = time_beside(path)
+            return [] if beside is None else [beside + ("asks" in path.name)]
+        found = frame.time(layout.times[0], _unit_of(layout, frame), optional=True)
+        return likely([int(time) for time in found if time != NO_TIME])
+
+    def decoder(self, context: Context, found: Sniff) -> Decoding:
+        layout = layouts()[found.layout]
+        names = _names(layout, context.path)
+        first = _first_line(context.path)
+        return DelimitedDecoder(
+            context, layout, names, found.symbols[0] if found.symbols else None,
+            skip_header=bool(_HEADER.match(first)),
+        )
+
+
+def _unit_of(layout: Layout, frame: Frame) -> str:
+    """The unit, told by the digits where a dump has had both ms and µs."""
+    name, unit = layout.times
+    if unit == "ms":
+        texts = [v for v in frame.words(name) if v]
+        return "us" if texts and len(texts[0]) >= 16 else "ms"
+    return unit
+
+
+def _layout_of(line: bytes, path: Path) -> tuple[tuple[str, ...], Layout | None]:
+    """Columns and layout by the first line of a file."""
+    for pattern, name in ((_SPOT_TRADE, "binance-trades"),
+                          (_SPOT_AGGREGATE, "binance-aggregate-trades")):
+        if pattern.match(line):
+            return layouts()[name].header, layouts()[name]
+    if not _HEADER.match(line):
+        return (), None
+    names = tuple(line.decode("ascii").split(","))
+    if len(set(names)) < len(names):
+        return names, None
+    if tardis.LIQUIDATIONS.columns <= set(names) and _LIQUIDATIONS.search(path.name):
+        return names, tardis.LIQUIDATIONS
+    found = (
+        one for one in layouts().values()
+        if one.columns == set(names) or (one.columns < set(names) and not one.exact)
+    )
+    return names, next(found, None)
+
+
+def _first_line(path: Path) -> bytes:
+    from imbalance.captures.framing import CaptureReader
+
+    block = next(iter(CaptureReader(path, threaded=False)))
+    return block.data.removeprefix(BEGINS_UTF8).split(b"\n", 1)[0].rstrip(b"\r")
+
+
+def _names(layout: Layout, path: Path) -> tuple[str, ...]:
+    names, _ = _layout_of(_first_line(path), path)
+    return names or layout.header
+
+
+def _frame(lines: Sequence[bytes], names: Sequence[str]) -> Frame:
+    rows = [line.rstrip(b"\r\n").decode("utf-8", "replace").split(",") for line in lines]
+    rows = [row for row in rows if len(row) == len(names)]
+    columns = {
+        name: pa.array([row[k] for row in rows], pa.string()) for k, name in enumerate(names)
+    }
+    return Frame(columns, np.arange(len(rows)))
+
+
+def _has_symbols(layout: Layout) -> bool:
+    return bool(layout.columns & {"symbol", "product_id"})
+
+
+def _venue(layout: Layout, frame: Frame, path: Path) -> str | None:
+    if "exchange" in layout.columns:
+        words = {word for word in frame.words("exchange") if word}
+        return words.pop() if len(words) == 1 else None
+    if layout.name.startswith("binance-"):
+        symbols = {w for w in (frame.words("symbol") if "symbol" in frame.columns else ()) if w}
+        named = next(iter(symbols), _symbol(layout, path) or "")
+        if re.search(r"USD_(PERP|\d{6})$", named):
+            return "binance-delivery"
+        futures = layout.name in ("binance-depth", "binance-metrics", "binance-book-ticker")
+        spot = "is_best_match" in frame.columns
+        return "binance-futures" if futures or not spot else "binance"
+    if layout.name.startswith("coinbase-"):
+        return "coinbase"
+    text = "/".join(path.parts[-3:]).lower()
+    return next((venue for word, venue in _VENUES.items() if word in text), None)
+
+
+def _symbol(layout: Layout, path: Path) -> str | None:
+    if _has_symbols(layout):
+        return None
+    if layout.name.startswith("coinbase-"):
+        return symbol_beside(path)
+    stem = path.name.split(".", 1)[0]
+    if layout.name == "last-prices":
+        venue = next((v for v in _VENUES if stem.lower().startswith(v)), None)
+        return None if venue is None else f"BTC{stem[len(venue):].split('_')[0]}"
+    found: list[str] = _SYMBOL.findall(stem)
+    return found[0] if found else None
+
+
+def _difference(frame: Frame) -> tuple[int, int] | None:
+    """Receive − exchange time of the first row that has both, and its receipt."""
+    if "local_timestamp" in frame.columns:
+        receive, exchange = frame.time("local_timestamp", "us"), frame.time("timestamp", "us")
+    elif {"timestamp", "exchange_timestamp"} <= set(frame.columns):
+        receive = frame.time("timestamp", "s")
+        exchange = frame.time("exchange_timestamp", "ms", optional=True)
+    else:
+        return None
+    for row in range(len(frame)):
+        if receive[row] != NO_TIME and exchange[row] != NO_TIME:
+            return int(receive[row] - exchange[row]), int(receive[row])
+    return None
+
+
+class ParquetTables:
+    """Parquet files of the same layouts; a row counts as a line."""
+
+    name = "parquet"
+    example = "Parquet of known collectors, told by its columns"
+    needs_last_newline = False
+
+    def sniff(self, head: bytes, compression: str, path: Path) -> Sniff | None:
+        if not head.startswith(PARQUET_MAGIC):
+            return None
+        import pyarrow.parquet as pq
+
+        try:
+            with pq.ParquetFile(path) as file:
+                names = tuple(file.schema_arrow.names)
+                layout = next((x for x in layouts().values() if x.columns <= set(names)), None)
+                if layout is None:
+                    shown = ", ".join(names[:12])
+                    return Sniff(compression, reason=f"Parquet of no known layout: columns {shown}")
+                times = _column_times(file, layout, 0)
+        except (pa.ArrowInvalid, OSError) as error:
+            return Sniff(compression, reason=f"a Parquet file that cannot be read: {error}")
+        venue = _venue(layout, Frame({}, np.empty(0)), path)
+        if venue is None:
+            return Sniff(compression, reason=f"{layout.name}: the folder does not name the venue")
+        return Sniff(
+            compression, self.name, venue, layout.unit, (), None, min(times, default=None), None,
+            layout.name,
+        )  # fmt: skip
+
+    def times(self, lines: Iterable[bytes], found: Sniff, path: Path) -> list[int]:  # noqa: ARG002
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(path) as file:
+            return likely(_column_times(file, layouts()[found.layout], file.num_row_groups - 1))
+
+    def decoder(self, context: Context, found: Sniff) -> Decoding:
+        return ParquetDecoder(context, layouts()[found.layout], None)
+
+
+def _column_times(file: Any, layout: Layout, group: int) -> list[int]:
+    """Times of the rows of a row group."""
+    name, unit = layout.times
+    if file.num_row_groups == 0:
+        return []
+    column = file.read_row_group(group, columns=[name])[name].combine_chunks()
+    frame = Frame({name: column}, np.arange(len(column)))
+    found = frame.time(name, unit, optional=True)
+    return [int(time) for time in found if time != NO_TIME]
+
+
+FORMAT = Tables()
+PARQUET = ParquetTables()

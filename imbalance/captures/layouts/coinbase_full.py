@@ -1,0 +1,88 @@
+"""Coinbase's full channel saved as a table: every order from its arrival to its end.
+
+A match names the resting order, which is filled; the taker is on the other side. Orders that were
+only received have not reached the book. Rows that a recorder stored twice are told by their
+sequence, and rows of a product are put in its order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from imbalance.captures.frames import Frame
+from imbalance.captures.rows import NO_ID, Tables, id_column
+from imbalance.captures.tabular import Layout, Table
+
+_SIDES = {"buy": 0, "sell": 1}
+_KINDS = {"received": 0, "open": 1, "done": 2, "match": 3, "change": 4, "activate": 5}
+_ACTIONS = {1: "add", 2: "delete", 3: "fill", 4: "change"}
+
+
+def _full(frame: Frame, table: Table) -> Tables:
+    instruments = table.instruments(frame, "product_id")
+    kind = frame.code("type", _KINDS)
+    sequence = frame.whole("sequence")
+    side = frame.code("side", _SIDES)
+    price = frame.number("price", optional=True)
+    left = frame.number("remaining_size", optional=True)
+    size = frame.number("size", optional=True)
+    resized = frame.number("new_size", optional=True)
+    _leave_out(frame, instruments, sequence, kind, price)
+    exchange = frame.time("time", "iso")
+    when, rows = table.when(frame, instruments, exchange=exchange)
+    keep = np.array([int(row) not in frame.ignored for row in rows], bool)
+    when, rows = when.take(keep), rows[keep]
+    code = kind[rows]
+    sizes = np.select([code == 1, code == 3, code == 4], [left[rows], size[rows], resized[rows]],
+                      0.0)
+    keys = pa.array(frame.words("order_id")), pa.array(frame.words("maker_order_id"))
+    chosen = pa.compute.if_else(pa.array(kind == _KINDS["match"]), keys[1], keys[0])
+    missing = np.full(len(rows), NO_ID, np.int64)
+    found: Tables = {
+        "raw.orders": table.rows.plain(
+            when,
+            {
+                "action": pa.array([_ACTIONS[c] for c in code.tolist()], pa.string()),
+                "order_key": chosen.take(pa.array(rows)),
+                "book_side": pa.array(np.where(side[rows] == 0, "bid", "ask").tolist()),
+                "price": pa.array(price[rows]), "size": pa.array(np.nan_to_num(sizes)),
+                "sequence": id_column(sequence[rows]), "previous_sequence": id_column(missing),
+            },
+        )
+    }  # fmt: skip
+    matches = np.flatnonzero(code == _KINDS["match"])
+    if len(matches):
+        places = rows[matches]
+        ids = np.nan_to_num(frame.number("trade_id", optional=True)[places], nan=NO_ID)
+        found["raw.trades"] = table.rows.trades(
+            when.take(matches), np.zeros(len(places), bool), ids.astype(np.int64), None,
+            price[places], size[places], 1 - side[places],
+        )
+    return found
+
+
+def _leave_out(frame: Frame, instruments: Any, sequence: Any, kind: Any, price: Any) -> None:
+    """Mark the rows that change no order, and those stored before."""
+    seen = np.zeros(len(frame), bool)
+    pairs = np.stack([instruments.astype(np.int64), sequence], axis=1)
+    seen[np.unique(pairs, axis=0, return_index=True)[1]] = True
+    for row in np.flatnonzero(~seen & frame.good).tolist():
+        frame.ignored.setdefault(row, "repeated_row")
+    for row in np.flatnonzero((kind == 0) | (kind == 5)).tolist():
+        frame.ignored.setdefault(row, "unused:received")
+    for row in np.flatnonzero(np.isnan(price) & (kind == _KINDS["done"])).tolist():
+        frame.ignored.setdefault(row, "unused:done_without_price")
+    for row in np.flatnonzero(np.isnan(price) & frame.good).tolist():
+        if row not in frame.ignored:
+            frame.bad.setdefault(row, ("missing_field", "price is missing"))
+
+
+LAYOUTS = (
+    Layout("coinbase-full", "order",
+           frozenset({"order_id", "maker_order_id", "remaining_size", "product_id", "sequence",
+                      "reason", "side", "type", "time"}),
+           "none", _full, ("time", "iso")),
+)

@@ -1,0 +1,179 @@
+"""Tables of collectors of single venues: Hyperliquid, edgeX and StandX.
+
+None of them names its venue in its rows, and only StandX its instrument: both are in the names of
+file and folder.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from imbalance.captures.frames import SIDE_CODES, Frame
+from imbalance.captures.layouts import making
+from imbalance.captures.rows import NO_ID, NO_SIDE, Tables
+from imbalance.captures.tabular import Layout, Table
+
+
+def _times(frame: Frame) -> dict[str, Any]:
+    return {
+        "receive": frame.time("timestamp", "s"),
+        "exchange": frame.time("exchange_timestamp", "ms", optional=True),
+    }
+
+
+def _numbered(frame: Frame, what: str, start: int) -> list[str]:
+    """Columns of a kind, level by level."""
+    found: list[str] = []
+    while what.format(start + len(found)) in frame.columns:
+        found.append(what.format(start + len(found)))
+    return found
+
+
+def _images(frame: Frame, table: Table) -> Tables:
+    sides = [
+        (_numbered(frame, f"{side}_price_{{}}", 0), _numbered(frame, f"{side}_size_{{}}", 0))
+        for side in ("bid", "ask")
+    ]
+    return making.images(
+        frame, table, table.instruments(frame), sides, ids=frame.whole("sequence"), **_times(frame)
+    )
+
+
+def _alternating(frame: Frame, table: Table) -> Tables:
+    """edgeX: the header lists bids then asks, the values alternate bid, ask level by level.
+
+    A file whose second price lies above its first alternates; in one that is as its header says it
+    lies below.
+    """
+    names = [name for name in frame.columns if name != "timestamp"]
+    first, second = (frame.number(names[k], optional=True) for k in (0, 2))
+    if np.nanmedian(second - first) > 0.0:
+        sides = [(names[0::4], names[1::4]), (names[2::4], names[3::4])]
+    else:
+        bids = [name for name in names if name.startswith("bid_")]
+        asks = [name for name in names if name.startswith("ask_")]
+        sides = [(bids[0::2], bids[1::2]), (asks[0::2], asks[1::2])]
+    return making.images(
+        frame, table, table.instruments(frame), sides, receive=frame.time("timestamp", "s"),
+        exchange=None,
+    )
+
+
+def _best(frame: Frame, table: Table) -> Tables:
+    """A message is a row per side; a row of the last price says nothing of the quote."""
+    price, size = frame.number("price", positive=True), frame.number("size")
+    side = frame.code("side", {"bid": 0, "ask": 1, "last": 2})
+    begins = frame.changes("timestamp")
+    message = np.zeros(len(frame), np.int64)
+    message[begins] = 1
+    message = np.cumsum(message) - 1
+    values = []
+    for code in (0, 1):
+        mine = np.flatnonzero((side == code) & frame.good)
+        for column in (price, size):
+            whole = np.full(len(begins), np.nan)
+            whole[message[mine]] = column[mine]
+            spread = np.full(len(frame), np.nan)
+            spread[begins] = whole
+            values.append(spread)
+    # a size of 0 stands for one that the venue does not send
+    for place in (1, 3):
+        values[place] = np.where(values[place] == 0.0, np.nan, values[place])
+    times = _times(frame)
+    told = begins[~np.isnan(values[0][begins]) | ~np.isnan(values[2][begins])]
+    return making.quotes(frame, table, table.instruments(frame), values, at=told, **times)
+
+
+def _trades(identity: str) -> Any:
+    def make(frame: Frame, table: Table) -> Tables:
+        words = frame.words(identity)
+        whole = [int(w) if w is not None and w.isdecimal() else NO_ID for w in words]
+        return making.trades(
+            frame, table, table.instruments(frame), price=frame.number("price", positive=True),
+            size=frame.number("size"), side=frame.code("side", SIDE_CODES),
+            ids=None, keys=[w if n == NO_ID else str(n) for w, n in zip(words, whole, strict=True)],
+            **_times(frame),
+        )
+
+    return make
+
+
+def _standx_times(frame: Frame) -> dict[str, Any]:
+    return {"receive": frame.time("received_at", "ns"), "exchange": frame.time("timestamp", "ns")}
+
+
+def _standx_book(frame: Frame, table: Table) -> Tables:
+    """Every row stands twice in these files: the second is left out by a rule."""
+    instruments = table.instruments(frame, "symbol")
+    begins = frame.changes(
+        "timestamp", "symbol", "bid_prices", "bid_quantities", "ask_prices", "ask_quantities"
+    )
+    for row in sorted(set(range(len(frame))) - set(begins.tolist())):
+        frame.ignored.setdefault(row, "repeated_row")
+    when, rows = table.when(frame, instruments, at=begins, **_standx_times(frame))
+    keep = pa.array(rows)
+    levels, offsets = [], []
+    for side in ("bid", "ask"):
+        for part in ("prices", "quantities"):
+            column = frame.columns[f"{side}_{part}"].take(keep)
+            levels.append(column.flatten().to_numpy(zero_copy_only=False))
+            if part == "prices":
+                offset = column.offsets.to_numpy()
+                offsets.append((offset - offset[0]).astype(np.int64))
+    ids = np.full((len(rows), 3), NO_ID, np.int64)
+    kind = np.full(len(rows), making.IMAGE, np.uint8)
+    return {
+        "raw.book_updates": table.rows.books(when, kind, ids, (offsets[0], offsets[1]), levels)
+    }
+
+
+def _standx_trades(frame: Frame, table: Table) -> Tables:
+    """The side is SELL in every row, whatever happened: it is not believed."""
+    return making.trades(
+        frame, table, table.instruments(frame, "symbol"),
+        price=frame.number("price", positive=True), size=frame.number("quantity"),
+        side=np.full(len(frame), NO_SIDE), **_standx_times(frame),
+    )
+
+
+LAYOUTS = (
+    Layout(
+        "collector-books", "book_image",
+        frozenset({"timestamp", "sequence", "exchange_timestamp", "bid_price_0", "ask_size_0"}),
+        "s", _images, ("timestamp", "s"),
+    ),
+    Layout(
+        "alternating-books", "book_image",
+        frozenset({"timestamp", "bid_1_price", "bid_1_size", "ask_1_price"}),
+        "s", _alternating, ("timestamp", "s"),
+    ),
+    Layout(
+        "collector-trades", "trade",
+        frozenset({"timestamp", "price", "size", "side", "trade_id", "exchange_timestamp"}),
+        "s", _trades("trade_id"), ("timestamp", "s"),
+    ),
+    Layout(
+        "ticket-trades", "trade",
+        frozenset({"timestamp", "price", "size", "side", "ticketId", "exchange_timestamp"}),
+        "s", _trades("ticketId"), ("timestamp", "s"),
+    ),
+    Layout(
+        "collector-quotes", "quote",
+        frozenset({"timestamp", "price", "size", "side", "exchange_timestamp"}),
+        "s", _best, ("timestamp", "s"), ("timestamp",),
+    ),
+    Layout(
+        "standx-books", "book_image",
+        frozenset({"timestamp", "received_at", "symbol", "bid_prices", "ask_quantities"}),
+        "ns", _standx_book, ("received_at", "ns"),
+    ),
+    Layout(
+        "standx-trades", "trade",
+        frozenset({"timestamp", "received_at", "symbol", "price", "quantity", "side"}),
+        "ns", _standx_trades, ("received_at", "ns"),
+    ),
+)  # fmt: skip
+"""In the order in which a header is tried: the first whose columns are all there is taken."""
