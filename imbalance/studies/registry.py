@@ -20,6 +20,7 @@ NAMES = (
     "local_projections",
     "price_discovery",
     "dynamics",
+    "correlation_matrix",
 )
 """In the order in which they are run, listed and reported; each has a `study.py` with `STUDY`."""
 

@@ -45,6 +45,7 @@ LEAD_LAG = study_table(
     kind_null="always: lags of both signs are one estimate",
     key=(*WINDOW_KEY, *PAIR_KEY, "lag_ms", "clock_error_ms", "regime"),
     regimes=("all", *HOURS),
+    regime="Part of the window: all of it, or an hour of the UTC day, which is then the window.",
     reasons=REASONS,
     of_events=True,
     subject=(

@@ -1,0 +1,174 @@
+"""The study of correlation matrices as a function from bars to its table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imbalance.studies.alignment import Panel
+from imbalance.studies.columns import ANY
+from imbalance.studies.correlation_matrix.estimate import MatrixEstimate
+from imbalance.studies.correlation_matrix.spectrum import effective_observations
+from imbalance.studies.correlation_matrix.study import CORRELATION_MATRIX, PAIRS, MatrixFamily
+from imbalance.studies.inference.block_length import optimal_block_length
+from imbalance.studies.inference.resampling import draw_blocks, percentile_interval
+from imbalance.studies.prepared_series import SeriesPool
+from imbalance.studies.rows import Row, Window, blank, share, to_arrow
+from imbalance.studies.study_input import StudyInput
+
+Vector = NDArray[np.float64]
+
+
+def build(given: StudyInput) -> dict[str, Any]:
+    """`studies.correlation_matrix` of one window.
+
+    An instrument that cannot be used is a row with its reason, and left out of the matrix.
+    """
+    rows: list[Row] = []
+    for family in given.families:
+        for bar_size in family.bar_sizes:
+            given.progress.advance(note=f"correlation matrix {family.name} {bar_size}")
+            panel, window = given.panel(bar_size, family.measures, 1)
+            template = _template(family, window)
+            if panel is None:
+                rows.append(template | {"estimator": "sample", "reason": "no_bars"})
+            else:
+                rows.extend(_rows(panel, family, template))
+    return {CORRELATION_MATRIX.name: to_arrow(rows, CORRELATION_MATRIX)}
+
+
+def _template(family: MatrixFamily, window: Window) -> Row:
+    parameters = {
+        "standardised": True, "noise_edge": "(1 + sqrt(N/T))^2, T the effective number of rows",
+        "absorption": "largest fifth of the eigenvalues", "linkage": "average",
+        "farthest": family.farthest, "minimum_bars": family.minimum_bars,
+        "interval": f"moving blocks of the length of Politis and White, {family.replications} "
+        f"replications, level {1.0 - family.significance:g}",
+    }
+    return blank("correlation_matrix", family.name, window, parameters) | {
+        "measure_x": family.measure, "measure_y": family.measure, "rank": 0,
+    }
+
+
+def _rows(panel: Panel, family: MatrixFamily, template: Row) -> Iterator[Row]:
+    pool = SeriesPool(panel, family.minimum_bars, ranked=False)
+    prepared = {name: pool.get((name, family.measure)) for name in panel.instruments}
+    for name, series in prepared.items():
+        if series.reason is not None:
+            yield template | {"instrument_x": name, "estimator": "cluster",
+                              "n": int(np.isfinite(series.values).sum()), "reason": series.reason}
+    usable = {name: series for name, series in prepared.items() if series.reason is None}
+    if len(usable) < 2:
+        yield template | {"estimator": "sample", "reason": "too_few_series"}
+        return
+    values = np.column_stack([series.values for series in usable.values()])
+    complete = np.isfinite(values).all(axis=1)
+    there = int(np.all([panel.exists[name] for name in usable], axis=0).sum())
+    n = int(complete.sum())
+    counted = template | {
+        "n": n, "n_left_out": there - n, "coverage": share(n, there - n),
+    }
+    if n < family.minimum_bars or not (values[complete].std(axis=0) > 0.0).all():
+        yield counted | {"estimator": "sample", "reason": "no_common_bars"}
+        return
+    memories = [series.memory for series in usable.values() if series.memory is not None]
+    effective = effective_observations(memories, n)
+    run = _Run(counted | {"seed": family.seed, "n_effective": effective}, tuple(usable),
+               MatrixEstimate(values[complete], effective, family.farthest), family)
+    yield from run.rows()
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A matrix that can be estimated, with its replications."""
+
+    template: Row
+    names: tuple[str, ...]
+    whole: MatrixEstimate
+    family: MatrixFamily
+
+    def rows(self) -> Iterator[Row]:
+        drawn = self._drawn()
+        yield from self._pairs(drawn)
+        yield from self._system(drawn)
+        yield from self._structure(drawn)
+
+    def _drawn(self) -> list[MatrixEstimate]:
+        """The same of resampled rows; one in which a series stands still says nothing."""
+        rows = self.whole.rows
+        length = max(optimal_block_length(column).moving for column in rows.T)
+        blocks = draw_blocks(len(rows), length, self.family.replications, self.family.seed)
+        samples = (rows[blocks.rows(r)] for r in range(blocks.replications))
+        return [
+            MatrixEstimate(sample, self.whole.observations, self.family.farthest)
+            for sample in samples if (sample.std(axis=0) > 0.0).all()
+        ]
+
+    def _estimated(
+        self, name: str, of: Callable[[MatrixEstimate], float], drawn: list[MatrixEstimate]
+    ) -> Row:
+        found = np.array([of(one) for one in drawn])
+        low, high = percentile_interval(found, self.family.significance)
+        return self.template | {
+            "estimator": name, "estimate": of(self.whole),
+            "standard_error": float(found.std(ddof=1)),
+            "interval_low": float(low), "interval_high": float(high),
+        }
+
+    def _pairs(self, drawn: list[MatrixEstimate]) -> Iterator[Row]:
+        for i, j in self._places():
+            named = self._named(i, j)
+            for name in PAIRS:
+                yield self._estimated(name, _entry(name, i, j), drawn) | named
+
+    def _system(self, drawn: list[MatrixEstimate]) -> Iterator[Row]:
+        for rank in range(len(self.names)):
+            above = [one.eigenvalues[rank] > one.noise_edge for one in drawn]
+            yield self._estimated("eigenvalue", _eigenvalue(rank), drawn) | {
+                "rank": rank + 1, "support": float(np.mean(above)),
+            }
+        yield self._estimated("absorption_ratio", lambda one: one.absorption, drawn)
+        for name in ("ledoit_wolf", "oracle_approximating"):
+            yield self._estimated(f"intensity_{name}", _intensity(name), drawn)
+        yield self.template | {"estimator": "noise_edge", "estimate": self.whole.noise_edge}
+        yield self.template | {
+            "estimator": "effective_observations", "estimate": self.whole.observations,
+        }
+
+    def _structure(self, drawn: list[MatrixEstimate]) -> Iterator[Row]:
+        trees = [one.tree for one in drawn]
+        for (i, j), length in self.whole.tree.items():
+            yield self.template | self._named(i, j) | {
+                "estimator": "tree_edge", "estimate": length,
+                "support": float(np.mean([(i, j) in tree for tree in trees])),
+            }
+        members = [one.members for one in drawn]
+        for place, (name, own) in enumerate(zip(self.names, self.whole.members, strict=True)):
+            yield self.template | {
+                "instrument_x": name, "instrument_y": ANY, "estimator": "cluster",
+                "estimate": float(self.whole.labels[place] + 1),
+                "support": float(np.mean([one[place] == own for one in members])),
+            }
+
+    def _places(self) -> Iterator[tuple[int, int]]:
+        size = len(self.names)
+        yield from ((i, j) for i in range(size) for j in range(i + 1, size))
+
+    def _named(self, i: int, j: int) -> Row:
+        return {"instrument_x": self.names[i], "instrument_y": self.names[j]}
+
+
+def _entry(name: str, i: int, j: int) -> Callable[[MatrixEstimate], float]:
+    return lambda one: float(one.correlations[name][i, j])
+
+
+def _eigenvalue(rank: int) -> Callable[[MatrixEstimate], float]:
+    return lambda one: float(one.eigenvalues[rank])
+
+
+def _intensity(name: str) -> Callable[[MatrixEstimate], float]:
+    return lambda one: one.shrunk[name].intensity
