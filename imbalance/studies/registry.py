@@ -21,6 +21,7 @@ NAMES = (
     "price_discovery",
     "dynamics",
     "correlation_matrix",
+    "coherence",
 )
 """In the order in which they are run, listed and reported; each has a `study.py` with `STUDY`."""
 

@@ -1,0 +1,129 @@
+"""The coherence study, declared: its question, its table, its families."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from imbalance.config import StudiesConfig
+from imbalance.contracts import Column
+from imbalance.errors import UserError
+from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table
+from imbalance.studies.correlation.study import PairKind
+from imbalance.studies.measures import base_measure
+from imbalance.studies.study import Family, Study, among
+
+REASONS = {
+    "no_unbroken_stretch": "no stretch without a gap is long enough",
+}
+
+COHERENCE = study_table(
+    "coherence",
+    "Which rhythms two series share, and which is ahead: multitaper coherence, and wavelet "
+    "coherence against surrogates.",
+    grain="family, window, bar size, pair of series, estimator and period",
+    estimators=("multitaper", "wavelet"),
+    x="the series that is ahead where the delay is positive",
+    y="the other series",
+    estimate="Squared coherence of x and y around the period; of wavelets its mean over time.",
+    bound=1.0,
+    interval="jackknife of atanh √C for multitaper, normal for wavelets",
+    key=(*WINDOW_KEY, *PAIR_KEY, "period", "lag", "horizon", "regime"),
+    subject=(
+        Column("period", "DOUBLE", "Period of the rhythm; 0 in a row that refuses the pair.",
+               unit="bars", minimum=0.0, owner="studies"),
+    ),
+    extra=(
+        figure("phase", "Phase of the cross spectrum: positive when x is ahead.",
+               "nothing was estimated", unit="radians"),
+        figure("phase_error", "Standard error of the phase.", "no error belongs to this estimator",
+               unit="radians", minimum=0.0),
+        figure("delay", "Bars by which x is ahead of y, within half a period.",
+               "nothing was estimated", unit="bars", formula="phase · period / 2π"),
+        figure("surrogate_mean", "Mean over surrogates: what independent series give.",
+               "no surrogates belong to this estimator", minimum=0.0, maximum=1.0),
+        figure("surrogate_limit", "Quantile of the surrogates that one in twenty exceeds.",
+               "no surrogates belong to this estimator", minimum=0.0, maximum=1.0),
+    ),
+    reasons=REASONS,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoherenceFamily(Family):
+    """Coherence of every x with every y, for the pairs of instruments that `pairs` names."""
+
+    x_measures: tuple[str, ...]
+    y_measures: tuple[str, ...]
+    pairs: tuple[PairKind, ...]
+    periods: tuple[float, ...] = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
+    """Bars; those for which stretches are too short are left out."""
+    longest_segment: int = 1024
+    """Bars of a stretch that is tapered: a power of two."""
+    longest_stretch: int = 2048
+    """Bars that are transformed by wavelets: the last ones of the longest unbroken stretch."""
+    surrogates: int = 100
+    seed: int = 20240808
+    minimum_bars: int = 128
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        among(self.pairs, ["own", "cross", "perpetual_to_spot"], "kind of pair", self.where)
+        if not self.x_measures or not self.y_measures or not self.periods:
+            raise UserError("no measure or no period is declared", where=self.where,
+                            allowed="at least one")
+        if min(self.periods) < 2.0:
+            raise UserError(f"periods = {self.periods}", where=self.where,
+                            allowed="2 bars and above")
+        if self.longest_segment < 64 or self.longest_segment & (self.longest_segment - 1):
+            raise UserError(f"longest_segment = {self.longest_segment}", where=self.where,
+                            allowed="a power of two from 64")
+        if not self.longest_stretch >= self.minimum_bars >= 128:
+            raise UserError(
+                f"minimum_bars = {self.minimum_bars}, longest_stretch = {self.longest_stretch}",
+                where=self.where, allowed="128 and above, the stretch no shorter than the minimum")
+        if not 19 <= self.surrogates <= 9_999:
+            raise UserError(f"surrogates = {self.surrogates}", where=self.where,
+                            allowed="19 to 9999")
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Columns of the bars that the family reads."""
+        return tuple(dict.fromkeys(base_measure(m) for m in (*self.x_measures, *self.y_measures)))
+
+
+def families(settings: StudiesConfig) -> Sequence[CoherenceFamily]:
+    """What is estimated unless the configuration says otherwise."""
+    return (
+        CoherenceFamily(
+            name="flow_and_return",
+            question="At which rhythms do order flow and return move together, and which is ahead?",
+            x_measures=("order_flow_imbalance",),
+            y_measures=("return_bps",),
+            pairs=("own", "perpetual_to_spot"),
+            bar_sizes=settings.bar_sizes, significance=settings.significance, seed=settings.seed,
+        ),
+        CoherenceFamily(
+            name="joint_moves",
+            question="At which rhythms do instruments move together, and which is ahead?",
+            x_measures=("return_bps",),
+            y_measures=("return_bps",),
+            pairs=("cross",),
+            bar_sizes=settings.bar_sizes, significance=settings.significance, seed=settings.seed,
+        ),
+    )
+
+
+STUDY = Study(
+    name="coherence",
+    title="Coherence by frequency",
+    question="Which rhythms do two series share, over the window and at times, and which is ahead?",
+    tables=(COHERENCE,),
+    families=families,
+    family=CoherenceFamily,
+    build="imbalance.studies.coherence.build:build",
+    cost="seconds for minutes of six instruments; under a minute for a full day at 1 s",
+    reasons=REASONS,
+    section="imbalance.report.studies.coherence:section",
+    figures={COHERENCE.name: "imbalance.report.studies.coherence:picture"},
+)

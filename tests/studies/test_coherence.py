@@ -1,0 +1,125 @@
+"""The coherence study from bars to rows: a planted delay, gaps, refusals."""
+
+import numpy as np
+import pytest
+
+from imbalance.errors import UserError
+from imbalance.studies.coherence.build import build
+from imbalance.studies.coherence.estimate import longest_stretch
+from imbalance.studies.coherence.study import COHERENCE, CoherenceFamily
+from imbalance.studies.study_input import StudyInput
+
+SPOT, PERPETUAL = "binance:BTCUSDT", "binance-futures:BTCUSDT"
+FLOW, RETURN = "order_flow_imbalance", "return_bps"
+
+
+def family(**changes):
+    return CoherenceFamily(**({
+        "name": "planted", "question": "?", "x_measures": (FLOW,), "y_measures": (RETURN,),
+        "pairs": ("own",), "bar_sizes": ("1s",), "surrogates": 19, "longest_stretch": 256}
+        | changes))
+
+
+def study(bars, **changes):
+    table = build(StudyInput.of_bars({"1s": bars}, [family(**changes)], partition="2024-08-08"))
+    table = table[COHERENCE.name]
+    assert table.schema.equals(COHERENCE.arrow_schema())
+    rows = table.to_pylist()
+    keys = [tuple(row[part] for part in COHERENCE.key) for row in rows]
+    assert len(set(keys)) == len(keys)
+    for row in rows:
+        assert (row["estimate"] is None) == (row["reason"] is not None)
+        for column in COHERENCE.columns:
+            assert not column.allowed or row[column.name] in {*column.allowed, None}
+    return rows
+
+
+@pytest.fixture(scope="module")
+def delayed():
+    """The return follows the flow after two bars."""
+    generator = np.random.default_rng(1)
+    flow = generator.standard_normal(1_200)
+    return flow, np.roll(flow, 2) + 0.5 * generator.standard_normal(1_200)
+
+
+def test_a_delay_comes_back_at_every_period(make_bars, delayed):
+    flow, ret = delayed
+    bars = make_bars({SPOT: {FLOW: flow, RETURN: ret}}, poisoned={SPOT: [600]})
+    rows = study(bars)
+    tapered = [r for r in rows if r["estimator"] == "multitaper"]
+    assert [round(r["period"]) for r in tapered] == [4, 8, 16, 32]
+    for row in tapered[1:]:
+        assert row["q_value"] < 0.01
+        error = row["phase_error"] * row["period"] / (2 * np.pi)
+        assert abs(row["delay"] - 2.0) < 4.0 * error < 1.5
+        # 8 stretches of 128 bars, none over the gap.
+        assert (row["n"], row["n_left_out"], row["n_effective"]) == (1_024, 176, 56.0)
+    waves = [r for r in rows if r["estimator"] == "wavelet"]
+    assert [r["period"] for r in waves] == [4.0, 8.0, 16.0, 32.0]
+    for row in waves:
+        assert row["n"] == 256
+        assert row["surrogate_mean"] < row["surrogate_limit"] < row["estimate"]
+    assert waves[1]["delay"] == pytest.approx(2.0, abs=0.3)
+    assert study(bars) == rows
+
+
+def test_independent_series_share_no_rhythm(make_bars, delayed):
+    flow, _ = delayed
+    other = np.random.default_rng(2).standard_normal(1_200)
+    rows = study(make_bars({SPOT: {FLOW: flow, RETURN: other}}))
+    assert len(rows) == 8
+    assert all(row["q_value"] > 0.05 for row in rows)
+
+
+def test_gaps_shorten_the_stretches_and_refuse_wavelets(make_bars, delayed):
+    flow, ret = delayed
+    holes = list(range(0, 1_200, 100))
+    rows = study(make_bars({SPOT: {FLOW: flow, RETURN: ret}}, poisoned={SPOT: holes}))
+    assert [r["reason"] for r in rows if r["estimator"] == "wavelet"] == ["no_unbroken_stretch"]
+    tapered = [r for r in rows if r["estimator"] == "multitaper"]
+    assert {r["n"] for r in tapered} == {12 * 64}
+    rows = study(make_bars({SPOT: {FLOW: flow, RETURN: ret}},
+                           poisoned={SPOT: list(range(0, 1_200, 50))}))
+    assert {r["reason"] for r in rows} == {"no_unbroken_stretch"}
+
+
+@pytest.mark.parametrize(("change", "reason"), [
+    (lambda x: np.full(len(x), np.nan), "all_null"),
+    (lambda x: np.full(len(x), 0.1), "constant_series"),
+    (lambda x: np.where(np.arange(len(x)) < 120, x, np.nan), "too_few_bars"),
+    (np.cumsum, "unit_root"),
+])
+def test_what_cannot_be_estimated_is_one_row_with_its_reason(make_bars, delayed, change, reason):
+    flow, ret = delayed
+    rows = study(make_bars({SPOT: {FLOW: change(flow), RETURN: ret}}))
+    assert [row["reason"] for row in rows] == [reason]
+
+
+def test_twice_the_same_no_pair_no_bars(make_bars, delayed):
+    flow, _ = delayed
+    bars = make_bars({SPOT: {FLOW: flow, RETURN: 3.0 * flow}})
+    assert [row["reason"] for row in study(bars)] == ["collinear"]
+    assert [row["reason"] for row in study(bars, pairs=("cross",))] == ["no_pair"]
+    empty = build(StudyInput.of_bars({}, [family()], partition="2024-08-08"))
+    assert empty[COHERENCE.name].column("reason").to_pylist() == ["no_bars"]
+
+
+def test_ties_do_no_harm(make_bars):
+    generator = np.random.default_rng(3)
+    flow = np.where(generator.random(600) < 0.7, 0.0, np.round(generator.standard_normal(600)))
+    rows = study(make_bars({SPOT: {FLOW: flow, RETURN: np.roll(flow, 1)}}))
+    assert all(np.isfinite(row["estimate"]) for row in rows)
+
+
+def test_the_longest_stretch():
+    assert longest_stretch(np.array([1, 0, 1, 1, 0, 1, 1], dtype=bool)) == (2, 4)
+    assert longest_stretch(np.zeros(5, dtype=bool)) == (0, 0)
+    assert longest_stretch(np.ones(5, dtype=bool)) == (0, 5)
+
+
+@pytest.mark.parametrize("change", [
+    {"periods": (1.0,)}, {"longest_segment": 100}, {"surrogates": 5}, {"minimum_bars": 64},
+    {"pairs": ("crosss",)}, {"y_measures": ()}, {"longest_stretch": 100}])
+def test_a_family_that_makes_no_sense_is_refused(change):
+    with pytest.raises(UserError):
+        family(**change)
