@@ -177,7 +177,7 @@ def reduced_form_bands(
     unit = model.scale[:, None] / model.scale
     point = moving_average(model.lagged, horizon) * unit
     draws = moving_average(lagged - pope_bias(model), horizon) * unit
-    return _band(point, draws, significance)
+    return band(point, draws, significance)
 
 
 def bias_corrected(model: VectorAutoregression, drawn: Replications) -> Matrix:
@@ -228,16 +228,16 @@ def response_bands(
     }
     for name, responses in kinds.items():
         point, draws = responses(phi, sigma) * scale, responses(stacked, drawn.sigma) * scale
-        found[name] = _band(point, draws, significance)
-        found[f"{name}_cumulative"] = _band(
+        found[name] = band(point, draws, significance)
+        found[f"{name}_cumulative"] = band(
             np.cumsum(point, axis=0), np.cumsum(draws, axis=1), significance
         )
-    found["variance_share"] = _band(
+    found["variance_share"] = band(
         variance_shares(orthogonal(phi, sigma))[:-1],
         variance_shares(orthogonal(stacked, drawn.sigma))[:, :-1],
         significance,
     )
-    found["generalised_variance_share"] = _band(
+    found["generalised_variance_share"] = band(
         generalised_variance_shares(phi, sigma)[:-1],
         generalised_variance_shares(stacked, drawn.sigma)[:, :-1],
         significance,
@@ -245,7 +245,8 @@ def response_bands(
     return found
 
 
-def _band(point: Matrix, draws: Matrix, significance: float) -> Band:
+def band(point: Matrix, draws: Matrix, significance: float) -> Band:
+    """Pointwise and joint band of a path, horizons first, from its replications."""
     deviation = draws.std(axis=0, ddof=1)
     low, high = np.quantile(draws, [significance / 2.0, 1.0 - significance / 2.0], axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
