@@ -22,6 +22,7 @@ NAMES = (
     "dynamics",
     "correlation_matrix",
     "coherence",
+    "event_time",
 )
 """In the order in which they are run, listed and reported; each has a `study.py` with `STUDY`."""
 

@@ -60,7 +60,7 @@ def impact(
     cases = ((model.lagged[None], model.standardised_sigma[None]),
              (bias_corrected(model, drawn), drawn.sigma))
     for lagged, sigma in cases:
-        factor = np.linalg.cholesky(sigma)
+        factor: Matrix = np.asarray(np.linalg.cholesky(sigma), dtype=np.float64)
         responses = np.cumsum(moving_average(lagged, horizon) @ factor[:, None], axis=1)
         size = factor[:, FLOW, FLOW] * unit[FLOW], factor[:, RETURN, RETURN] * unit[RETURN]
         price.append(responses[:, :, RETURN, FLOW] * unit[RETURN] / size[0][:, None])

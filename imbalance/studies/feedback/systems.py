@@ -27,7 +27,18 @@ from imbalance.studies.vector_autoregression import (
 Matrix = NDArray[np.float64]
 
 
-class SystemFamily(Protocol):
+class OrderFamily(Protocol):
+    """What a family says of the order of its systems."""
+
+    @property
+    def maximum_lag(self) -> int: ...
+    @property
+    def criterion(self) -> Criterion: ...
+    @property
+    def minimum_bars(self) -> int: ...
+
+
+class SystemFamily(OrderFamily, Protocol):
     """What a family says of its systems."""
 
     @property
@@ -35,13 +46,7 @@ class SystemFamily(Protocol):
     @property
     def systems(self) -> tuple[SystemKind, ...]: ...
     @property
-    def maximum_lag(self) -> int: ...
-    @property
-    def criterion(self) -> Criterion: ...
-    @property
     def largest_system(self) -> int: ...
-    @property
-    def minimum_bars(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,7 @@ def _system(
     return System(name, series, data, int(there.sum()))
 
 
-def fitted(system: System, family: SystemFamily) -> tuple[VectorAutoregression, dict[str, Any]]:
+def fitted(system: System, family: OrderFamily) -> tuple[VectorAutoregression, dict[str, Any]]:
     """The system at the order which the criterion chooses, and what the criteria chose.
 
     The largest order tried leaves at least three times as many rows as an equation has coefficients
