@@ -26,7 +26,11 @@ from imbalance.studies.impulse_response import (
     orthogonal,
     variance_shares,
 )
-from imbalance.studies.vector_autoregression import VectorAutoregression, companion
+from imbalance.studies.vector_autoregression import (
+    VectorAutoregression,
+    companion,
+    lag_coefficients,
+)
 
 Matrix = NDArray[np.float64]
 Scheme = Literal["moving_block", "iid"]
@@ -137,9 +141,7 @@ def replicate(
         # u*'u* less what the regression on X explains of it.
         left = part @ part.transpose(0, 2, 1) - change @ cross.transpose(0, 2, 1)
         beta = model.beta.T + change
-        lagged[first : first + count] = (
-            beta[:, :, 1:].reshape(count, k, model.lag, k).transpose(0, 2, 1, 3)
-        )
+        lagged[first : first + count] = lag_coefficients(beta, model.lag)
         sigma[first : first + count] = left / model.degrees
     return Replications(lagged, sigma, length)
 
@@ -167,7 +169,7 @@ def replicate_wild(model: VectorAutoregression, replications: int, seed: int) ->
     draws = np.random.default_rng(seed).standard_normal((replications, len(starts)))
     scores = (draws @ sums).reshape(replications, m, k) * np.sqrt(n / model.degrees)
     beta = model.beta + model.gram_inverse @ scores
-    return beta[:, 1:].reshape(replications, model.lag, k, k).transpose(0, 1, 3, 2)
+    return lag_coefficients(beta.transpose(0, 2, 1), model.lag)
 
 
 def reduced_form_bands(

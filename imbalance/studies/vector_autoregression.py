@@ -45,9 +45,11 @@ class VectorAutoregression:
     targets: NDArray[np.intp]
     """Rows that are explained: those whose p predecessors are all there."""
     beta: Matrix
-    """(Kp+1) × K: constant first, then lag 1 of all variables, lag 2, …"""
+    """(Kp+1+q) × K: constant, lag 1 of all variables, lag 2, …, what is exogenous."""
     gram_inverse: Matrix
     """(X'X)⁻¹ in the order of `beta`."""
+    exogenous: Matrix | None = None
+    """T × q, standardised: explains, is not explained, and has the last rows of `beta`."""
 
     @property
     def variables(self) -> int:
@@ -61,14 +63,13 @@ class VectorAutoregression:
 
     @property
     def degrees(self) -> int:
-        """Degrees of freedom of an equation, n − Kp − 1."""
+        """Degrees of freedom of an equation, n − Kp − 1 − q."""
         return self.n - len(self.beta)
 
     @cached_property
     def lagged(self) -> Matrix:
         """K-vectors of `beta` as p × K × K standardised coefficient matrices [lag, row, column]."""
-        k = self.variables
-        return self.beta[1:].reshape(self.lag, k, k).transpose(0, 2, 1)
+        return lag_coefficients(self.beta.T, self.lag)
 
     @cached_property
     def coefficients(self) -> Matrix:
@@ -77,15 +78,16 @@ class VectorAutoregression:
 
     @cached_property
     def intercept(self) -> Vector:
-        """ν in original units."""
+        """ν in original units, at the mean of what is exogenous."""
         shift = self.coefficients.sum(axis=0) @ self.mean
         return self.mean + self.scale * self.beta[0] - shift
 
     @cached_property
     def design(self) -> Matrix:
-        """X, n × (Kp+1), standardised: constant, then lags."""
+        """X, n × (Kp+1+q), standardised: constant, lags, what is exogenous."""
         blocks = [self.standardised[self.targets - i] for i in range(1, self.lag + 1)]
-        return np.column_stack([np.ones(self.n), *blocks])
+        extra = () if self.exogenous is None else (self.exogenous[self.targets],)
+        return np.column_stack([np.ones(self.n), *blocks, *extra])
 
     @cached_property
     def residuals(self) -> Matrix:
@@ -122,6 +124,13 @@ class VectorAutoregression:
         return 1.0 - np.square(self.residuals).sum(axis=0) / total
 
 
+def lag_coefficients(beta: Matrix, lag: int) -> Matrix:
+    """… × p × K × K coefficients [lag, row, column] out of … × K × (Kp+1+q) equations."""
+    *stack, k, _ = beta.shape
+    lags = beta[..., 1 : 1 + k * lag].reshape(*stack, k, lag, k)
+    return np.moveaxis(lags, -2, -3)
+
+
 def companion(lagged: Matrix) -> Matrix:
     """… × Kp × Kp companion matrices of … × p × K × K coefficients."""
     *stack, p, k, _ = lagged.shape
@@ -131,34 +140,29 @@ def companion(lagged: Matrix) -> Matrix:
     return matrix
 
 
-def fit(data: Matrix, lag: int) -> VectorAutoregression:
+def fit(data: Matrix, lag: int, exogenous: Matrix | None = None) -> VectorAutoregression:
     """Fit a vector autoregression of a given order.
 
     Parameters
     ----------
     data : T × K on a regular grid; a row with NaN is a gap: no regressor reaches over it.
     lag : p, at least 1.
+    exogenous : T × q regressors that are not explained, at the bar they help to explain.
 
     Raises
     ------
     TooFewBarsError : if there are not more usable rows than coefficients in an equation.
     CollinearError : if the regressors are linearly dependent.
     """
-    mean, scale, standardised = _standardise(data)
+    mean, scale, standardised, extra = _standardise(data, exogenous)
     targets = target_rows(standardised, lag)
-    regressors = data.shape[1] * lag + 1
-    if len(targets) <= regressors:
-        raise TooFewBarsError(f"{len(targets)} rows for {regressors} coefficients")
-    moments = lag_moments(standardised, targets, lag)
-    k = data.shape[1]
-    x = np.concatenate([[0], np.arange(k + 1, k * (lag + 1) + 1)])
-    gram = moments[np.ix_(x, x)]
+    gram, cross, _ = _normal_equations(standardised, extra, targets, lag)
     if np.linalg.cond(gram) > _WORST_CONDITION:
         raise CollinearError("the regressors are linearly dependent")
     gram_inverse = np.asarray(np.linalg.inv(gram))
-    beta = np.linalg.solve(gram, moments[x, 1 : k + 1])
+    beta: Matrix = np.asarray(np.linalg.solve(gram, cross), dtype=np.float64)
     return VectorAutoregression(
-        lag, mean, scale, standardised, targets, beta, gram_inverse
+        lag, mean, scale, standardised, targets, beta, gram_inverse, extra
     )
 
 
@@ -176,37 +180,34 @@ class LagSelection:
         return int(np.argmin(getattr(self, criterion))) + 1
 
 
-def select_lag(data: Matrix, maximum: int) -> LagSelection:
+def select_lag(data: Matrix, maximum: int, exogenous: Matrix | None = None) -> LagSelection:
     """Information criteria of the orders up to `maximum`.
 
     Notes
     -----
-    ln|Σ̃_p| + c_T (pK² + K)/T with Σ̃ of divisor T; c_T = 2, 2 ln ln T, ln T for AIC, HQ, BIC;
-    FPE = |Σ̃_p| ((T + Kp + 1)/(T − Kp − 1))^K. One set of moments serves all orders.
+    ln|Σ̃_p| + c_T mK/T with Σ̃ of divisor T and m = Kp + 1 + q coefficients in an equation; c_T = 2,
+    2 ln ln T, ln T for AIC, HQ, BIC; FPE = |Σ̃_p| ((T + m)/(T − m))^K. One set of moments serves
+    all orders.
 
     Raises
     ------
     TooFewBarsError, CollinearError : as `fit`, for the largest order.
     """
-    _, scale, standardised = _standardise(data)
+    _, scale, standardised, extra = _standardise(data, exogenous)
     targets = target_rows(standardised, maximum)
     n, k = len(targets), data.shape[1]
-    if n <= k * maximum + 1:
-        raise TooFewBarsError(f"{n} rows for {k * maximum + 1} coefficients")
-    moments = lag_moments(standardised, targets, maximum)
-    y = np.arange(1, k + 1)
+    gram, cross, square = _normal_equations(standardised, extra, targets, maximum)
     values = np.empty((4, maximum))
     for p in range(1, maximum + 1):
-        x = np.concatenate([[0], np.arange(k + 1, k * (p + 1) + 1)])
-        gram = moments[np.ix_(x, x)]
-        if np.linalg.cond(gram) > _WORST_CONDITION:
+        x = np.concatenate([np.arange(k * p + 1), np.arange(k * maximum + 1, len(gram))])
+        inside = gram[np.ix_(x, x)]
+        if np.linalg.cond(inside) > _WORST_CONDITION:
             raise CollinearError("the regressors are linearly dependent")
-        cross = moments[np.ix_(x, y)]
-        scatter = moments[np.ix_(y, y)] - cross.T @ np.linalg.solve(gram, cross)
+        scatter = square - cross[x].T @ np.linalg.solve(inside, cross[x])
         _, log_determinant = np.linalg.slogdet(scatter / n)
         log_determinant += 2.0 * np.log(scale).sum()
-        count = (p * k * k + k) / n
-        regressors = k * p + 1
+        regressors = len(x)
+        count = regressors * k / n
         values[:, p - 1] = (
             log_determinant + 2.0 * count,
             log_determinant + 2.0 * np.log(np.log(n)) * count,
@@ -258,13 +259,41 @@ def lag_moments(data: Matrix, targets: NDArray[np.intp], lag: int) -> Matrix:
     return moments
 
 
-def _standardise(data: Matrix) -> tuple[Vector, Vector, Matrix]:
-    complete = np.asarray(np.isfinite(data).all(axis=1))
-    used = data[complete]
+def _normal_equations(
+    data: Matrix, extra: Matrix | None, targets: NDArray[np.intp], lag: int
+) -> tuple[Matrix, Matrix, Matrix]:
+    """X'X, X'Y and Y'Y of the regression: X the constant, the lags, what is exogenous."""
+    k = data.shape[1]
+    regressors = k * lag + 1 + (0 if extra is None else extra.shape[1])
+    if len(targets) <= regressors:
+        raise TooFewBarsError(f"{len(targets)} rows for {regressors} coefficients")
+    moments = lag_moments(data, targets, lag)
+    x = np.concatenate([[0], np.arange(k + 1, k * (lag + 1) + 1)])
+    y = np.arange(1, k + 1)
+    gram, cross = moments[np.ix_(x, x)], moments[np.ix_(x, y)]
+    if extra is not None:
+        own = extra[targets]
+        with_lags = np.vstack(
+            [own.sum(axis=0), *(data[targets - i].T @ own for i in range(1, lag + 1))]
+        )
+        gram = np.block([[gram, with_lags], [with_lags.T, own.T @ own]])
+        cross = np.vstack([cross, own.T @ data[targets]])
+    return gram, cross, moments[np.ix_(y, y)]
+
+
+def _standardise(
+    data: Matrix, exogenous: Matrix | None
+) -> tuple[Vector, Vector, Matrix, Matrix | None]:
+    """Mean, scale and standard form of the data, and the latter of what is exogenous."""
+    k = data.shape[1]
+    together = data if exogenous is None else np.column_stack([data, exogenous])
+    complete = np.asarray(np.isfinite(together).all(axis=1))
+    used = together[complete]
     if len(used) < 2:
         raise TooFewBarsError(f"{len(used)} complete rows")
     mean, scale = used.mean(axis=0), used.std(axis=0)
     if not (scale > 1e-12 * np.abs(used).max(axis=0)).all():
         raise CollinearError("a variable does not vary")
-    standardised = np.where(complete[:, None], (data - mean) / scale, np.nan)
-    return mean, scale, standardised
+    standardised = np.where(complete[:, None], (together - mean) / scale, np.nan)
+    extra = None if exogenous is None else standardised[:, k:]
+    return mean[:k], scale[:k], standardised[:, :k], extra

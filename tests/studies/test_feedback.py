@@ -201,3 +201,33 @@ def test_two_runs_give_the_same_tables(make_bars, make_vector_series):
     first, second = (build(StudyInput.of_bars({"1s": bars}, [family()], partition="2024-08-08"))
                      for _ in range(2))
     assert all(first[name].equals(second[name]) for name in TABLES)
+
+
+def test_the_time_of_day_and_slow_measures_are_taken_out(make_bars, make_vector_series):
+    """A day of bars of 10 s with a wave of 24 hours and a rate that moves flow a bar later."""
+    generator = np.random.default_rng(20)
+    values = make_vector_series(generator, A, FACTOR, 8_000)
+    hours = 2.0 * np.pi * np.arange(8_000) / 8_640
+    rate = np.repeat(generator.standard_normal(80), 100)
+    values[:, 0] += 2.0 * np.sin(hours)
+    values[1:, 0] += 0.7 * rate[:-1]
+    measures = {FLOW: values[:, 0], RETURN: values[:, 1], "funding_rate": rate}
+    bars = make_bars({SPOT: measures}, bar_size="10s")
+    given = StudyInput.of_bars({"10s": bars}, [family(bar_sizes=("10s",))], partition="2024-08-08")
+    fitted = build(given)[VECTOR_AUTOREGRESSION.name].to_pylist()
+    terms = {(r["measure_x"], r["measure_y"]): r for r in fitted if r["estimator"] == "exogenous"}
+    assert terms["time_of_day_sine_24h", FLOW]["estimate"] > 0.5
+    assert terms["time_of_day_sine_24h", FLOW]["p_value"] < 1e-6
+    # Flow's own lag of 0.3 passes the slow rate on: 0.7 in all is 0.7 · (1 − 0.3) beside it.
+    assert terms["funding_rate", FLOW]["estimate"] == pytest.approx(0.49 * rate.std(), abs=0.05)
+    assert terms["funding_rate", FLOW]["q_value"] is None
+    coefficient = next(r for r in fitted if r["estimator"] == "coefficient"
+                       and (r["measure_x"], r["measure_y"], r["lag"]) == (FLOW, RETURN, 1))
+    assert coefficient["estimate"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_an_hour_cannot_tell_a_wave_of_a_day_from_a_trend(make_bars, make_vector_series):
+    measures = loop(make_vector_series, 21) | {"funding_rate": np.full(3_000, 1e-4)}
+    fitted, _, _ = study(make_bars({SPOT: measures}), family())
+    assert not [r for r in fitted if r["estimator"] == "exogenous"]
+    assert json.loads(fitted[0]["parameters"])["exogenous"] == []

@@ -108,3 +108,29 @@ def test_refusals():
         select_lag(np.full((50, 2), np.nan), 2)
     with pytest.raises(CollinearError):
         select_lag(np.column_stack([x, -x]), 2)
+
+
+def test_exogenous_terms_equal_statsmodels(make_vector_series):
+    generator = np.random.default_rng(5)
+    extra = np.column_stack([generator.standard_normal(500), np.arange(500.0)])
+    data = make_vector_series(generator, A, FACTOR, 500) + extra @ [[0.5, -1.0], [0.01, 0.0]]
+    reference = VAR(data, exog=extra).fit(2, trend="c")
+    model = fit(data, 2, extra)
+    np.testing.assert_allclose(model.coefficients, reference.coefs, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(model.sigma, reference.sigma_u, rtol=1e-8)
+    # In original units the last rows of beta are the coefficients of the exogenous terms.
+    found = model.beta[-2:] * model.scale / extra[model.targets[0] - 2 :].std(axis=0)[:, None]
+    np.testing.assert_allclose(found, reference.coefs_exog[:, 1:].T, rtol=1e-6)
+    np.testing.assert_allclose(model.design.T @ model.residuals, 0.0, atol=1e-8)
+    alone, without = select_lag(data, 5, extra), select_lag(data, 5)
+    assert alone.chosen("bic") == 2
+    assert (alone.aic < without.aic).all()
+
+
+def test_a_bar_without_its_exogenous_term_is_a_gap(make_vector_series):
+    data = make_vector_series(np.random.default_rng(6), A, FACTOR, 200)
+    extra = np.random.default_rng(7).standard_normal((200, 1))
+    extra[100] = np.nan
+    assert fit(data, 2, extra).n == 198 - 3
+    with pytest.raises(CollinearError, match="does not vary"):
+        fit(data, 1, np.ones((200, 1)))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from imbalance.studies.bootstrap import Replications, block_length
 from imbalance.studies.quantile_regression import quantile_regression
-from imbalance.studies.vector_autoregression import VectorAutoregression
+from imbalance.studies.vector_autoregression import VectorAutoregression, lag_coefficients
 
 Matrix = NDArray[np.float64]
 
@@ -26,12 +26,12 @@ class QuantileSystem:
     model: VectorAutoregression
     """The system of the means, whose design, order and units are used."""
     beta: Matrix
-    """(Kp+1) × K, standardised."""
+    """(Kp+1+q) × K, standardised."""
 
     @property
     def lagged(self) -> Matrix:
         """Coefficients, p × K × K, standardised."""
-        return _lagged(self.beta.T, self.model.lag)
+        return lag_coefficients(self.beta.T, self.model.lag)
 
     @property
     def residuals(self) -> Matrix:
@@ -91,14 +91,8 @@ def replicate_quantile(system: QuantileSystem, replications: int, seed: int) -> 
     moved += sigma - cross - cross.transpose(0, 2, 1)
     sound = np.linalg.eigvalsh(moved)[:, 0] > 0.0
     sigma[sound] = moved[sound]
-    return Replications(_lagged(system.beta.T + change, model.lag), sigma * n / model.degrees,
-                        length)
-
-
-def _lagged(beta: Matrix, lag: int) -> Matrix:
-    """… × p × K × K of … × K × (Kp+1)."""
-    *stack, k, _ = beta.shape
-    return np.moveaxis(beta[..., 1:].reshape(*stack, k, lag, k), -2, -3)
+    lagged = lag_coefficients(system.beta.T + change, model.lag)
+    return Replications(lagged, sigma * n / model.degrees, length)
 
 
 def _sums(values: Matrix, length: int, starts: NDArray[np.int64]) -> Matrix:

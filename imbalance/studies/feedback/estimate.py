@@ -16,6 +16,7 @@ from imbalance.progress import SILENT, Progress
 from imbalance.studies.alignment import Panel
 from imbalance.studies.bootstrap import Band, Replications, replicate, response_bands
 from imbalance.studies.covariance import leverage
+from imbalance.studies.feedback.exogenous import with_exogenous
 from imbalance.studies.feedback.study import FeedbackFamily
 from imbalance.studies.feedback.systems import Refusal, System, fitted, systems
 from imbalance.studies.granger_causality import CausalityTest, granger, instantaneous
@@ -28,8 +29,8 @@ from imbalance.studies.vector_autoregression import (
     VectorAutoregression,
 )
 
-DIAGNOSTICS = frozenset({"portmanteau", "normality", "arch"})
-"""Tests of the fit, which are not tests of the family's question and get no q-value."""
+DIAGNOSTICS = frozenset({"portmanteau", "normality", "arch", "exogenous"})
+"""Tests of the fit and of what is taken out, not of the family's question: they get no q-value."""
 
 _ARCH_LARGEST = 4
 """The ARCH test of K variables has (K(K+1)/2)² coefficients a lag: left out for larger systems."""
@@ -73,6 +74,7 @@ def feed_back(
         if isinstance(system, Refusal):
             rows.refuse(family, window, system)
             continue
+        system = with_exogenous(panel, system, family.exogenous)
         progress.advance(note=f"feedback {window.bar_size} {system.model}")
         try:
             model, criteria = fitted(system, family)
@@ -99,7 +101,8 @@ class _Writer:
                  model: VectorAutoregression, criteria: dict[str, Any]) -> None:
         self._family, self._window, self._system, self._model = family, window, system, model
         self._parameters = criteria | {"lag": model.lag, "order": [":".join(s) for s
-                                                                    in system.series]}
+                                                                    in system.series],
+            "exogenous": [":".join(s) for s in system.exogenous_names]}
         left_out = max(system.there - model.n, 0)
         self._common: Row = {
             "model": system.model, "n": model.n, "n_left_out": left_out,
@@ -151,6 +154,7 @@ class _Writer:
                         "interval_high": estimate + quantile * error,
                         "p_value": 2.0 * ndtr(-abs(estimate) / error),
                     }
+        yield from self._exogenous_rows(template, errors, quantile)
         for y in range(k):
             yield template | self._pair(None, y) | {
                 "estimator": "intercept", "estimate": model.intercept[y]}
@@ -165,6 +169,23 @@ class _Writer:
         yield template | {"estimator": "lag_order", "estimate": float(model.lag)}
         yield template | {"estimator": "log_likelihood", "estimate": model.log_likelihood}
         yield from self._diagnostic_rows(template)
+
+    def _exogenous_rows(self, template: Row, errors: Any, quantile: float) -> Iterator[Row]:
+        """Change of y with one standard deviation of what is exogenous."""
+        from scipy.special import ndtr
+
+        model, names = self._model, self._system.exogenous_names
+        first = len(model.beta) - len(names)
+        for number, (instrument, measure) in enumerate(names, start=first):
+            for y in range(model.variables):
+                estimate = model.beta[number, y] * model.scale[y]
+                error = errors[number, y] * model.scale[y]
+                yield template | self._pair(None, y) | {
+                    "instrument_x": instrument, "measure_x": measure, "estimator": "exogenous",
+                    "estimate": estimate, "standard_error": error,
+                    "interval_low": estimate - quantile * error,
+                    "interval_high": estimate + quantile * error,
+                    "p_value": 2.0 * ndtr(-abs(estimate) / error)}
 
     def _diagnostic_rows(self, template: Row) -> Iterator[Row]:
         lags = max(16, 2 * self._model.lag)

@@ -14,6 +14,9 @@ from imbalance.studies.study import Family, Study, among
 SystemKind = Literal["own", "across"]
 Criterion = Literal["bic", "aic", "hq", "fpe"]
 
+TIME_OF_DAY = "time_of_day"
+"""The exogenous terms that are no measure: two waves a day."""
+
 _MODEL = text("model", "The system: an instrument, or `across:` and its instruments.")
 _KEY = (*WINDOW_KEY, "model", *PAIR_KEY, "lag", "horizon")
 
@@ -23,8 +26,8 @@ VECTOR_AUTOREGRESSION = study_table(
     "says whether the fit can be trusted.",
     grain="family, window, bar size, system, estimator, pair of variables and lag",
     key=_KEY,
-    estimators=("coefficient", "intercept", "residual_covariance", "root_modulus", "lag_order",
-                "r_squared", "log_likelihood", "portmanteau", "normality", "arch"),
+    estimators=("coefficient", "exogenous", "intercept", "residual_covariance", "root_modulus",
+                "lag_order", "r_squared", "log_likelihood", "portmanteau", "normality", "arch"),
     x="the regressor",
     y="the equation's variable",
     subject=(_MODEL,),
@@ -85,6 +88,9 @@ class FeedbackFamily(Family):
     question: str = "Does order flow move price, and does price call forth order flow?"
     variables: tuple[str, ...] = ("order_flow_imbalance", "return_bps")
     systems: tuple[SystemKind, ...] = ("own", "across")
+    exogenous: tuple[str, ...] = (TIME_OF_DAY, "funding_rate")
+    """What explains and is not explained: `time_of_day`, and measures as of the bar before. Those
+    that the bars do not have, or that do not vary, are left out."""
     maximum_lag: int = 10
     criterion: Criterion = "bic"
     horizon: int = 20
@@ -103,7 +109,7 @@ class FeedbackFamily(Family):
     @property
     def measures(self) -> tuple[str, ...]:
         """Columns of the bars that the family reads."""
-        return self.variables
+        return (*self.variables, *(name for name in self.exogenous if name != TIME_OF_DAY))
 
 
 def families(settings: StudiesConfig) -> Sequence[FeedbackFamily]:

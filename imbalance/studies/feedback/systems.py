@@ -60,6 +60,9 @@ class System:
     """T × K, NaN where missing."""
     there: int
     """Bars that some instrument of the system has."""
+    exogenous: Matrix | None = None
+    """T × q: what explains and is not explained."""
+    exogenous_names: tuple[Series, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -159,14 +162,17 @@ def fitted(system: System, family: OrderFamily) -> tuple[VectorAutoregression, d
     ------
     TooFewBarsError, CollinearError : as `vector_autoregression.fit`.
     """
-    k = system.data.shape[1]
+    data, extra = system.data, system.exogenous
+    k, q = data.shape[1], len(system.exogenous_names)
+    together = data if extra is None else np.column_stack([data, extra])
     largest = 0
     for lag in range(1, family.maximum_lag + 1):
-        if len(target_rows(system.data, lag)) >= max(family.minimum_bars, 3 * (k * lag + 1 + k)):
+        least = max(family.minimum_bars, 3 * (k * lag + 1 + k + q))
+        if len(target_rows(together, lag)) >= least:
             largest = lag
     if largest == 0:
         raise TooFewBarsError("not three rows per coefficient and variable even at lag 1")
-    selection = select_lag(system.data, largest)
+    selection = select_lag(data, largest, extra)
     chosen = {name: selection.chosen(name) for name in ("bic", "aic", "hq", "fpe")}
     criteria = {"criterion": family.criterion, "maximum_lag": largest, "chosen": chosen}
-    return fit(system.data, chosen[family.criterion]), criteria
+    return fit(data, chosen[family.criterion], extra), criteria

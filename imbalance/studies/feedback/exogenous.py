@@ -1,0 +1,65 @@
+"""Terms of a system that explain and are not explained: the time of day, and slow measures.
+
+Which they are is declared in the family; which of them a window can bear is decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imbalance.studies.alignment import Panel
+from imbalance.studies.columns import ANY
+from imbalance.studies.feedback.study import TIME_OF_DAY
+from imbalance.studies.feedback.systems import System
+from imbalance.studies.pairs import Series
+
+Vector = NDArray[np.float64]
+
+_HOUR = 3_600_000_000_000
+SHORTEST = 12 * _HOUR
+"""Span from which waves of a day can be told from a trend."""
+
+WAVES = 2
+"""Harmonics of the day: 24 and 12 hours."""
+
+
+def with_exogenous(panel: Panel, system: System, names: Sequence[str]) -> System:
+    """The system with the terms that the window can bear.
+
+    A measure is taken as of the bar before, so that it is known when the bar begins; one that the
+    bars do not have, that does not vary, or that lacks over half of the system's bars is left out.
+    The time of day is sine and cosine of 24 and 12 hours, in windows of at least 12 hours.
+    """
+    found: list[tuple[Series, Vector]] = []
+    for name in names:
+        found.extend(_waves(panel) if name == TIME_OF_DAY else _measure(panel, system, name))
+    if not found:
+        return system
+    terms = np.column_stack([values for _, values in found])
+    return replace(system, exogenous=terms, exogenous_names=tuple(name for name, _ in found))
+
+
+def _waves(panel: Panel) -> Iterator[tuple[Series, Vector]]:
+    if panel.window_to - panel.window_from < SHORTEST:
+        return
+    day = 2.0 * np.pi * (panel.starts % (24 * _HOUR)) / (24 * _HOUR)
+    for wave in range(1, WAVES + 1):
+        hours = 24 // wave
+        yield (ANY, f"time_of_day_sine_{hours}h"), np.sin(wave * day)
+        yield (ANY, f"time_of_day_cosine_{hours}h"), np.cos(wave * day)
+
+
+def _measure(panel: Panel, system: System, name: str) -> Iterator[tuple[Series, Vector]]:
+    used = np.isfinite(system.data).all(axis=1)
+    for instrument in dict.fromkeys(instrument for instrument, _ in system.series):
+        values = panel.series(instrument, name)
+        if values is None:
+            continue
+        before = np.concatenate([[np.nan], values[:-1]])
+        there = before[used & np.isfinite(before)]
+        if len(there) > used.sum() / 2.0 and np.ptp(there) > 0.0:
+            yield (instrument, name), before
