@@ -69,6 +69,19 @@ def test_both_estimates_of_a_planted_loop(make_bars, market):
     assert json.loads(test["parameters"])["order"] == [f"{NAME}:{FLOW}", f"{NAME}:{RETURN}"]
 
 
+def test_blocks_widen_the_bands_of_clustered_shocks(make_bars):
+    """The size of shocks comes in runs: what a shock of one deviation is, is known less well."""
+    generator = np.random.default_rng(3)
+    size = np.repeat(np.exp(0.4 * generator.standard_normal(100)), 40)
+    flow, noise = generator.standard_normal((2, 4_000)) * size
+    rows = study(make_bars({NAME: {FLOW: flow, RETURN: 0.5 * flow + noise}}), family())
+    now = {"measure_x": FLOW, "measure_y": FLOW, "horizon": 0}
+    (blocks,) = pick(rows, estimator="vector_autoregression", **now)
+    (single,) = pick(rows, estimator="vector_autoregression_iid", **now)
+    assert blocks["estimate"] == single["estimate"]
+    assert blocks["standard_error"] > 1.5 * single["standard_error"]
+
+
 def test_orders_are_spanned_in_the_bar_of_the_shock(make_bars, market):
     rows = study(make_bars({NAME: market}), family())
     now = pick(rows, estimator="vector_autoregression", horizon=0, measure_x=RETURN,

@@ -160,15 +160,20 @@ class _Writer:
     def _system_rows(self) -> Iterator[Row]:
         """What the vector autoregression says: orthogonal, reduced-form, permanent."""
         family, model = self._family, self._model
-        drawn = replicate(model, family.replications, family.seed)
-        band = response_bands(model, drawn, family.horizon, family.significance)["orthogonal"]
-        template = self._blank(model.n, bands="moving-block bootstrap", block_length=drawn.
-                               block_length, replications=family.replications)
-        template["seed"] = family.seed
         span = None
         if model.variables <= LARGEST:
             span = response_range(moving_average(model.coefficients, family.horizon), model.sigma)
-        yield from self._band_rows(template | {"estimator": "vector_autoregression"}, band, span)
+        drawn = replicate(model, family.replications, family.seed)
+        for estimator, draws in (
+            ("vector_autoregression", drawn),
+            ("vector_autoregression_iid",
+             replicate(model, family.replications, family.seed, "iid")),
+        ):
+            found = response_bands(model, draws, family.horizon, family.significance)
+            template = self._blank(model.n, bands="residual bootstrap", replications=family.
+                                   replications, block_length=draws.block_length)
+            template |= {"estimator": estimator, "seed": family.seed}
+            yield from self._band_rows(template, found["orthogonal"], span)
         wild = reduced_form_bands(
             model, replicate_wild(model, family.replications, family.seed), family.horizon,
             family.significance)
