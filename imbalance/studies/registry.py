@@ -23,6 +23,7 @@ NAMES = (
     "correlation_matrix",
     "coherence",
     "event_time",
+    "hawkes",
 )
 """In the order in which they are run, listed and reported; each has a `study.py` with `STUDY`."""
 

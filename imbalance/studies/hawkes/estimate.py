@@ -106,6 +106,19 @@ class HawkesFit:
         return covariance[np.ix_(norms, norms)]
 
     @cached_property
+    def exogenous_error(self) -> Vector:
+        """Standard errors of the exogenous shares, by those of the norms; NaN without events."""
+        process = self.process
+        size, many = len(process.baseline), len(process.decays)
+        mass = self.events.mass(process.decays)[0].ravel()
+        errors = np.full(size, np.nan)
+        for i in np.flatnonzero(self.events.counts):
+            own = slice(i * size * many, (i + 1) * size * many)
+            variance = mass @ self.norm_covariance[own, own] @ mass
+            errors[i] = np.sqrt(variance) / self.events.counts[i]
+        return errors
+
+    @cached_property
     def branching_error(self) -> Vector:
         """Standard errors of N, d × d."""
         size, many = len(self.process.baseline), len(self.process.decays)
@@ -133,12 +146,14 @@ def start(events: Events, decays: Vector, knots: Vector) -> Hawkes:
     rates = np.maximum(events.counts, 1) / events.duration
     norms = np.full((size, size, many), 0.2 / (size * many))
     norms[np.arange(size), np.arange(size)] += 0.3 / many
+    # Of what never happened nothing is known, and nothing would move it from where it begins.
+    norms[:, events.counts == 0] = 0.0
     return Hawkes(decays, knots, np.repeat(rates[:, None] / 2.0, len(knots), axis=1), norms)
 
 
 def maximise(
     events: Events, decays: Vector, knots: Vector, *, fixed_decays: bool = False,
-    tolerance: float = 1e-10,
+    begin: Hawkes | None = None,
 ) -> HawkesFit:
     """Maximum likelihood by L-BFGS-B with the analytic gradient.
 
@@ -148,12 +163,12 @@ def maximise(
     decays : β_m to begin with, one for an exponential kernel, several for a sum of them.
     knots : of the baseline.
     fixed_decays : keep the decays; the likelihood is then concave.
-    tolerance : relative change of the likelihood at which the search ends.
+    begin : where to begin instead, of the same kernel and knots.
 
     Notes
     -----
     Searched over μ/rate, n and ln β, all of order 1, per event. β stays within a factor of 1,000 of
-    where it began.
+    where it began. The search ends when a step changes the likelihood by less than 1e-9 of itself.
 
     Raises
     ------
@@ -161,7 +176,7 @@ def maximise(
     """
     from scipy.optimize import minimize
 
-    first = start(events, decays, knots)
+    first = begin or start(events, decays, knots)
     size, points = first.baseline.shape
     rates = (np.maximum(events.counts, 1) / events.duration)[:, None]
     count = len(events.times)
@@ -170,7 +185,7 @@ def maximise(
     def process(vector: Vector) -> Hawkes:
         baseline, norms, logs = np.split(vector, split)
         return Hawkes(
-            decays if fixed_decays else np.exp(logs), knots,
+            first.decays if fixed_decays else np.exp(logs), knots,
             np.ascontiguousarray(baseline.reshape(size, points) * rates),
             np.ascontiguousarray(norms.reshape(first.norms.shape)),
         )
@@ -183,14 +198,14 @@ def maximise(
             slope.append(found.decays * now.decays)
         return -found.value / count, -np.concatenate(slope) / count
 
-    begin = [(first.baseline / rates).ravel(), first.norms.ravel()]
+    vector = [(first.baseline / rates).ravel(), first.norms.ravel()]
     bounds = [(_LOWEST_RATE, None)] * first.baseline.size + [(0.0, None)] * first.norms.size
     if not fixed_decays:
-        begin.append(np.log(decays))
+        vector.append(np.log(first.decays))
         reach = np.log(1_000.0)
         bounds += [(value - reach, value + reach) for value in np.log(decays)]
-    result = minimize(objective, np.concatenate(begin), jac=True, method="L-BFGS-B", bounds=bounds,
-                      options={"maxiter": 500, "ftol": tolerance, "gtol": 1e-7, "maxcor": 20})
+    result = minimize(objective, np.concatenate(vector), jac=True, method="L-BFGS-B", bounds=bounds,
+                      options={"maxiter": 500, "ftol": 1e-9, "gtol": 1e-7, "maxcor": 20})
     if not np.isfinite(result.fun) or (not result.success and result.nit >= 500):
         raise NotConvergedError(str(result.message))
     return HawkesFit(process(result.x), events, -float(result.fun) * count, int(result.nit))

@@ -1,0 +1,129 @@
+"""Reading the events of an instrument's book, and choosing the stretches of time to look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imbalance.studies.events import Events as Reader
+from imbalance.studies.hawkes.book_events import BookEvents, States, Trades, book_events
+from imbalance.studies.hawkes.process import Events
+
+Integers = NDArray[np.int64]
+Vector = NDArray[np.float64]
+
+STATES, TRADES = "book.book_states", "raw.trades"
+PIECE = 1_800_000_000_000
+"""Half an hour: long windows are thinned by such pieces."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Events of one instrument, and where its book was valid."""
+
+    events: BookEvents
+    stretches: Integers
+    available_at: int
+
+
+def read_book(reader: Reader, instrument: str, feed_nanoseconds: int) -> Recorded | None:
+    """The events of an instrument; None when there are no states of its book."""
+    parts: dict[str, list[Any]] = {}
+    available = 0
+    columns = ["segment_start", "crossed", "bid_prices", "bid_sizes", "ask_prices", "ask_sizes",
+               "available_at"]
+    for batch in reader.batches(STATES, instrument, columns):
+        bid, ask = _best(batch, "bid_prices"), _best(batch, "ask_prices")
+        crossed = batch.column("crossed").to_numpy().astype(np.bool_)
+        for name, values in {
+            "times": _nanoseconds(batch, "event_time"), "bid_price": bid, "ask_price": ask,
+            "bid_size": _best(batch, "bid_sizes"), "ask_size": _best(batch, "ask_sizes"),
+            "usable": np.isfinite(bid) & np.isfinite(ask) & ~crossed,
+            "fresh": batch.column("segment_start").to_numpy().astype(np.bool_),
+        }.items():
+            parts.setdefault(name, []).append(values)
+        available = max(available, int(_nanoseconds(batch, "available_at").max()))
+    if not parts:
+        return None
+    joined = {name: np.concatenate(values) for name, values in parts.items()}
+    stretches = reader.stretches(instrument)
+    stretch = np.searchsorted(stretches[:, 0], joined["times"], side="right")
+    joined["fresh"] |= np.diff(stretch, prepend=stretch[:1]) > 0
+    states = States(**joined)
+    read = reader.read(TRADES, instrument, ["size_base", "side"])
+    times = read["event_time"].astype(np.int64)
+    order = np.argsort(times, kind="stable")
+    sizes = np.nan_to_num(read["size_base"].astype(np.float64))
+    buys = np.asarray(read["side"] == "buy", dtype=np.bool_)
+    trades = Trades(times[order], sizes[order], buys[order])
+    return Recorded(book_events(states, trades, feed_nanoseconds), stretches, available)
+
+
+def common_stretches(one: Integers, other: Integers) -> Integers:
+    """Where both are: intersections of two lists of [from, to), in order."""
+    found = [
+        (max(a, c), min(b, d)) for a, b in one.tolist() for c, d in other.tolist()
+        if max(a, c) < min(b, d)
+    ]
+    return np.array(found, dtype=np.int64).reshape(-1, 2)
+
+
+def thinned(stretches: Integers, stamps: Integers, most: int) -> Integers:
+    """Stretches with at most about `most` of the events: half-hours spread evenly over all."""
+    inside = within(stamps, stretches)
+    every = -(-int(inside.sum()) // most)
+    if every <= 1:
+        return stretches
+    pieces = [
+        (max(begin, piece * PIECE), min(end, (piece + 1) * PIECE))
+        for begin, end in stretches.tolist()
+        for piece in range(begin // PIECE, -(-end // PIECE))
+    ]
+    return np.array(pieces[every // 2 :: every], dtype=np.int64).reshape(-1, 2)
+
+
+def within(times: Integers, stretches: Integers) -> NDArray[np.bool_]:
+    """Which times lie in some of the [from, to), which are in order and apart."""
+    if not len(stretches):
+        return np.zeros(len(times), dtype=np.bool_)
+    place = np.searchsorted(stretches[:, 0], times, side="right") - 1
+    return np.asarray((place >= 0) & (times < stretches[np.maximum(place, 0), 1]))
+
+
+def as_process(
+    events: BookEvents, kinds: Integers, size: int, stretches: Integers, seed: int | None
+) -> Events:
+    """Events in seconds from the first stretch: as recorded, or at random within their units.
+
+    Parameters
+    ----------
+    kinds : of the events, for the process.
+    seed : of the random times; None takes the stamps.
+    """
+    origin = int(stretches[0, 0])
+    since = events.stamps - origin
+    if seed is not None:
+        # Rounded down within [earliest, latest): in whole nanoseconds.
+        share = np.random.default_rng(seed).random(len(since))
+        width = events.latest - events.earliest
+        since = events.earliest - origin + (share * width).astype(np.int64)
+    return Events.within(since / 1e9, kinds, size,
+                         [((a - origin) / 1e9, (b - origin) / 1e9) for a, b in stretches.tolist()])
+
+
+def _nanoseconds(batch: Any, name: str) -> Integers:
+    return batch.column(name).to_numpy().astype("datetime64[ns]").astype(np.int64)
+
+
+def _best(batch: Any, name: str) -> Vector:
+    """First value of every list; NaN where the side is empty."""
+    import pyarrow.compute as pc
+
+    levels = batch.column(name)
+    there = np.asarray(pc.greater(pc.list_value_length(levels), 0).to_numpy(), dtype=np.bool_)
+    found = np.full(batch.num_rows, np.nan)
+    found[there] = pc.list_element(levels.filter(there), 0).to_numpy()
+    return found

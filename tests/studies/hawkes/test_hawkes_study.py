@@ -1,0 +1,241 @@
+"""Events made from states and trades, and the study over what is read of them."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from imbalance.simulate.point_processes import simulate_hawkes
+from imbalance.studies.hawkes.book_events import (
+    KINDS,
+    BookEvents,
+    States,
+    Trades,
+    book_events,
+    resolution,
+)
+from imbalance.studies.hawkes.build import build
+from imbalance.studies.hawkes.reading import as_process, common_stretches, thinned, within
+from imbalance.studies.hawkes.study import HAWKES, HawkesFamily
+from imbalance.studies.hawkes.system import System, SystemRows
+from imbalance.studies.rows import Window
+from imbalance.studies.study_input import StudyInput
+
+MS = 1_000_000
+SPOT, PERPETUAL = "binance:BTCUSDT", "binance-futures:BTCUSDT"
+
+
+def states(*rows):
+    """(time in ms, bid price, bid size, ask price, ask size[, what]) of successive states."""
+    count = len(rows)
+    usable = np.array([len(row) < 6 or row[5] != "crossed" for row in rows])
+    fresh = np.array([len(row) > 5 and row[5] == "fresh" for row in rows])
+    fresh[0] = True
+    columns = [np.array([float(row[number]) for row in rows]) for number in range(1, 5)]
+    times = np.array([row[0] * MS for row in rows])
+    assert len(times) == count
+    return States(times, *columns, usable, fresh)
+
+
+def trades(*rows):
+    """(time in ms, size, whether it bought)."""
+    return Trades(np.array([row[0] * MS for row in rows], dtype=np.int64),
+                  np.array([float(row[1]) for row in rows]),
+                  np.array([row[2] for row in rows], dtype=bool))
+
+
+def named(events):
+    order = np.lexsort((events.kinds, events.stamps))
+    return [(int(events.stamps[i]) // MS, KINDS[events.kinds[i]]) for i in order]
+
+
+def test_each_kind_of_event_is_told_from_the_others():
+    book = states(
+        (0, 100, 5, 101, 5),
+        (10, 100, 7, 101, 5),   # bid grows
+        (20, 100, 7, 101, 9),   # ask grows
+        (30, 100, 6, 101, 9),   # bid shrinks
+        (40, 100, 6, 101, 8),   # ask shrinks
+        (50, 101, 2, 102, 3),   # both prices up
+        (60, 100, 2, 102, 3),   # bid falls: mid down
+        (70, 99, 2, 103, 3),    # spread widens, mid stays: not counted
+    )
+    assert named(book_events(book, trades(), 100 * MS)) == [
+        (10, "limit_bid"), (20, "limit_ask"), (30, "cancel_bid"), (40, "cancel_ask"),
+        (50, "price_up"), (60, "price_down"),
+    ]
+
+
+def test_what_was_traded_is_neither_cancelled_nor_missed():
+    book = states((0, 100, 5, 101, 5), (10, 100, 5, 101, 3), (20, 100, 5, 101, 3),
+                  (30, 100, 4, 101, 3))
+    # 2 bought and gone; 1 bought and put back by a limit order; 0.25 of 1 gone was sold.
+    done = trades((4, 1.5, True), (4, 0.5, True), (12, 1, True), (28, 0.25, False))
+    assert named(book_events(book, done, 100 * MS)) == [
+        (4, "trade_ask"), (12, "trade_ask"), (20, "limit_ask"), (28, "trade_bid"),
+        (30, "cancel_bid"),
+    ]
+
+
+def test_trades_that_move_the_price_are_part_of_the_move():
+    book = states((0, 100, 5, 101, 5), (10, 101, 1, 102, 5), (20, 101, 2, 102, 5))
+    done = trades((9, 5, True), (10, 1, True), (15, 0.5, False), (25, 1, True))
+    # The trade at 25 ms leads to no state that is known.
+    assert named(book_events(book, done, 100 * MS)) == [
+        (10, "price_up"), (15, "trade_bid"), (20, "limit_bid")]
+
+
+def test_nothing_leads_into_a_segment_or_through_a_crossed_book():
+    book = states((0, 100, 5, 101, 5), (10, 100, 9, 101, 5, "fresh"), (20, 103, 9, 101, 5,
+                  "crossed"), (30, 100, 9, 101, 5), (40, 100, 9, 101, 7))
+    assert named(book_events(book, trades((5, 1, True)), 100 * MS)) == [(40, "limit_ask")]
+
+
+def test_stamps_leave_open_what_the_feed_and_their_unit_do():
+    book = states((0, 100, 5, 101, 5), (30, 100, 6, 101, 5), (500, 100, 7, 101, 5))
+    found = book_events(book, trades((20, 1, False)), 100 * MS)
+    bounds = {int(stamp) // MS: (int(low) // MS, int(high) // MS) for stamp, low, high
+              in zip(found.stamps, found.earliest, found.latest, strict=True)}
+    assert bounds == {30: (0, 30), 500: (400, 500), 20: (20, 21)}
+    assert resolution(np.array([1_000, 23_000])) == 1_000
+    assert resolution(np.array([5 * MS, 7 * MS])) == MS
+    assert resolution(np.array([3, 10])) == 1
+    # Of the bid that was sold at 20 ms one unit came back, and one more was put there.
+    assert np.bincount(found.kinds, minlength=8).tolist() == [0, 1, 0, 2, 0, 0, 0, 0]
+
+
+def test_random_times_stay_within_their_units():
+    book = states(*((10 * n, 100, 5 + n % 2, 101, 5) for n in range(200)))
+    found = book_events(book, trades(), 100 * MS)
+    stretches = np.array([[0, 2_000 * MS]])
+    drawn = as_process(found, found.kinds, 8, stretches, 1)
+    stamped = as_process(found, found.kinds, 8, stretches, None)
+    assert len(drawn.times) == len(stamped.times) == 199
+    np.testing.assert_allclose(stamped.times, np.arange(1, 200) / 100)
+    assert (stamped.times - drawn.times > 0).all()
+    assert (stamped.times - drawn.times <= 0.01).all()
+    assert not np.allclose(drawn.times, as_process(found, found.kinds, 8, stretches, 2).times)
+
+
+def test_stretches_are_cut_and_thinned():
+    one, other = np.array([[0, 10], [20, 30]]), np.array([[5, 25], [29, 40]])
+    assert common_stretches(one, other).tolist() == [[5, 10], [20, 25], [29, 30]]
+    hour = 3_600_000_000_000
+    stretches = np.array([[0, 4 * hour]])
+    stamps = np.linspace(0, 4 * hour - 1, 8_000).astype(np.int64)
+    assert (thinned(stretches, stamps, 8_000) == stretches).all()
+    half = thinned(stretches, stamps, 4_000)
+    assert half.shape == (4, 2)
+    assert int(within(stamps, half).sum()) == pytest.approx(4_000, abs=10)
+
+
+WINDOW = Window("day", "events", 0, 10**12, 10**12)
+
+
+def family(**changes):
+    return HawkesFamily(**({"name": "book_events", "question": "Which?", "bar_sizes": (),
+                            "kernels": ("exponential",), "decays": (2.0, 0.7)} | changes))
+
+
+def planted(seed=0, duration=3_000.0):
+    """Two kinds: the first calls forth itself and the second, which calls forth nothing."""
+    norms = np.array([[[0.4], [0.0]], [[0.5], [0.0]]])
+    return simulate_hawkes(np.array([[0.5], [0.2]]), norms, np.array([1.2]), duration,
+                           np.random.default_rng(seed))
+
+
+def test_planted_branching_becomes_rows():
+    times, kinds = planted()
+    stamps = (times * 1e9).astype(np.int64)
+    events = BookEvents(stamps, stamps, stamps + 1, kinds)
+    system = System(SPOT, (*_kinds("price_up"), *_kinds("price_down")), events,
+                    np.array([[0, 3_000 * 10**9]]))
+    rows = list(SystemRows(system, family(), WINDOW).rows())
+    for row in rows:
+        if row["estimator"] == "spectral_radius":
+            assert row["interval_low"] < 0.4 < row["interval_high"]
+    constant = [r for r in rows if r["baseline"] == "constant" and r["stamps"] == "randomised"]
+    found = {(r["measure_x"], r["measure_y"]): r for r in constant if r["estimator"] == "branching"}
+    assert abs(found["price_up", "price_down"]["estimate"] - 0.5) < 0.12
+    assert found["price_up", "price_down"]["p_value"] < 1e-6
+    assert found["price_down", "price_up"]["p_value"] > 0.01
+    shares = {r["measure_y"]: r for r in constant if r["estimator"] == "exogenous_share"}
+    # 0.5/0.6 a second of itself: rates 0.8333 and 0.2 + 0.5 · 0.8333.
+    assert shares["price_up"]["interval_low"] < 0.6 < shares["price_up"]["interval_high"]
+    low, high = (shares["price_down"][f"interval_{end}"] for end in ("low", "high"))
+    assert low < 0.2 / 0.6167 < high
+    tests = [r for r in constant if r["estimator"].startswith("residual")]
+    assert len(tests) == 4
+    assert min(r["p_value"] for r in tests) > 0.001
+    assert {r["estimator"] for r in rows if r["estimator"].startswith("stamp")} == {"stamp_spread"}
+    assert [r["stamps"] for r in rows].count("as_recorded") == 1
+
+
+def _kinds(name):
+    from imbalance.studies.hawkes.system import Kind
+
+    return (Kind(SPOT, name),)
+
+
+class Book:
+    """The reader of events over a made book: two instruments whose price follows a process."""
+
+    def __init__(self, counts):
+        self._counts = counts
+
+    def instruments(self, table):
+        return tuple(sorted(self._counts))
+
+    def stretches(self, instrument):
+        return np.array([[0, 4_000 * 10**9]], dtype=np.int64)
+
+    def batches(self, table, instrument, columns):
+        times, kinds = planted(1)
+        count = self._counts[instrument]
+        if not count:
+            return
+        stamps = (times[:count] * 1e9).astype(np.int64)
+        price = 100.0 + np.cumsum(np.where(kinds[:count] == 0, 0.5, -0.5))
+        yield pa.table({
+            "event_time": pa.array(stamps, pa.timestamp("ns")),
+            "available_at": pa.array(stamps + 5, pa.timestamp("ns")),
+            "segment_start": np.arange(count) == 0, "crossed": np.zeros(count, dtype=bool),
+            "bid_prices": [[p] for p in price], "ask_prices": [[p + 1.0] for p in price],
+            "bid_sizes": [[1.0]] * count, "ask_sizes": [[1.0]] * count,
+        })
+
+    def read(self, table, instrument, columns):
+        return {"event_time": np.empty(0, np.int64), "size_base": np.empty(0),
+                "side": np.empty(0)}
+
+
+def study(counts, **changes):
+    given = StudyInput("2024-08-08", [family(**changes)], lambda *_: None, Book(counts))
+    (table,) = build(given).values()
+    assert table.schema.equals(HAWKES.arrow_schema())
+    rows = table.to_pylist()
+    keys = [tuple(row[part] for part in HAWKES.key) for row in rows]
+    assert len(set(keys)) == len(keys)
+    assert all((row["estimate"] is None) == (row["reason"] is not None) for row in rows)
+    return rows
+
+
+def test_books_and_price_moves_across_them_are_studied():
+    rows = study({SPOT: 1_800, PERPETUAL: 1_500}, baselines=("constant",), randomisations=1)
+    models = {row["model"] for row in rows}
+    assert models == {SPOT, PERPETUAL, f"across:{PERPETUAL},{SPOT}"}
+    own = [r for r in rows if r["model"] == SPOT and r["estimator"] == "branching"]
+    assert {(r["measure_x"], r["measure_y"]) for r in own} == {
+        (x, y) for x in ("price_up", "price_down") for y in ("price_up", "price_down")}
+    across = [r for r in rows if r["model"].startswith("across") and r["estimator"] == "branching"]
+    assert len(across) == 16
+    assert all(r["bar_size"] == "events" and r["q_value"] is not None for r in across)
+    assert {r["n"] for r in own} == {1_799}
+    assert max(r["available_at"].value for r in rows) > max(r["window_from"].value for r in rows)
+
+
+@pytest.mark.parametrize(
+    ("counts", "reason"),
+    [({}, "no_events"), ({SPOT: 0}, "no_events"), ({SPOT: 600}, "too_few_events")],
+)
+def test_what_cannot_be_studied_says_why(counts, reason):
+    assert {row["reason"] for row in study(counts)} == {reason}
