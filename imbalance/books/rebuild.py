@@ -15,17 +15,21 @@ import pyarrow as pa
 
 from imbalance.books import kernel
 from imbalance.books.flow import show
+from imbalance.books.image_flow import ImageFlow
 from imbalance.books.ladder import ASK, BID, levels_of, new_ladder, put_levels, settle
 from imbalance.books.state import (
     BAR_COLUMNS,
+    BAR_NS,
     CAUSES,
     CLOCK,
     COUNT_COLUMNS,
     DIFF,
+    FLOW_COLUMNS,
     HEALTH_CAUSE,
     HEALTH_FROM,
     HEALTH_STATE,
     HEALTH_STATES,
+    IMAGE,
     KNOWN_HIGH,
     KNOWN_LOW,
     LAST_AVAILABLE,
@@ -42,6 +46,7 @@ from imbalance.books.state import (
     VALID,
     Book,
     Messages,
+    Output,
     new_book,
     new_output,
 )  # fmt: skip
@@ -111,6 +116,7 @@ class BookBuilder:
         self._state_rows = 0
         self._health_rows = 0
         self._proofs: list[tuple[Any, Any]] = []
+        self._images: ImageFlow | None = None
 
     def feed(self, messages: Messages) -> None:
         """Take the next messages of the instrument, in order.
@@ -122,6 +128,8 @@ class BookBuilder:
         """
         if self._abandoned or not len(messages.event):
             return
+        if self._images is None and (messages.kind == IMAGE).any():
+            self._images = ImageFlow(BAR_NS)
         if self._book is None:
             self._book = self._start(messages)
         position = 0
@@ -224,6 +232,8 @@ class BookBuilder:
     def _flush(self) -> None:
         self._keep_proofs()
         out, used = self._out, self._out.used
+        if self._images is not None:
+            self._images.take(*_shown(out, int(used[1])))
         if used[0]:
             self._sink("book.bars_100ms", self._bars(int(used[0])))
         if used[1]:
@@ -244,7 +254,21 @@ class BookBuilder:
             columns[name] = pa.array(np.ascontiguousarray(out.bars[:count, k]), from_pandas=True)
         for k, name in enumerate(COUNT_COLUMNS):
             columns[name] = pa.array(np.ascontiguousarray(out.bar_counts[:count, k]))
-        return pa.table(columns)
+        return pa.table(columns | self._image_columns(count))
+
+    def _image_columns(self, count: int) -> dict[str, pa.Array]:
+        """What is different in bars of a feed of images: no flow of events, one between images."""
+        nothing = pa.nulls(count, pa.float64())
+        if self._images is None:
+            return {"generalised_order_flow_imbalance": nothing,
+                    "book_feed": pa.repeat("events", count)}
+        poisoned = self._out.bar_times[:count, 2] != 0
+        sums = self._images.of_bars(self._out.bar_times[:count, 0])
+        flow = pa.array(np.where(poisoned, np.nan, sums), from_pandas=True)
+        return {
+            **dict.fromkeys(FLOW_COLUMNS, nothing),
+            "generalised_order_flow_imbalance": flow, "book_feed": pa.repeat("images", count),
+        }
 
     def _states(self, count: int) -> pa.Table:
         out = self._out
@@ -290,6 +314,19 @@ class BookBuilder:
                 },
             }
         )
+
+
+def _shown(out: Output, count: int) -> tuple[Any, Any, tuple[tuple[Any, Any, Any], ...]]:
+    """Times, starts of segments and levels of the states in the buffers."""
+    sides = []
+    for side in (BID, ASK):
+        offsets = np.zeros(count + 1, np.int64)
+        np.cumsum(out.state_counts[:count, side], out=offsets[1:])
+        sides.append(
+            (offsets, out.state_prices[side, : offsets[-1]].copy(),
+             out.state_sizes[side, : offsets[-1]].copy())
+        )
+    return out.states[:count, 0].copy(), out.states[:count, 3] != 0, tuple(sides)
 
 
 def _closing(book: Book) -> ClosingBook:

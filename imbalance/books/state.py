@@ -67,6 +67,9 @@ BAR_COLUMNS = (
     *(f"order_flow_imbalance_level_{m}" for m in range(1, FLOW_LEVELS + 1)),
     "order_flow_imbalance_no_price_change", "level_depth_sum",
 )  # fmt: skip
+FLOW_COLUMNS = BAR_COLUMNS[BAR_COLUMNS.index("order_flow_imbalance_level_1") : -1]
+"""Flows of events, which a feed of images does not show."""
+
 BAND_AT = BAR_COLUMNS.index("bid_depth_5bps")
 WEIGHTED_AT = BAR_COLUMNS.index("bid_depth_weighted_10bps")
 REACH_AT = BAR_COLUMNS.index("bid_reach_bps")

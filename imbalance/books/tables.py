@@ -379,6 +379,26 @@ BARS_100MS = Table(
             "base units",
             source="Cont, Cucuringu, Zhang 2023, eq. 3",
         ),
+        Column(
+            "generalised_order_flow_imbalance",
+            "DOUBLE",
+            "Order flow imbalance between images of the book, each level that the best price has "
+            "passed credited",
+            unit="base units",
+            nullable=True,
+            null_meaning="the bar is poisoned, or the feed shows every change",
+            formula="bids: Σ_{p>b_{n−1}} q_n when the best rises, q_n − q_{n−1} when it stays, "
+            "−Σ_{p>b_n} q_{n−1} when it falls; asks mirrored; bids less asks",
+            source="Su et al. 2021",
+            owner="books",
+        ),
+        Column(
+            "book_feed",
+            "VARCHAR",
+            "What the venue's feed shows: every change, or the visible book again and again.",
+            allowed=("events", "images"),
+            owner="books",
+        ),
         count_column(
             "book_events", "Book events with a flow (messages on a valid, uncrossed book)."
         ),

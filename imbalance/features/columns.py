@@ -68,14 +68,21 @@ def count(name: str, what: str, **more: Any) -> Column:
     return Column(name, "BIGINT", _sentence(what), unit="count", nullable=True, minimum=0, **more)
 
 
+def sided(null_meaning: str) -> str:
+    """What null means where the side of every trade must be known."""
+    return f"{null_meaning}, or the side of a trade of the bar is not known"
+
+
 def trade_flow(name: str, what: str, unit: str, **more: Any) -> Column:
     """A sum over the trades of the bar."""
-    return flow(name, what, unit, null_meaning=no_feed("trade"), **more)
+    more.setdefault("null_meaning", no_feed("trade"))
+    return flow(name, what, unit, **more)
 
 
-def trade_count(name: str, what: str) -> Column:
+def trade_count(name: str, what: str, **more: Any) -> Column:
     """A number of trades of the bar."""
-    return count(name, what, null_meaning=no_feed("trade"))
+    more.setdefault("null_meaning", no_feed("trade"))
+    return count(name, what, **more)
 
 
 def depth(bps: int) -> tuple[Column, ...]:

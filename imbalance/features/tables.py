@@ -18,6 +18,7 @@ from imbalance.features.columns import (
     no_feed,
     number,
     ratio,
+    sided,
     state,
     time,
     trade_count,
@@ -66,6 +67,10 @@ IDENTITY = (
            "silence beyond the limit, or lacks a 100 ms bar. Its flows and counts are null."),
     Column("valid", "BOOLEAN", "The bar can be used: not poisoned, a mid at its start and end.",
            formula="not poisoned and mid_open and mid_close are not null"),
+    Column("book_feed", "VARCHAR",
+           "What the book was rebuilt from: `events`, every change of it; `images`, the visible "
+           "book again and again, where flows of events are null.", nullable=True,
+           null_meaning="no book in the bar", allowed=("events", "images")),
 )
 
 PRICE = (
@@ -169,6 +174,13 @@ ORDER_FLOW = (
          "Order flow imbalance at the best level without the events that change a best price: "
          "the control against tautology", "base units", formula="Σ e_n over events with "
          "b_n = b_{n−1} and a_n = a_{n−1}", source=f"{_CKS}, footnote 3"),
+    flow("generalised_order_flow_imbalance",
+         "Order flow imbalance between images of the book, of feeds that show no changes: each "
+         "level that the best price has passed is credited", "base units",
+         formula="bids: Σ_{p>b_{n−1}} q_n when the best rises, q_n − q_{n−1} when it stays, "
+         "−Σ_{p>b_n} q_{n−1} when it falls; asks mirrored; bids less asks",
+         source="Su et al. 2021",
+         null_meaning="poisoned, or the feed shows every change: see order_flow_imbalance"),
     number("level_depth_mean", "Common depth Q: mean size per level and side over ten levels and "
            "the bar's book events; divides the scaled flows", "base units",
            "poisoned, or no book event", minimum=0.0,
@@ -197,18 +209,20 @@ ORDER_FLOW = (
            formula=f"share below + half the share equal, among {_TRAILING}"),
 )
 
+_SIDED = sided(no_feed("trade"))
+
 TRADES = (
     trade_flow("buy_volume", "Volume of trades whose aggressor bought", "base units",
-               minimum=0.0),
+               minimum=0.0, null_meaning=_SIDED),
     trade_flow("sell_volume", "Volume of trades whose aggressor sold", "base units",
-               minimum=0.0),
+               minimum=0.0, null_meaning=_SIDED),
     trade_flow("trade_notional", "Value traded", "quote currency", minimum=0.0,
                formula="Σ price·size"),
-    trade_count("buy_count", "Trades whose aggressor bought"),
-    trade_count("sell_count", "Trades whose aggressor sold"),
+    trade_count("buy_count", "Trades whose aggressor bought", null_meaning=_SIDED),
+    trade_count("sell_count", "Trades whose aggressor sold", null_meaning=_SIDED),
     trade_count("trade_count", "Trades: single ones where the feed has them, else aggregate ones"),
     trade_flow("trade_imbalance", "Trade imbalance", "base units",
-               formula="buy_volume − sell_volume", source=_CKS),
+               formula="buy_volume − sell_volume", source=_CKS, null_meaning=_SIDED),
     number("trade_imbalance_normalised", "Trade imbalance by volume", "fraction",
            "poisoned, the trade feed is not known, or no trade in the bar",
            minimum=-1.0, maximum=1.0,
@@ -225,7 +239,7 @@ TRADES = (
            formula=f"share below + half the share equal, among {_TRAILING}"),
     number("vwap", "Volume-weighted average price of the trades", "quote currency",
            "poisoned, the trade feed is not known, or no trade in the bar", minimum=0.0,
-           formula="trade_notional/(buy_volume + sell_volume)"),
+           formula="trade_notional / volume of all trades"),
 )
 
 ACTIVITY = (

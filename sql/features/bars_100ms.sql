@@ -62,6 +62,8 @@ with joined as (
         book.order_flow_imbalance_level_9,
         book.order_flow_imbalance_level_10,
         book.order_flow_imbalance_no_price_change,
+        book.generalised_order_flow_imbalance,
+        book.book_feed,
         book.level_depth_sum,
         book.book_events as book_event_count,
         book.book_messages as book_update_count,
@@ -73,6 +75,9 @@ with joined as (
         coalesce(traded.trade_notional, 0) as trade_notional,
         coalesce(traded.buy_count, 0) as buy_count,
         coalesce(traded.sell_count, 0) as sell_count,
+        coalesce(traded.traded_volume, 0) as traded_volume,
+        coalesce(traded.trade_count, 0) as trade_count,
+        coalesce(traded.unknown_side_count, 0) as unknown_side_count,
         coalesce(quoted.quote_count, 0) as quote_count,
         pow(ln(nullif(book.mid_close, 0) / nullif(book.mid_open, 0)) * 1e4, 2) as realised_variance,
         epoch_ns(bar_start) >= $trades_from
@@ -92,6 +97,9 @@ select
         if(trades_known, trade_notional, null) as trade_notional,
         if(trades_known, buy_count, null) as buy_count,
         if(trades_known, sell_count, null) as sell_count,
+        if(trades_known, traded_volume, null) as traded_volume,
+        if(trades_known, trade_count, null) as trade_count,
+        if(trades_known, unknown_side_count, null) as unknown_side_count,
         if(quotes_known, quote_count, null) as quote_count
     )
 from joined

@@ -22,6 +22,7 @@ sums as (
         least(sum(coverage) * $finer_nanoseconds / $bar_nanoseconds, 1) as coverage,
         bool_or(poisoned) or count(*) < $bar_nanoseconds // $finer_nanoseconds as poisoned,
         max(case when since = 0 then mid_open end) as mid_open,
+        max(book_feed) as book_feed,
         max(mid_high) as mid_high,
         min(mid_low) as mid_low,
         sum(mid_mean * coverage)

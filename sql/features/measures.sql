@@ -19,17 +19,22 @@ with flows as (
             if(poisoned, null, order_flow_imbalance_level_10) as order_flow_imbalance_level_10,
             if(poisoned, null, order_flow_imbalance_no_price_change)
                 as order_flow_imbalance_no_price_change,
+            if(poisoned, null, generalised_order_flow_imbalance)
+                as generalised_order_flow_imbalance,
             if(poisoned, null, level_depth_sum) as level_depth_sum,
             if(poisoned, null, book_event_count) as book_event_count,
             if(poisoned, null, book_update_count) as book_update_count,
             if(poisoned, null, level_update_count) as level_update_count,
             if(poisoned, null, level_addition_count) as level_addition_count,
             if(poisoned, null, level_cancellation_count) as level_cancellation_count,
-            if(poisoned, null, buy_volume) as buy_volume,
-            if(poisoned, null, sell_volume) as sell_volume,
+            -- a trade whose side is not known may have been either
+            if(poisoned or unknown_side_count > 0, null, buy_volume) as buy_volume,
+            if(poisoned or unknown_side_count > 0, null, sell_volume) as sell_volume,
             if(poisoned, null, trade_notional) as trade_notional,
-            if(poisoned, null, buy_count) as buy_count,
-            if(poisoned, null, sell_count) as sell_count,
+            if(poisoned or unknown_side_count > 0, null, buy_count) as buy_count,
+            if(poisoned or unknown_side_count > 0, null, sell_count) as sell_count,
+            if(poisoned, null, traded_volume) as traded_volume,
+            if(poisoned, null, trade_count) as trade_count,
             if(poisoned, null, quote_count) as quote_count
         )
     from bars
@@ -38,9 +43,7 @@ with flows as (
 totals as (
     select
         *,
-        buy_volume + sell_volume as traded_volume,
         buy_volume - sell_volume as trade_imbalance,
-        buy_count + sell_count as trade_count,
         level_depth_sum / nullif(book_event_count, 0) as level_depth_mean
     from flows
 )
@@ -53,6 +56,7 @@ select
     coverage,
     poisoned,
     not poisoned and mid_open is not null and mid_close is not null as valid,  -- noqa: RF04
+    book_feed,
     mid_open,
     mid_high,
     mid_low,
@@ -138,6 +142,7 @@ select
     order_flow_imbalance_level_9,
     order_flow_imbalance_level_10,
     order_flow_imbalance_no_price_change,
+    generalised_order_flow_imbalance,
     level_depth_mean,
     order_flow_imbalance_level_1
     / nullif(level_depth_mean, 0) as order_flow_imbalance_depth_scaled,

@@ -12,7 +12,10 @@ with sums as materialized (
         sum(case when side = 'sell' then size_base else 0 end) as sell_volume,
         sum(price * size_base) as trade_notional,
         count(*) filter (where side = 'buy') as buy_count,
-        count(*) filter (where side = 'sell') as sell_count
+        count(*) filter (where side = 'sell') as sell_count,
+        sum(size_base) as traded_volume,
+        count(*) as trade_count,
+        count(*) filter (where side is null) as unknown_side_count
     from trades
     group by all
 ),
@@ -33,7 +36,10 @@ select
     sums.sell_volume,
     sums.trade_notional,
     sums.buy_count,
-    sums.sell_count
+    sums.sell_count,
+    sums.traded_volume,
+    sums.trade_count,
+    sums.unknown_side_count
 from sums
 inner join feeds on sums.instrument = feeds.instrument and sums.kind = feeds.kind
 order by sums.instrument, sums.bar

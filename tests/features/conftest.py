@@ -33,7 +33,7 @@ class Market:
             "bid_price": mid - 0.5, "ask_price": mid + 0.5, "spread_mean": 1.0,
             "queue_imbalance_mean": 0.0, "depth_touch_mean": 2.0,
             "bid_reach_bps": 60.0, "ask_reach_bps": 110.0, "level_depth_sum": 0.0,
-            "order_flow_imbalance_no_price_change": 0.0,
+            "order_flow_imbalance_no_price_change": 0.0, "book_feed": "events",
         }
         row |= {f"{side}_size": 2.0 for side in ("bid", "ask")}
         row |= {name: 4.0 for name in BARS_100MS.column_names if "_depth_" in name

@@ -55,6 +55,7 @@ def row(market):
 
 EXPECTED = {
     "instrument": "binance:A", "coverage": 1.0, "poisoned": False, "valid": True,
+    "book_feed": "events", "generalised_order_flow_imbalance": None,
     "mid_open": 100.0, "mid_high": 101.5, "mid_low": 99.5, "mid_close": 101.0, "mid_mean": 100.4,
     "return_bps": math.log(1.01) * 1e4, "realised_variance": (math.log(1.01) * 1e4) ** 2,
     "bid_price": 100.5, "ask_price": 101.5, "spread": 1.0, "spread_bps": 1 / 101 * 1e4,
