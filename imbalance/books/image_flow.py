@@ -10,7 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
+from imbalance.books.ladder import ASK, BID
+from imbalance.books.state import FLOW_COLUMNS, Output
 from imbalance.kernels import jit
 
 
@@ -115,6 +118,39 @@ class ImageFlow:
         ]
         self._last = (ends[0], ends[1], ends[2], ends[3])
 
+    def take_states(self, out: Output, count: int) -> None:
+        """Take the states in a rebuild's buffers."""
+        sides = []
+        for side in (BID, ASK):
+            offsets = np.zeros(count + 1, np.int64)
+            np.cumsum(out.state_counts[:count, side], out=offsets[1:])
+            levels = slice(0, int(offsets[-1]))
+            sides.append((offsets, out.state_prices[side, levels].copy(),
+                          out.state_sizes[side, levels].copy()))
+        self.take(out.states[:count, 0].copy(), out.states[:count, 3] != 0, tuple(sides))
+
     def of_bars(self, starts: Any) -> Any:
         """Sums of some bars, by their start in ns, each asked for once; 0 where nothing changed."""
         return np.array([self._sums.pop(int(s) // self._bar_ns, 0.0) for s in starts], float)
+
+
+def image_columns(flow: ImageFlow | None, bar_times: Any) -> dict[str, pa.Array]:
+    """What is different in bars of a feed of images: no flow of events, but one between images.
+
+    Parameters
+    ----------
+    flow : None where the feed shows every change.
+    bar_times : int64 (n, 3): start, time known, whether poisoned.
+    """
+    count = len(bar_times)
+    nothing = pa.nulls(count, pa.float64())
+    if flow is None:
+        return {
+            "generalised_order_flow_imbalance": nothing, "book_feed": pa.repeat("events", count)
+        }
+    sums = np.where(bar_times[:, 2] != 0, np.nan, flow.of_bars(bar_times[:, 0]))
+    return {
+        **dict.fromkeys(FLOW_COLUMNS, nothing),
+        "generalised_order_flow_imbalance": pa.array(sums, from_pandas=True),
+        "book_feed": pa.repeat("images", count),
+    }

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from imbalance.books import kernel
 from imbalance.books.flow import show
-from imbalance.books.image_flow import ImageFlow
+from imbalance.books.image_flow import ImageFlow, image_columns
 from imbalance.books.ladder import ASK, BID, levels_of, new_ladder, put_levels, settle
 from imbalance.books.state import (
     BAR_COLUMNS,
@@ -24,7 +24,6 @@ from imbalance.books.state import (
     CLOCK,
     COUNT_COLUMNS,
     DIFF,
-    FLOW_COLUMNS,
     HEALTH_CAUSE,
     HEALTH_FROM,
     HEALTH_STATE,
@@ -46,7 +45,6 @@ from imbalance.books.state import (
     VALID,
     Book,
     Messages,
-    Output,
     new_book,
     new_output,
 )  # fmt: skip
@@ -233,7 +231,7 @@ class BookBuilder:
         self._keep_proofs()
         out, used = self._out, self._out.used
         if self._images is not None:
-            self._images.take(*_shown(out, int(used[1])))
+            self._images.take_states(out, int(used[1]))
         if used[0]:
             self._sink("book.bars_100ms", self._bars(int(used[0])))
         if used[1]:
@@ -254,21 +252,7 @@ class BookBuilder:
             columns[name] = pa.array(np.ascontiguousarray(out.bars[:count, k]), from_pandas=True)
         for k, name in enumerate(COUNT_COLUMNS):
             columns[name] = pa.array(np.ascontiguousarray(out.bar_counts[:count, k]))
-        return pa.table(columns | self._image_columns(count))
-
-    def _image_columns(self, count: int) -> dict[str, pa.Array]:
-        """What is different in bars of a feed of images: no flow of events, one between images."""
-        nothing = pa.nulls(count, pa.float64())
-        if self._images is None:
-            return {"generalised_order_flow_imbalance": nothing,
-                    "book_feed": pa.repeat("events", count)}
-        poisoned = self._out.bar_times[:count, 2] != 0
-        sums = self._images.of_bars(self._out.bar_times[:count, 0])
-        flow = pa.array(np.where(poisoned, np.nan, sums), from_pandas=True)
-        return {
-            **dict.fromkeys(FLOW_COLUMNS, nothing),
-            "generalised_order_flow_imbalance": flow, "book_feed": pa.repeat("images", count),
-        }
+        return pa.table(columns | image_columns(self._images, out.bar_times[:count]))
 
     def _states(self, count: int) -> pa.Table:
         out = self._out
@@ -314,19 +298,6 @@ class BookBuilder:
                 },
             }
         )
-
-
-def _shown(out: Output, count: int) -> tuple[Any, Any, tuple[tuple[Any, Any, Any], ...]]:
-    """Times, starts of segments and levels of the states in the buffers."""
-    sides = []
-    for side in (BID, ASK):
-        offsets = np.zeros(count + 1, np.int64)
-        np.cumsum(out.state_counts[:count, side], out=offsets[1:])
-        sides.append(
-            (offsets, out.state_prices[side, : offsets[-1]].copy(),
-             out.state_sizes[side, : offsets[-1]].copy())
-        )
-    return out.states[:count, 0].copy(), out.states[:count, 3] != 0, tuple(sides)
 
 
 def _closing(book: Book) -> ClosingBook:
