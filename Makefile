@@ -95,6 +95,10 @@ contracts: $(STAMP)  ## who may import whom
 benchmark: .venv-benchmark/.setup $(STAMP)  ## the main job against a named peer, ratios printed
 	@$(PYTHON) -m benchmarks $(ARGS)
 
+.PHONY: benchmark-studies
+benchmark-studies: $(STAMP)  ## estimators of the studies against named libraries, ratios printed
+	@$(PYTHON) -m benchmarks.studies $(ARGS)
+
 .venv-benchmark/.setup: benchmarks/requirements.lock | $(STAMP)
 	@$(PYTHON) -m venv --clear .venv-benchmark
 	@echo "setup: installing .venv-benchmark"

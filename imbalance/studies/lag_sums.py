@@ -64,6 +64,8 @@ def lag_sums(x: Matrix, y: Matrix, max_lag: int) -> LagSums:
     size = 512
     while size < 6 * max_lag:
         size *= 2
+    if np.isfinite(x).all() and np.isfinite(y).all():
+        return _complete(x, y, max_lag, size)
     x_first, x_group = _distinct_masks(x)
     y_first, y_group = _distinct_masks(y)
     gx, gy, nx, ny = len(x_first), len(y_first), len(x), len(y)
@@ -89,6 +91,35 @@ def lag_sums(x: Matrix, y: Matrix, max_lag: int) -> LagSums:
     )
 
 
+def _complete(x: Matrix, y: Matrix, max_lag: int, size: int) -> LagSums:
+    """Lag sums of series without gaps: only their products need a pass, the rest follows."""
+    nx, ny, length = len(x), len(y), x.shape[1]
+    (xy,) = _products((x, []), (y, []), [(slice(0, nx), slice(0, ny))], max_lag, size,
+                      squares=False)
+    lags = np.arange(-max_lag, max_lag + 1)
+    n = np.maximum(length - np.abs(lags), 0)
+
+    def sums(values: Matrix, start: NDArray[np.bool_]) -> Matrix:
+        """All of a row but |lag| values at its start, where `start` says so, or at its end."""
+        edge = min(max_lag, length)
+        head = np.cumsum(np.pad(values[:, :edge], ((0, 0), (1, max_lag - edge))), axis=1)
+        tail = np.cumsum(np.pad(values[:, length - edge :][:, ::-1],
+                                ((0, 0), (1, max_lag - edge))), axis=1)
+        left_out = np.where(start, head[:, np.abs(lags)], tail[:, np.abs(lags)])
+        return np.where(n > 0, values.sum(axis=1)[:, None] - left_out, 0.0)
+
+    shape = (nx, ny, len(lags))
+    return LagSums(
+        max_lag=max_lag,
+        n=np.broadcast_to(n.astype(np.int64), shape),
+        x=np.broadcast_to(sums(x, lags < 0)[:, None], shape),
+        y=np.broadcast_to(sums(y, lags > 0)[None], shape),
+        xx=np.broadcast_to(sums(np.square(x), lags < 0)[:, None], shape),
+        yy=np.broadcast_to(sums(np.square(y), lags > 0)[None], shape),
+        xy=xy,
+    )
+
+
 def _distinct_masks(values: Matrix) -> tuple[list[int], NDArray[np.intp]]:
     """Rows that are present at different bars, one of each kind, and the kind of every row.
 
@@ -108,6 +139,7 @@ def _products(
     wanted: list[tuple[slice, slice]],
     max_lag: int,
     size: int,
+    squares: bool = True,
 ) -> list[Matrix]:
     """Σ_t a_t b_{t+lag} for the wanted rows a of the stack of x and b of the stack of y."""
     from scipy import fft
@@ -120,11 +152,11 @@ def _products(
     for start in range(0, length, step * _BLOCKS_AT_ONCE):
         blocks = min(_BLOCKS_AT_ONCE, -(-(length - start) // step))
         stop = start + blocks * step
-        left = _stack(*x, start, stop).reshape(-1, blocks, step)
-        stretch = _stack(*y, start - max_lag, stop + max_lag)
+        left = _stack(*x, start, stop, squares).reshape(-1, blocks, step)
+        stretch = _stack(*y, start - max_lag, stop + max_lag, squares)
         right = np.lib.stride_tricks.sliding_window_view(stretch, size, axis=1)[:, ::step]
         # (frequency, row, block) and (frequency, block, row): one product per frequency.
-        a = np.ascontiguousarray(fft.rfft(left, size, axis=2).conj().transpose(2, 0, 1))
+        a = np.conj(fft.rfft(left, size, axis=2).transpose(2, 0, 1), order="C")
         b = np.ascontiguousarray(fft.rfft(right, axis=2).transpose(2, 1, 0))
         for total, (rows, columns) in zip(totals, wanted, strict=True):
             total += a[:, rows] @ b[:, :, columns]
@@ -133,14 +165,17 @@ def _products(
     ]
 
 
-def _stack(values: Matrix, masks: list[int], start: int, stop: int) -> Matrix:
-    """Masks of some rows, values and squares of all, from `start` to `stop`; 0 where missing."""
+def _stack(values: Matrix, masks: list[int], start: int, stop: int, squares: bool) -> Matrix:
+    """Masks of some rows, values (and squares) of all, from `start` to `stop`; 0 where missing."""
     count = len(values)
-    stacked = np.zeros((len(masks) + 2 * count, stop - start))
+    stacked = np.zeros((len(masks) + (2 if squares else 1) * count, stop - start))
     first, last = max(start, 0), min(stop, values.shape[1])
     part, inside = values[:, first:last], slice(first - start, last - start)
-    stacked[: len(masks), inside] = np.isfinite(part[masks])
     filled = stacked[len(masks) : len(masks) + count, inside]
+    if not squares:
+        filled[...] = part
+        return stacked
+    stacked[: len(masks), inside] = np.isfinite(part[masks])
     filled[...] = np.nan_to_num(part, nan=0.0)
     np.square(filled, out=stacked[len(masks) + count :, inside])
     return stacked

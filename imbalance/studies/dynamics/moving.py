@@ -18,6 +18,9 @@ Vector = NDArray[np.float64]
 RESUMMED = 4_096
 """Steps after which running sums are made anew, so that rounding does not add up."""
 
+_CHUNK = 512
+_LOOKED_AT = 1_000
+
 
 def rolling_correlation(
     x: Vector, y: Vector, window: int, minimum: int | None = None
@@ -36,13 +39,13 @@ def rolling_correlation(
 
     Notes
     -----
-    (n Σxy − Σx Σy)/√((n Σx² − (Σx)²)(n Σy² − (Σy)²)) of values less their overall median, which
+    (n Σxy − Σx Σy)/√((n Σx² − (Σx)²)(n Σy² − (Σy)²)) of values less a middle one of theirs, which
     changes nothing but the rounding. Sums are made anew every `RESUMMED` bars, and when a value
     leaves beside which all others are rounding.
     """
     found, count = np.empty(len(x)), np.empty(len(x))
-    a, b = _centred(x, y)
-    _rolling(a, b, window, window if minimum is None else minimum, found, count)
+    least = window if minimum is None else minimum
+    _rolling(x, y, _middle(x), _middle(y), window, least, found, count)
     return found, count
 
 
@@ -80,12 +83,16 @@ def fisher_band(
     return (1.0 - correlation**2) * spread, np.tanh(z - half), np.tanh(z + half)
 
 
+def _middle(values: Vector) -> float:
+    """A value amid the others: one huge value must not move all others away from 0."""
+    some = values[:: max(1, len(values) // _LOOKED_AT)]
+    some = some[np.isfinite(some)]
+    return float(np.median(some)) if len(some) else 0.0
+
+
 def _centred(x: Vector, y: Vector) -> tuple[Vector, Vector]:
     both = np.isfinite(x) & np.isfinite(y)
-    if not both.any():
-        return np.full(len(x), np.nan), np.full(len(y), np.nan)
-    # By the median: one huge value must not move all others away from 0.
-    a, b = (np.where(both, v - np.median(v[both]), np.nan) for v in (x, y))
+    a, b = (np.where(both, v - _middle(v), np.nan) for v in (x, y))
     return a, b
 
 
@@ -101,49 +108,79 @@ def _ratio(n: float, sx: float, sy: float, sxx: float, syy: float, sxy: float) -
 
 
 @jit
-def _rolling(x: Vector, y: Vector, window: int, minimum: int, found: Vector,
-             count: Vector) -> None:
-    n = 0.0
-    sx = 0.0
-    sy = 0.0
-    sxx = 0.0
-    syy = 0.0
-    sxy = 0.0
-    for t in range(len(x)):
-        gone = t - window
-        first = t
-        if gone >= 0 and not math.isnan(x[gone]):
-            u = x[gone]
-            v = y[gone]
-            n -= 1.0
-            sx -= u
-            sy -= v
-            sxx -= u * u
-            syy -= v * v
-            sxy -= u * v
-            if u * u > 1e6 * sxx or v * v > 1e6 * syy:
-                first = gone + 1
-        if t % RESUMMED == 0:
-            first = max(0, gone + 1)
-        if first < t:
-            n = 0.0
-            sx = 0.0
-            sy = 0.0
-            sxx = 0.0
-            syy = 0.0
-            sxy = 0.0
-        for s in range(first, t + 1):
-            u = x[s]
-            v = y[s]
-            if not math.isnan(u):
+def _sums(x: Vector, y: Vector, x_middle: float, y_middle: float, first: int, stop: int,
+          out: Vector) -> None:
+    """Number of pairs from `first` to `stop`, and Σx, Σy, Σx², Σy², Σxy of them."""
+    out[:] = 0.0
+    for t in range(first, stop):
+        u = x[t] - x_middle
+        v = y[t] - y_middle
+        if (u + v) - (u + v) == 0.0:
+            out[0] += 1.0
+            out[1] += u
+            out[2] += v
+            out[3] += u * u
+            out[4] += v * v
+            out[5] += u * v
+
+
+@jit
+def _rolling(x: Vector, y: Vector, x_middle: float, y_middle: float, window: int, minimum: int,
+             found: Vector, count: Vector) -> None:
+    """Fill `found` and `count`.
+
+    Sums of a chunk are written down first and made into correlations together, since roots and
+    divisions of several bars can be taken at once.
+    """
+    length = len(x)
+    chunk = np.empty((5, _CHUNK))
+    anew = np.zeros(6)
+    n = sx = sy = sxx = syy = sxy = 0.0
+    for begin in range(0, length, _CHUNK):
+        size = min(_CHUNK, length - begin)
+        for i in range(size):
+            t = begin + i
+            u = x[t] - x_middle
+            v = y[t] - y_middle
+            # Neither missing nor infinite.
+            if (u + v) - (u + v) == 0.0:
                 n += 1.0
                 sx += u
                 sy += v
                 sxx += u * u
                 syy += v * v
                 sxy += u * v
-        count[t] = n
-        found[t] = _ratio(n, sx, sy, sxx, syy, sxy) if n >= minimum and n > 1.0 else math.nan
+            rounding = t % RESUMMED == 0
+            if t >= window:
+                u = x[t - window] - x_middle
+                v = y[t - window] - y_middle
+                if (u + v) - (u + v) == 0.0:
+                    n -= 1.0
+                    sx -= u
+                    sy -= v
+                    sxx -= u * u
+                    syy -= v * v
+                    sxy -= u * v
+                    rounding |= u * u > 1e6 * sxx or v * v > 1e6 * syy
+            if rounding:
+                _sums(x, y, x_middle, y_middle, max(0, t - window + 1), t + 1, anew)
+                n, sx, sy, sxx, syy, sxy = anew
+            count[t] = n
+            chunk[0, i] = sx
+            chunk[1, i] = sy
+            chunk[2, i] = sxx
+            chunk[3, i] = syy
+            chunk[4, i] = sxy
+        for i in range(size):
+            m = count[begin + i]
+            above = m * chunk[4, i] - chunk[0, i] * chunk[1, i]
+            x_part = m * chunk[2, i] - chunk[0, i] * chunk[0, i]
+            y_part = m * chunk[3, i] - chunk[1, i] * chunk[1, i]
+            # Scatter of a constant is rounding.
+            flat = x_part <= 1e-10 * m * chunk[2, i] or y_part <= 1e-10 * m * chunk[3, i]
+            r = above / math.sqrt(max(x_part * y_part, 1e-300))
+            missing = flat or m < minimum or m <= 1.0
+            found[begin + i] = math.nan if missing else min(max(r, -1.0), 1.0)
 
 
 @jit

@@ -1,0 +1,211 @@
+"""`make benchmark-studies`: estimators of the studies against named libraries, on the same data.
+
+Each comparison runs both in turn, in one process, and first holds their results against each other:
+a ratio of two programs that compute different things says nothing. A peer that would take minutes
+does a share of the work, and its cost is taken times the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.measure import Cost, Stopwatch, median
+
+ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An estimator of ours beside that of a library.
+
+    Parameters
+    ----------
+    ours, peer : the work, without arguments; what they return is compared.
+    share : part of the work that the peer does.
+    goal : the least ratio of the wall clocks; None where none is demanded.
+    tolerance : largest absolute difference of the results.
+    same : from what both return to two arrays that must agree.
+    """
+
+    name: str
+    against: str
+    ours: Callable[[], Any]
+    peer: Callable[[], Any]
+    share: float
+    goal: float | None
+    tolerance: float
+    same: Callable[[Any, Any], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Medians over the rounds; the peer's is of the whole work."""
+
+    name: str
+    against: str
+    ours: Cost
+    peer: Cost
+    goal: float | None
+    difference: float
+    tolerance: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times faster ours is by the wall clock."""
+        return self.peer.wall / self.ours.wall
+
+    @property
+    def met(self) -> bool:
+        """Whether results agree and the goal, if there is one, is reached."""
+        return self.difference <= self.tolerance and (self.goal is None or self.ratio >= self.goal)
+
+
+def lagged_correlations() -> list[Comparison]:
+    """All pairs of 50 series of a day of seconds at 121 lags."""
+    from statsmodels.tsa.stattools import ccf
+
+    from imbalance.studies.lag_sums import lag_sums
+
+    series, length, last, asked = 50, 86_400, 60, 6
+    values = np.random.default_rng(1).standard_normal((series, length))
+    values = (values - values.mean(axis=1)[:, None]) / values.std(axis=1)[:, None]
+    pairs = series * (series + 1) // 2
+
+    def by_statsmodels() -> list[np.ndarray]:
+        found = []
+        for x in range(asked):
+            back = ccf(values[x + 1], values[x], adjusted=False, nlags=last + 1)
+            ahead = ccf(values[x], values[x + 1], adjusted=False, nlags=last + 1)
+            found.append(np.concatenate([ahead[:0:-1], back]))
+        return found
+
+    def by_products() -> np.ndarray:
+        """A matrix product per lag, over the full series."""
+        found = np.empty((series, series, 2 * last + 1))
+        for lag in range(last + 1):
+            ahead = values[:, : length - lag] @ values[:, lag:].T
+            found[:, :, last + lag], found[:, :, last - lag] = ahead, ahead.T
+        return found
+
+    return [
+        Comparison(
+            f"lagged correlations, {series} series × {length:,} × {2 * last + 1} lags",
+            "statsmodels ccf", lambda: lag_sums(values, values, last), by_statsmodels,
+            asked / pairs, 100.0, 1e-8,
+            lambda sums, found: (
+                np.array([sums.xy[x, x + 1] / length for x in range(asked)]), np.array(found)),
+        ),
+        Comparison(
+            "the same", "NumPy, a matrix product per lag",
+            lambda: lag_sums(values, values, last), by_products, 1.0, 3.0, 1e-8,
+            lambda sums, found: (sums.xy / length, found / length),
+        ),
+    ]
+
+
+def rolling_correlations() -> list[Comparison]:
+    """One pair of a day of seconds over ten minutes."""
+    import pandas as pd
+
+    from imbalance.studies.dynamics.moving import rolling_correlation
+
+    x, y = np.random.default_rng(2).standard_normal((2, 86_400))
+    left, right = pd.Series(x), pd.Series(y)
+    window = 600
+    return [Comparison(
+        f"rolling correlation, {len(x):,} bars, window {window}", "pandas",
+        lambda: rolling_correlation(x, y, window),
+        lambda: left.rolling(window).corr(right).to_numpy(), 1.0, 10.0, 1e-8,
+        lambda ours, peer: (_values(ours)[window:], peer[window:]),
+    )]
+
+
+def _values(found: Any) -> np.ndarray:
+    return np.asarray(found[0] if isinstance(found, tuple) else getattr(found, "value", found))
+
+
+def rank_correlations() -> list[Comparison]:
+    """Kendall's with its influence values, of a day of seconds."""
+    from scipy.stats import kendalltau
+
+    from imbalance.studies.correlation.estimators import rank_influence
+
+    x, y = np.random.default_rng(3).standard_normal((2, 86_400))
+    y = y + 0.2 * x
+    return [Comparison(
+        f"Kendall's correlation with influence values, {len(x):,} bars", "SciPy, without them",
+        lambda: rank_influence("kendall", x, y)[0], lambda: kendalltau(x, y).statistic,
+        1.0, None, 1e-12, lambda ours, peer: (np.array(ours), np.array(peer)),
+    )]
+
+
+def block_lengths() -> list[Comparison]:
+    """Politis and White's, of a day of seconds."""
+    from arch.bootstrap import optimal_block_length as by_arch
+
+    from imbalance.studies.inference.block_length import optimal_block_length
+
+    noise = np.random.default_rng(4).standard_normal(86_400)
+    x = noise + 0.8 * np.concatenate([[0.0], noise[:-1]])
+    return [Comparison(
+        f"block length of a bootstrap, {len(x):,} bars", "arch",
+        lambda: optimal_block_length(x).moving, lambda: by_arch(x).iloc[0]["circular"],
+        1.0, None, 1e-6, lambda ours, peer: (np.array(ours), np.array(peer)),
+    )]
+
+
+GROUPS = (lagged_correlations, rolling_correlations, rank_correlations, block_lengths)
+
+
+def compare(one: Comparison) -> Outcome:
+    """Both in turn, after a first time in which what has to be compiled is."""
+    ours, peer = one.same(one.ours(), one.peer())
+    difference = float(np.abs(ours - peer).max())
+    costs: tuple[list[Cost], list[Cost]] = ([], [])
+    for _ in range(ROUNDS):
+        for work, found in zip((one.ours, one.peer), costs, strict=True):
+            watch = Stopwatch()
+            with watch:
+                work()
+            found.append(watch.cost)
+    whole = median(costs[1])
+    return Outcome(
+        one.name, one.against, median(costs[0]),
+        Cost(whole.wall / one.share, whole.cpu / one.share), one.goal, difference, one.tolerance,
+    )
+
+
+def main() -> None:
+    """Print a table, or JSON; exit 1 if a goal is missed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.add_argument("--only", default="", help="comparisons whose name holds this text")
+    arguments = parser.parse_args()
+    chosen = [one for group in GROUPS for one in group() if arguments.only in one.name]
+    outcomes = [compare(one) for one in chosen]
+    if arguments.json:
+        print(json.dumps([
+            {"name": o.name, "against": o.against, "ours": vars(o.ours), "peer": vars(o.peer),
+             "ratio": o.ratio, "goal": o.goal, "difference": o.difference, "met": o.met}
+            for o in outcomes
+        ], indent=2))
+    else:
+        print(f"load before: {os.getloadavg()[0]:.1f}; medians of {ROUNDS} rounds in turn\n")
+        for o in outcomes:
+            goal = "" if o.goal is None else f" (goal {o.goal:g})"
+            print(f"{o.name}\n  ours {o.ours.wall:.4f} s, {o.against} {o.peer.wall:.4f} s: "
+                  f"{o.ratio:.1f} times{goal}; by CPU {(o.peer / o.ours).cpu:.1f}; "
+                  f"largest difference {o.difference:.1e}" + ("" if o.met else "  MISSED"))
+    sys.exit(0 if all(o.met for o in outcomes) else 1)
+
+
+if __name__ == "__main__":
+    main()
