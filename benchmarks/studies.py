@@ -17,9 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.measure import Cost, Stopwatch, median
+from benchmarks.measure import Cost, Stopwatch
 
-ROUNDS = 3
+ROUNDS = 7
+ROUND_SECONDS = 0.05
+"""What a round lasts at least: short work is done several times over."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Medians over the rounds; the peer's is of the whole work."""
+    """The least cost of the rounds, to which other load only adds; the peer's of the whole work."""
 
     name: str
     against: str
@@ -169,18 +171,24 @@ def compare(one: Comparison) -> Outcome:
     """Both in turn, after a first time in which what has to be compiled is."""
     ours, peer = one.same(one.ours(), one.peer())
     difference = float(np.abs(ours - peer).max())
-    costs: tuple[list[Cost], list[Cost]] = ([], [])
-    for _ in range(ROUNDS):
-        for work, found in zip((one.ours, one.peer), costs, strict=True):
-            watch = Stopwatch()
-            with watch:
-                work()
-            found.append(watch.cost)
-    whole = median(costs[1])
-    return Outcome(
-        one.name, one.against, median(costs[0]),
-        Cost(whole.wall / one.share, whole.cpu / one.share), one.goal, difference, one.tolerance,
+    found: list[tuple[Cost, Cost]] = [(_cost(one.ours), _cost(one.peer)) for _ in range(ROUNDS)]
+    least, whole = (
+        Cost(min(c.wall for c in costs), min(c.cpu for c in costs))
+        for costs in zip(*found, strict=True)
     )
+    return Outcome(
+        one.name, one.against, least, Cost(whole.wall / one.share, whole.cpu / one.share),
+        one.goal, difference, one.tolerance,
+    )
+
+
+def _cost(work: Callable[[], Any]) -> Cost:
+    watch, times = Stopwatch(), 0
+    while watch.cost.wall < ROUND_SECONDS:
+        with watch:
+            work()
+        times += 1
+    return Cost(watch.cost.wall / times, watch.cost.cpu / times)
 
 
 def main() -> None:
@@ -198,7 +206,7 @@ def main() -> None:
             for o in outcomes
         ], indent=2))
     else:
-        print(f"load before: {os.getloadavg()[0]:.1f}; medians of {ROUNDS} rounds in turn\n")
+        print(f"load before: {os.getloadavg()[0]:.1f}; the least of {ROUNDS} rounds in turn\n")
         for o in outcomes:
             goal = "" if o.goal is None else f" (goal {o.goal:g})"
             print(f"{o.name}\n  ours {o.ours.wall:.4f} s, {o.against} {o.peer.wall:.4f} s: "
