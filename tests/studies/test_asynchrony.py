@@ -16,7 +16,6 @@ from imbalance.studies.asynchrony.overlap import (
 )
 from imbalance.studies.asynchrony.pre_averaging import (
     modulated_realised_covariance,
-    pairwise_covariance,
     pre_averaged_variance,
 )
 from imbalance.studies.asynchrony.realised import (
@@ -244,9 +243,6 @@ def test_noise_robust_estimators_find_what_was_planted(noisy):
         np.testing.assert_allclose(np.diag(found), variance, rtol=0.15)
         assert found[0, 1] == pytest.approx(covariance, rel=0.2)
     assert pre_averaged_variance(returns[:, :1]) == pytest.approx(variance, rel=0.15)
-    pairwise = pairwise_covariance(noisy)
-    assert pairwise[0, 1] == pytest.approx(covariance, rel=0.2)
-    assert pairwise[0, 0] == pre_averaged_variance(returns[:, :1])
     assert two_scales(noisy[0].log_prices) == pytest.approx(variance, rel=0.2)
     assert robust_two_scales(noisy[0]) == pytest.approx(variance, rel=0.25)
 
@@ -299,7 +295,6 @@ def test_noise_robust_estimators_say_nan_or_zero_where_there_is_nothing_to_estim
         assert np.isnan(pre_averaged_variance(few[:, :1]))
     assert np.isnan(two_scales(np.zeros(100)))
     assert np.isnan(robust_two_scales(walk(1, 100)))
-    assert np.isnan(pairwise_covariance([NOTHING, ONE])).all()
     flat = np.zeros((500, 2))
     assert not realised_kernel(flat).any()
     assert not modulated_realised_covariance(flat).any()

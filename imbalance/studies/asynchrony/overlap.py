@@ -36,7 +36,7 @@ def hayashi_yoshida(x: Ticks, y: Ticks, lag: int = 0) -> float:
     """
     if min(len(x), len(y)) < 2:
         return math.nan
-    return float(_overlap_sum(x.times, x.log_prices, y.times, y.log_prices, lag))
+    return float(blocked_contrast(x, y, np.array([lag]), x.times[-1:])[0, 0])
 
 
 def hayashi_yoshida_correlation(x: Ticks, y: Ticks, lag: int = 0) -> float:
@@ -59,16 +59,15 @@ def blocked_contrast(x: Ticks, y: Ticks, lags: Times, edges: Times) -> Matrix:
     Parameters
     ----------
     edges : ends of the blocks, increasing; an increment of x belongs to the first block whose end
-        is at or after its own.
+        is at or after its own, and else to the last.
     """
-    found = np.zeros((len(edges), len(lags)))
+    found = np.zeros((len(lags), len(edges)))
     if min(len(x), len(y)) >= 2:
-        block = np.minimum(np.searchsorted(edges, x.times), len(edges) - 1)
-        for column, lag in enumerate(lags):
-            _blocked_sum(
-                x.times, x.log_prices, block, y.times, y.log_prices, int(lag), found[:, column]
+        for lag, totals in zip(lags, found, strict=True):
+            _overlap_sums(
+                x.times, x.log_prices, y.times, y.log_prices, int(lag), edges, totals
             )
-    return found
+    return found.T
 
 
 def blocked_variance(x: Ticks, edges: Times) -> Vector:
@@ -80,29 +79,22 @@ def blocked_variance(x: Ticks, edges: Times) -> Vector:
 
 
 @bare
-def _overlap_sum(
-    x_times: Times, x: Vector, y_times: Times, y: Vector, lag: int
-) -> float:
-    total = 0.0
+def _overlap_sums(
+    x_times: Times, x: Vector, y_times: Times, y: Vector, lag: int, edges: Times, totals: Vector
+) -> None:
+    block, total, end = 0, 0.0, edges[0]
     low = _last_at_or_before(y_times, x_times[0] + lag)
     for i in range(1, len(x_times)):
-        high = _first_at_or_after(y_times, low, x_times[i] + lag)
+        while x_times[i] > end and block < len(edges) - 1:
+            totals[block] = total
+            block, total = block + 1, 0.0
+            end = edges[block]
+        stop = x_times[i] + lag
+        high = _first_at_or_after(y_times, low, stop)
         total += (x[i] - x[i - 1]) * (y[high] - y[low])
         # The next increment of x starts where this one ends.
-        low = high if y_times[high] <= x_times[i] + lag else max(high - 1, 0)
-    return total
-
-
-@bare
-def _blocked_sum(
-    x_times: Times, x: Vector, block: NDArray[np.intp], y_times: Times, y: Vector, lag: int,
-    totals: Vector,
-) -> None:
-    low = _last_at_or_before(y_times, x_times[0] + lag)
-    for i in range(1, len(x_times)):
-        high = _first_at_or_after(y_times, low, x_times[i] + lag)
-        totals[block[i]] += (x[i] - x[i - 1]) * (y[high] - y[low])
-        low = high if y_times[high] <= x_times[i] + lag else max(high - 1, 0)
+        low = max(high - 1, 0) if y_times[high] > stop else high
+    totals[block] = total
 
 
 @inline

@@ -1,6 +1,7 @@
 """Pre-averaging: noise is averaged away over short windows before products are taken.
 
-Modulated realised covariance, of all instruments on refresh times or pair by pair. Weights are
+Modulated realised covariance of returns on refresh times: of all instruments at once, or of each
+pair on its own, which uses more ticks and need not make a positive semidefinite matrix. Weights are
 g(x) = min(x, 1 − x).
 
 Sources: Jacod, Li, Mykland, Podolskij and Vetter 2009; Christensen, Kinnebrock and Podolskij 2010;
@@ -10,13 +11,9 @@ Hautsch and Podolskij 2013 (θ = 0.8).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-
-from imbalance.studies.asynchrony.sampling import refresh_times, sampled_increments
-from imbalance.studies.asynchrony.ticks import Ticks
 
 Matrix = NDArray[np.float64]
 
@@ -89,24 +86,6 @@ def pre_averaged_variance(returns: Matrix, theta: float = THETA) -> float:
     signal = np.square(averaged).sum() / (math.sqrt(n) * theta * psi_2)
     noise = psi_1 / n / (2.0 * theta**2 * psi_2) * np.square(returns).sum()
     return float(signal - noise)
-
-
-def pairwise_covariance(series: Sequence[Ticks], theta: float = THETA) -> Matrix:
-    """Modulated realised covariance pair by pair, each pair on its own refresh times.
-
-    More ticks are used than with refresh times of all, at the price that the matrix need not be
-    positive semidefinite. The diagonal is `pre_averaged_variance` of every tick.
-    """
-    size = len(series)
-    found = np.full((size, size), np.nan)
-    for i in range(size):
-        found[i, i] = pre_averaged_variance(series[i].increments[:, None], theta)
-        for j in range(i):
-            pair = (series[i], series[j])
-            returns = sampled_increments(pair, refresh_times(pair))
-            covariance = modulated_realised_covariance(returns, theta)
-            found[i, j] = found[j, i] = covariance[0, 1]
-    return found
 
 
 def _moving_sum(values: Matrix, length: int) -> Matrix:
