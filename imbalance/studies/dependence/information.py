@@ -66,21 +66,20 @@ def mutual_information(
     2: ψ(k) − 1/k + ψ(n) − ⟨ψ(n_x) + ψ(n_y)⟩, within and at the largest distances in x and in y of
     the k neighbours.
     """
-    from scipy.special import digamma
-
     n = len(x)
+    psi = _digamma(n)
     cloud = Cloud.of(np.hstack([x, y]))
     distance, neighbour = cloud.nearest(k)
     if algorithm == 1:
         radius = distance[cloud.which]
-        terms = digamma(_reached(cloud, distance, k)) + digamma(n)
-        terms = terms - digamma(counts(x, radius)) - digamma(counts(y, radius))
+        terms = psi[_reached(cloud, distance, k)] + psi[n]
+        terms = terms - psi[counts(x, radius)] - psi[counts(y, radius)]
     else:
-        terms = np.full(n, digamma(k) - 1.0 / k + digamma(n))
+        terms = np.full(n, psi[k] - 1.0 / k + psi[n])
         for block, columns in ((x, slice(0, x.shape[1])), (y, slice(x.shape[1], None))):
             points = cloud.points[:, columns]
             away = np.abs(points[neighbour] - points[:, None]).max(axis=(1, 2))
-            terms = terms - digamma(counts(block, away[cloud.which], closed=True) - 1.0)
+            terms = terms - psi[counts(block, away[cloud.which], closed=True) - 1]
     return Information(float(terms.mean()), terms)
 
 
@@ -112,17 +111,15 @@ def transfer_entropy(embedding: Embedding, k: int = NEIGHBOURS) -> Information:
     counts strictly within the distance to the k-th neighbour in the space of all; ties as in
     `mutual_information` (Mesner and Shalizi). Standardise the whole series before embedding.
     """
-    from scipy.special import digamma
-
     now, z, past = embedding.now, embedding.own_past, embedding.other_past
     cloud = Cloud.of(np.hstack([now, past, z]))
     distance, _ = cloud.nearest(k)
-    radius = distance[cloud.which]
+    radius, psi = distance[cloud.which], _digamma(len(now))
     terms = (
-        digamma(_reached(cloud, distance, k))
-        - digamma(counts(np.hstack([now, z]), radius))
-        - digamma(counts(np.hstack([past, z]), radius))
-        + digamma(counts(z, radius))
+        psi[_reached(cloud, distance, k)]
+        - psi[counts(np.hstack([now, z]), radius)]
+        - psi[counts(np.hstack([past, z]), radius)]
+        + psi[counts(z, radius)]
     )
     return Information(float(terms.mean()), terms)
 
@@ -146,6 +143,13 @@ def gaussian_transfer_entropy(embedding: Embedding) -> Information:
 def _residual(now: Vector, past: Matrix) -> Vector:
     design = np.column_stack([np.ones(len(now)), past])
     return now - design @ np.linalg.lstsq(design, now, rcond=None)[0]
+
+
+def _digamma(largest: int) -> Vector:
+    """ψ of 0 … largest; of 0 it is not asked."""
+    from scipy.special import digamma
+
+    return digamma(np.arange(largest + 1, dtype=np.float64))
 
 
 def _reached(cloud: Cloud, distance: Vector, k: int) -> NDArray[np.int64]:

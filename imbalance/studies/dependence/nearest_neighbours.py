@@ -40,8 +40,11 @@ class Cloud:
     @classmethod
     def of(cls, points: Matrix) -> Cloud:
         """Cells for n × d points, d ≥ 2."""
-        order = np.lexsort(points.T[::-1])
+        order = np.argsort(points[:, 0])
         ordered = points[order]
+        if (ordered[1:, 0] == ordered[:-1, 0]).any():
+            order = np.lexsort(points.T[::-1])
+            ordered = points[order]
         new = np.ones(len(points), dtype=np.bool_)
         new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
         first = np.flatnonzero(new)
@@ -49,13 +52,12 @@ class Cloud:
         cells = max(1, int(np.sqrt(len(distinct) / _POINTS_PER_CELL)))
         x_edges, y_edges = _edges(distinct[:, 0], cells), _edges(distinct[:, 1], cells)
         cell = _cell_of(distinct[:, 0], x_edges) * cells + _cell_of(distinct[:, 1], y_edges)
-        by_cell = np.argsort(cell, kind="stable")
-        place = np.empty(len(distinct), dtype=np.int64)
-        place[by_cell] = np.arange(len(distinct))
-        which = np.empty(len(points), dtype=np.int64)
-        which[order] = place[np.cumsum(new) - 1]
         start = np.zeros(cells * cells + 1, dtype=np.int64)
         np.cumsum(np.bincount(cell, minlength=cells * cells), out=start[1:])
+        place, by_cell = np.empty(len(distinct), np.int64), np.empty(len(distinct), np.int64)
+        _sort_by_cell(cell, start[:-1].copy(), place, by_cell)
+        which = np.empty(len(points), dtype=np.int64)
+        which[order] = place[np.cumsum(new) - 1]
         weight = np.diff(np.append(first, len(points)))[by_cell].astype(np.int64)
         return cls(np.ascontiguousarray(distinct[by_cell]), weight, which, x_edges, y_edges, start)
 
@@ -89,9 +91,10 @@ def counts(points: Matrix, radius: Vector, closed: bool = False) -> Index:
     """
     if points.shape[1] > 1:
         return Cloud.of(points).count(points, radius, closed)
-    values = np.ascontiguousarray(points[:, 0])
+    values = points[:, 0]
+    order = np.argsort(values)
     found = np.empty(len(values), dtype=np.int64)
-    _count_on_line(np.sort(values), values, radius, closed, found)
+    _count_on_line(values[order], order, radius, closed, found)
     return found
 
 
@@ -102,6 +105,15 @@ def _edges(values: Vector, cells: int) -> Vector:
 
 def _cell_of(values: Vector, edges: Vector) -> Index:
     return (np.searchsorted(edges, values, side="right") - 1).astype(np.int64)
+
+
+@jit
+def _sort_by_cell(cell: Index, following: Index, place: Index, by_cell: Index) -> None:
+    """Counting sort; `following` holds the next free place of each cell."""
+    for i in range(len(cell)):
+        place[i] = following[cell[i]]
+        by_cell[place[i]] = i
+        following[cell[i]] += 1
 
 
 @jit
@@ -231,29 +243,37 @@ def _count(points: Matrix, weight: Index, x_edges: Vector, y_edges: Vector, star
 
 
 @jit
-def _count_on_line(ordered: Vector, queries: Vector, radius: Vector, closed: bool,
+def _near(away: float, r: float, closed: bool) -> bool:
+    return away < r or away == 0.0 or (closed and away == r)
+
+
+@jit
+def _count_on_line(ordered: Vector, order: Index, radius: Vector, closed: bool,
                    found: Index) -> None:
-    """As `_count`, in one dimension, by halving; differences decide, so that rounding does not."""
+    """As `_count`, in one dimension: from each value outwards in growing steps, then by halving.
+
+    Differences decide, so that rounding does not.
+    """
     n = len(ordered)
-    for i in range(len(queries)):
-        value = queries[i]
-        r = radius[i]
-        low = 0
-        high = n
-        while low < high:
-            middle = (low + high) // 2
-            away = value - ordered[middle]
-            if away < r or away <= 0.0 or (closed and away == r):
-                high = middle
-            else:
-                low = middle + 1
-        first = low
-        high = n
-        while low < high:
-            middle = (low + high) // 2
-            away = ordered[middle] - value
-            if away < r or away <= 0.0 or (closed and away == r):
-                low = middle + 1
-            else:
-                high = middle
-        found[i] = low - first
+    for place in range(n):
+        value = ordered[place]
+        r = radius[order[place]]
+        step = 1
+        low = place
+        while low - step >= 0 and _near(value - ordered[low - step], r, closed):
+            low -= step
+            step *= 2
+        while step > 0:
+            if low - step >= 0 and _near(value - ordered[low - step], r, closed):
+                low -= step
+            step //= 2
+        step = 1
+        high = place
+        while high + step < n and _near(ordered[high + step] - value, r, closed):
+            high += step
+            step *= 2
+        while step > 0:
+            if high + step < n and _near(ordered[high + step] - value, r, closed):
+                high += step
+            step //= 2
+        found[order[place]] = high - low + 1
