@@ -82,7 +82,8 @@ def resample(
     Notes
     -----
     With w_b the number of times that block b is drawn among as many draws as there are blocks:
-    B* = B̂ + (X'X)⁻¹ Σ_b w_b S_b √(n/(n−m)) and Σ* = Σ_b w_b V_b / Σ_b w_b n_b · n/(n−m).
+    B* = B̂ + (X'X)⁻¹ Σ_b w_b S_b √(n/(n−m) · G/(G−1)), G the number of blocks, and
+    Σ* = Σ_b w_b V_b / Σ_b w_b n_b · n/(n−m).
     """
     count, m, k = sums.scores.shape
     n = int(sums.rows.sum())
@@ -93,5 +94,7 @@ def resample(
     )
     change = (weight @ sums.scores.reshape(count, -1)).reshape(replications, m, k)
     squares = (weight @ sums.squares.reshape(count, -1)).reshape(replications, k, k)
-    drawn = beta + gram_inverse @ change * math.sqrt(inflation)
+    # Centred sums of G blocks vary by (G−1)/G too little.
+    few = count / (count - 1.0) if count > 1 else 1.0
+    drawn = beta + gram_inverse @ change * math.sqrt(inflation * few)
     return Draws(drawn, squares / (weight @ sums.rows)[:, None, None] * inflation)

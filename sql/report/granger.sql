@@ -24,6 +24,7 @@ with directions as (
         scope = $scope
         and ($window_day is null or strftime(window_from, '%Y-%m-%d') = $window_day)
         and reason is null
+        and not starts_with(estimator, 'block')
     group by family, model, bar_size, instrument_x, measure_x, instrument_y, measure_y
 )
 

@@ -98,6 +98,18 @@ def test_systems_across_instruments(make_bars, make_vector_series):
          for r in causality if r["estimator"] == "wald_hac"}
     assert q[PERPETUAL, RETURN, SPOT, RETURN] < 1e-6
     assert q[SPOT, RETURN, PERPETUAL, RETURN] > 0.05
+    # The perpetual feeds the spot, not the other way round; flows feed returns and returns flows.
+    for estimator in ("block_f", "block_wald_hac"):
+        blocks = {(r["instrument_x"], r["measure_x"], r["instrument_y"], r["measure_y"]):
+                  r["q_value"] for r in causality if r["estimator"] == estimator}
+        assert len(blocks) == 6
+        assert blocks[PERPETUAL, "*", "*", "*"] < 1e-6 < blocks["*", "*", PERPETUAL, "*"]
+        assert blocks["*", "*", SPOT, "*"] < 1e-6 < blocks[SPOT, "*", "*", "*"]
+        assert blocks["*", FLOW, "*", RETURN] < 1e-6
+        assert blocks["*", RETURN, "*", FLOW] < 1e-6
+    now = [r for r in causality if r["estimator"] == "block_instantaneous"]
+    assert {r["kind"] for r in now} == {"contemporaneous"}
+    assert len(now) == 3
 
 
 def test_gaps_break_segments_and_are_counted(make_bars, make_vector_series):

@@ -16,6 +16,7 @@ from imbalance.progress import SILENT, Progress
 from imbalance.studies.alignment import Panel
 from imbalance.studies.bootstrap import Band, Replications, replicate, response_bands
 from imbalance.studies.covariance import leverage
+from imbalance.studies.feedback.blocks import block_tests
 from imbalance.studies.feedback.exogenous import with_exogenous
 from imbalance.studies.feedback.study import FeedbackFamily
 from imbalance.studies.feedback.systems import Refusal, System, fitted, systems
@@ -242,6 +243,14 @@ class _Writer:
                     for name, robust in (("instantaneous", False), ("instantaneous_hc", True)):
                         yield pair | {"estimator": name, "kind": "contemporaneous"} | _test(
                             instantaneous(model, [x], [y], robust=robust))
+        for block in block_tests(self._system.series, model):
+            kind = "contemporaneous" if block.contemporaneous else "predictive"
+            yield template | {
+                "instrument_x": block.cause.instrument, "measure_x": block.cause.measure,
+                "instrument_y": block.effect.instrument, "measure_y": block.effect.measure,
+                "estimator": block.estimator, "kind": kind,
+                "lag": 0 if block.contemporaneous else model.lag,
+            } | _test(block.test)
 
 
 def _test(test: CausalityTest) -> Row:
