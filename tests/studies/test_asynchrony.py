@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imbalance.studies.asynchrony.blocks import block_ends, seen_time
 from imbalance.studies.asynchrony.overlap import (
     blocked_contrast,
     blocked_variance,
@@ -98,6 +99,19 @@ def test_both_series_are_cut_to_the_time_in_which_both_were_seen():
     assert second.increments.tolist() == [1.0, 0.0, 1.0]
     assert first.gaps.tolist() == [[35, 61]]
     assert common(x, NOTHING) == (x, NOTHING)
+
+
+def test_blocks_hold_equal_lengths_of_seen_time():
+    none = np.empty((0, 2), np.int64)
+    assert block_ends(100, 1100, none, 4).tolist() == [350, 600, 850, 1100]
+    # Seen: 100–200, 500–700, 1000–1100; gaps overlap and reach over the ends.
+    gaps = np.array([[700, 1000], [200, 400], [300, 500], [50, 100], [1100, 2000]])
+    assert seen_time(100, 1100, gaps) == 400
+    assert seen_time(100, 1100, none) == 1000
+    # A block that ends at a gap ends behind it.
+    ends = block_ends(100, 1100, gaps, 8)
+    assert ends.tolist() == [150, 500, 550, 600, 650, 1000, 1050, 1100]
+    assert block_ends(5, 5, none, 1).tolist() == [5]
 
 
 # --- Hayashi–Yoshida ------------------------------------------------------------------------------

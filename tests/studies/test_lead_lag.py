@@ -9,7 +9,7 @@ import pytest
 
 from imbalance.studies.asynchrony.overlap import contrast
 from imbalance.studies.asynchrony.ticks import Ticks, make_ticks
-from imbalance.studies.lead_lag.estimate import LeadLag, block_ends, lag_grid, lead_lag
+from imbalance.studies.lead_lag.estimate import LeadLag, blocks_of, lag_grid, lead_lag
 from tests.studies.ticking import SECOND, lead_lag_pair
 
 MILLISECOND = SECOND // 1000
@@ -105,11 +105,25 @@ def test_what_cannot_be_estimated_is_refused():
 
 def test_grids():
     assert lag_grid(30, 10, 4, 2).tolist() == [-30, -20, -10, -4, -2, 0, 2, 4, 10, 20, 30]
-    ends = block_ends(0, 1000, 5)
-    assert len(ends) == 20
-    assert (ends[0], ends[-1]) == (50, 1000)
-    assert len(block_ends(0, 10**9, 5)) == 400
-    assert block_ends(7, 7, 5).tolist() == [7]
+
+
+def test_blocks_are_of_seen_time():
+    """A gap of months between two captures takes up no blocks."""
+    month = 30 * 86_400 * SECOND
+    first = np.arange(0, 600 * SECOND, SECOND)
+    times = np.concatenate([first, first + month])
+    walk = np.random.default_rng(2).normal(size=len(times))
+    starts = times == month
+    x = make_ticks(times, np.exp(1e-4 * np.cumsum(walk)), starts)
+    ends = blocks_of(x, x, SECOND)
+    assert len(ends) == 119
+    assert ((ends > 599 * SECOND) & (ends < month)).sum() <= 1
+    assert ends[-1] == times[-1]
+    estimate = lead_lag(x, x, lag_grid(SECOND, SECOND), SECOND, replications=99, seed=1)
+    assert estimate.blocks == 119
+    assert estimate.best_correlation == pytest.approx(1.0)
+    still = make_ticks(np.array([7]), np.array([1.0]))
+    assert blocks_of(still, still, 5).tolist() == [7]
 
 
 def test_bitcoin_on_two_venues(shared):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from imbalance.studies.asynchrony.blocks import seen_time
 from imbalance.studies.asynchrony.reading import (
     MID_PRICE,
     STATES,
@@ -160,7 +161,8 @@ def _variances(run: _Run) -> Iterator[Row]:
             continue
         left_out = ticks.left_out
         row |= {"n_left_out": left_out, "coverage": share(len(ticks) - 1 - left_out, left_out)}
-        scale = _SQUARE_BPS / (_seen(ticks) / _HOUR)
+        seen = seen_time(int(ticks.times[0]), int(ticks.times[-1]), ticks.gaps)
+        scale = _SQUARE_BPS / (seen / _HOUR)
         for estimator, of in VARIANCES.items():
             found = of_ticks(of, ticks)
             yield row | {"estimator": estimator} | _figures(
@@ -194,9 +196,3 @@ def _figures(found: Estimate, level: float, *, tested: bool = True) -> Row:
     if tested and found.standard_error > 0.0:
         row["p_value"] = float(2.0 * ndtr(-abs(found.value) / found.standard_error))
     return row
-
-
-def _seen(ticks: Ticks) -> int:
-    """Time between the first tick and the last without the gaps, ns."""
-    gaps = int((ticks.gaps[:, 1] - ticks.gaps[:, 0]).sum())
-    return int(ticks.times[-1] - ticks.times[0]) - gaps

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from imbalance.studies.asynchrony.blocks import block_ends
 from imbalance.studies.asynchrony.overlap import blocked_contrast, blocked_variance
 from imbalance.studies.asynchrony.pre_averaging import (
     modulated_realised_covariance,
@@ -30,8 +31,8 @@ Matrix = NDArray[np.float64]
 
 
 def hayashi_yoshida_estimate(x: Ticks, y: Ticks) -> Estimate:
-    """Hayashi–Yoshida correlation, blocks being equal lengths of time."""
-    edges = np.linspace(x.times[0], x.times[-1], BLOCKS + 1)[1:].astype(np.int64)
+    """Hayashi–Yoshida correlation, blocks being equal lengths of seen time."""
+    edges = block_ends(int(x.times[0]), int(x.times[-1]), x.gaps, BLOCKS)
     covariance = blocked_contrast(x, y, np.zeros(1, np.int64), edges)[:, 0]
     first, second = blocked_variance(x, edges), blocked_variance(y, edges)
     with np.errstate(divide="ignore", invalid="ignore"):

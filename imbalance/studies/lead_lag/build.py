@@ -24,7 +24,7 @@ from imbalance.studies.asynchrony.ticks import Ticks, common
 from imbalance.studies.lead_lag.estimate import (
     FEWEST_BLOCKS,
     LeadLag,
-    block_ends,
+    blocks_of,
     lag_grid,
     lead_lag,
 )
@@ -124,8 +124,7 @@ class _Run:
     def _refusal(self, x: Ticks, y: Ticks) -> str | None:
         if min(len(x), len(y)) < self.family.minimum_ticks:
             return "too_few_ticks"
-        start, stop = max(x.times[0], y.times[0]), min(x.times[-1], y.times[-1])
-        blocks = block_ends(int(start), int(stop), self.family.reach_ms * _MILLISECOND)
+        blocks = blocks_of(x, y, self.family.reach_ms * _MILLISECOND)
         return "too_short" if len(blocks) < FEWEST_BLOCKS else None
 
     def _summary(self, row: Row, found: LeadLag) -> Iterator[Row]:

@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from imbalance.studies.asynchrony.blocks import block_ends, seen_time
 from imbalance.studies.asynchrony.overlap import blocked_contrast, blocked_variance
 from imbalance.studies.asynchrony.ticks import Ticks, Times, Vector
 
@@ -101,10 +102,14 @@ def lag_grid(reach: int, step: int, fine_reach: int = 0, fine_step: int = 1) -> 
     return np.union1d(coarse, fine * fine_step)
 
 
-def block_ends(start: int, stop: int, reach: int) -> Times:
-    """Ends of equal blocks of a window, each at least ten times the longest lag."""
-    blocks = min((stop - start) // (BLOCK_OVER_REACH * max(reach, 1)), MOST_BLOCKS)
-    return np.linspace(start, stop, max(int(blocks), 1) + 1)[1:].astype(np.int64)
+def blocks_of(x: Ticks, y: Ticks, reach: int) -> Times:
+    """Ends of equal blocks of the time that both were seen, each at least ten times the reach."""
+    start, stop = max(int(x.times[0]), int(y.times[0])), min(int(x.times[-1]), int(y.times[-1]))
+    if stop <= start:
+        return np.array([start], np.int64)
+    gaps = np.concatenate([x.gaps, y.gaps])
+    blocks = min(seen_time(start, stop, gaps) // (BLOCK_OVER_REACH * max(reach, 1)), MOST_BLOCKS)
+    return block_ends(start, stop, gaps, max(blocks, 1))
 
 
 def lead_lag(
@@ -139,9 +144,7 @@ def lead_lag(
     """
     if min(len(x), len(y)) < 2 or x.variance <= 0.0 or y.variance <= 0.0:
         raise ValueError("a price that does not move has no lead")
-    start = max(int(x.times[0]), int(y.times[0]))
-    stop = min(int(x.times[-1]), int(y.times[-1]))
-    edges = block_ends(start, stop, int(np.abs(lags).max()))
+    edges = blocks_of(x, y, int(np.abs(lags).max()))
     if len(edges) < FEWEST_BLOCKS:
         raise ValueError(f"{len(edges)} blocks, fewer than {FEWEST_BLOCKS}")
     covariance = blocked_contrast(x, y, lags, edges)
