@@ -153,3 +153,14 @@ RECORDED_AT = Column(
     unit="UTC, ns",
     owner="store",
 )
+
+SUPERSEDED_AT = Column(
+    "superseded_at",
+    "TIMESTAMP_NS",
+    "When this system committed what replaced the row, or its removal. Only in the views of "
+    "history.",
+    unit="UTC, ns",
+    nullable=True,
+    null_meaning="the row is current",
+    owner="store",
+)

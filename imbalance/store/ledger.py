@@ -250,15 +250,26 @@ class Ledger:
                 found.setdefault(entry.table, {})[entry.partition] = entry
         return found
 
-    def history(self, table: str, partition: str) -> list[Entry]:
-        """All entries of a partition, oldest first, tombstones included."""
+    def history(
+        self, table: str | None = None, partition: str | None = None, at: int | None = None
+    ) -> list[Entry]:
+        """All entries (of a partition, of a table), oldest first, tombstones included."""
         with self._reading() as connection:
             rows = connection.execute(
-                f"select {_COLUMNS} from entries where table_name = ? and partition = ? "  # noqa: S608
+                f"select {_COLUMNS} from entries where (:table is null or table_name = :table) "  # noqa: S608
+                "and (:partition is null or partition = :partition) and sequence <= :at "
                 "order by sequence",
-                (table, partition),
+                {"table": table, "partition": partition, "at": _at(at)},
             ).fetchall()
         return [Entry(*row) for row in rows]
+
+    def sequence_at(self, moment: int) -> int:
+        """The last sequence recorded by a moment (ns since the epoch, UTC), 0 before the first."""
+        with self._reading() as connection:
+            row = connection.execute(
+                "select coalesce(max(sequence), 0) from entries where recorded_at <= ?", (moment,)
+            ).fetchone()
+        return row[0]
 
     def files(self) -> dict[str, str]:
         """Every file ever named, current or not, with its SHA-256."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from imbalance.contracts import RECORDED_AT, Table
 from imbalance.store.files import check_file, sha256_file
+from imbalance.store.macros import create_macros
 from imbalance.store.manifest import DATABASE_NAME, Manifest, Released
 from imbalance.store.session import create_schemas, describe
 from imbalance.store.sqlfiles import quote_ident, quote_table, quote_text
@@ -95,6 +96,7 @@ def build_database(
             connection.execute("begin")
             _apply(connection, directory, tables[name], change)
             connection.execute("commit")
+        create_macros(connection, history=False)
         connection.execute("force checkpoint release")
         _check_rows(connection, partitions)
         connection.execute("use memory")

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from imbalance import catalog
-from imbalance.contracts import RECORDED_AT, Table
+from imbalance.contracts import RECORDED_AT, SUPERSEDED_AT, Table
 from imbalance.errors import UserError
-from imbalance.store.ledger import Entry
+from imbalance.store.history import SUFFIX, Version, versions
+from imbalance.store.macros import create_macros
 from imbalance.store.sqlfiles import quote_ident, quote_table, quote_text, read_sql
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ def open_session(store: Store, at: int | None = None) -> duckdb.DuckDBPyConnecti
         raise UserError(
             f"the ledger has no sequence {sequence}", where="at", allowed=f"0 to {last}"
         )
-    entries = store.ledger.all_partitions(sequence)
+    known = versions(store.ledger, sequence)
     spill = store.home.staging_dir / f"spill-{uuid.uuid4().hex}"
     connection = duckdb.connect(config={"temp_directory": str(spill)})
     connection.execute("set TimeZone = 'UTC'")
@@ -61,10 +63,15 @@ def open_session(store: Store, at: int | None = None) -> duckdb.DuckDBPyConnecti
     create_schemas(connection, store.tables.values())
     paths: list[str] = []
     for table in store.tables.values():
-        current = entries.get(table.name, {})
+        current, history = _readable(store.home, table, known.get(table.name, []))
         connection.execute(view_sql(store.home, table, current))
+        connection.execute(view_sql(store.home, history_of(table), history))
         describe(connection, table, kind="view")
-        paths.extend(str(store.home.file(e.file)) for e in current.values() if e.file)
+        # A comment costs 0.3 ms: of the columns of history only those which are its own have one.
+        own = replace(history_of(table), columns=(SUPERSEDED_AT,), key=(), order=())
+        describe(connection, own, kind="view")
+        paths.extend(str(store.home.file(version.file)) for version in history)
+    create_macros(connection)
     if "raw.book_updates" in store.tables:
         connection.execute(read_sql("raw/book_levels.sql"))
         describe(connection, catalog.views()["raw.book_levels"], kind="view")
@@ -91,45 +98,70 @@ def describe(connection: duckdb.DuckDBPyConnection, table: Table, kind: str = "t
         connection.execute(f"comment on column {field} is {quote_text(column.comment())}")
 
 
-def view_sql(home: Home, table: Table, current: Mapping[str, Entry]) -> str:
-    """`CREATE VIEW` of a table over its current files, typed and empty when there are none.
+def history_of(table: Table) -> Table:
+    """The view of all versions of a table's rows, declared like the table."""
+    return replace(
+        table,
+        name=f"{table.name}{SUFFIX}",
+        description=f"Every version of the rows of {table.name}, superseded ones included.",
+        grain=f"{table.grain}, and version",
+        columns=(*table.columns, SUPERSEDED_AT),
+        published=False,
+    )
+
+
+def _readable(
+    home: Home, table: Table, versions: Sequence[Version]
+) -> tuple[list[Version], list[Version]]:
+    """The versions that are current, and all whose file is there: old ones may be given up."""
+    current = [version for version in versions if version.is_current]
+    missing = next((v for v in current if not home.file(v.file).is_file()), None)
+    if missing is not None:
+        raise UserError(
+            f"{table.name}: a partition file is missing",
+            where=str(home.file(missing.file)),
+            fix="imbalance verify names all of them; the next `imbalance run` builds them again",
+            exit_code=1,
+        )
+    return current, [v for v in versions if v.is_current or home.file(v.file).is_file()]
+
+
+def view_sql(home: Home, table: Table, versions: Sequence[Version]) -> str:
+    """`CREATE VIEW` of a table over files, typed and empty when there are none.
 
     Files of another shape than today's, which the next run replaces, show null for the columns
     they do not have.
     """
-    groups: dict[str, list[Entry]] = {}
-    for _, entry in sorted(current.items()):
-        groups.setdefault(entry.schema_hash, []).append(entry)
+    groups: dict[str, list[Version]] = {}
+    for version in versions:
+        groups.setdefault(version.schema_hash, []).append(version)
     selects = [_select_files(home, table, group) for group in groups.values()]
     body = "\nunion all\n".join(selects) if selects else _select_nothing(table)
     return f"create view {quote_table(table.name)} as\n{body}"
 
 
-def _select_files(home: Home, table: Table, entries: list[Entry]) -> str:
+def _select_files(home: Home, table: Table, versions: Sequence[Version]) -> str:
     import pyarrow.parquet as pq
 
-    paths = [home.file(entry.file) for entry in entries if entry.file]
-    missing = next((path for path in paths if not path.is_file()), None)
-    if missing is not None:
-        raise UserError(
-            f"{table.name}: a partition file is missing",
-            where=str(missing),
-            fix="imbalance verify names all of them; the next `imbalance run` builds them again",
-            exit_code=1,
-        )
+    paths = [home.file(version.file) for version in versions]
     present = set(pq.read_schema(paths[0]).names)
+    times = {
+        RECORDED_AT.name: _time_by_file([v.recorded_at for v in versions]),
+        SUPERSEDED_AT.name: _time_by_file([v.superseded_at for v in versions]),
+    }
     columns = ", ".join(
-        quote_ident(c.name) if c.name in present else f"null::{c.type} as {quote_ident(c.name)}"
-        for c in table.columns
+        quote_ident(c.name) if c.name in present
+        else f"{times.get(c.name, f'null::{c.type}')} as {quote_ident(c.name)}"
+        for c in (*table.columns, RECORDED_AT)
     )
+    return f"select {columns}\nfrom read_parquet({_text_list(map(str, paths))})"
+
+
+def _time_by_file(times: Sequence[int | None]) -> str:
     # By the place of the file in the list: a join on its name would cost every query, this costs
     # only those that ask for the column.
-    times = ", ".join(str(entry.recorded_at) for entry in entries)
-    recorded = f"make_timestamp_ns(list_extract([{times}]::bigint[], file_index::bigint + 1))"
-    return (
-        f"select {columns}, {recorded} as {quote_ident(RECORDED_AT.name)}\n"
-        f"from read_parquet({_text_list(map(str, paths))})"
-    )
+    listed = ", ".join("null" if time is None else str(time) for time in times)
+    return f"make_timestamp_ns(list_extract([{listed}]::bigint[], file_index::bigint + 1))"
 
 
 def _select_nothing(table: Table) -> str:

@@ -1,5 +1,7 @@
 """Sessions: what they show, at which sequence, and that nobody gets out of them."""
 
+import shutil
+
 import duckdb
 import pytest
 
@@ -56,6 +58,34 @@ def test_a_session_reads_at_one_sequence(store):
     with pytest.raises(UserError, match="no sequence 4"):
         store.session(4)
     before.close()
+
+
+def test_history_has_every_version(store):
+    put(store, "raw.events", events(10))
+    put(store, "raw.events", events(10), version="2")  # the same rows: known since the first time
+    put(store, "raw.events", events(20))
+    put(store, "raw.events", events(10))  # and back again
+    put(store, "raw.events", events(5), "2024-08-09|binance-futures")
+    remove(store, tables=["raw.events"], partition="2024-08-09|binance-futures")
+    times = [entry.recorded_at for entry in store.ledger.history("raw.events")]
+    query = (
+        "select epoch_ns(recorded_at), epoch_ns(superseded_at), count(*) "
+        "from raw.events_history group by all order by 1"
+    )
+    with store.session() as session:
+        assert session.execute(query).fetchall() == [
+            (times[0], times[2], 10), (times[2], times[3], 20), (times[3], None, 10),
+            (times[4], times[5], 5),
+        ]
+        for at in (times[0] - 1, times[0], times[2] - 1, times[2], times[4], times[5]):
+            recorded = f"make_timestamp_ns({at})"
+            (then,) = one(session, f"select count(*) from as_recorded('raw.events_history', "
+                                   f"{recorded})")
+            with store.session(store.ledger.sequence_at(at)) as earlier:
+                assert one(earlier, "select count(*) from raw.events") == (then,)
+    store.home.file(store.ledger.history("raw.events")[2].file).unlink()  # given up
+    with store.session() as session:
+        assert one(session, "select count(*) from raw.events_history") == (25,)
 
 
 def test_comments_come_from_the_registry(store):
@@ -139,9 +169,11 @@ ESCAPES = [
 def test_nobody_gets_out_of_a_session(store, statement):
     put(store, "raw.events", events(5))
     put(store, "features.bars", bars(5))
-    put(store, "raw.events", events(6))  # the first file is history: no view reads it
+    put(store, "raw.events", events(6))  # the first file is history, which is read as well
     history = store.ledger.history("raw.events", PARTITION)
-    file, other = (str(store.home.file(h.file)) for h in (history[1], history[0]))
+    file = str(store.home.file(history[1].file))
+    other = f"{store.home.tables_dir}/raw/events/nobody-names-it.parquet"
+    shutil.copyfile(file, other)
     before = {p: p.read_bytes() for p in store.home.tables_dir.rglob("*.parquet")}
     frame = bars(1)  # what a replacement scan would find
     text = statement.format(
