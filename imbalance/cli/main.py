@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "describe": "What a table or a column means: formula, unit, nulls, source.",
     "studies": "What is studied: questions, families, estimators, reasons to refuse.",
     "sql": "Query any table; works while a run writes.",
+    "training-set": "Features as known at each moment, joined to labels, in one file.",
     "publish": "Validate and release what is there as a generation.",
     "generations": "List the published generations.",
     "report": "Write one self-contained HTML report.",
@@ -65,7 +66,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"imbalance.cli.{cmd_name}")
+        module = importlib.import_module(f"imbalance.cli.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

@@ -10,6 +10,12 @@ create or replace macro why_missing(spine_table, feature_table, max_age) as tabl
         from query_table(feature_table)
     ),
 
+    known as (
+        select *
+        from bars
+        qualify bar_start = max(bar_start) over (partition by instrument order by available_at)
+    ),
+
     bounds as (
         select
             instrument,
@@ -29,11 +35,14 @@ create or replace macro why_missing(spine_table, feature_table, max_age) as tabl
                 then 'outside_coverage'
             when bars.instrument is null then 'no_bar'
             when epoch_ns(spine.time) - epoch_ns(bars.bar_end) > epoch_ns(max_age) then 'too_old'
-            when bars.available_at > spine.time then 'not_yet_available'
-            else 'not_yet_recorded'
+            when epoch_ns(spine.time) - epoch_ns(known.bar_end) <= epoch_ns(max_age)
+                then 'not_yet_recorded'
+            else 'not_yet_available'
         end as reason
     from query_table(spine_table) as spine
     left join bounds
         on spine.instrument = bounds.instrument
     asof left join bars
         on spine.instrument = bars.instrument and spine.time >= bars.bar_end
+    asof left join known
+        on spine.instrument = known.instrument and spine.time >= known.available_at

@@ -1,0 +1,1 @@
+"""Data sets for models, joined as known at each moment: spines, features, labels, frames."""

@@ -1,0 +1,170 @@
+"""The spine of a data set: at which moments, of which instruments, its rows are.
+
+Each function leaves a temporary table `spine` in the connection: `row_id` in the order of the rows,
+`instrument`, `time`, and whatever else the user's table has. Not here: what is joined to it.
+"""
+# ruff: noqa: S608 - names of tables and columns are looked up and quoted, values are parameters
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from imbalance.errors import UserError, nearest
+from imbalance.store.sqlfiles import quote_ident, quote_table
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+RECORDED_UNTIL = "recorded_until"
+"""Column of a spine with the second clock: what had been recorded by then is joined."""
+
+
+def check_instruments(
+    connection: duckdb.DuckDBPyConnection, table: str, instruments: Sequence[str]
+) -> None:
+    """Refuse instruments which a table does not have.
+
+    Raises
+    ------
+    UserError
+        With the nearest of those it has.
+    """
+    known = [row[0] for row in connection.execute(
+        f"select distinct instrument from {quote_table(table)} order by 1").fetchall()]
+    for name in instruments:
+        if name not in known:
+            close = nearest(name, known)
+            raise UserError(
+                f"{table} has no instrument {name!r}"
+                + (f"; did you mean {close!r}?" if close else ""),
+                where="instruments", allowed=", ".join(known) or "it has no rows",
+            )
+
+
+def grid(
+    connection: duckdb.DuckDBPyConnection, table: str, step: int, *,
+    first: int | None = None, last: int | None = None, instruments: Sequence[str] = (),
+) -> None:
+    """Every instrument at regular moments from `first` to before `last` (ns); step in ns.
+
+    Without limits, from the first bar's start to the last one's end in the table.
+    """
+    name = quote_table(table)
+    low, high = connection.execute(
+        f"select min(epoch_ns(bar_start)), max(epoch_ns(bar_end)) from {name}").fetchall()[0]
+    if low is None:
+        raise UserError(f"{table} has no rows", where="spine", fix="imbalance run CAPTURES…")
+    first = -(-low // step) * step if first is None else first
+    connection.execute(
+        "create or replace temp table spine as "
+        "select row_number() over (order by time, instrument) - 1 as row_id, instrument, time "
+        "from grid($table, make_timestamp_ns($first), make_timestamp_ns($last), "
+        "to_microseconds($step)) where $every or list_contains($instruments, instrument)",
+        {"table": table, "first": first, "last": high + 1 if last is None else last,
+         "step": _microseconds(step), "every": not instruments, "instruments": list(instruments)},
+    )
+
+
+def _microseconds(step: int) -> int:
+    if step < 1000 or step % 1000:
+        raise UserError(f"a grid of {step} ns is too fine", where="every",
+                        allowed="whole microseconds")
+    return step // 1000
+
+
+def of_table(
+    connection: duckdb.DuckDBPyConnection, table: str, *, time: str = "available_at",
+    limited: str | None = None, first: int | None = None, last: int | None = None,
+    instruments: Sequence[str] = (), keep: Sequence[str] = (),
+) -> None:
+    """A row for each row of a table of the home: trades, bars.
+
+    Parameters
+    ----------
+    time : the column which becomes the moment of the row.
+    limited : the column in which the limits `first` and before `last` (ns) hold; `time` if None.
+    keep : the columns that go along.
+    """
+    more = "".join(f", {quote_ident(name)}" for name in keep)
+    moment, limit = quote_ident(time), quote_ident(limited or time)
+    connection.execute(
+        "create or replace temp table spine as "
+        f"select row_number() over (order by {moment}, instrument) - 1 as row_id, instrument, "
+        f"{moment} as time{more} from {quote_table(table)} "
+        f"where ($first is null or {limit} >= make_timestamp_ns($first)) "
+        f"and ($last is null or {limit} < make_timestamp_ns($last)) "
+        "and ($every or list_contains($instruments, instrument))",
+        {"first": first, "last": last, "every": not instruments, "instruments": list(instruments)},
+    )
+
+
+def of_rows(connection: duckdb.DuckDBPyConnection, rows: pa.Table, where: str) -> None:
+    """The user's own rows, in their order, with all their columns.
+
+    Raises
+    ------
+    UserError
+        If they have no `instrument` and `time`, or a row lacks one.
+    """
+    import pyarrow as pa
+
+    for name in ("instrument", "time"):
+        if name not in rows.column_names:
+            close = nearest(name, rows.column_names)
+            raise UserError(
+                f"the spine has no column {name!r}" + (f"; is it {close!r}?" if close else ""),
+                where=where, allowed="columns instrument (venue:symbol) and time (UTC)",
+                fix="rename the column",
+            )
+    if "row_id" in rows.column_names:
+        raise UserError("the spine has a column 'row_id', which numbers its rows here",
+                        where=where, fix="rename the column")
+    for name in ("time", RECORDED_UNTIL):
+        if name in rows.column_names:
+            place = rows.column_names.index(name)
+            try:
+                column = rows.column(place)
+                if pa.types.is_string(column.type) or pa.types.is_date(column.type):
+                    column = column.cast(pa.timestamp("us"))
+                # Without its zone: Arrow keeps such times in UTC.
+                rows = rows.set_column(place, name, column.cast(pa.timestamp("ns")))
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+                raise UserError(f"column {name!r} of the spine is no time: {error}", where=where,
+                                allowed="timestamps, or text in ISO 8601") from None
+    for name in ("instrument", "time"):
+        if rows.column(name).null_count:
+            first = rows.column(name).is_null().index(True).as_py()
+            raise UserError(f"row {first + 1} of the spine has no {name}", where=where,
+                            fix="leave such rows out")
+    connection.register("given_spine", rows.append_column("row_id", pa.array(range(len(rows)))))
+    connection.execute(
+        "create or replace temp table spine as select row_id, instrument::varchar as instrument, "
+        "* exclude (row_id, instrument) from given_spine"
+    )
+    connection.unregister("given_spine")
+
+
+def read_file(path: Path) -> pa.Table:
+    """The rows of a Parquet or CSV file.
+
+    Raises
+    ------
+    UserError
+        If it cannot be read.
+    """
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet as pq
+
+    try:
+        if path.suffix == ".parquet":
+            return pq.read_table(path)
+        if path.name.endswith((".csv", ".csv.gz")):
+            return pyarrow.csv.read_csv(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise UserError(f"the spine cannot be read: {error}", where=str(path)) from None
+    raise UserError(f"{path.name!r} is no spine", where="spine",
+                    allowed="grid, trades, a table of the home, or a .parquet or .csv file")
