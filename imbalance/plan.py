@@ -33,6 +33,7 @@ class Step:
     state : `missing`: never made; `stale`: made from what has changed since; `failed`: not made at
         the last try.
     message : why it failed.
+    reasons : what has changed, when the plan was asked for them.
     """
 
     layer: str
@@ -40,6 +41,7 @@ class Step:
     partition: str
     state: State
     message: str = ""
+    reasons: tuple[str, ...] = ()
 
     @property
     def is_current(self) -> bool:
@@ -66,7 +68,8 @@ class Plan:
 
 
 def make_plan(
-    store: Store, *, first: str | None = None, last: str | None = None, venue: str | None = None
+    store: Store, *, first: str | None = None, last: str | None = None, venue: str | None = None,
+    explain: bool = False,
 ) -> Plan:
     """The plan for all captures registered, or some days and one venue of them.
 
@@ -75,7 +78,9 @@ def make_plan(
     first, last : limits of the days, inclusive, YYYY-MM-DD. Days before the configured first one
         are left out in any case.
     venue : only this one. Studies are over all venues and are in the plan in any case.
+    explain : say of each step that is due what has changed.
     """
+    store.reasons = {} if explain else None
     first = max(first or "", store.config.first_day) or None
     failures = {(f.table, f.partition): f for f in store.ledger.failures()}
     steps: list[Step] = []
@@ -164,13 +169,18 @@ def _step(
     store: Store, layer: str, tables: Sequence[str], partition: str, current: bool,
     failures: dict[tuple[str, str], Failure],
 ) -> Step:
-    failed = [f for table in tables if (f := failures.get((table, partition)))]
     if current:
         return Step(layer, tuple(tables), partition, "current")
+    reasons: tuple[str, ...] = ()
+    if store.reasons is not None:
+        above = ["made from what will be made again"]
+        reasons = tuple(store.reasons.get((tables[0], partition), above))
+    failed = [f for table in tables if (f := failures.get((table, partition)))]
     if failed:
-        return Step(layer, tuple(tables), partition, "failed", failed[0].message)
+        return Step(layer, tuple(tables), partition, "failed", failed[0].message, reasons)
     missing = any(store.ledger.current(table, partition) is None for table in tables)
-    return Step(layer, tuple(tables), partition, "missing" if missing else "stale")
+    state: State = "missing" if missing else "stale"
+    return Step(layer, tuple(tables), partition, state, reasons=reasons)
 
 
 def check_range(

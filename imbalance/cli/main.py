@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "demo": "The main job on a simulated market: what was planted and what was found.",
     "simulate": "Write captures of a market whose truth is known.",
     "run": "Register captures, compute what is missing or out of date, and publish.",
+    "plan": "What the next run would make again, and what has changed.",
     "status": "What is current, stale, missing or failed; coverage; quarantine.",
     "tables": "List the tables with their grain and size.",
     "describe": "What a table or a column means: formula, unit, nulls, source.",

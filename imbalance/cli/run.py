@@ -55,7 +55,7 @@ def command(
            {"compared", "mismatched"}, "generation", "failures": [{"step",
            "partition", "message"}], "seconds", "log", "exit_code"}
     """
-    days = [_day(first, "--from"), _day(last, "--to")]
+    days = [check_day(first, "--from"), check_day(last, "--to")]
     if days[0] and days[1] and days[0] > days[1]:
         raise UserError(
             f"--from {days[0]} is after --to {days[1]}", where="--from, --to",
@@ -152,7 +152,8 @@ def _check_venue(store: Store, venue: str | None) -> None:
         )
 
 
-def _day(text: str | None, option: str) -> str | None:
+def check_day(text: str | None, option: str) -> str | None:
+    """A day as YYYY-MM-DD, refused when it is none."""
     if text is None:
         return None
     try:

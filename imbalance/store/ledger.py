@@ -11,72 +11,20 @@ import os
 import sqlite3
 import threading
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, fields
 from pathlib import Path
 
 from imbalance.errors import EXIT_BUSY, EXIT_FAILED, UserError
+from imbalance.store.ledger_rows import CaptureFile, Entry, Failure, NewEntry
 from imbalance.store.ledger_schema import LAYOUT_VERSION, SCHEMA
+
+__all__ = ["CaptureFile", "Entry", "Failure", "Ledger", "NewEntry"]
 
 _BUSY_SECONDS = 60.0
 """A commit takes milliseconds: whoever waits this long waits for something that is stuck."""
-
-
-@dataclass(frozen=True)
-class NewEntry:
-    """A partition's new file, or its removal (`file` None). `file` is relative to the home."""
-
-    table: str
-    partition: str
-    file: str | None
-    sha256: str | None
-    rows_hash: str | None
-    row_count: int
-    inputs_hash: str
-    definition_version: str
-    schema_hash: str = ""
-
-
-@dataclass(frozen=True)
-class Entry(NewEntry):
-    """An entry as committed: its number, by which run, when.
-
-    `recorded_at` is in ns since the epoch, UTC; no two entries have the same, and later ones have
-    later ones, even if the clock steps back.
-    """
-
-    sequence: int = 0
-    run: str = ""
-    recorded_at: int = 0
-
-
-@dataclass(frozen=True)
-class CaptureFile:
-    """A capture file by its bytes. Days are its first and last UTC day, None when not known yet."""
-
-    capture_id: str
-    sha256: str
-    path: str
-    size: int
-    mtime_ns: int
-    format: str
-    venue: str
-    first_day: str | None = None
-    last_day: str | None = None
-    registered_at: int = 0
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A task that failed on a partition, and why; `recorded_at` in ns since the epoch."""
-
-    table: str
-    partition: str
-    run: str
-    message: str
-    recorded_at: int
-
 
 _COLUMNS = ", ".join("table_name" if f.name == "table" else f.name for f in fields(Entry))
 _CAPTURE_COLUMNS = ", ".join(f.name for f in fields(CaptureFile))
@@ -128,7 +76,7 @@ class Ledger:
         self._local = threading.local()
         with self._reading() as connection:
             found = connection.execute("pragma user_version").fetchone()[0]
-            if found == 0:
+            if found < LAYOUT_VERSION:
                 connection.executescript(
                     f"begin immediate; {SCHEMA} pragma user_version = {LAYOUT_VERSION}; commit;"
                 )
@@ -195,8 +143,12 @@ class Ledger:
                     connection.execute("rollback")
                 raise
 
-    def commit(self, entries: Sequence[NewEntry], run: str) -> int:
+    def commit(self, entries: Sequence[NewEntry], run: str, inputs: str = "") -> int:
         """Make all entries current in one transaction; those that change nothing add nothing.
+
+        Parameters
+        ----------
+        inputs : the text whose hash is their `inputs_hash`, kept to say later what has changed.
 
         Returns
         -------
@@ -204,6 +156,11 @@ class Ledger:
             The ledger's last sequence after it.
         """
         with self._writing() as (connection, now):
+            if inputs and entries:
+                connection.execute(
+                    "insert into input_sets values (?, ?) on conflict do nothing",
+                    (entries[0].inputs_hash, zlib.compress(inputs.encode())),
+                )
             for place, entry in enumerate(entries):
                 self._recover(connection, entry.table, entry.partition, run, now)
                 if self._is_current(connection, entry):
@@ -270,6 +227,14 @@ class Ledger:
                 "select coalesce(max(sequence), 0) from entries where recorded_at <= ?", (moment,)
             ).fetchone()
         return row[0]
+
+    def inputs(self, inputs_hash: str) -> str | None:
+        """The text of that hash, what an entry was made from; None when it was not kept."""
+        with self._reading() as connection:
+            row = connection.execute(
+                "select contents from input_sets where inputs_hash = ?", (inputs_hash,)
+            ).fetchone()
+        return None if row is None else zlib.decompress(row[0]).decode()
 
     def files(self) -> dict[str, str]:
         """Every file ever named, current or not, with its SHA-256."""

@@ -1,6 +1,6 @@
 """Tables of the ledger file, in SQLite's SQL. How they are used is in `ledger`."""
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 """Kept as SQLite's user_version; a newer one than this is refused, not guessed at."""
 
 _TABLES = """
@@ -19,6 +19,12 @@ create table if not exists entries (
     recorded_at integer not null
 );
 create index if not exists entries_by_partition on entries (table_name, partition, sequence);
+
+-- What entries were made from, compressed: the text whose SHA-256 is their inputs_hash.
+create table if not exists input_sets (
+    inputs_hash text primary key,
+    contents blob not null
+);
 
 create table if not exists captures (
     capture_id text primary key,
@@ -60,6 +66,6 @@ begin select raise(abort, 'the ledger is append-only'); end;
 
 SCHEMA = _TABLES + "".join(
     _APPEND_ONLY.format(table=table, verb=verb)
-    for table in ("entries", "captures", "capture_paths", "failures")
+    for table in ("entries", "input_sets", "captures", "capture_paths", "failures")
     for verb in ("update", "delete")
 )

@@ -38,6 +38,8 @@ class Store:
         self.config = config or Config()
         self.ledger = Ledger(home.ledger_path)
         self._tables = tables
+        self.reasons: dict[tuple[str, str], list[str]] | None = None
+        """Why what was asked about is not current, by first table and partition; None: not kept."""
 
     @classmethod
     def open(

@@ -26,15 +26,13 @@ from imbalance.store.files import (
 )
 from imbalance.store.ledger import Entry, NewEntry
 from imbalance.store.locks import hold
+from imbalance.store.staleness import ABSENT, why_stale
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
     from imbalance.store.store import Store
-
-ABSENT = "absent"
-"""Stands for the hash of an input that has no file."""
 
 _BATCH_ROWS = 65_536
 
@@ -170,7 +168,14 @@ def _project(schema: pa.Schema, columns: Sequence[str] | None) -> pa.Schema:
 def hash_inputs(
     inputs: Mapping[tuple[str, str], Entry | None], parameters: Mapping[str, Any]
 ) -> str:
-    """SHA-256 over the contents of all inputs and the parameters, whatever their order.
+    """SHA-256 over the contents of all inputs and the parameters, whatever their order."""
+    return hashlib.sha256(inputs_text(inputs, parameters).encode()).hexdigest()
+
+
+def inputs_text(
+    inputs: Mapping[tuple[str, str], Entry | None], parameters: Mapping[str, Any]
+) -> str:
+    """All inputs, by the hash of their contents, and the parameters, in one order.
 
     `parameters` must be JSON: texts, numbers, booleans, lists and mappings of them.
     """
@@ -178,8 +183,7 @@ def hash_inputs(
         (table, partition, ABSENT if entry is None else entry.sha256)
         for (table, partition), entry in inputs.items()
     )
-    text = json.dumps([read, parameters], sort_keys=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return json.dumps([read, parameters], sort_keys=True, allow_nan=False)
 
 
 def is_current(
@@ -193,7 +197,12 @@ def is_current(
 ) -> bool:
     """Whether `materialise` with these arguments would find everything unchanged."""
     pinned = {key: store.ledger.current(*key) for key in inputs}
-    return _all_current(store, outputs, partition, hash_inputs(pinned, parameters or {}), version)
+    text = inputs_text(pinned, parameters or {})
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    current = _all_current(store, outputs, partition, digest, version)
+    if not current and store.reasons is not None:
+        store.reasons[outputs[0], partition] = why_stale(store, outputs, partition, text, version)
+    return current
 
 
 def _all_current(
@@ -246,7 +255,8 @@ def materialise(
     run = run or uuid.uuid4().hex
     ledger = store.ledger
     pinned = {key: ledger.current(*key) for key in inputs}
-    inputs_hash = hash_inputs(pinned, parameters or {})
+    text = inputs_text(pinned, parameters or {})
+    inputs_hash = hashlib.sha256(text.encode()).hexdigest()
     if not force and _all_current(store, outputs, partition, inputs_hash, version):
         rows = {}
         for name in outputs:
@@ -259,7 +269,7 @@ def materialise(
     try:
         metadata = build(context) or {}
         staged = context._finish()  # noqa: SLF001 - the context is this module's own
-        _commit(store, staged, partition, inputs_hash, version, run)
+        _commit(store, staged, partition, text, version, run)
     except BaseException as error:
         context._abort()  # noqa: SLF001
         if isinstance(error, Exception):
@@ -276,10 +286,11 @@ def _commit(
     store: Store,
     staged: Mapping[str, StagedFile],
     partition: str,
-    inputs_hash: str,
+    inputs: str,
     version: str,
     run: str,
 ) -> None:
+    inputs_hash = hashlib.sha256(inputs.encode()).hexdigest()
     # The sweeper must not take a file between its placing and the entry which names it.
     with hold(store.home.sweep_lock, shared=True):
         entries = [
@@ -296,7 +307,7 @@ def _commit(
             )
             for name, file in staged.items()
         ]
-        store.ledger.commit(entries, run)
+        store.ledger.commit(entries, run, inputs)
 
 
 def remove(store: Store, *, tables: Sequence[str], partition: str, run: str | None = None) -> None:

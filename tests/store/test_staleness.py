@@ -1,0 +1,72 @@
+"""Why a partition is out of date, told from what the ledger has kept."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from imbalance.contracts import Column, Table
+from imbalance.store import Store
+from imbalance.store.ledger import Ledger
+from imbalance.store.task import is_current, remove
+from tests.store.samples import BARS, PARTITION, TABLES, bars, events, put
+
+
+def reasons(store, **changes):
+    asked = {"outputs": ["features.bars"], "partition": PARTITION, "version": "1",
+             "inputs": [("raw.events", PARTITION)], "parameters": {"limit": 5, "deep": {"a": 1}}}
+    store.reasons = {}
+    is_current(store, **(asked | changes))
+    return store.reasons.get(("features.bars", PARTITION), [])
+
+
+@pytest.fixture
+def made(store):
+    put(store, "raw.events", events(5))
+    put(store, "features.bars", bars(5), inputs=[("raw.events", PARTITION)],
+        parameters={"limit": 5, "deep": {"a": 1}})
+    return store
+
+
+def test_what_is_current_has_no_reason(made):
+    assert reasons(made) == []
+
+
+def test_each_kind_of_change_is_named(made):
+    assert reasons(made, version="2") == ["version: 1 before, 2 now"]
+    assert reasons(made, parameters={"limit": 6, "deep": {"a": 1, "b": 2}}) == [
+        "parameter deep.b: null before, 2 now", "parameter limit: 5 before, 6 now"]
+    assert reasons(made, partition="2024-08-09|binance-futures") == []
+    assert made.reasons["features.bars", "2024-08-09|binance-futures"] == [
+        "features.bars has never been made"]
+    assert reasons(made, inputs=[]) == [f"input raw.events [{PARTITION}] is gone"]
+    before = made.ledger.current("raw.events", PARTITION).sha256
+    put(made, "raw.events", events(6))
+    now = made.ledger.current("raw.events", PARTITION).sha256
+    assert reasons(made) == [
+        f"input raw.events [{PARTITION}] has changed: {before[:8]} before, {now[:8]} now"]
+    remove(made, tables=["features.bars"], partition=PARTITION)
+    assert reasons(made) == ["features.bars was removed"]
+
+
+def test_a_changed_shape_and_a_lost_file_are_named(made):
+    wider = Table(**{**BARS.__dict__, "columns": (
+        *BARS.columns, Column("fresh", "DOUBLE", "New.", nullable=True, null_meaning="none"))})
+    later = Store(made.home, tables={**TABLES, "features.bars": wider})
+    assert reasons(later) == ["the columns of features.bars have changed"]
+    made.home.file(made.ledger.current("features.bars", PARTITION).file).unlink()
+    assert reasons(made) == ["the file of features.bars is missing"]
+
+
+def test_a_ledger_of_the_first_layout_is_brought_up(made):
+    path = made.ledger.path
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("drop table input_sets; pragma user_version = 1;")
+    store = Store(made.home, tables=TABLES)
+    assert Ledger(path).last_sequence() == 2
+    assert reasons(store) == []
+    assert reasons(store, parameters={}) == [
+        "inputs or settings have changed; what they were was not kept"]
+    put(store, "features.bars", bars(7), parameters={"limit": 1})
+    assert reasons(store, inputs=[], parameters={"limit": 2}) == [
+        "parameter limit: 1 before, 2 now"]
