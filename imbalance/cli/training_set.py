@@ -136,15 +136,13 @@ def _make_spine(
     from imbalance.training import spines
     from imbalance.training.request import parse_moment, parse_span
 
-    limits = {
-        "first": None if first is None else parse_moment(first, "--from"),
-        "last": None if last is None else parse_moment(last, "--to"),
-    }
+    begin = None if first is None else parse_moment(first, "--from")
+    end = None if last is None else parse_moment(last, "--to")
     table = "raw.trades" if spine == "trades" else spine
     if spine == "grid":
         spines.check_instruments(connection, recipe.tables[0], instruments)
         spines.grid(connection, recipe.tables[0], parse_span(every, "--every"),
-                    instruments=instruments, **limits)
+                    first=begin, last=end, instruments=instruments)
     elif Path(spine).suffix in (".parquet", ".csv", ".gz"):
         if instruments or first or last:
             raise UserError("a spine of your own is taken as it is", where="--spine",
@@ -161,4 +159,5 @@ def _make_spine(
                 allowed=f"a table with instruments and times{f'; {close!r}?' if close else ''}",
             )
         spines.check_instruments(connection, table, instruments)
-        spines.of_table(connection, table, time=time_column, instruments=instruments, **limits)
+        spines.of_table(connection, table, time=time_column, first=begin, last=end,
+                        instruments=instruments)
