@@ -33,7 +33,7 @@ class Step:
     state : `missing`: never made; `stale`: made from what has changed since; `failed`: not made at
         the last try.
     message : why it failed.
-    reasons : what has changed, when the plan was asked for them.
+    reasons : what has changed, when the store keeps its reasons.
     """
 
     layer: str
@@ -68,8 +68,7 @@ class Plan:
 
 
 def make_plan(
-    store: Store, *, first: str | None = None, last: str | None = None, venue: str | None = None,
-    explain: bool = False,
+    store: Store, *, first: str | None = None, last: str | None = None, venue: str | None = None
 ) -> Plan:
     """The plan for all captures registered, or some days and one venue of them.
 
@@ -78,9 +77,7 @@ def make_plan(
     first, last : limits of the days, inclusive, YYYY-MM-DD. Days before the configured first one
         are left out in any case.
     venue : only this one. Studies are over all venues and are in the plan in any case.
-    explain : say of each step that is due what has changed.
     """
-    store.reasons = {} if explain else None
     first = max(first or "", store.config.first_day) or None
     failures = {(f.table, f.partition): f for f in store.ledger.failures()}
     steps: list[Step] = []

@@ -44,7 +44,9 @@ def command(
     from imbalance.plan import make_plan
 
     first, last = check_day(first, "--from"), check_day(last, "--to")
-    plan = make_plan(application.store(), first=first, last=last, venue=venue, explain=True)
+    store = application.store()
+    store.reasons = {}
+    plan = make_plan(store, first=first, last=last, venue=venue)
     due = plan.due()
     current = len(plan.steps) - len(due)
     if application.json:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from imbalance.contracts import Table
 from imbalance.errors import EXIT_BUSY, UserError
 from imbalance.progress import SILENT, Progress
+from imbalance.store import generation_index
 from imbalance.store.files import relative_name, sha256_file, sync_directory, sync_file
 from imbalance.store.gate_rules import rules_hash
 from imbalance.store.home import Home
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from imbalance.store.store import Store
 
 _CURRENT = "current"
+_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -50,13 +52,18 @@ class Generation:
     """A published generation. `new` says whether the call that returned it has published it."""
 
     id: str
-    path: Path
+    directory: str
     number: int
     created_at: str
     ledger_sequence: int
     rows: Mapping[str, int]
     current: bool
     new: bool = False
+
+    @property
+    def path(self) -> Path:
+        """The directory."""
+        return Path(self.directory)
 
     @property
     def database(self) -> Path:
@@ -67,10 +74,20 @@ class Generation:
 def list_generations(home: Home) -> list[Generation]:
     """All generations that can be read, oldest first; `doctor` names those that cannot."""
     current = _current_path(home)
+    current_name = None if current is None else current.name
+    lines = generation_index.read_lines(home)
     found = []
-    for path in list_generation_paths(home):
+    for name in generation_index.names(home):
+        directory = f"{home.generations_dir}/{name}"
+        line = lines.get(name)
+        if line is not None and line.stamp == generation_index.stamp(directory):
+            found.append(Generation(
+                name, directory, line.number, line.created_at, line.ledger_sequence, line.rows,
+                name == current_name,
+            ))
+            continue
         with suppress(UserError):
-            found.append(_generation(path, current))
+            found.append(_generation(Path(directory), current))
     return found
 
 
@@ -83,16 +100,26 @@ def find_generation(home: Home, generation: str | None = None) -> Generation:
         If there is no such generation, or none at all.
     """
     current = _current_path(home)
-    known = [path.name for path in list_generation_paths(home)]
+    known = generation_index.names(home)
     name = generation if generation is not None else (current.name if current else None)
     if name is None:
         raise UserError("nothing has been published yet", where=str(home.generations_dir),
                         fix="imbalance publish")
     if name not in known:
         raise UserError(f"there is no generation {name!r}", where=str(home.generations_dir),
-                        allowed=", ".join(known) or "none is published",
+                        allowed=_some(generation or "", known),
                         fix="imbalance generations")
     return _generation(home.generations_dir / name, current)
+
+
+def _some(wanted: str, known: list[str]) -> str:
+    """Of thousands of names the most like the one wanted, and the last."""
+    if len(known) <= _SHOWN:
+        return ", ".join(known) or "none is published"
+    import difflib
+
+    close = difflib.get_close_matches(wanted, known, n=_SHOWN, cutoff=0.0)
+    return ", ".join(dict.fromkeys([*close, known[-1]])) + f" and others, {len(known)} in all"
 
 
 def open_generation(home: Home, generation: str | None = None) -> duckdb.DuckDBPyConnection:
@@ -142,7 +169,7 @@ def publish(
         If another publisher is at work for longer than `patience`, a file is damaged, or there is
         nothing that could be published.
     """
-    with _only_publisher(store, patience):
+    with only_publisher(store, patience):
         current = _current_path(store.home)
         base = _base(current)
         sequence = store.ledger.last_sequence()
@@ -182,7 +209,14 @@ def is_published(store: Store) -> bool:
 
 
 @contextmanager
-def _only_publisher(store: Store, patience: float | None) -> Iterator[None]:
+def only_publisher(store: Store, patience: float | None = None) -> Iterator[None]:
+    """Be the one who may add and remove generations, for the length of a `with` block.
+
+    Raises
+    ------
+    UserError
+        If another one is for longer than `patience` (seconds; the configured ones when None).
+    """
     wait = store.config.publish.patience_seconds if patience is None else patience
     with ExitStack() as stack:
         try:
@@ -210,7 +244,7 @@ def _base(current: Path | None) -> Base | None:
 
 
 def _next_number(home: Home) -> int:
-    numbers = [int(path.name.partition("-")[0]) for path in list_generation_paths(home)]
+    numbers = [int(name.partition("-")[0]) for name in generation_index.names(home)]
     return max(numbers, default=0) + 1
 
 
@@ -278,7 +312,21 @@ def _release(
         shutil.rmtree(aside, ignore_errors=True)
         raise
     _make_current(home, final)
+    reindex(home)
     return final
+
+
+def reindex(home: Home) -> None:
+    """Write the index of generations anew, from itself as far as it holds; for the publisher."""
+    lines = []
+    for generation in list_generations(home):
+        stamp = generation_index.stamp(generation.directory)
+        if stamp is not None:
+            lines.append(generation_index.Line(
+                generation.id, generation.number, generation.created_at,
+                generation.ledger_sequence, generation.rows, stamp,
+            ))
+    generation_index.write_lines(home, lines)
 
 
 def _link(home: Home, name: str, generation: Path, base: Base | None) -> None:
@@ -316,20 +364,14 @@ def _current_path(home: Home) -> Path | None:
 
 def list_generation_paths(home: Home) -> list[Path]:
     """The directories of all generations, readable or not, oldest first."""
-    if not home.generations_dir.is_dir():
-        return []
-    return sorted(
-        path
-        for path in home.generations_dir.iterdir()
-        if path.is_dir() and not path.is_symlink() and path.name.partition("-")[0].isdigit()
-    )
+    return [home.generations_dir / name for name in generation_index.names(home)]
 
 
 def _generation(path: Path, current: Path | None) -> Generation:
     manifest = read_manifest(path)
     return Generation(
         id=path.name,
-        path=path,
+        directory=str(path),
         number=manifest.number,
         created_at=manifest.created_at,
         ledger_sequence=manifest.ledger_sequence,

@@ -79,6 +79,11 @@ class Home:
         return self.root / "generations"
 
     @property
+    def pins_dir(self) -> Path:
+        """A file for each generation that is to stay, with the reason."""
+        return self.root / "pins"
+
+    @property
     def refused_dir(self) -> Path:
         """Rows which a gate refused, with the reason."""
         return self.root / "refused"

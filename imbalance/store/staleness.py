@@ -45,7 +45,8 @@ def why_stale(
         if entry.schema_hash != schema_hash(store.table(name)):
             found[f"the columns of {name} have changed"] = None
         if entry.definition_version != version:
-            found[f"version: {_short(entry.definition_version)} before, {_short(version)} now"] = None
+            before = _short(entry.definition_version)
+            found[f"version: {before} before, {_short(version)} now"] = None
         found.update(dict.fromkeys(_input_changes(store, entry, text)))
     return list(found)
 

@@ -1,0 +1,123 @@
+"""Generations listed by the thousand, pinned, pruned, and never taken from a reader."""
+
+import subprocess
+import sys
+
+import pytest
+
+from imbalance.errors import UserError
+from imbalance.store import generation_index
+from imbalance.store.generations import (
+    find_generation,
+    list_generations,
+    open_generation,
+    publish,
+    reindex,
+)
+from imbalance.store.retention import is_read, pin, pins, prune, unpin
+from tests.store.samples import bars, put, study
+
+
+@pytest.fixture
+def five(store):
+    """Five generations, the last current."""
+    put(store, "studies.correlation", study(), "2024-08-08")
+    for seed in range(5):
+        put(store, "features.bars", bars(20, seed=seed))
+        publish(store)
+    return store
+
+
+def numbers(store):
+    return [generation.number for generation in list_generations(store.home)]
+
+
+def ids(store):
+    return [generation.id for generation in list_generations(store.home)]
+
+
+def test_the_index_says_what_the_manifests_say(five):
+    listed = list_generations(five.home)
+    assert len(generation_index.read_lines(five.home)) == 5
+    (five.home.generations_dir / "index.jsonl").write_text("{damaged\n")
+    assert list_generations(five.home) == listed
+    (five.home.generations_dir / "index.jsonl").unlink()
+    assert list_generations(five.home) == listed
+    reindex(five.home)
+    assert list_generations(five.home) == listed
+    (listed[1].path / "manifest.json").chmod(0o644)
+    (listed[1].path / "manifest.json").write_text("{}")
+    assert numbers(five) == [1, 3, 4, 5]
+
+
+def test_ten_thousand_are_listed_from_the_index(five, monkeypatch):
+    """The cost is one file and a look at each directory: no manifest is read."""
+    def refuse(path):
+        raise AssertionError(f"{path} was read")
+
+    monkeypatch.setattr("imbalance.store.generations.read_manifest", refuse)
+    assert numbers(five) == [1, 2, 3, 4, 5]
+
+
+def test_the_pinned_the_newest_and_the_current_stay(five):
+    first = ids(five)[0]
+    pin(five.home, first, "model 7")
+    assert pins(five.home)[first].because == "model 7"
+    before = prune(five, keep=2, dry_run=True)
+    assert numbers(five) == [1, 2, 3, 4, 5]
+    done = prune(five, keep=2)
+    assert numbers(five) == [1, 4, 5]
+    assert (done.removed, done.bytes) == (before.removed, before.bytes)
+    assert done.bytes > 100_000
+    assert done.kept[first] == "pinned: model 7"
+    assert prune(five, keep=0, older_than_days=1).removed == ()
+    assert unpin(five.home, first)
+    assert not unpin(five.home, first)
+    assert prune(five, keep=0).kept == {ids(five)[-1]: "current"}
+    with open_generation(five.home) as connection:
+        assert connection.execute("select count(*) from features.bars").fetchone() == (20,)
+    put(five, "features.bars", bars(20, seed=9))
+    assert publish(five).number == 6
+    with pytest.raises(UserError, match="no generation"):
+        pin(five.home, first, "too late")
+
+
+READER = """
+import sys, duckdb
+with duckdb.connect(sys.argv[1], read_only=True) as connection:
+    print("open", flush=True)
+    sys.stdin.readline()
+    print(connection.execute("select count(*) from features.bars").fetchone()[0], flush=True)
+"""
+
+
+def test_what_a_reader_holds_is_not_taken(five):
+    held = find_generation(five.home, ids(five)[1])
+    reader = subprocess.Popen([sys.executable, "-c", READER, str(held.database)], text=True,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        assert reader.stdout.readline() == "open\n"
+        assert is_read(held.database)
+        assert prune(five, keep=0).kept[held.id] == "being read"
+        assert numbers(five) == [2, 5]
+        reader.stdin.write("\n")
+        reader.stdin.flush()
+        assert reader.stdout.readline() == "20\n"
+        assert reader.wait(30) == 0
+    finally:
+        reader.kill()
+        reader.wait()
+    assert not is_read(held.database)
+    assert prune(five, keep=0).removed == (held.id,)
+
+
+def test_a_reader_of_this_process_reads_on(five):
+    with open_generation(five.home, ids(five)[0]) as connection:
+        prune(five, keep=0)
+        assert connection.execute("select count(*) from features.bars").fetchone() == (20,)
+
+
+def test_files_shared_with_the_tables_outlive_a_generation(five):
+    prune(five, keep=0)
+    with five.session() as session:
+        assert session.execute("select count(*) from features.bars_history").fetchone() == (100,)
