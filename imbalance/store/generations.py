@@ -76,9 +76,10 @@ def list_generations(home: Home) -> list[Generation]:
     current = _current_path(home)
     current_name = None if current is None else current.name
     lines = generation_index.read_lines(home)
+    above = str(home.generations_dir)
     found = []
     for name in generation_index.names(home):
-        directory = f"{home.generations_dir}/{name}"
+        directory = f"{above}/{name}"
         line = lines.get(name)
         if line is not None and line.stamp == generation_index.stamp(directory):
             found.append(Generation(
