@@ -36,6 +36,7 @@ COMMANDS: dict[str, str] = {
     "training-set": "Features as known at each moment, joined to labels, in one file.",
     "publish": "Validate and release what is there as a generation.",
     "generations": "List the published generations.",
+    "diff": "What differs between two generations: columns, rows, distributions, estimates.",
     "report": "Write one self-contained HTML report.",
     "ui": "Dagster in the browser, on this machine only.",
     "doctor": "Check versions, home, ledger, locks and disk; say what to do.",

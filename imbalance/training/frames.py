@@ -118,12 +118,12 @@ def _as_frame(connection: duckdb.DuckDBPyConnection, rows: pa.Table, frame: str)
         connection.register("loaded", rows)
         return connection.table("loaded")
     if frame == "polars":
+        connection.register("loaded", rows)
         try:
-            import polars
+            found: Any = connection.table("loaded").pl()
         except ImportError:
             raise UserError("polars is not installed", where="frame",
                             allowed="arrow, pandas, duckdb", fix="pip install polars") from None
-        found: Any = polars.from_arrow(rows)
     else:
         found = rows if frame == "arrow" else rows.to_pandas()
     connection.close()
