@@ -68,12 +68,12 @@ def _told(found: Difference) -> str:
 
 def _table_lines(table: TableChange) -> list[str]:
     counts = ", ".join(f"{len(keys)} {how}" for how, keys in table.partitions.items() if keys)
-    lines = [
-        "",
+    head = (
         f"{table.table}: {table.rows[0]:,} → {table.rows[1]:,} rows; partitions: {counts}; "
         f"rows: {table.only_before:,} gone, {table.only_after:,} new, "
-        f"{table.different:,} different",
-    ]
+        f"{table.different:,} different"
+    )
+    lines = ["", head]
     if table.columns:
         lines.append(output.table(
             ["column", "different", "nulls", "→", "mean", "→", "deviation", "→", "at most by"],

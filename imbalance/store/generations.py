@@ -191,6 +191,7 @@ def publish(
             validation=validation,
             captures={c.capture_id: c.sha256 for c in store.ledger.captures()},
             files={},
+            settings=asdict(store.config),
         )
         path = _release(store, manifest, tables, base)
         return replace(_generation(path, path), new=True)

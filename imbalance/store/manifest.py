@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,8 @@ class Manifest:
     """All of a generation. `files` gives the SHA-256 of each of its files by relative name.
 
     `validation` says by table how many partitions were checked, against how many rules and
-    expectations; `captures` names the raw files by id and SHA-256.
+    expectations; `captures` names the raw files by id and SHA-256; `settings` are those it was made
+    with.
     """
 
     number: int
@@ -50,6 +51,7 @@ class Manifest:
     validation: Mapping[str, Mapping[str, int]]
     captures: Mapping[str, str]
     files: Mapping[str, str]
+    settings: Mapping[str, Any] = field(default_factory=dict)
     version: int = MANIFEST_VERSION
 
     def row_counts(self) -> dict[str, int]:
