@@ -6,6 +6,7 @@ its type, its default and what is allowed.
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -243,3 +244,30 @@ class _Reader:
     def _wrong(self, name: str, value: object, allowed: str) -> UserError:
         return UserError(f"{name} = {value!r} is not allowed", where=self._where(name),
                          allowed=allowed)
+
+
+def as_settings(config: Config) -> dict[str, Any]:
+    """A configuration as the plain values of its file, which `load_config` reads back."""
+    plain = {f.name: getattr(config, f.name) for f in fields(Config)}
+    for section in _SECTIONS:
+        part = getattr(config, section)
+        plain[section] = {
+            f.name: getattr(part, f.name) for f in fields(part) if f.name != "families"
+        }
+    families = {
+        study: {family: dict(settings.values) for family, settings in of_study.items()}
+        for study, of_study in config.studies.families.items()
+    }
+    if families:
+        plain["studies"]["families"] = families
+    return plain
+
+
+def to_toml(settings: Mapping[str, Any], place: tuple[str, ...] = ()) -> str:
+    """Settings as the text of a file. JSON's texts, numbers and lists are TOML's as well."""
+    values = {name: value for name, value in settings.items() if not isinstance(value, Mapping)}
+    lines = [f"[{'.'.join(map(json.dumps, place))}]"] if place and values else []
+    lines += [f"{json.dumps(name)} = {json.dumps(value)}" for name, value in values.items()]
+    text = "\n".join(lines) + "\n" if lines else ""
+    tables = {name: value for name, value in settings.items() if isinstance(value, Mapping)}
+    return text + "".join(to_toml(table, (*place, name)) for name, table in tables.items())

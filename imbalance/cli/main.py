@@ -37,6 +37,7 @@ COMMANDS: dict[str, str] = {
     "publish": "Validate and release what is there as a generation.",
     "generations": "List the published generations.",
     "diff": "What differs between two generations: columns, rows, distributions, estimates.",
+    "reproduce": "Make a generation again from its captures and compare every row.",
     "report": "Write one self-contained HTML report.",
     "ui": "Dagster in the browser, on this machine only.",
     "doctor": "Check versions, home, ledger, locks and disk; say what to do.",

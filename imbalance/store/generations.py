@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imbalance.config import as_settings
 from imbalance.contracts import Table
 from imbalance.errors import EXIT_BUSY, UserError
 from imbalance.progress import SILENT, Progress
@@ -191,7 +192,7 @@ def publish(
             validation=validation,
             captures={c.capture_id: c.sha256 for c in store.ledger.captures()},
             files={},
-            settings=asdict(store.config),
+            settings=as_settings(store.config),
         )
         path = _release(store, manifest, tables, base)
         return replace(_generation(path, path), new=True)
