@@ -177,6 +177,7 @@ class _PartitionCheck:
             if count
         ]
         broken.extend(self._doubled())
+        broken.extend(self._falling())
         if counts[0] != row_count:
             promise = f"as many rows as the ledger says: {row_count}, not {counts[0]}"
             off = abs(counts[0] - row_count)
@@ -201,6 +202,19 @@ class _PartitionCheck:
         )
         rule = Rule("unique_key", ", ".join(self._table.key), "", "no two rows with the same key")
         return [self._finding(rule, count, rows)]
+
+    def _falling(self) -> list[Finding]:
+        """What is known of an instrument only grows: no bar is available before an earlier one."""
+        if not {"instrument", "bar_start", "available_at"} <= set(self._table.column_names):
+            return []
+        rows = (
+            f"select * from {self._source} qualify available_at < max(available_at) over "
+            "(partition by instrument order by bar_start)"
+        )
+        count = self._one(f"select count(*) from ({rows})")[0]
+        rule = Rule("available_never_falls", "bar_start, available_at", "",
+                    "no bar is available before an earlier one of its instrument")
+        return [self._finding(rule, count, rows)] if count else []
 
     def _finding(self, rule: Rule, count: int, query: str) -> Finding:
         kept = f"{query} limit {_KEPT_ROWS}"

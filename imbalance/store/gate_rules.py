@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from imbalance.contracts import Column, Table
+from imbalance.store.gate_identities import identities
 from imbalance.store.sqlfiles import quote_ident, quote_text
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """To be raised when a rule's meaning changes without its text: what passed must pass again."""
 
 
@@ -62,6 +63,10 @@ def row_rules(table: Table) -> list[Rule]:
     rules.extend(_book_rules(table))
     rules.extend(_study_rules(table))
     rules.extend(_partition_rules(table))
+    rules.extend(
+        Rule(one.name, ", ".join(one.columns), one.condition, one.promise)
+        for one in identities(table)
+    )
     return rules
 
 
