@@ -249,6 +249,8 @@ class _Reader:
 def as_settings(config: Config) -> dict[str, Any]:
     """A configuration as the plain values of its file, which `load_config` reads back."""
     plain = {f.name: getattr(config, f.name) for f in fields(Config)}
+    if not config.first_day:
+        del plain["first_day"]
     for section in _SECTIONS:
         part = getattr(config, section)
         plain[section] = {

@@ -67,7 +67,7 @@ def test_settings_are_kept_and_read_back(manifest, tmp_path):
     path.write_text(
         'first_day = "2024-08-01"\n[studies]\nbar_sizes = ["1s"]\nreplications = 99\n'
         '[multipliers]\n"binance-delivery:BTCUSD_PERP" = 100.0\n')
-    config = load_config(path)
     again = tmp_path / "again.toml"
-    again.write_text(to_toml(as_settings(config)))
-    assert asdict(load_config(again)) == asdict(config)
+    for config in (load_config(path), Config()):
+        again.write_text(to_toml(as_settings(config)))
+        assert asdict(load_config(again)) == asdict(config)
