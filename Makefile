@@ -112,6 +112,7 @@ ui: $(STAMP)  ## Dagster in the browser, on this machine only
 .PHONY: docs
 docs: $(STAMP)  ## write the generated pages of docs/ again
 	@$(PYTHON) -m imbalance.docs
+	@$(PYTHON) .ci/lineage.py
 
 .PHONY: wheel
 wheel: $(STAMP)  ## build the library's wheel into dist/

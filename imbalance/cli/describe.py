@@ -11,6 +11,7 @@ from imbalance.cli import output
 from imbalance.cli.application import Application, subcommand
 from imbalance.contracts import RECORDED_AT, Column, Table
 from imbalance.errors import UserError, nearest
+from imbalance.store.dictionary import origins, sources
 
 
 @subcommand("describe")
@@ -29,11 +30,18 @@ def command(application: Application, name: str) -> None:
                        "published", "columns": [...]}
     JSON of a column: {"table", "column", "type", "unit", "description", "formula",
                        "nullable", "null_meaning", "minimum", "maximum", "allowed",
-                       "source", "owner", "version"}
+                       "source", "owner", "version", "made_from": [column],
+                       "made_by": [place], "origins": [column of a raw table]}
     """
     table, column = _find(name)
     if column is not None:
-        document = {"table": table.name, **_column(column)}
+        steps = sources(table.name, column.name)
+        document = {
+            "table": table.name, **_column(column),
+            "made_from": [f"{step['source_table']}.{step['source_column']}" for step in steps],
+            "made_by": sorted({step["derived_by"] for step in steps}),
+            "origins": [".".join(one) for one in origins(table.name, column.name)],
+        }
         if application.json:
             output.write_json(document)
         else:
@@ -123,6 +131,9 @@ def _column_lines(table: Table, document: dict[str, Any]) -> list[str]:
         "null": document["null_meaning"] if document["nullable"] else "never",
         "source": document["source"],
         "owner": f"{document['owner']}, version {document['version']}",
+        "from": ", ".join(document["made_from"]),
+        "made by": ", ".join(document["made_by"]),
+        "origin": ", ".join(document["origins"]),
     }
     lines = [f"{table.name}.{document['column']}: {document['description']}"]
     lines += [f"  {name + ':':9}{value}" for name, value in facts.items() if value]

@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "tables": "List the tables with their grain and size.",
     "describe": "What a table or a column means: formula, unit, nulls, source.",
     "studies": "What is studied: questions, families, estimators, reasons to refuse.",
+    "search": "Find columns by words: what they are called, mean, or come from.",
     "sql": "Query any table; works while a run writes.",
     "training-set": "Features as known at each moment, joined to labels, in one file.",
     "publish": "Validate and release what is there as a generation.",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imbalance.contracts import RECORDED_AT, Table
+from imbalance.store.dictionary import SCHEMA, create_catalog
 from imbalance.store.files import check_file, sha256_file
 from imbalance.store.macros import create_macros
 from imbalance.store.manifest import DATABASE_NAME, Manifest, Released
@@ -97,6 +98,7 @@ def build_database(
             _apply(connection, directory, tables[name], change)
             connection.execute("commit")
         create_macros(connection, history=False)
+        create_catalog(connection, tables.values())
         connection.execute("force checkpoint release")
         _check_rows(connection, partitions)
         connection.execute("use memory")
@@ -149,7 +151,8 @@ def _copy_base(base: Base, target: Path) -> bool:
 
 def _drop_unknown(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Table]) -> None:
     found = connection.execute(
-        "select schema_name, table_name from duckdb_tables() where database_name = 'release'"
+        "select schema_name, table_name from duckdb_tables() "
+        "where database_name = 'release' and schema_name <> $catalog", {"catalog": SCHEMA}
     ).fetchall()
     for schema, name in found:
         if f"{schema}.{name}" not in tables:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from imbalance import catalog
 from imbalance.contracts import RECORDED_AT, SUPERSEDED_AT, Column, Table
 from imbalance.errors import UserError
+from imbalance.store.dictionary import create_catalog
 from imbalance.store.history import SUFFIX, Version, versions
 from imbalance.store.macros import create_macros
 from imbalance.store.sqlfiles import quote_ident, quote_table, quote_text, read_sql
@@ -71,6 +72,7 @@ def open_session(store: Store, at: int | None = None) -> duckdb.DuckDBPyConnecti
         describe(connection, history_of(table), "view", [SUPERSEDED_AT])
         paths.extend(str(store.home.file(version.file)) for version in history)
     create_macros(connection)
+    create_catalog(connection, store.tables.values())
     if "raw.book_updates" in store.tables:
         connection.execute(read_sql("raw/book_levels.sql"))
         describe(connection, catalog.views()["raw.book_levels"], kind="view")

@@ -51,7 +51,8 @@ def test_a_generation_holds_what_the_session_shows(published):
         names = connection.execute(
             "select schema_name || '.' || table_name from duckdb_tables() order by all"
         ).fetchall()
-        assert names == [("features.bars",), ("studies.correlation",)]
+        assert names == [("catalog.features",), ("catalog.lineage",), ("features.bars",),
+                         ("studies.correlation",)]
         comment = connection.execute(
             "select comment from duckdb_columns() where column_name = 'coverage'"
         ).fetchone()

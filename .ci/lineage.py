@@ -1,0 +1,178 @@
+"""Column lineage of the tables up to the features, derived from the SQL that makes them.
+
+`python .ci/lineage.py` (part of `make docs`) writes `sql/catalog/lineage.csv`; a test keeps it
+current. Each query is qualified against the columns it reads, its stars and `columns('…')` spelt
+out, and every output column followed down to them. What no query makes, because a compiled loop
+does, stands by the tables its task reads. By hand is only what `WITH_PAST` says: columns that
+Python adds to the result of a query.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from sqlglot import exp, parse_one
+from sqlglot.lineage import lineage
+from sqlglot.optimizer.qualify import qualify
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY))
+
+from imbalance import catalog  # noqa: E402
+from imbalance.books import build as books  # noqa: E402
+from imbalance.features.build import FEATURE_OUTPUTS  # noqa: E402
+from imbalance.features.tables import BAR_SIZES, BARS  # noqa: E402
+from imbalance.store import Home, Store  # noqa: E402
+
+TARGET = REPOSITORY / "sql/catalog/lineage.csv"
+HEADER = ("table", "column", "source_table", "source_column", "derived_by")
+QUERIES = ("trades_100ms", "quotes_100ms", "bars_100ms", "coarser_bars", "measures")
+ALL = "*"
+
+Source = tuple[str, str]
+Derived = dict[str, list[Source]]
+
+WITH_PAST: Mapping[str, Sequence[str]] = {
+    **{f"{measure}_{kind}": (measure, "valid")
+       for measure in ("order_flow_imbalance", "trade_imbalance")
+       for kind in ("volatility_scaled", "rank")},
+    **{name: (*(f"order_flow_imbalance_level_{m}" for m in range(1, 11)), "level_depth_mean",
+              "valid", "poisoned")
+       for name in ("order_flow_imbalance_integrated", "order_flow_imbalance_integrated_reason")},
+}
+"""Columns of `features.bars.InstrumentBars._with_past`, by the columns they are made from."""
+
+MICROPRICE = ("bid_price", "bid_size", "ask_price", "ask_size", "poisoned", "available_at")
+
+
+def derive(name: str, reads: Mapping[str, Sequence[str]]) -> Derived:
+    """The columns of `sql/features/<name>.sql`, each with what it is made from in `reads`."""
+    text = (REPOSITORY / f"sql/features/{name}.sql").read_text(encoding="utf-8")
+    tree = parse_one(re.sub(r"\$\w+", "1", text), dialect="duckdb")
+    _spell_out(tree, [column for columns in reads.values() for column in columns])
+    schema = {table: dict.fromkeys(columns, "double") for table, columns in reads.items()}
+    whole = qualify(tree, schema=schema, dialect="duckdb", quote_identifiers=False,
+                    validate_qualify_columns=False)
+    found: Derived = {}
+    for projection in whole.selects:
+        column = projection.alias_or_name
+        node = lineage(column, whole.copy(), dialect="duckdb", schema=schema)
+        leaves = {
+            (leaf.expression.name, leaf.name.rpartition(".")[2].strip('"'))
+            for leaf in node.walk()
+            if not leaf.downstream and isinstance(leaf.expression, exp.Table)
+        }
+        # A count of rows is made from the rows of the table as such.
+        found[column] = sorted(leaves) or [(table, ALL) for table in reads]
+    return found
+
+
+def _spell_out(tree: exp.Expression, columns: Sequence[str]) -> None:
+    """Replace `f(columns('pattern'))` by one expression for each column it stands for."""
+    for select in tree.find_all(exp.Select):
+        spelt: list[exp.Expression] = []
+        for projection in select.expressions:
+            pattern = next((node.this.name for node in projection.find_all(exp.Columns)), None)
+            if pattern is None:
+                spelt.append(projection)
+                continue
+            for column in dict.fromkeys(columns):
+                if re.search(pattern, column):
+                    bare = projection.unalias().copy()
+                    for node in list(bare.find_all(exp.Columns)):
+                        node.replace(exp.column(column))
+                    spelt.append(exp.alias_(bare, column))
+        select.set("expressions", spelt)
+
+
+def _through(derived: Derived, below: Mapping[str, Derived]) -> Derived:
+    """`derived` with the columns of intermediate results replaced by what those are made from."""
+    return {
+        column: sorted({
+            source
+            for table, name in sources
+            for source in (below[table].get(name, [(table, ALL)]) if table in below
+                           else [(table, name)])
+        })
+        for column, sources in derived.items()
+    }
+
+
+def bars() -> dict[str, Derived]:
+    """Lineage of the bars of each size: of the finest to book and feeds, else to the finer bars."""
+    columns = {name: list(table.column_names) for name, table in catalog.tables().items()}
+    traded = derive("trades_100ms", {"trades": columns["raw.trades"]})
+    quoted = derive("quotes_100ms", {"quotes": columns["raw.quotes"]})
+    joined = derive("bars_100ms", {"book": columns["book.bars_100ms"], "traded": list(traded),
+                                   "quoted": list(quoted)})
+    finest = _through(joined, {"traded": traded, "quoted": quoted})
+    names = {"book": "book.bars_100ms", "trades": "raw.trades", "quotes": "raw.quotes"}
+    finest = {column: [(names.get(table, table), name) for table, name in sources]
+              for column, sources in finest.items()}
+    finest["microprice"] = sorted({source for name in MICROPRICE for source in finest[name]})
+    measures = derive("measures", {"bars": list(finest)})
+    coarser = derive("coarser_bars", {"bars": list(finest)})
+    found, below = {}, finest
+    for table, size in zip(BARS, BAR_SIZES, strict=True):
+        if size != "100ms":
+            # By way of the finer bars' own columns, which a query made from the same ones.
+            below = _through(coarser, {"bars": finest})
+        made = _through(measures, {"bars": below})
+        for column, sources in WITH_PAST.items():
+            made[column] = sorted({source for name in sources for source in made[name]})
+        found[table.name] = made
+    return found
+
+
+def rows() -> Iterator[tuple[str, str, str, str, str]]:
+    """All lines of the file."""
+    for name, table in catalog.tables().items():
+        if table.layer == "raw":
+            yield name, ALL, "captures", ALL, "imbalance/captures"
+    with tempfile.TemporaryDirectory() as directory:
+        store = Store(Home.open(Path(directory) / "home", create=True))
+        read = list(dict.fromkeys(t for t, _ in books.book_inputs(store, "venue", "2024-01-02")))
+    for name in books.OUTPUTS:
+        for source in read:
+            if source != name:
+                yield name, ALL, source, ALL, "imbalance/books"
+    derived = bars()
+    for name in FEATURE_OUTPUTS:
+        if name not in derived:
+            for table in BARS:
+                yield name, ALL, table.name, ALL, "imbalance/features"
+            continue
+        for column in catalog.table(name).column_names:
+            by = "imbalance/features/bars.py" if column in {*WITH_PAST, "microprice"} else (
+                "sql/features")
+            for source_table, source_column in derived[name][column]:
+                yield name, column, source_table, source_column, by
+
+
+def queries_hash() -> str:
+    """Of what the lineage is derived from: another one means that the file must be made again."""
+    parts = [(REPOSITORY / f"sql/features/{name}.sql").read_bytes() for name in QUERIES]
+    read = ("raw.trades", "raw.quotes", "book.bars_100ms", *FEATURE_OUTPUTS)
+    names = [(name, catalog.table(name).column_names) for name in read]
+    parts += [repr(names).encode(), Path(__file__).read_bytes()]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def text() -> str:
+    """The file."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(HEADER)
+    writer.writerows(rows())
+    return f"# {queries_hash()}\n{stream.getvalue()}"
+
+
+if __name__ == "__main__":
+    TARGET.write_text(text(), encoding="utf-8")
