@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from imbalance import catalog
-from imbalance.cli import output
+from imbalance.cli import complete, output
 from imbalance.cli.application import Application, subcommand
 from imbalance.contracts import RECORDED_AT, Column, Table
 from imbalance.errors import UserError, nearest
@@ -15,7 +15,7 @@ from imbalance.store.dictionary import origins, sources
 
 
 @subcommand("describe")
-@click.argument("name", metavar="TABLE[.COLUMN]")
+@click.argument("name", metavar="TABLE[.COLUMN]", shell_complete=complete.tables_and_columns)
 def command(application: Application, name: str) -> None:
     """What a table or one of its columns means.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from imbalance.cli import output
+from imbalance.cli import complete, output
 from imbalance.cli.application import Application, subcommand
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ SHOWN = 20
 
 
 @subcommand("diff")
-@click.argument("before", metavar="G1")
-@click.argument("after", metavar="G2", default="current")
+@click.argument("before", metavar="G1", shell_complete=complete.generations)
+@click.argument("after", metavar="G2", default="current", shell_complete=complete.generations)
 def command(application: Application, before: str, after: str) -> None:
     """What differs between two generations; G2 is the current one if not given.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imbalance.cli import output
+from imbalance.cli import complete, output
 from imbalance.cli.application import Application, subcommand
 from imbalance.errors import UserError
 
@@ -19,7 +19,8 @@ ACTIONS = ("list", "pin", "unpin", "prune")
 
 @subcommand("generations")
 @click.argument("action", type=click.Choice(ACTIONS), default="list")
-@click.argument("generation", required=False, metavar="[ID]")
+@click.argument("generation", required=False, metavar="[ID]",
+                shell_complete=complete.generations)
 @click.option("--because", default="", metavar="TEXT", help="Of a pin: what needs it.")
 @click.option("--keep", type=click.IntRange(min=0), metavar="N",
               help="Of prune: how many of the newest stay.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imbalance.cli import output
+from imbalance.cli import complete, output
 from imbalance.cli.application import Application, subcommand
 
 if TYPE_CHECKING:
@@ -16,9 +16,11 @@ SHOWN = 50
 
 
 @subcommand("plan")
-@click.option("--from", "first", metavar="DAY", help="First day, YYYY-MM-DD.")
-@click.option("--to", "last", metavar="DAY", help="Last day, inclusive.")
-@click.option("--venue", help="Only this venue, and the studies.")
+@click.option("--from", "first", metavar="DAY", shell_complete=complete.days,
+              help="First day, YYYY-MM-DD.")
+@click.option("--to", "last", metavar="DAY", shell_complete=complete.days,
+              help="Last day, inclusive.")
+@click.option("--venue", shell_complete=complete.venues, help="Only this venue, and the studies.")
 @click.option("--all", "everything", is_flag=True, help="Every step, not only the first of them.")
 def command(
     application: Application, first: str | None, last: str | None, venue: str | None,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from imbalance.cli import output
+from imbalance.cli import complete, output
 from imbalance.cli.application import Application, subcommand
 from imbalance.errors import EXIT_DONE, EXIT_FAILED
 
@@ -19,7 +19,8 @@ SHOWN = 20
 
 
 @subcommand("reproduce")
-@click.argument("generation", metavar="G", default="current")
+@click.argument("generation", metavar="G", default="current",
+                shell_complete=complete.generations)
 @click.option("--in", "scratch", type=click.Path(path_type=Path, file_okay=False),
               help="A new home to make it in, which is kept; else one that is removed.")
 def command(application: Application, generation: str, scratch: Path | None) -> int:

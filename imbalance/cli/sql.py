@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from imbalance import catalog
-from imbalance.cli import output
+from imbalance.cli import complete, output
 from imbalance.cli.application import Application, subcommand
 from imbalance.errors import UserError, nearest
 
@@ -31,7 +31,7 @@ SHOWN_COLUMNS = 8
 
 @subcommand("sql")
 @click.argument("query")
-@click.option("--generation", "-g", metavar="G",
+@click.option("--generation", "-g", metavar="G", shell_complete=complete.generations,
               help="Ask a published generation: its id, or `current`.")
 @click.option("--format", "-f", "form", type=click.Choice(FORMATS), default="table",
               show_default=True)

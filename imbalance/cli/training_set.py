@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imbalance.cli import output
+from imbalance.cli import complete, output
 from imbalance.cli.application import Application, subcommand
 from imbalance.errors import UserError, nearest
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 @subcommand("training-set")
 @click.option("--feature", "-F", "features", multiple=True, metavar="TABLE.COLUMN",
+              shell_complete=complete.features,
               help="A column of any bars, such as bars_1s.order_flow_imbalance; again for more.")
 @click.option("--output", "-o", "out", type=click.Path(path_type=Path, dir_okay=False),
               required=True, help="The file to write: .parquet or .csv.")
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
               "given.")
 @click.option("--time-column", metavar="COLUMN", default="available_at", show_default=True,
               help="Of trades or a table: the column with the moment of its rows.")
-@click.option("--instrument", "-i", "instruments", multiple=True, help="Only these.")
+@click.option("--instrument", "-i", "instruments", multiple=True,
+              shell_complete=complete.instruments, help="Only these.")
 @click.option("--from", "first", metavar="TIME", help="First moment (UTC).")
 @click.option("--to", "last", metavar="TIME", help="End of the moments, exclusive (UTC).")
 @click.option("--max-age", default="60s", show_default=True, metavar="SPAN",
@@ -47,8 +49,8 @@ if TYPE_CHECKING:
               help="Time after a fold's labels in which rows are left out as well.")
 @click.option("--as-of", metavar="TIME", help="What this system had recorded by then (UTC), or "
               "`moment`: by the time of each row.")
-@click.option("--generation", "-g", metavar="G", help="From a published generation: its id, or "
-              "`current`.")
+@click.option("--generation", "-g", metavar="G", shell_complete=complete.generations,
+              help="From a published generation: its id, or `current`.")
 def command(
     application: Application, features: Sequence[str], out: Path, spine: str, every: str | None,
     time_column: str, instruments: Sequence[str], first: str | None, last: str | None,
