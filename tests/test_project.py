@@ -135,7 +135,8 @@ def test_the_wheel_ships_the_library_with_its_queries(repository: Path, tmp_path
     subprocess.run(build, cwd=repository, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    queries = {path.relative_to(repository / "sql") for path in (repository / "sql").rglob("*.sql")}
+    sql = repository / "sql"
+    queries = {path.relative_to(sql) for path in sql.rglob("*") if path.is_file()}
     shipped = {name for name in names if name.startswith("imbalance/sql/")}
     assert shipped == {f"imbalance/sql/{query}" for query in queries}
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"imbalance"}
