@@ -12,6 +12,7 @@ from imbalance.errors import UserError
 
 if TYPE_CHECKING:
     from imbalance.store.generations import Generation
+    from imbalance.store.home import Home
     from imbalance.store.retention import Pin
 
 ACTIONS = ("list", "pin", "unpin", "prune")
@@ -70,13 +71,19 @@ def command(
         raise UserError(f"which generation to {action} is not said", where=action,
                         fix=f"imbalance generations {action} ID")
     elif action == "pin":
-        made = retention.pin(home, generation, because)
+        made = retention.pin(home, _id(home, generation), because)
         _tell(application, {"generation": made.generation, "because": made.because},
               f"pinned {made.generation}")
     else:
-        was = retention.unpin(home, generation)
+        was = retention.unpin(home, _id(home, generation))
         _tell(application, {"generation": generation, "was_pinned": was},
               f"{generation} is not pinned" + ("" if was else ", nor was it"))
+
+
+def _id(home: Home, generation: str) -> str:
+    from imbalance.store.generations import find_generation
+
+    return find_generation(home, None if generation == "current" else generation).id
 
 
 def _tell(application: Application, document: dict[str, Any], text: str) -> None:

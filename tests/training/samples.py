@@ -42,6 +42,7 @@ def bars(size="1s", *, count=200, seed=0, start=START, skip=(), late=3):
             "realised_variance": pa.array(rng.random(len(ends)), mask=poisoned),
             "order_flow_imbalance": pa.array(rng.standard_normal(len(ends)), mask=poisoned),
         }
+        values["order_flow_imbalance_level_1"] = values["order_flow_imbalance"]
         columns = [
             values[c.name] if c.name in values
             else [None if c.nullable else _ZERO[c.type]] * len(ends)
