@@ -42,7 +42,8 @@ def test_every_command_in_the_docs_can_be_called(page, repository):
     assert found
     for arguments in found:
         context = cli.make_context("imbalance", list(arguments))
-        name, command, rest = cli.resolve_command(context, [*context._protected_args, *context.args])
+        words = [*context._protected_args, *context.args]
+        name, command, rest = cli.resolve_command(context, words)
         with contextlib.suppress(click.exceptions.Exit):
             command.make_context(name, rest, parent=context)
 
