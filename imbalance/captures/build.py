@@ -280,6 +280,9 @@ def _account(
                 store.table("raw.quarantine").arrow_schema(),
             )
         )
+        context.writer("raw.clock_skew").write(
+            pa.Table.from_pylist([held.latency], store.table("raw.clock_skew").arrow_schema())
+        )
         context.writer("raw.instruments").write(
             pa.Table.from_pylist(held.instruments, store.table("raw.instruments").arrow_schema())
         )

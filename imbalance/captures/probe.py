@@ -50,7 +50,7 @@ class Probe:
         return self.sha256[:16]
 
 
-def sniff(path: Path) -> Sniff:
+def sniff(path: Path, form: str | None = None) -> Sniff:
     """What the first text of a file says.
 
     Raises
@@ -60,13 +60,13 @@ def sniff(path: Path) -> Sniff:
     """
     compression = compression_of(path)
     if _is_archive(path, compression):
-        return recognise(_ARCHIVE, compression, path)
+        return recognise(_ARCHIVE, compression, path, form)
     head = b""
     for block in CaptureReader(path, threaded=False):
         head += block.data
         if len(head) >= SNIFFED_BYTES:
             break
-    return recognise(head, compression, path)
+    return recognise(head, compression, path, form)
 
 
 def _is_archive(path: Path, compression: str) -> bool:
@@ -74,8 +74,8 @@ def _is_archive(path: Path, compression: str) -> bool:
     return compression == "zip" and len(zip_members(path)) > 1
 
 
-def probe(path: Path) -> Probe:
-    """Find out what a file is.
+def probe(path: Path, form: str | None = None) -> Probe:
+    """Find out what a file is; `form` takes it for one format only.
 
     Raises
     ------
@@ -93,15 +93,15 @@ def probe(path: Path) -> Probe:
     try:
         archive = _is_archive(path, compression)
         if archive:
-            found = recognise(_ARCHIVE, compression, path)
+            found = recognise(_ARCHIVE, compression, path, form)
         for block in () if archive else reader:
             if found is None:
                 head += block.data
                 if len(head) >= SNIFFED_BYTES:
-                    found = recognise(head, compression, path)
+                    found = recognise(head, compression, path, form)
             text_bytes += block.text_bytes
             ended = block.ended
-            known = found or recognise(head, compression, path)
+            known = found or recognise(head, compression, path, form)
             if known.format:
                 lines = _lines_backwards(block.data)
                 times = formats()[known.format].times(lines, known, path) or times
@@ -111,7 +111,7 @@ def probe(path: Path) -> Probe:
     except ChecksumError as error:
         sha256 = _sha256(path)
         state, reason = "refused", f"{compression} checksum or structure is wrong: {error}"
-    found = found or recognise(head, compression, path)
+    found = found or recognise(head, compression, path, form)
     if state != "refused" and not found.format:
         state, reason = "refused", found.reason
     if state == "whole" and not ended and formats()[found.format].needs_last_newline:

@@ -22,6 +22,7 @@ from imbalance.captures.decoding import Context
 from imbalance.captures.formats.format import Sniff
 from imbalance.captures.formats.registry import formats
 from imbalance.captures.instruments import Contracts, instrument_rows
+from imbalance.captures.latency import Latency
 from imbalance.captures.probe import sniff
 from imbalance.captures.register import DAY_NS, received_span
 from imbalance.errors import UserError, may_pass
@@ -44,6 +45,7 @@ class Decoded:
     bad: list[BadLine]
     last_available: dict[str, int]
     instruments: list[dict[str, Any]]
+    latency: dict[str, Any]
 
 
 def sniff_capture(store: Store, capture: CaptureFile) -> Sniffed:
@@ -56,7 +58,7 @@ def sniff_capture(store: Store, capture: CaptureFile) -> Sniffed:
     """
     path = _path_of(store, capture)
     with _unchanged(capture, path):
-        found = sniff(path)
+        found = sniff(path, capture.format)
         if found.venue != capture.venue:
             raise _changed(capture, path)
     return capture, path, found
@@ -143,6 +145,7 @@ def decode_capture(
         ),
         found,
     )  # fmt: skip
+    latency = Latency()
     low, high = bounds_of(day)
     first, last = None, None
     bad: list[BadLine] = []
@@ -153,6 +156,7 @@ def decode_capture(
             for table, (times, rows) in batch.tables.items():
                 if not len(times):
                     continue
+                latency.take(rows)
                 earliest, latest = int(times.min()), int(times.max())
                 first = earliest if first is None else min(first, earliest)
                 last = latest if last is None else max(last, latest)
@@ -174,10 +178,12 @@ def decode_capture(
     row = account_row(capture, found, decoder, (first, last))
     known = decoder.last_available()
     contracts.learn(found.venue, decoder.facts())
-    instruments = instrument_rows(
-        capture.capture_id, decoder.instruments, contracts, max(known.values(), default=0)
+    last_known = max(known.values(), default=0)
+    return Decoded(
+        row, bad, known,
+        instrument_rows(capture.capture_id, decoder.instruments, contracts, last_known),
+        latency.row(capture.capture_id, found.venue, last_known),
     )
-    return Decoded(row, bad, known, instruments)
 
 
 def bounds_of(day: str) -> tuple[int, int]:

@@ -30,9 +30,9 @@ MARGIN_NS = FAR_MS * 1_000_000
 as an event may be from its receipt. So the days of a capture hold all of its events.
 """
 
-VERSION = "capture-4"
+VERSION = "capture-5"
 
-OUTPUTS = ("raw.captures", "raw.quarantine", "raw.instruments")
+OUTPUTS = ("raw.captures", "raw.quarantine", "raw.instruments", "raw.clock_skew")
 """Tables with a partition per capture."""
 
 _REFUSED_BEFORE = (
@@ -55,9 +55,10 @@ class Registration:
 
 
 def register(
-    store: Store, paths: Sequence[str | os.PathLike[str]], progress: Progress = SILENT
+    store: Store, paths: Sequence[str | os.PathLike[str]], progress: Progress = SILENT, *,
+    form: str | None = None,
 ) -> list[Registration]:
-    """Register files and all files in directories.
+    """Register files and all files in directories; `form` takes them for one format.
 
     Raises
     ------
@@ -74,7 +75,7 @@ def register(
                 allowed="capture files or directories of them",
             )
         files = list(_files(path))
-        results = [_register_file(store, file, progress) for file in files]
+        results = [_register_file(store, file, progress, form) for file in files]
         if not any(r.status != "ignored" for r in results):
             raise UserError(
                 f"{str(given)!r} holds no captures",
@@ -138,7 +139,9 @@ def _files(path: Path) -> Iterator[Path]:
             yield from _files(child)
 
 
-def _register_file(store: Store, path: Path, progress: Progress) -> Registration:
+def _register_file(
+    store: Store, path: Path, progress: Progress, form: str | None
+) -> Registration:
     shown = str(path).encode("utf-8", "backslashreplace").decode()
     if shown != str(path):
         raise UserError("a file's name is not UTF-8 text", where=shown, fix="rename it")
@@ -152,7 +155,7 @@ def _register_file(store: Store, path: Path, progress: Progress) -> Registration
             if told is not None:
                 return told
         progress.advance(note=f"reading {path.name}")
-        found = probe(path)
+        found = probe(path, form)
     except OSError as error:
         raise UserError(
             f"the file cannot be read: {error.strerror or error}",

@@ -187,7 +187,54 @@ INSTRUMENTS = Table(
     ),
 )
 
+def _difference(name: str, what: str) -> Column:
+    return Column(
+        name,
+        "BIGINT",
+        what,
+        unit="ns",
+        nullable=True,
+        null_meaning="no message carries both times",
+        owner="captures",
+    )
+
+
+CLOCK_SKEW = Table(
+    name="raw.clock_skew",
+    description="How far the recorder's clock is from the exchange's: receive − exchange time of "
+    "each capture's messages, as recorded. A smallest difference below 0 is skew for certain; "
+    "above 0 it may be latency, and is left alone.",
+    grain="capture",
+    partitioning="capture",
+    key=("capture_id",),
+    columns=(
+        Column("capture_id", "VARCHAR", "The capture."),
+        Column("venue", "VARCHAR", "Its venue."),
+        Column("messages", "BIGINT", "Events that carry both times.", minimum=0),
+        _difference("smallest_ns", "Smallest difference."),
+        _difference("p01_ns", "Difference that one in a hundred is below."),
+        _difference("p50_ns", "Median difference."),
+        _difference("p99_ns", "Difference that one in a hundred is above."),
+        _difference("largest_ns", "Largest difference."),
+        Column(
+            "correction_ns",
+            "BIGINT",
+            "By how much receive times are moved forward at the capture's end.",
+            unit="ns",
+            minimum=0,
+            owner="captures",
+        ),
+        Column(
+            "available_at",
+            "TIMESTAMP_NS",
+            "When the capture's last message could be known.",
+            unit="UTC, ns",
+            owner="captures",
+        ),
+    ),
+)
+
 TABLES = (
-    CAPTURES, QUARANTINE, INSTRUMENTS, BOOK_UPDATES, TRADES, QUOTES, DERIVATIVE_TICKS,
+    CAPTURES, QUARANTINE, INSTRUMENTS, CLOCK_SKEW, BOOK_UPDATES, TRADES, QUOTES, DERIVATIVE_TICKS,
     LIQUIDATIONS, OPTIONS, ORDERS,
 )

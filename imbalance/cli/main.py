@@ -28,6 +28,8 @@ COMMANDS: dict[str, str] = {
     "simulate": "Write captures of a market whose truth is known.",
     "run": "Register captures, compute what is missing or out of date, and publish.",
     "plan": "What the next run would make again, and what has changed.",
+    "ingest": "Register captures and say what each of them is.",
+    "formats": "Which captures are understood, and how they are told apart.",
     "status": "What is current, stale, missing or failed; coverage; quarantine.",
     "tables": "List the tables with their grain and size.",
     "describe": "What a table or a column means: formula, unit, nulls, source.",

@@ -49,6 +49,15 @@ def test_every_line_of_the_august_captures_becomes_one_event(store, shared):
     assert held["raw.book_updates"] == total["depth_diff"] + total["depth_snapshot"]
     assert held["raw.derivative_ticks"] == 0
     assert not any(r.metadata["merged"] for v in results.values() for r in v.partitions.values())
+    # the receive clock runs 1.27 s behind the exchange's: receipts are moved forward by it
+    skews = [
+        row for partition in store.ledger.partitions("raw.clock_skew")
+        for row in read_current(store, "raw.clock_skew", partition).to_pylist()
+    ]
+    assert len(skews) == len(files)
+    for row in skews:
+        assert row["p50_ns"] == pytest.approx(-1.269e9, abs=0.06e9)
+        assert row["correction_ns"] == -row["smallest_ns"] > 1.2e9
     # by event time the futures reach into the next day, as their last messages say themselves
     text = text_of(directory / "usdm/btcusdt_20240808.gz").splitlines()
     beyond = sum(message_of(one).get("T", 0) * MS >= MIDNIGHT for one in text if b'"e"' in one)

@@ -170,7 +170,7 @@ def test_a_file_that_another_version_refused_is_looked_at_again(store, tmp_path,
     monkeypatch.setattr(registration, "VERSION", "capture-last")
     usable = probe(write(tmp_path / "good", recording(SPOT, 9)))
     monkeypatch.setattr(
-        registration, "probe", lambda _: replace(usable, sha256=entry_sha256(store, found))
+        registration, "probe", lambda *_: replace(usable, sha256=entry_sha256(store, found))
     )
     (last,) = register(store, [bad])
     assert last.status == "refused"

@@ -31,18 +31,22 @@ def formats() -> Mapping[str, Format]:
     return {one.name: one for one in found}
 
 
-def recognise(head: bytes, compression: str, path: Path) -> Sniff:
-    """What a file is, by the first of its text."""
+def recognise(head: bytes, compression: str, path: Path, form: str | None = None) -> Sniff:
+    """What a file is, by the first of its text; of one format only where it is named."""
     if not head:
         return Sniff(compression, reason="the file is empty")
     refusal = None
-    for one in formats().values():
+    tried = formats().values() if form is None else [formats()[form]]
+    for one in tried:
         found = one.sniff(head, compression, path)
         if found is not None and found.format:
             return found
         refusal = refusal or found
     if refusal is not None:
         return refusal
+    if form is not None:
+        looks = formats()[form].example
+        return Sniff(compression, reason=f"not of the format {form}, which looks like {looks}")
     known = "; ".join(f"{one.name}: {one.example}" for one in formats().values())
     return Sniff(
         compression,

@@ -1,0 +1,58 @@
+"""How far the clocks of recorder and exchange are apart, message by message, in bounded memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+MOST = 1 << 17
+"""Differences kept; beyond it every other one is dropped, then every fourth, and so on."""
+
+QUANTILES = {"p01": 0.01, "p50": 0.5, "p99": 0.99}
+
+
+class Latency:
+    """Receive − exchange time of a capture's messages."""
+
+    def __init__(self) -> None:
+        self._kept: list[Any] = []
+        self._count = self._held = 0
+        self._step, self._phase = 1, 0
+        self._smallest: int | None = None
+        self._largest: int | None = None
+
+    def take(self, rows: pa.Table) -> None:
+        """Take rows of a raw table."""
+        difference = pc.subtract(
+            rows["receive_time"].cast(pa.int64()), rows["exchange_time"].cast(pa.int64())
+        ).drop_null().to_numpy()
+        if not len(difference):
+            return
+        self._count += len(difference)
+        smallest, largest = int(difference.min()), int(difference.max())
+        self._smallest = smallest if self._smallest is None else min(self._smallest, smallest)
+        self._largest = largest if self._largest is None else max(self._largest, largest)
+        chosen = difference[self._phase :: self._step].copy()
+        self._phase = (self._phase - len(difference)) % self._step
+        self._kept.append(chosen)
+        self._held += len(chosen)
+        while self._held > MOST:
+            thinned = np.concatenate(self._kept)[::2]
+            self._kept, self._held = [thinned], len(thinned)
+            self._step *= 2
+
+    def row(self, capture_id: str, venue: str, available_at: int) -> dict[str, Any]:
+        """The capture's row of `raw.clock_skew`; differences in ns."""
+        values = np.concatenate([*self._kept, np.empty(0, np.int64)])
+        quantiles = {
+            f"{name}_ns": int(np.quantile(values, q)) if len(values) else None
+            for name, q in QUANTILES.items()
+        }
+        return {
+            "capture_id": capture_id, "venue": venue, "messages": self._count,
+            "smallest_ns": self._smallest, "largest_ns": self._largest, **quantiles,
+            "correction_ns": max(0, -(self._smallest or 0)), "available_at": available_at,
+        }  # fmt: skip

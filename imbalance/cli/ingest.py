@@ -1,0 +1,67 @@
+"""`imbalance ingest`: take note of captures and decode them, and nothing that follows from them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from imbalance.cli import output
+from imbalance.cli.application import Application, subcommand
+from imbalance.cli.progress import ProgressBar
+from imbalance.errors import EXIT_DONE, EXIT_QUARANTINE, UserError, nearest
+
+
+@subcommand("ingest")
+@click.argument("captures", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--format", "form", metavar="F", help="Take the files for this format.")
+def command(application: Application, captures: tuple[Path, ...], form: str | None) -> int:
+    """Register captures (files or directories) and say what each of them is.
+
+    Every file is read to its end and its checksums are tested; it is referenced by path and
+    SHA-256, never copied or changed. What follows from it is made by the next `imbalance run`.
+
+    \b
+    Examples:
+      imbalance ingest ../captures/binance-202408
+      imbalance ingest --format tables export.csv
+      imbalance --json ingest today/
+
+    \b
+    JSON: {"captures": [{"path", "status", "capture_id", "venue", "format",
+                         "reason"}], "exit_code"}
+    """
+    from imbalance.captures.formats.registry import formats
+    from imbalance.captures.register import register
+
+    if form is not None and form not in formats():
+        close = nearest(form, list(formats()))
+        raise UserError(
+            f"there is no format {form!r}" + (f"; did you mean {close!r}?" if close else ""),
+            where="--format", allowed=", ".join(formats()), fix="imbalance formats",
+        )
+    store = application.store(create=True)
+    with ProgressBar("registering captures") as progress:
+        found = register(store, captures, progress, form=form)
+    held = {capture.capture_id: capture.format for capture in store.ledger.captures()}
+    refused = any(one.status == "refused" for one in found)
+    code = EXIT_QUARANTINE if refused else EXIT_DONE
+    if application.json:
+        documents = [
+            {"path": one.path, "status": one.status, "capture_id": one.capture_id,
+             "venue": one.venue, "format": held.get(one.capture_id or "", ""),
+             "reason": one.reason}
+            for one in found
+        ]  # fmt: skip
+        output.write_json({"captures": documents, "exit_code": code})
+        return code
+    rows = [
+        [one.path, one.status, one.venue, held.get(one.capture_id or "", ""), one.reason or ""]
+        for one in found if one.status != "ignored"
+    ]
+    click.echo(output.table(["capture", "status", "venue", "format", "why"], rows, width=60))
+    counts = Counter(one.status for one in found)
+    click.echo("\n" + ", ".join(f"{count} {status}" for status, count in sorted(counts.items())))
+    click.echo("next: imbalance run")
+    return code

@@ -1,0 +1,48 @@
+"""Latencies in bounded memory: exact ends, quantiles of an even sample."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from imbalance.captures.latency import MOST, Latency
+
+
+def rows(sent, received):
+    return pa.table({"exchange_time": pa.array(sent, pa.timestamp("ns")),
+                     "receive_time": pa.array(received, pa.timestamp("ns"))})
+
+
+def test_differences_of_rows_that_have_both_times():
+    latency = Latency()
+    latency.take(rows([10, None, 30, 40], [15, 20, None, 38]))
+    row = latency.row("c", "binance", 99)
+    assert (row["messages"], row["smallest_ns"], row["largest_ns"]) == (2, -2, 5)
+    assert row["correction_ns"] == 2
+
+
+def test_a_positive_smallest_difference_is_no_skew():
+    latency = Latency()
+    latency.take(rows([10, 20], [13, 27]))
+    assert latency.row("c", "v", 0)["correction_ns"] == 0
+
+
+def test_nothing_known():
+    row = Latency().row("c", "v", 0)
+    assert row["messages"] == row["correction_ns"] == 0
+    assert row["smallest_ns"] is row["p50_ns"] is row["p99_ns"] is None
+
+
+@pytest.mark.parametrize("chunk", [1_000, 33_333, 400_000])
+def test_a_long_capture_keeps_an_even_sample(chunk):
+    rng = np.random.default_rng(1)
+    difference = rng.integers(0, 10**9, 400_000)
+    latency = Latency()
+    for start in range(0, len(difference), chunk):
+        part = difference[start : start + chunk]
+        latency.take(rows(np.zeros(len(part), np.int64), part))
+        assert latency._held <= MOST
+    row = latency.row("c", "v", 0)
+    assert row["messages"] == len(difference)
+    assert (row["smallest_ns"], row["largest_ns"]) == (difference.min(), difference.max())
+    for name, q in (("p01", 0.01), ("p50", 0.5), ("p99", 0.99)):
+        assert row[f"{name}_ns"] == pytest.approx(np.quantile(difference, q), abs=5e6)
