@@ -124,7 +124,7 @@ REFUSED = {
     "empty-member.gz": (gzip.compress(b""), "the file is empty"),
     "words.txt": (b"Nothing of this\nis a capture.\n", "unknown format"),
     "binary": (bytes(range(256)) * 40, "unknown format"),
-    "table.csv": (b"time,price\n1723161256000000000,1.5\n", "unknown format"),
+    "table.csv": (b"time,price\n1723161256000000000,1.5\n", "no known layout: columns time, price"),
     "other.gz": (gzip.compress(b'1723161256000000000 {"type":"l2update"}\n'), "unknown format"),
     "crc.gz": (gzip.compress(b"".join(recording(SPOT, 9)))[:-8] + bytes(8), "checksum"),
     "zip.gz": (b"PK\x03\x04" + bytes(60), "no archive that can be read"),

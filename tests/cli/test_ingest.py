@@ -1,4 +1,4 @@
-"""`imbalance ingest` and `imbalance formats`: what files are, told before anything is made of them."""
+"""`imbalance ingest` and `imbalance formats`: what files are, before anything is made of them."""
 
 import gzip
 import json
