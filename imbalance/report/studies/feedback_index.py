@@ -75,11 +75,14 @@ def section(source: Source) -> Section:
                        ["No loop could be estimated; the refusals say why."])
     whole = [one for one in found if one.regime == "all"]
     loops = [one for one in whole if one.found]
-    told = [sentence(one) for one in loops[:MOST_SENTENCES]]
+    # What is found is told first; own loops are told of whether they are found or not.
+    rest = [one for one in whole if not one.found and one.instrument_x == one.instrument_y]
+    told = [sentence(one) for one in [*loops, *rest][:MOST_SENTENCES]]
     stability = source.of_study("feedback_index_stability", Stability, "feedback_index", window)
     counted = (
-        f"Of {words.plural(len(whole), 'pair')} of flow and return, {words.small(len(loops))} "
-        f"{'has' if len(loops) == 1 else 'have'} a loop at a false discovery rate of "
+        f"Of {words.plural(len(whole), 'pair')} of flow and return, "
+        f"{words.small(len(loops)) if loops else 'none'} "
+        f"{'have' if len(loops) > 1 else 'has'} a loop at a false discovery rate of "
         f"{words.percent(SIGNIFICANCE)}. A positive gain feeds on itself, a negative one leans "
         "against the move."
     )
@@ -88,22 +91,29 @@ def section(source: Source) -> Section:
         charts=[Chart("Loop gain", svg_text(draw(whole), "feedback-index"),
                       "Gain with its interval; pale where no loop is found.")],
         tables=[_table(found)],
-        findings=told[:3],
+        findings=told[: min(3, len(loops))],
     )
 
 
 def sentence(one: Index) -> str:
     """A row in words: how far the imbalance moves the price, and what of it comes back."""
     own = one.instrument_x == one.instrument_y
+    imbalance = "A buy imbalance" if one.flow != "trade_imbalance" else "A surplus of buying"
     moved = "its price" if own else one.instrument_y
     text = (
-        f"A buy imbalance of one standard deviation in {one.instrument_x} moves {moved} by "
+        f"{imbalance} of one standard deviation in {one.instrument_x} moves {moved} by "
         f"{words.number(one.impact_bps)} bps"
     )
     if one.impact_bps_low is not None and one.impact_bps_high is not None:
         text += f" ({words.interval(one.impact_bps_low, one.impact_bps_high, figures=True)})"
     if one.impact_seconds is not None:
         text += f", nine tenths of it within {words.duration(one.impact_seconds)}"
+    if not one.found:
+        return (
+            f"{text}; that some of it comes back as flow cannot be told from none (gain "
+            f"{words.correlation(one.gain)}, {words.interval(one.gain_low, one.gain_high)}; bars "
+            f"of {one.bar_size}, {words.q_clause(one.q_value)})."
+        )
     back = "comes back as flow" if one.gain > 0.0 else "is met by opposite flow"
     text += f"; {words.percent(abs(one.gain))} of the imbalance {back}"
     if one.gain_low is not None and one.gain_high is not None:

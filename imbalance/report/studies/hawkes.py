@@ -90,9 +90,9 @@ def sentence(one: Radius, branching: Sequence[Branching]) -> str:
     name = one.model.removeprefix("across:").replace(",", ", ")
     subject = f"Price moves of {name}" if one.model.startswith("across:") else f"Events of {name}"
     text = (
-        f"{subject}: of a hundred, {round(100 * one.radius)} are called forth by others before "
-        f"them (spectral radius {words.correlation(one.radius)}, "
-        f"{words.interval(one.radius_low, one.radius_high)})"
+        f"{subject}: spectral radius {words.correlation(one.radius)} "
+        f"({words.interval(one.radius_low, one.radius_high)}); of a kind, "
+        f"{words.percent(one.exogenous_share)} of the events come from outside, on average"
     )
     mine = [b for b in branching if b.model == one.model and _sure(b)
             and (b.instrument_x, b.measure_x) != (b.instrument_y, b.measure_y)]
