@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from imbalance.captures.events import Decoded, Ignored, Rejected
-from imbalance.captures.venues.registry import venues
+from imbalance.captures.venues.registry import venue_of_host, venue_of_recorder, venues
 from tests.captures.venues.recordings import asked, received, recorded
 
 TOKENS = (
@@ -16,13 +16,18 @@ TOKENS = (
 )  # fmt: skip
 FILES = {
     "BINANCE": "binance", "BINANCE_US": "binance-us", "BINANCE_FUTURES": "binance-futures",
-    "BINANCE_DELIVERY": "binance-delivery", "BITFINEX": "bitfinex", "BYBIT": "bybit",
-    "COINBASE": "coinbase", "DERIBIT": "deribit", "KRAKEN": "kraken",
-    "KRAKEN_FUTURES": "cryptofacilities", "OKX": "okex",
+    "BINANCE_DELIVERY": "binance-delivery", "BITFINEX": "bitfinex", "BITFLYER": "bitflyer",
+    "BITGET": "bitget", "BITHUMB": "bithumb", "BITSTAMP": "bitstamp", "BYBIT": "bybit",
+    "COINBASE": "coinbase", "CRYPTO.COM": "crypto-com", "DERIBIT": "deribit", "GATEIO": "gate-io",
+    "GATEIO_FUTURES": "gate-io-futures", "GEMINI": "gemini", "HUOBI": "huobi",
+    "HUOBI_SWAP": "huobi-dm-swap", "INDEPENDENT_RESERVE": "independent-reserve",
+    "KRAKEN": "kraken", "KRAKEN_FUTURES": "cryptofacilities", "KUCOIN": "kucoin", "OKX": "okex",
+    "PHEMEX": "phemex", "POLONIEX": "poloniex", "UPBIT": "upbit",
 }  # fmt: skip
 OLDER = {
     "BYBIT.ws.25.0": "bybit", "BYBIT.ws.26.0": "bybit", "COINBASE.ws.28.0": "coinbase",
-    "OKEX.ws.56.0": "okex", "OKX.ws.1.0": "okex",
+    "DYDX.ws.1.0": "dydx", "HITBTC.ws.1.0": "hitbtc", "OKEX.ws.56.0": "okex",
+    "OKX.ws.1.0": "okex",
 }  # fmt: skip
 
 
@@ -81,3 +86,16 @@ def test_bytes_that_mean_nothing(name):
         outcome(session, received(payload))
         for kind in ("http", "send", "connect"):
             outcome(session, asked(kind, "https://example.org/?x=1", payload))
+
+
+def test_every_recording_has_a_venue(cryptofeed):
+    names = {path.name.removesuffix(".jsonl.zst") for path in (cryptofeed / "v3").glob("*.zst")}
+    assert names == FILES.keys()
+    for name, venue in FILES.items():
+        records = recorded(cryptofeed / "v3" / f"{name}.jsonl.zst")
+        addresses = {record.address for record in records if record.address}
+        assert venue_of_recorder(name) == venue
+        for address in addresses:
+            told = venue_of_host(address)
+            assert told is not None, address
+            assert told.split("-")[0] == venue.split("-")[0], address
