@@ -25,13 +25,16 @@ from imbalance.captures.scanner import (
     MARKET_SPOT,
 )
 from imbalance.captures.venues import binance, reading
-from imbalance.captures.venues.feed import INSTRUMENTS, Feed, known, parameter
+from imbalance.captures.venues.feed import INSTRUMENTS, Feed, known, parameter, split_pair
 from imbalance.captures.venues.reading import MS, Message, Millis, Price, Reader, Size, Text, names
 from imbalance.captures.venues.venue import Continuity, Instrument, Session, Venue
 
-_QUOTES = re.compile(
-    r"(.+?)(USDT|USDC|BUSD|FDUSD|TUSD|BIDR|DAI|BTC|ETH|BNB|EUR|TRY|GBP|BRL|USD)", re.DOTALL
+_QUOTES = (
+    "USDT USDC BUSD FDUSD TUSD USDP USDS PAX BIDR IDRT BVND BKRW DAI VAI BTC ETH BNB XRP TRX DOGE "
+    "DOT EUR TRY GBP BRL AUD RUB UAH NGN ZAR JPY PLN RON ARS MXN COP CZK"
 )
+_QUOTES_US = "USDT USDC BUSD USD BTC ETH BNB DAI"
+_QUOTES_LINEAR = "USDT USDC BUSD BTC"
 _DATED = re.compile(r"_(\d{2})(\d{2})(\d{2})$")
 
 
@@ -141,7 +144,10 @@ class _Session(Feed):
     def _listed(self, one: _Listed) -> None:
         steps = {f.filterType: f for f in one.filters}
         dated = one.contractType not in ("", "PERPETUAL")
-        kind = "spot" if not one.contractType else "future" if dated else "perpetual"
+        # contracts that were settled are listed without a type
+        kind = None if not one.contractType else "future" if dated else "perpetual"
+        if self._market == MARKET_SPOT:
+            kind = "spot"
         price, lot = steps.get("PRICE_FILTER"), steps.get("LOT_SIZE")
         self.fact(
             one.symbol, kind=kind, base=one.baseAsset, quote=one.quoteAsset,
@@ -217,24 +223,21 @@ _MADE: dict[int, Callable[[binance.Decoded, str, int | None, int | None], Event]
 }  # fmt: skip
 
 
-def spot(symbol: str) -> Instrument:
-    """`BTCUSDT`: the quote currency is one of those the venue lists pairs in."""
-    found = _QUOTES.fullmatch(symbol)
-    return known(
-        symbol, "symbol", kind="spot", asset_class="crypto",
-        base=found[1] if found else None, quote=found[2] if found else None,
-    )  # fmt: skip
+def spot(quotes: str, symbol: str) -> Instrument:
+    """`BTCUSDT`: base and quote currency joined."""
+    base, quote = split_pair(symbol, quotes)
+    return known(symbol, "symbol", kind="spot", base=base, quote=quote, asset_class="crypto")
 
 
 def linear(symbol: str) -> Instrument:
     """`BTCUSDT` is a perpetual, `BTCUSDT_240927` a future; sizes are in base units."""
     dated = _DATED.search(symbol)
     pair = symbol[: dated.start()] if dated else symbol
-    found = _QUOTES.fullmatch(pair)
+    base, quote = split_pair(pair, _QUOTES_LINEAR)
     return known(
-        symbol, "symbol", kind="future" if dated else "perpetual", underlying=pair,
-        base=found[1] if found else None, quote=found[2] if found else None,
-        expiry=_expiry(dated), asset_class="crypto", rules={"multiplier": 1.0, "inverse": False},
+        symbol, "symbol", kind="future" if dated else "perpetual", underlying=pair, base=base,
+        quote=quote, expiry=_expiry(dated), asset_class="crypto",
+        rules={"multiplier": 1.0, "inverse": False},
     )  # fmt: skip
 
 
@@ -298,11 +301,11 @@ VENUES = {
         _venue(
             "binance", "Binance spot",
             ("stream.binance.com", "data-stream.binance.vision", "api.binance.com"),
-            "BINANCE", MARKET_SPOT, spot,
+            "BINANCE", MARKET_SPOT, partial(spot, _QUOTES),
         ),
         _venue(
             "binance-us", "Binance US", ("stream.binance.us", "api.binance.us"),
-            "BINANCE_US", MARKET_SPOT, spot,
+            "BINANCE_US", MARKET_SPOT, partial(spot, _QUOTES_US),
         ),
         _venue(
             "binance-futures", "Binance USD-M futures", ("fstream.binance.com", "fapi.binance.com"),

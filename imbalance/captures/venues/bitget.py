@@ -22,6 +22,7 @@ from imbalance.captures.venues.feed import (
     SUBSCRIBED,
     Feed,
     known,
+    split_pair,
 )
 from imbalance.captures.venues.reading import (
     MS,
@@ -302,17 +303,13 @@ def _unit(decimals: int) -> float | None:
 
 
 def _instrument(symbol: str, kind: str) -> Instrument:
-    for quote in ("USDT", "USDC", "PERP", "USD", "BTC", "ETH", "EUR", "BRL", "BGB"):
-        base = symbol.removesuffix(quote)
-        if base not in (symbol, ""):
-            future = kind == "perpetual"
-            return known(
-                symbol, "symbol", kind=kind, base=base, asset_class="crypto",
-                quote="USDC" if quote == "PERP" else quote,
-                underlying=symbol if future else None,
-                inverse=quote == "USD" if future else None,
-            )  # fmt: skip
-    return known(symbol, "symbol", asset_class="crypto")
+    base, quote = split_pair(symbol, "USDT USDC PERP USD BTC ETH EUR BRL BGB")
+    future = kind == "perpetual"
+    return known(
+        symbol, "symbol", kind=kind, base=base, quote="USDC" if quote == "PERP" else quote,
+        underlying=symbol if future else None, asset_class="crypto",
+        inverse=quote == "USD" if future and quote else None,
+    )
 
 
 def instrument(symbol: str) -> Instrument:

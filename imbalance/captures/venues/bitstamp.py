@@ -21,6 +21,7 @@ from imbalance.captures.venues.feed import (
     SUBSCRIBED,
     Feed,
     known,
+    split_pair,
 )
 from imbalance.captures.venues.reading import (
     US,
@@ -198,19 +199,10 @@ def _ordered(symbol: str, action: events.OrderAction, one: _Order) -> Event:
     )  # fmt: skip
 
 
-_QUOTES = ("usdt", "usdc", "pyusd", "usd", "eur", "gbp", "pax", "btc", "eth")
-
-
 def instrument(symbol: str) -> Instrument:
     """`btcusd`: base and quote currency joined."""
-    for quote in _QUOTES:
-        base = symbol.removesuffix(quote)
-        if base not in (symbol, ""):
-            return known(
-                symbol, "symbol", kind="spot", base=base.upper(), quote=quote.upper(),
-                asset_class="crypto",
-            )  # fmt: skip
-    return known(symbol, "symbol", kind="spot", asset_class="crypto")
+    base, quote = split_pair(symbol.upper(), "USDT USDC PYUSD RLUSD USD EUR GBP PAX BTC ETH")
+    return known(symbol, "symbol", kind="spot", base=base, quote=quote, asset_class="crypto")
 
 
 VENUE = Venue(

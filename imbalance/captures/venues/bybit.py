@@ -21,11 +21,13 @@ from imbalance.captures.venues.feed import (
     SUBSCRIBED,
     Feed,
     known,
+    split_pair,
 )
 from imbalance.captures.venues.reading import MS, US, Reader
 from imbalance.captures.venues.venue import Continuity, Instrument, Venue
 
 SPOT = "bybit-spot"
+_SPOT_QUOTES = "USDT USDC USDE USDQ USDR USD1 RLUSD XUSD USD BTC ETH EUR DAI BRZ BRL TRY PLN MNT SOL"
 
 _envelope, _book, _trades = Reader(shapes.Envelope), Reader(shapes.Book), Reader(list[shapes.Trade])
 _ticker, _forced = Reader(shapes.Ticker), Reader(list[shapes.Forced])
@@ -250,28 +252,21 @@ def _listed(one: shapes.Listed, category: str) -> dict[str, object]:
 
 
 def instrument(symbol: str) -> Instrument:
-    """`BTCUSDT` is linear, `BTCUSD` inverse with contracts of 1 USD."""
-    for quote in ("USDT", "USDC", "PERP", "USD"):
-        base = symbol.removesuffix(quote)
-        if base not in (symbol, ""):
-            inverse = quote == "USD"
-            return known(
-                symbol, "symbol", kind="perpetual", base=base, underlying=f"{base}{quote}",
-                quote="USDC" if quote == "PERP" else quote, asset_class="crypto",
-                rules={"multiplier": 1.0, "inverse": inverse},
-            )  # fmt: skip
-    return known(symbol, "symbol", asset_class="crypto")
+    """`BTCUSDT` is linear, `BTCPERP` too, `BTCUSD` inverse with contracts of 1 USD."""
+    base, quote = split_pair(symbol, "USDT USDC PERP USD")
+    if base is None:
+        return known(symbol, "symbol", asset_class="crypto")
+    return known(
+        symbol, "symbol", kind="perpetual", base=base, underlying=f"{base}{quote}",
+        quote="USDC" if quote == "PERP" else quote, asset_class="crypto",
+        rules={"multiplier": 1.0, "inverse": quote == "USD"},
+    )
 
 
 def spot_instrument(symbol: str) -> Instrument:
     """`BTCUSDT`: base and quote currency joined."""
-    for quote in ("USDT", "USDC", "USDE", "BTC", "ETH", "EUR", "DAI", "BRZ", "USD"):
-        base = symbol.removesuffix(quote)
-        if base not in (symbol, ""):
-            return known(
-                symbol, "symbol", kind="spot", base=base, quote=quote, asset_class="crypto"
-            )
-    return known(symbol, "symbol", kind="spot", asset_class="crypto")
+    base, quote = split_pair(symbol, _SPOT_QUOTES)
+    return known(symbol, "symbol", kind="spot", base=base, quote=quote, asset_class="crypto")
 
 
 _CHANNELS = {

@@ -153,6 +153,24 @@ def known(
     return Instrument(symbol, **(told | ruled), source=sources)
 
 
+def split_pair(symbol: str, quotes: str) -> tuple[str | None, str | None]:
+    """Base and quote currency of a symbol that joins them.
+
+    Parameters
+    ----------
+    symbol : such as `BTCUSDT`.
+    quotes : the quote currencies of the venue, apart from each other.
+
+    Returns
+    -------
+    Both, or None twice where no quote currency fits or several do: `BNBUSD` may be of BNB or BN.
+    """
+    fitting = [quote for quote in quotes.split() if symbol.endswith(quote) and symbol != quote]
+    if len(fitting) != 1:
+        return None, None
+    return symbol.removesuffix(fitting[0]), fitting[0]
+
+
 def parameter(address: str, name: str) -> str:
     """A parameter of a request's URL.
 

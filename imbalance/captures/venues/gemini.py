@@ -13,6 +13,7 @@ from imbalance.captures.venues.feed import (
     INSTRUMENTS,
     Feed,
     known,
+    split_pair,
 )
 from imbalance.captures.venues.reading import (
     MS,
@@ -136,15 +137,12 @@ def instrument(symbol: str) -> Instrument:
     """`BTCUSD` is spot, `BTCUSDCPERP` a perpetual."""
     pair = symbol.upper().removesuffix("PERP")
     perpetual = pair != symbol.upper()
-    for quote in ("USDT", "USDC", "RLUSD", "GUSD", "USD", "EUR", "GBP", "SGD", "BTC", "ETH",
-                  "BCH", "LTC", "FIL", "DAI"):  # fmt: skip
-        base = pair.removesuffix(quote)
-        if base not in (pair, ""):
-            return known(
-                symbol, "symbol", kind="perpetual" if perpetual else "spot", base=base,
-                quote=quote, underlying=pair if perpetual else None, asset_class="crypto",
-            )
-    return known(symbol, "symbol", asset_class="crypto")
+    quotes = "USDT USDC RLUSD GUSD USD EUR GBP SGD BTC ETH BCH LTC FIL DAI"
+    base, quote = split_pair(pair, quotes)
+    return known(
+        symbol, "symbol", kind="perpetual" if perpetual else "spot", base=base, quote=quote,
+        underlying=pair if perpetual else None, asset_class="crypto",
+    )
 
 
 VENUE = Venue(

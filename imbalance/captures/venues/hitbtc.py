@@ -10,7 +10,7 @@ from imbalance.captures import events
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
 from imbalance.captures.records import Record
 from imbalance.captures.venues import reading
-from imbalance.captures.venues.feed import CANDLES, SUBSCRIBED, Feed, known
+from imbalance.captures.venues.feed import CANDLES, SUBSCRIBED, Feed, known, split_pair
 from imbalance.captures.venues.reading import (
     Message,
     Price,
@@ -119,14 +119,9 @@ def _quote(one: _Ticker) -> Event:
 
 
 def instrument(symbol: str) -> Instrument:
-    """`ETHBTC`: the quote currency is one of those the venue lists pairs in."""
-    for quote in ("USDT", "TUSD", "USDC", "EURS", "BUSD", "USD", "BTC", "ETH", "DAI", "BCH"):
-        base = symbol.removesuffix(quote)
-        if base not in (symbol, ""):
-            return known(
-                symbol, "symbol", kind="spot", base=base, quote=quote, asset_class="crypto"
-            )
-    return known(symbol, "symbol", kind="spot", asset_class="crypto")
+    """`ETHBTC`: base and quote currency joined."""
+    base, quote = split_pair(symbol, "USDT TUSD USDC EURS GUSD BUSD USD BTC ETH DAI BCH EOS")
+    return known(symbol, "symbol", kind="spot", base=base, quote=quote, asset_class="crypto")
 
 
 VENUE = Venue(

@@ -6,7 +6,6 @@ swaps write symbols in ways of their own (`btcusdt`, `BTC-USDT`), so that one se
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
@@ -23,6 +22,7 @@ from imbalance.captures.venues.feed import (
     SUBSCRIBED,
     Feed,
     known,
+    split_pair,
 )
 from imbalance.captures.venues.reading import (
     MS,
@@ -281,16 +281,10 @@ def _swap(one: _Contract) -> dict[str, Any]:
     }  # fmt: skip
 
 
-_PAIR = re.compile(r"(.+?)(usdt|usdc|usdd|husd|btc|eth|trx|ht|eur|brl|try)")
-
-
 def spot_instrument(symbol: str) -> Instrument:
-    """`btcusdt`: the quote currency is one of those the venue lists pairs in."""
-    found = _PAIR.fullmatch(symbol)
-    return known(
-        symbol, "symbol", kind="spot", asset_class="crypto",
-        base=found[1] if found else None, quote=found[2] if found else None,
-    )  # fmt: skip
+    """`btcusdt`: base and quote currency joined."""
+    base, quote = split_pair(symbol, "usdt usdc usdd husd btc eth trx ht eur euroc brl try uah")
+    return known(symbol, "symbol", kind="spot", base=base, quote=quote, asset_class="crypto")
 
 
 def swap_instrument(symbol: str) -> Instrument:

@@ -21,6 +21,7 @@ from imbalance.captures.venues.feed import (
     SUBSCRIBED,
     Feed,
     known,
+    split_pair,
 )
 from imbalance.captures.venues.reading import Message, Reader, Text, Whole, aggressor, names
 from imbalance.captures.venues.venue import Continuity, Instrument, Venue
@@ -206,15 +207,11 @@ def _listed(one: _Product) -> dict[str, Any]:
 def instrument(symbol: str) -> Instrument:
     """`BTCUSD` is a contract, `sBTCUSDT` a spot pair."""
     spot = symbol.startswith("s")
-    name = symbol.removeprefix("s")
-    for quote in ("USDT", "USD"):
-        base = name.removesuffix(quote)
-        if base not in (name, ""):
-            return known(
-                symbol, "symbol", kind="spot" if spot else "perpetual", base=base, quote=quote,
-                underlying=None if spot else symbol, asset_class="crypto",
-            )
-    return known(symbol, "symbol", asset_class="crypto")
+    base, quote = split_pair(symbol.removeprefix("s"), "USDT USD")
+    return known(
+        symbol, "symbol", kind="spot" if spot else "perpetual", base=base, quote=quote,
+        underlying=None if spot else symbol, asset_class="crypto",
+    )
 
 
 VENUE = Venue(

@@ -8,7 +8,7 @@ import pytest
 
 from imbalance.captures.events import BookUpdate, Decoded, Ignored, Rejected
 from imbalance.captures.venues import reading
-from imbalance.captures.venues.feed import Feed, known, parameter
+from imbalance.captures.venues.feed import Feed, known, parameter, split_pair
 from tests.captures.venues.recordings import asked, received
 
 
@@ -150,6 +150,13 @@ def test_a_counter_tells_holes_and_duplicates():
     session.reset("a")
     assert session.hole("a", 1) == 0
     assert session.hole("b", 1) is None
+
+
+def test_a_pair_is_split_where_only_one_quote_currency_fits():
+    assert split_pair("BTCUSDT", "USDT USD BTC") == ("BTC", "USDT")
+    assert split_pair("BNBUSD", "BUSD USD") == (None, None)
+    assert split_pair("USDT", "USDT") == (None, None)
+    assert split_pair("X:Y", "USDT") == (None, None)
 
 
 def test_facts_have_their_sources():
