@@ -27,7 +27,9 @@ from imbalance.captures.venues.reading import MS, US, Reader
 from imbalance.captures.venues.venue import Continuity, Instrument, Venue
 
 SPOT = "bybit-spot"
-_SPOT_QUOTES = "USDT USDC USDE USDQ USDR USD1 RLUSD XUSD USD BTC ETH EUR DAI BRZ BRL TRY PLN MNT SOL"
+_SPOT_QUOTES = (
+    "USDT USDC USDE USDQ USDR USD1 RLUSD XUSD USD BTC ETH EUR DAI BRZ BRL TRY PLN MNT SOL"
+)
 
 _envelope, _book, _trades = Reader(shapes.Envelope), Reader(shapes.Book), Reader(list[shapes.Trade])
 _ticker, _forced = Reader(shapes.Ticker), Reader(list[shapes.Forced])
