@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from imbalance import catalog
+from imbalance.captures.venues.registry import venues
+from imbalance.captures.venues.venue import PROOFS, Venue
 from imbalance.config import StudiesConfig
 from imbalance.contracts import RECORDED_AT, Column, Table
 from imbalance.studies.families import bar_sizes
@@ -19,6 +21,9 @@ DATA_DICTIONARY = Path("docs/data-dictionary.md")
 
 STUDIES = Path("docs/studies/README.md")
 """Where the index of the studies stands."""
+
+VENUES = Path("docs/venues.md")
+"""Where the page of the venues stands."""
 
 _LAYERS = {
     "raw": "What the captures hold, message by message, and where every line went.",
@@ -150,7 +155,54 @@ def studies_index() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {DATA_DICTIONARY: data_dictionary, STUDIES: studies_index}
+def venues_page() -> str:
+    """The venues as Markdown: what is decoded of each, what loss can be noticed and what not."""
+    lines = [
+        "# Venues",
+        "",
+        "Generated from the venues' modules by `make docs`; do not edit. `imbalance venues` and",
+        "`imbalance venues NAME` show the same.",
+        "",
+        "Every record of a connection ends as events, as ignored by a named rule, or as rejected",
+        "with a named reason. Prices and sizes are as sent. What a venue's protocol cannot prove",
+        "is in the column *not noticed*. Days are UTC and inclusive.",
+        "",
+        "| how a lost message shows | |",
+        "| --- | --- |",
+        *(f"| `{proof}` | {_cell(words)} |" for proof, words in PROOFS.items()),
+        "",
+        "| venue | id | recorders call it | proofs |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name, venue in venues().items():
+        proofs = dict.fromkeys(f"`{one.proof}`" for one in venue.continuity)
+        called = ", ".join(venue.recorders)
+        lines.append(f"| [{venue.title}](#{_heading(venue)}) | `{name}` | {called} "
+                     f"| {', '.join(proofs)} |")
+    for venue in venues().values():
+        lines += _venue(venue)
+    return "\n".join(lines) + "\n"
+
+
+def _venue(venue: Venue) -> Iterator[str]:
+    yield from ("", f"## {venue.title}", "", f"Id `{venue.name}`. Spoken at: "
+                + ", ".join(f"`{host}`" for host in venue.hosts) + ".", "")
+    yield from ("| message | what is made of it |", "| --- | --- |")
+    for message, made in venue.channels.items():
+        yield f"| `{message}` | {_cell(made)} |"
+    yield ""
+    yield from ("| channel | proof | not noticed | from | until | source |",
+                "| --- | --- | --- | --- | --- | --- |")
+    for one in venue.continuity:
+        yield (f"| {_cell(one.channel)} | `{one.proof}` | {_cell(one.blind)} | {one.since or ''} "
+               f"| {one.until or ''} | {_cell(one.source)} |")
+
+
+def _heading(venue: Venue) -> str:
+    return venue.title.lower().replace(".", "").replace(" ", "-")
+
+
+PAGES = {DATA_DICTIONARY: data_dictionary, STUDIES: studies_index, VENUES: venues_page}
 
 
 def main() -> None:

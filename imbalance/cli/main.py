@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "formats": "Which captures are understood, and how they are told apart.",
     "status": "What is current, stale, missing or failed; coverage; quarantine.",
     "tables": "List the tables with their grain and size.",
+    "venues": "The venues: what is decoded, what loss is noticed and what is not.",
     "describe": "What a table or a column means: formula, unit, nulls, source.",
     "studies": "What is studied: questions, families, estimators, reasons to refuse.",
     "search": "Find columns by words: what they are called, mean, or come from.",

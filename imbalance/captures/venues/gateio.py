@@ -389,7 +389,7 @@ VENUES = {
             "order_book": "book snapshots, by request",
             "tickers": "mark and index price, funding, open interest",
         },
-        (_CHAIN, Continuity("trades", "counter", "nothing: ids count up for each contract")),
+        (_CHAIN, Continuity("trades", "nothing", "any loss: whether ids have holes is not known")),
         futures_instrument,
     ),
 }  # fmt: skip

@@ -335,7 +335,8 @@ VENUE = Venue(
         ),
         Continuity(
             "books, books-l2-tbt, books50-l2-tbt", "chained_ids",
-            "how many messages are lost: ids go up by leaps", source=_GUIDE,
+            "how many messages are lost, since ids leap; anything where no seqId is sent, as in "
+            "2022", source=_GUIDE,
         ),
         Continuity(
             "depth, depth_l2_tbt", "checksum", "a loss below the 25th level, until it moves up",

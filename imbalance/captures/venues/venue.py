@@ -14,8 +14,14 @@ from imbalance.captures.events import Decoded, Ignored
 from imbalance.captures.records import Record
 
 Proof = Literal["chained_ids", "counter", "checksum", "nothing"]
-"""How a lost message shows: each message names the one before (`chained_ids`), ids count up
-without holes (`counter`), a checksum over the book (`checksum`), or not at all (`nothing`)."""
+
+PROOFS: dict[Proof, str] = {
+    "chained_ids": "each message names the one before it: a loss is noticed at the next message",
+    "counter": "messages are counted without holes: a loss is noticed at the next message",
+    "checksum": "messages carry a checksum over the best levels of the book",
+    "nothing": "a lost message is not noticed",
+}
+"""How a lost message shows."""
 
 InstrumentKind = Literal["spot", "perpetual", "future", "option", "equity", "index"]
 

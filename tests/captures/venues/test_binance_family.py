@@ -74,13 +74,6 @@ def test_recordings(cryptofeed, name):
         VENUES[venue], records, decoded=decoded, ignored=ignored, events=events
     )
     assert same_update(taken.events) > 0
-    for symbol in {event.symbol for event in taken.events}:
-        told = VENUES[venue].instrument(symbol)
-        listed = next((i for i in taken.session.instruments() if i.symbol == symbol), None)
-        if listed:
-            assert (told.kind, told.base, told.quote) == (listed.kind, listed.base, listed.quote)
-            assert listed.multiplier in (None, told.multiplier)
-            assert (told.inverse, told.expiry) == (listed.inverse, listed.expiry)
 
 
 @pytest.mark.parametrize("names", OLDER)

@@ -9,6 +9,8 @@ import pytest
 from imbalance.captures.events import BookUpdate, Decoded, Ignored, Rejected
 from imbalance.captures.venues import reading
 from imbalance.captures.venues.feed import Feed, known, parameter, split_pair
+from imbalance.captures.venues.registry import venue_of_host, venue_of_recorder, venues
+from imbalance.captures.venues.venue import PROOFS
 from tests.captures.venues.recordings import asked, received
 
 
@@ -165,3 +167,19 @@ def test_facts_have_their_sources():
     assert parameter("https://x/y?a=1&symbol=BTC", "symbol") == "BTC"
     with pytest.raises(Rejected):
         parameter("https://x/y", "symbol")
+
+
+def test_what_venues_declare():
+    for name, one in venues().items():
+        assert one.name == name
+        assert one.channels
+        assert one.continuity
+        for host in one.hosts:
+            assert venue_of_host(f"wss://{host}") is not None
+        for proof in one.continuity:
+            assert proof.proof in PROOFS
+            assert proof.blind
+            if proof.proof == "checksum":
+                assert proof.source, "a checksum has its source"
+    assert venue_of_host("wss://example.org/x") is None
+    assert venue_of_recorder("NOBODY") is None
