@@ -7,67 +7,73 @@ venue does. All are CRC-32 (ISO-HDLC). When a checksum is due is the business of
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from itertools import zip_longest
 from zlib import crc32
 
-TextLevel = tuple[str, str]
-"""Price and size as sent."""
+TextLevel = Sequence[str]
+"""Price and size as sent; what follows is left alone."""
+
+Write = Callable[[str, str], str]
+"""How a level stands in what is hashed."""
 
 
 class _Side:
-    """Levels of one side, best first: by price, or by minus the price for bids."""
+    """What is hashed of the levels of one side, best first: by price, or by minus it for bids."""
 
-    def __init__(self, sign: float) -> None:
+    def __init__(self, sign: float, write: Write) -> None:
         self._sign = sign
-        self.ranks: list[float] = []
-        self.texts: dict[float, TextLevel] = {}
+        self._write = write
+        self._ranks: list[float] = []
+        self._texts: dict[float, str] = {}
 
     def put(self, price: str, size: str) -> None:
         rank = self._sign * float(price)
         if float(size) == 0.0:
-            if self.texts.pop(rank, None) is not None:
-                del self.ranks[bisect_left(self.ranks, rank)]
+            if self._texts.pop(rank, None) is not None:
+                del self._ranks[bisect_left(self._ranks, rank)]
         else:
-            if rank not in self.texts:
-                insort(self.ranks, rank)
-            self.texts[rank] = (price, size)
+            if rank not in self._texts:
+                insort(self._ranks, rank)
+            self._texts[rank] = self._write(price, size)
 
     def cut(self, depth: int) -> None:
-        for rank in self.ranks[depth:]:
-            del self.texts[rank]
-        del self.ranks[depth:]
+        for rank in self._ranks[depth:]:
+            del self._texts[rank]
+        del self._ranks[depth:]
 
-    def best(self, count: int) -> list[TextLevel]:
-        return [self.texts[rank] for rank in self.ranks[:count]]
+    def best(self, count: int) -> list[str]:
+        texts = self._texts
+        return [texts[rank] for rank in self._ranks[:count]]
 
 
 class TextBook:
-    """The levels of a book as texts.
+    """The levels of a book as the texts that are hashed.
 
     Parameters
     ----------
+    write : how a level stands in what is hashed.
     depth : levels a side is cut to after every update; None: none is cut off.
     """
 
-    def __init__(self, depth: int | None = None) -> None:
+    def __init__(self, write: Write, depth: int | None = None) -> None:
         self.depth = depth
-        self._bids, self._asks = _Side(-1.0), _Side(1.0)
+        self._bids, self._asks = _Side(-1.0, write), _Side(1.0, write)
 
     def update(self, bids: Iterable[TextLevel], asks: Iterable[TextLevel]) -> None:
         """Take over new sizes at some prices; 0 removes the level."""
         for side, levels in ((self._bids, bids), (self._asks, asks)):
-            for price, size in levels:
-                side.put(price, size)
+            for level in levels:
+                side.put(level[0], level[1])
             if self.depth is not None:
                 side.cut(self.depth)
 
-    def bids(self, count: int) -> list[TextLevel]:
+    def bids(self, count: int) -> list[str]:
         """The highest bids."""
         return self._bids.best(count)
 
-    def asks(self, count: int) -> list[TextLevel]:
+    def asks(self, count: int) -> list[str]:
         """The lowest asks."""
         return self._asks.best(count)
 
@@ -78,15 +84,17 @@ class Checked:
     Parameters
     ----------
     agrees : whether a book has the checksum sent.
+    write : how a level stands in what is hashed.
     """
 
-    def __init__(self, agrees: Callable[[TextBook, int], bool]) -> None:
+    def __init__(self, agrees: Callable[[TextBook, int], bool], write: Write) -> None:
         self._agrees = agrees
+        self._write = write
         self._books: dict[object, TextBook] = {}
 
     def start(self, key: object, depth: int | None = None) -> None:
         """A snapshot comes: begin the book anew."""
-        self._books[key] = TextBook(depth)
+        self._books[key] = TextBook(self._write, depth)
 
     def proved(
         self, key: object, bids: Iterable[TextLevel], asks: Iterable[TextLevel], due: int | None
@@ -110,54 +118,44 @@ class Checked:
         self._books.clear()
 
 
+def digits(price: str, size: str) -> str:
+    """A level in Kraken's way: without points and leading zeros."""
+    return price.replace(".", "").lstrip("0") + size.replace(".", "").lstrip("0")
+
+
 def kraken(book: TextBook) -> int:
-    """Kraken's, v1 and v2: ten asks, then ten bids, digits without point and leading zeros.
+    """Kraken's, v1 and v2, over `digits`: ten asks, then ten bids.
 
     Source: docs.kraken.com, "Book checksums". Unsigned. Blind below the tenth level.
     """
-    levels = book.asks(10) + book.bids(10)
-    return crc32("".join(_digits(p) + _digits(s) for p, s in levels).encode())
+    return crc32("".join(book.asks(10) + book.bids(10)).encode())
 
 
-def _digits(text: str) -> str:
-    return text.replace(".", "").lstrip("0")
+def colon(price: str, size: str) -> str:
+    """A level in the way of OKX, Bitget and Bitfinex."""
+    return f"{price}:{size}"
 
 
-def interleaved(book: TextBook, text: Callable[[str], str] = str) -> int:
-    """OKX's and Bitget's: 25 levels, bid and ask by turns, all parts joined by colons. Signed.
+def interleaved(book: TextBook, rewrite: Callable[[str], str] = str) -> int:
+    """Of OKX, Bitget and Bitfinex, over `colon`: 25 levels, bid and ask by turns. Signed.
 
-    The shorter side just stops. Source: OKX API guide v5, "Checksum". Blind below level 25.
+    The shorter side just stops. Bitfinex gives sizes of asks a minus, and writes numbers as
+    `javascript` does. Source: OKX API guide v5, "Checksum"; docs.bitfinex.com, "WebSocket
+    checksum". Blind below level 25.
 
     Parameters
     ----------
     book : the book.
-    text : how a number is written in what is hashed; as sent, or `big_decimal`.
+    rewrite : changes a level before it is hashed; see `big_decimal`.
     """
-    parts = []
-    for bid, ask in zip_longest(book.bids(25), book.asks(25)):
-        for level in (bid, ask):
-            if level is not None:
-                parts += [text(level[0]), text(level[1])]
+    turns = zip_longest(book.bids(25), book.asks(25))
+    parts = [rewrite(level) for pair in turns for level in pair if level is not None]
     return signed(crc32(":".join(parts).encode()))
 
 
-def big_decimal(text: str) -> str:
-    """A number as Java's `BigDecimal` writes it: `1.461E-9` for 0.000000001461."""
-    return str(Decimal(text))
-
-
-def bitfinex(book: TextBook) -> int:
-    """Bitfinex's: 25 levels, bid and ask by turns, amounts of asks negative. Signed.
-
-    Numbers are written as JavaScript does. Source: docs.bitfinex.com, "WebSocket checksum".
-    """
-    parts = []
-    for bid, ask in zip_longest(book.bids(25), book.asks(25)):
-        if bid is not None:
-            parts += [bid[0], bid[1]]
-        if ask is not None:
-            parts += [ask[0], "-" + ask[1]]
-    return signed(crc32(":".join(parts).encode()))
+def big_decimal(level: str) -> str:
+    """A level whose numbers are as Java's `BigDecimal` writes them: `1.461E-9:5`."""
+    return ":".join(str(Decimal(number)) for number in level.split(":"))
 
 
 def javascript(number: float) -> str:

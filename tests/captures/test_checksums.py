@@ -8,7 +8,8 @@ from imbalance.captures.checksums import (
     Checked,
     TextBook,
     big_decimal,
-    bitfinex,
+    colon,
+    digits,
     interleaved,
     javascript,
     kraken,
@@ -16,8 +17,8 @@ from imbalance.captures.checksums import (
 )
 
 
-def book(bids, asks, depth=None):
-    texts = TextBook(depth)
+def book(bids, asks, depth=None, write=colon):
+    texts = TextBook(write, depth)
     texts.update(bids, asks)
     return texts
 
@@ -26,7 +27,7 @@ def test_the_vector_of_krakens_guide():
     asks = [(f"0.0{price}", "0.00000500") for price in range(5005, 5055, 5)]
     bids = [(f"0.0{price}", "0.00000500") for price in (5000, *range(4950, 5000, 5))]
     bids.remove(("0.04985", "0.00000500"))
-    assert kraken(book(bids, asks)) == 974947235
+    assert kraken(book(bids, asks, write=digits)) == 974947235
 
 
 def test_the_vector_of_okx_with_a_shorter_side():
@@ -35,17 +36,18 @@ def test_the_vector_of_okx_with_a_shorter_side():
 
 
 def test_numbers_written_as_java_does():
-    assert big_decimal("0.000000001461") == "1.461E-9"
-    assert big_decimal("0.000001") == "0.000001"
+    assert big_decimal("0.000000001461:0.000001") == "1.461E-9:0.000001"
     texts = book([("0.000000001461", "10")], [])
     crc = zlib.crc32(b"1.461E-9:10")
     assert interleaved(texts, big_decimal) == signed(crc)
     assert interleaved(texts) != signed(crc)
 
 
-def test_bitfinex_hashes_by_turns_with_amounts_of_asks_negative():
-    texts = book([("10", "2"), ("9", "1")], [("11", "4")])
-    assert bitfinex(texts) == signed(zlib.crc32(b"10:2:11:-4:9:1"))
+def test_levels_are_hashed_by_turns_and_the_longer_side_follows():
+    texts = book([("10", "2"), ("9", "1")], [("11", "-4")])
+    assert interleaved(texts) == signed(zlib.crc32(b"10:2:11:-4:9:1"))
+    texts.update([], [("11", "-0")])
+    assert interleaved(texts) == signed(zlib.crc32(b"10:2:9:1"))
 
 
 @pytest.mark.parametrize(
@@ -65,18 +67,18 @@ def test_only_25_levels_count_and_zero_removes():
     assert interleaved(texts) == before
     texts.update([("129", "0"), ("50", "0")], [])
     assert interleaved(texts) != before
-    assert texts.bids(1) == [("128", "1")]
+    assert texts.bids(1) == ["128:1"]
 
 
 def test_a_cut_book_forgets_what_falls_below():
     texts = book([], [("1", "1"), ("2", "1"), ("3", "1")], depth=2)
-    assert texts.asks(9) == [("1", "1"), ("2", "1")]
+    assert texts.asks(9) == ["1:1", "2:1"]
     texts.update([], [("1", "0")])
-    assert texts.asks(9) == [("2", "1")]
+    assert texts.asks(9) == ["2:1"]
 
 
 def test_a_book_that_failed_is_silent_until_it_starts_anew():
-    checked = Checked(lambda texts, due: len(texts.bids(9)) == due)
+    checked = Checked(lambda texts, due: len(texts.bids(9)) == due, colon)
     assert checked.proved("a", [("1", "1")], [], 5)  # nothing is known yet
     checked.start("a")
     assert checked.proved("a", [("1", "1")], [], 1)

@@ -11,7 +11,7 @@ import math
 import msgspec
 
 from imbalance.captures import events
-from imbalance.captures.checksums import Checked, bitfinex, javascript
+from imbalance.captures.checksums import Checked, colon, interleaved, javascript
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
 from imbalance.captures.records import Record
 from imbalance.captures.venues.feed import (
@@ -81,7 +81,7 @@ class _Session(Feed):
         super().__init__()
         self._channels: dict[tuple[str, int], _Channel] = {}
         self._flags: dict[str, int] = {}
-        self._checked = Checked(lambda book, due: bitfinex(book) == due)
+        self._checked = Checked(lambda book, due: interleaved(book) == due, colon)
 
     def reset(self, connection: str) -> None:
         super().reset(connection)
@@ -177,7 +177,8 @@ class _Session(Feed):
             size = abs(one.amount) if one.count else 0.0
             side[0].append(one.price)
             side[1].append(size)
-            texts[0 if one.amount > 0.0 else 1].append((javascript(one.price), javascript(size)))
+            amount = size if one.amount > 0.0 else -size
+            texts[0 if one.amount > 0.0 else 1].append((javascript(one.price), javascript(amount)))
         if whole:
             self._checked.start(symbol)
         self._checked.proved(symbol, *texts, None)

@@ -10,10 +10,9 @@ import math
 import msgspec
 
 from imbalance.captures import events
-from imbalance.captures.checksums import Checked, TextBook, big_decimal, interleaved
+from imbalance.captures.checksums import Checked, TextBook, big_decimal, colon, interleaved
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
 from imbalance.captures.records import Record
-from imbalance.captures.venues import reading
 from imbalance.captures.venues.feed import (
     CANDLES,
     HEARTBEAT,
@@ -70,6 +69,18 @@ class _Book(Message):
     checksum: int | None = None
     seq: Whole | None = None
     pseq: Whole | None = None
+
+
+class _Row(msgspec.Struct, array_like=True):
+    price: Price
+    size: Size
+
+
+class _Numbers(msgspec.Struct):
+    asks: list[_Row] | None = None
+    bids: list[_Row] | None = None
+    a: list[_Row] | None = None
+    b: list[_Row] | None = None
 
 
 class _Listed4(msgspec.Struct, array_like=True):
@@ -136,7 +147,7 @@ class _Contracts(msgspec.Struct):
     data: list[_Contract]
 
 
-_envelope, _books = Reader(_Envelope), Reader(list[_Book])
+_envelope, _books, _numbers = Reader(_Envelope), Reader(list[_Book]), Reader(list[_Numbers])
 _rows, _trades = Reader(list[_Listed4]), Reader(list[_Trade])
 _tickers, _pairs, _contracts = Reader(list[_Ticker]), Reader(_Pairs), Reader(_Contracts)
 
@@ -149,7 +160,7 @@ def _agrees(book: TextBook, due: int) -> bool:
 class _Session(Feed):
     def __init__(self) -> None:
         super().__init__()
-        self._checked = Checked(_agrees)
+        self._checked = Checked(_agrees, colon)
 
     def reset(self, connection: str) -> None:
         super().reset(connection)
@@ -174,8 +185,9 @@ class _Session(Feed):
             if not self.owns(f"{market}:{symbol}", channel):
                 return SECOND_BOOK
             made: list[Event] = []
-            for book in self.read(_books, found.data):
-                made += self._book(book, found.action, channel, symbol, market)
+            books = self.read(_books, found.data)
+            for book, rows in zip(books, _numbers(found.data), strict=True):
+                made += self._book(book, rows, found.action, channel, symbol, market)
             return Decoded(channel, made)
         if channel in ("trade", "publicTrade"):
             return Decoded("trade", self._trades(found.data, symbol, market))
@@ -215,8 +227,9 @@ class _Session(Feed):
         )  # fmt: skip
 
     def _book(
-        self, one: _Book, action: str, channel: str, symbol: str, market: str | None
-    ) -> list[Event]:
+        self, one: _Book, rows: _Numbers, action: str, channel: str, symbol: str,
+        market: str | None,
+    ) -> list[Event]:  # fmt: skip
         bids = one.bids if one.bids is not None else one.b
         asks = one.asks if one.asks is not None else one.a
         if bids is None or asks is None:
@@ -229,8 +242,8 @@ class _Session(Feed):
             raise Rejected("unknown_message", f"action {action[:40]!r}")
         at = None if one.ts is None else one.ts * MS
         update = events.BookUpdate(
-            symbol=symbol, venue=market, kind=kind, bids=reading.text_levels(bids),
-            asks=reading.text_levels(asks), last_id=one.seq,
+            symbol=symbol, venue=market, kind=kind, bids=_sides(rows.bids, rows.b),
+            asks=_sides(rows.asks, rows.a), last_id=one.seq,
             previous_id=one.pseq if kind == "diff" and one.seq is not None else None,
             exchange_time=at,
         )  # fmt: skip
@@ -261,6 +274,11 @@ class _Session(Feed):
                 _trade(symbol, market, one.price, one.size, one.side, one.ts, one.tradeId)
             )
         return made
+
+
+def _sides(rows: list[_Row] | None, others: list[_Row] | None) -> events.Levels:
+    levels = rows if rows is not None else others or []
+    return [row.price for row in levels], [row.size for row in levels]
 
 
 def _trade(

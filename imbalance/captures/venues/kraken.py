@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from imbalance.captures import events
-from imbalance.captures.checksums import Checked, TextLevel, kraken
+from imbalance.captures.checksums import Checked, TextLevel, digits, kraken
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
 from imbalance.captures.records import Record
 from imbalance.captures.venues import reading
@@ -50,14 +50,32 @@ class _Object(Message):
     )
 
 
-class _Changes(Message):
-    """Levels are price, size, time, and `r` where a level is sent again."""
+class _Text(msgspec.Struct, array_like=True):
+    """A level: price, size, time, and `r` where it is sent again."""
 
-    a: list[list[str]] | None = None
-    b: list[list[str]] | None = None
-    bids: list[list[str]] | None = msgspec.field(name="bs", default=None)
-    asks: list[list[str]] | None = msgspec.field(name="as", default=None)
+    price: str
+    size: str
+    time: str
+
+
+class _Changes(Message):
+    a: list[_Text] | None = None
+    b: list[_Text] | None = None
+    bids: list[_Text] | None = msgspec.field(name="bs", default=None)
+    asks: list[_Text] | None = msgspec.field(name="as", default=None)
     c: int | None = None
+
+
+class _Row(msgspec.Struct, array_like=True):
+    price: Price
+    size: Size
+
+
+class _Numbers(msgspec.Struct):
+    a: list[_Row] | None = None
+    b: list[_Row] | None = None
+    bids: list[_Row] | None = msgspec.field(name="bs", default=None)
+    asks: list[_Row] | None = msgspec.field(name="as", default=None)
 
 
 class _Quoted(Message):
@@ -127,6 +145,7 @@ class _Listing(msgspec.Struct):
 
 
 _object, _parts, _changes = Reader(_Object), Reader(list[msgspec.Raw]), Reader(_Changes)
+_numbers = Reader(_Numbers)
 _trades, _quoted, _text = Reader(list[list[str]]), Reader(_Quoted), Reader(str)
 _spread = Reader(tuple[Price, Price, str, Size, Size])
 _books, _new_trades, _tickers = Reader(list[_Book]), Reader(list[_Trade]), Reader(list[_Ticker])
@@ -136,7 +155,7 @@ _pairs, _listing = Reader(_Pairs), Reader(_Listing)
 class _Session(Feed):
     def __init__(self) -> None:
         super().__init__()
-        self._checked = Checked(lambda book, due: kraken(book) == due)
+        self._checked = Checked(lambda book, due: kraken(book) == due, digits)
         self._precision: dict[str, tuple[int, int]] = {}
         self._depth: dict[str, int] = {}
 
@@ -218,26 +237,27 @@ class _Session(Feed):
         raise Rejected("unknown_message", f"channel {channel!r}")
 
     def _book(self, parts: list[msgspec.Raw], symbol: str, depth: str) -> list[Event]:
-        bids: list[TextLevel] = []
-        asks: list[TextLevel] = []
-        times, due, whole = [], None, False
+        texts: tuple[list[TextLevel], list[TextLevel]] = ([], [])
+        rows: tuple[list[_Row], list[_Row]] = ([], [])
+        latest, due, whole = "", None, False
         for part in parts:
-            one = self.read(_changes, part)
+            one, numbers = self.read(_changes, part), _numbers(part)
             whole = whole or one.bids is not None or one.asks is not None
-            for levels, side in ((one.b, bids), (one.bids, bids), (one.a, asks), (one.asks, asks)):
-                for level in levels or ():
-                    if len(level) < 3:
-                        raise Rejected("wrong_type", f"a level of {len(level)} parts")
-                    side.append((level[0], level[1]))
-                    times.append(reading.point_time(level[2], SECOND))
+            for side, levels in enumerate((one.b or one.bids or [], one.a or one.asks or [])):
+                texts[side].extend((level.price, level.size) for level in levels)
+                # all have the same digits before the point until 2286
+                latest = max(latest, max((level.time for level in levels), default=""))
+            rows[0].extend(numbers.b or numbers.bids or [])
+            rows[1].extend(numbers.a or numbers.asks or [])
             due = one.c if one.c is not None else due
+        bids, asks = (([row.price for row in side], [row.size for row in side]) for side in rows)
         update = events.BookUpdate(
-            symbol=symbol, kind="snapshot" if whole else "diff", bids=reading.text_levels(bids),
-            asks=reading.text_levels(asks), exchange_time=max(times, default=None),
+            symbol=symbol, kind="snapshot" if whole else "diff", bids=bids, asks=asks,
+            exchange_time=reading.point_time(latest, SECOND) if latest else None,
         )  # fmt: skip
         if whole:
             self._checked.start(symbol, int(depth) if depth.isdecimal() else 10)
-        return self._verified(update, bids, asks, due)
+        return self._verified(update, texts[0], texts[1], due)
 
     def _verified(
         self, update: events.BookUpdate, bids: list[TextLevel], asks: list[TextLevel],
@@ -263,11 +283,10 @@ class _Session(Feed):
             return [update]  # numbers without their precision are not the text that was hashed
         if whole:
             self._checked.start(one.symbol, self._depth.get(one.symbol, 10))
-        bid_texts, ask_texts = (
-            [(f"{p:.{precision[0]}f}", f"{q:.{precision[1]}f}") for p, q in side]
-            for side in (bids, asks)
-        )
-        return self._verified(update, bid_texts, ask_texts, one.checksum)
+        texts: list[list[TextLevel]] = [
+            [(f"{p:.{precision[0]}f}", f"{q:.{precision[1]}f}") for p, q in side] for side in (bids, asks)
+        ]
+        return self._verified(update, texts[0], texts[1], one.checksum)
 
     def sent(self, record: Record) -> Ignored:
         try:

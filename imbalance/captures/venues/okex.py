@@ -11,7 +11,7 @@ import math
 import msgspec
 
 from imbalance.captures import events
-from imbalance.captures.checksums import Checked, TextLevel, interleaved
+from imbalance.captures.checksums import Checked, colon, interleaved
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
 from imbalance.captures.records import Record
 from imbalance.captures.venues import okex_shapes as shapes
@@ -37,6 +37,7 @@ _IMAGES = frozenset({"books5", "bbo-tbt", "depth5"})
 
 _envelope = Reader(shapes.Envelope)
 _books, _old_books = Reader(list[shapes.Book]), Reader(list[shapes.OldBook])
+_numbers = Reader(list[shapes.Rows])
 _trades, _old_trades = Reader(list[shapes.Trade]), Reader(list[shapes.OldTrade])
 _tickers, _old_tickers = Reader(list[shapes.Ticker]), Reader(list[shapes.OldTicker])
 _fundings, _marks = Reader(list[shapes.Funding]), Reader(list[shapes.Mark])
@@ -48,7 +49,7 @@ _listing = Reader(shapes.Listing)
 class _Session(Feed):
     def __init__(self) -> None:
         super().__init__()
-        self._checked = Checked(lambda book, due: interleaved(book) == due)
+        self._checked = Checked(lambda book, due: interleaved(book) == due, colon)
 
     def reset(self, connection: str) -> None:
         super().reset(connection)
@@ -71,8 +72,9 @@ class _Session(Feed):
             if channel != "bbo-tbt" and not self.owns(found.arg.instId or "", channel):
                 return SECOND_BOOK
             made: list[Event] = []
-            for book in self.read(_books, found.data):
-                made += self._book(found, channel, found.arg.instId, book, book.ts * MS)
+            books = self.read(_books, found.data)
+            for book, rows in zip(books, _numbers(found.data), strict=True):
+                made += self._book(found, channel, found.arg.instId, book, rows, book.ts * MS)
             return Decoded(channel, made)
         make = _MAKERS.get(channel)
         if make is None:
@@ -90,9 +92,10 @@ class _Session(Feed):
         channel = table.partition("/")[2]
         made: list[Event] = []
         if channel in _OLD_DIFFERENCES or channel in _IMAGES:
-            for book in self.read(_old_books, found.data):
+            books = self.read(_old_books, found.data)
+            for book, rows in zip(books, _numbers(found.data), strict=True):
                 at = reading.iso_time(book.timestamp)
-                made += self._book(found, channel, book.instrument_id, book, at)
+                made += self._book(found, channel, book.instrument_id, book, rows, at)
         elif channel == "trade":
             for one in self.read(_old_trades, found.data):
                 if one.size is None and one.qty is None:
@@ -116,7 +119,7 @@ class _Session(Feed):
 
     def _book(
         self, found: shapes.Envelope, channel: str, symbol: str | None,
-        book: shapes.Book | shapes.OldBook, at: int,
+        book: shapes.Book | shapes.OldBook, rows: shapes.Rows, at: int,
     ) -> list[Event]:  # fmt: skip
         if symbol is None:
             raise Rejected("missing_field", "no instId")
@@ -124,28 +127,26 @@ class _Session(Feed):
         if kind is None:
             raise Rejected("unknown_message", f"action {found.action!r}")
         if channel == "bbo-tbt":
-            return [_best(symbol, book, at)]
-        bids = [(level[0], level[1]) for level in book.bids]
-        asks = [(level[0], level[1]) for level in book.asks]
+            return [_best(symbol, rows, book.seqId, at)]
         update = events.BookUpdate(
-            symbol=symbol, kind=kind, bids=reading.text_levels(bids),
-            asks=reading.text_levels(asks), last_id=book.seqId,
-            previous_id=None if book.prevSeqId == -1 else book.prevSeqId, exchange_time=at,
+            symbol=symbol, kind=kind, bids=_sides(rows.bids), asks=_sides(rows.asks),
+            last_id=book.seqId, previous_id=None if book.prevSeqId == -1 else book.prevSeqId,
+            exchange_time=at,
         )  # fmt: skip
-        if kind == "image" or self._proved(kind, (channel, symbol), bids, asks, book.checksum, at):
+        if kind == "image" or self._proved(kind, (channel, symbol), book, at):
             return [update]
         note = "checksum_mismatch"
         return [update, events.BookUpdate(symbol=symbol, kind="break", note=note, exchange_time=at)]
 
     def _proved(
-        self, kind: str, key: tuple[str, str], bids: list[TextLevel], asks: list[TextLevel],
-        due: int | None, at: int,
-    ) -> bool:  # fmt: skip
+        self, kind: str, key: tuple[str, str], book: shapes.Book | shapes.OldBook, at: int
+    ) -> bool:
+        due = book.checksum
         if kind == "snapshot":
             self._checked.start(key)
         if at >= CHECKSUM_UNTIL and not due:
             due = None
-        return self._checked.proved(key, bids, asks, due)
+        return self._checked.proved(key, book.bids, book.asks, due)
 
     def trades(self, data: msgspec.Raw) -> list[Event]:
         return [
@@ -232,14 +233,18 @@ _MAKERS = {
 }  # fmt: skip
 
 
-def _best(symbol: str, book: shapes.Book | shapes.OldBook, at: int) -> Event:
+def _sides(rows: list[shapes.Row]) -> events.Levels:
+    return [row.price for row in rows], [row.size for row in rows]
+
+
+def _best(symbol: str, rows: shapes.Rows, update: int | None, at: int) -> Event:
     bid, ask = (
-        [reading.decimal(text) for text in side[0][:2]] if side else [math.nan, math.nan]
-        for side in (book.bids, book.asks)
+        (side[0].price, side[0].size) if side else (math.nan, math.nan)
+        for side in (rows.bids, rows.asks)
     )
     return events.Quote(
         symbol=symbol, bid_price=bid[0], bid_size=bid[1], ask_price=ask[0], ask_size=ask[1],
-        update_id=book.seqId, exchange_time=at,
+        update_id=update, exchange_time=at,
     )  # fmt: skip
 
 

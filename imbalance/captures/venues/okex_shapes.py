@@ -49,6 +49,20 @@ class Book(Message):
     unused = frozenset({"instId"})
 
 
+class Row(msgspec.Struct, array_like=True):
+    """The numbers of a level."""
+
+    price: Price
+    size: Size
+
+
+class Rows(msgspec.Struct):
+    """The numbers of a book, of either version."""
+
+    bids: list[Row]
+    asks: list[Row]
+
+
 class OldBook(Message):
     """A book of API v3, which has no sequence."""
 

@@ -19,7 +19,6 @@ from typing import Annotated, Any, ClassVar, Generic, TypeVar
 import msgspec
 from msgspec import Meta, inspect
 
-from imbalance.captures.checksums import TextLevel
 from imbalance.captures.events import Levels, Rejected, Side
 
 _EXACT = 2.0**53
@@ -162,20 +161,6 @@ def empty_or(text: str) -> float | None:
 def empty_or_nan(text: str) -> float:
     """A decimal; NaN where the text is empty."""
     return decimal(text) if text else math.nan
-
-
-def text_levels(levels: list[TextLevel]) -> Levels:
-    """Prices and sizes of levels of which the texts are kept too.
-
-    Raises
-    ------
-    Rejected
-        If one is no decimal, or a price is 0.
-    """
-    prices = [decimal(level[0]) for level in levels]
-    if prices and min(prices) <= 0.0:
-        raise Rejected("number_out_of_range", "a price that is not positive")
-    return prices, [decimal(level[1]) for level in levels]
 
 
 def expiry(milliseconds: int) -> str:

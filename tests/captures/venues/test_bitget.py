@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from imbalance.captures.checksums import TextBook, big_decimal, interleaved
+from imbalance.captures.checksums import TextBook, big_decimal, colon, interleaved
 from imbalance.captures.events import BookUpdate, DerivativeTick, Rejected, Trade
 from imbalance.captures.venues.bitget import FUTURES, VENUES
 from tests.captures.venues.recordings import (
@@ -61,7 +61,7 @@ def test_a_lost_message_fails_the_checksum(cryptofeed):
 
 def test_checksums_over_either_way_of_writing_small_numbers():
     bids, asks = [("0.000000001461", "10")], [("0.000000001462", "20")]
-    texts = TextBook()
+    texts = TextBook(colon)
     texts.update(bids, asks)
     start = told("books", [{"bids": bids, "asks": [], "ts": "5"}], "snapshot")
     for due in (interleaved(texts), interleaved(texts, big_decimal)):

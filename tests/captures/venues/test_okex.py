@@ -2,7 +2,7 @@
 
 import pytest
 
-from imbalance.captures.checksums import TextBook, interleaved
+from imbalance.captures.checksums import TextBook, colon, interleaved
 from imbalance.captures.events import (
     BookUpdate,
     Decoded,
@@ -44,7 +44,7 @@ def book(bids=(), asks=(), at=1_652_459_225_464, **ids):
 
 
 def checksum(bids, asks):
-    texts = TextBook()
+    texts = TextBook(colon)
     texts.update(bids, asks)
     return interleaved(texts)
 
