@@ -283,8 +283,10 @@ class _Session(Feed):
             return [update]  # numbers without their precision are not the text that was hashed
         if whole:
             self._checked.start(one.symbol, self._depth.get(one.symbol, 10))
+        price, size = precision
         texts: list[list[TextLevel]] = [
-            [(f"{p:.{precision[0]}f}", f"{q:.{precision[1]}f}") for p, q in side] for side in (bids, asks)
+            [(f"{level.price:.{price}f}", f"{level.qty:.{size}f}") for level in side]
+            for side in (one.bids, one.asks)
         ]
         return self._verified(update, texts[0], texts[1], one.checksum)
 
