@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 from imbalance.report import words
@@ -184,10 +185,12 @@ def _findings(found: Sequence[Estimate]) -> list[str]:
     called = [e for e in found if e.estimator == "multitaper" and e.called]
     if not called:
         return ["No rhythm is shared by two series beyond chance."]
+    # Bonferroni: the largest of many delays is looked at.
+    bound = NormalDist().inv_cdf(1.0 - SIGNIFICANCE / (2.0 * len(called)))
     ahead = [
         e for e in called
         if e.delay is not None and e.delay_error is not None
-        and abs(e.delay) > 3.0 * e.delay_error
+        and abs(e.delay) > bound * e.delay_error
     ]
     if not ahead:
         return [("Rhythms that series share are shared without a delay that can be told from "
