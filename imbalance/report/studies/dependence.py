@@ -13,6 +13,7 @@ from imbalance.report.sections import Chart
 from imbalance.report.study_section import Rows, Section
 
 MOST_PAIRS = 40
+PICTURED = 14
 
 _TITLE = "Non-linear dependence"
 _QUESTION = (
@@ -77,8 +78,8 @@ def section(source: Source) -> Section:
 
 
 def picture(source: Source, window: Choice) -> Drawing | None:
-    """Distance correlations with their intervals."""
-    pairs = _pairs(source, window)
+    """Distance correlations with their intervals, the strongest: a picture of a few kilobytes."""
+    pairs = _pairs(source, window)[:PICTURED]
     return _chart(pairs) if pairs else None
 
 
