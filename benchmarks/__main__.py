@@ -22,14 +22,18 @@ ORIGINAL = "captures/binance-202408/usdm/btcusdt_20240808.gz"
 
 # rows of the table: what it is called, the name of its cost, what its rate is counted in
 _OURS = (
-    ("decompress (alone, one thread)", "decompress"),
-    ("decode (within the run to bars)", "decode"),
-    ("rebuild with 100 ms bars (alone)", "rebuild"),
+    ("inflate (in turns with decoding)", "decompress"),
+    ("decode (in turns, one thread)", "decode"),
+    ("book alone, read every 100 ms", "book"),
+    ("rebuild: states, flow, bands, bars", "rebuild"),
     ("features: bars of 100 ms to 5 min", "features"),
     ("write (hash, encode, to disk)", "write"),
     ("= capture to 100 ms bars, memory", "to_bars"),
     ("= capture to all features, memory", "to_features"),
     ("= capture to all tables, on disk", "to_tables"),
+    ("    of it the raw layer", "raw_layer"),
+    ("    of it the book layer", "book_layer"),
+    ("    of it the feature layer", "feature_layer"),
 )
 _PEER = (
     ("conversion", "convert"),
@@ -40,8 +44,11 @@ _RATIOS = (
     ("its conversion / capture to 100 ms bars", "convert", "to_bars"),
     ("its conversion / capture to all features", "convert", "to_features"),
     ("its conversion / capture to all tables written", "convert", "to_tables"),
-    ("its replay (vector) / rebuild", "replay_vector", "rebuild"),
-    ("its replay (hash map) / rebuild", "replay_map", "rebuild"),
+    ("its replay (vector) / the book alone, same work", "replay_vector", "book"),
+    ("its replay (hash map) / the book alone", "replay_map", "book"),
+    ("its replay (vector) / rebuild with all it makes", "replay_vector", "rebuild"),
+    ("its replay (hash map) / rebuild with all it makes", "replay_map", "rebuild"),
+    ("inflating / decoding", "decompress", "decode"),
 )
 
 
@@ -75,7 +82,7 @@ def print_report(results: Results) -> None:
             print(f"{label:<36}{cost.wall:>9.2f}{cost.cpu:>9.2f}{text / cost.cpu / 1e6:>9,.0f}"
                   f"{levels / cost.cpu / 1e6:>12.1f}")  # fmt: skip
         print()
-    print("(rates per second of CPU; decode and write count their own thread)\n")
+    print("(rates per second of CPU; write counts the threads of the writers)\n")
     print(f"{'how many times faster':<52}{'wall':>9}{'CPU':>9}")
     for label, peer, ours in _RATIOS:
         ratio = results.ratio(peer, ours)
@@ -99,7 +106,7 @@ def print_report(results: Results) -> None:
 def _goal_line(goal: Goal) -> str:
     bound = "under" if goal.at_most else "at least"
     verdict = "met" if goal.met else "MISSED"
-    return (f"{verdict:<7} {goal.name}: {goal.value:.1f} {goal.unit} "
+    return (f"{verdict:<7} {goal.name}: {goal.value:.3g} {goal.unit} "
             f"(goal: {bound} {goal.wanted:g} {goal.unit})")  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from benchmarks import grid_replay
 from benchmarks.measure import Cost, Stopwatch, peak_bytes, report
 from imbalance.books.build import materialise_book
 from imbalance.books.rebuild import BookBuilder, Rules
@@ -77,12 +78,19 @@ def new_builder(tables: _Tables) -> BookBuilder:
     return BookBuilder(INSTRUMENT, Rules(), tables.take)
 
 
-def decompress(path: Path) -> dict[str, Cost]:
-    """Inflate only, in this thread."""
-    with (watch := Stopwatch()):
-        for _ in CaptureReader(path, threaded=False):
-            pass
-    return {"decompress": watch.cost}
+def decode_alone(path: Path) -> dict[str, Cost]:
+    """Inflating and decoding in turns, block by block in this thread: neither is slowed down by
+    the other's running beside it.
+    """
+    inflate = Stopwatch(time.thread_time)
+    blocks = iter(CaptureReader(path, threaded=False))
+    decoder = _TimedDecoder(path)
+    while True:
+        with inflate:
+            block = next(blocks, None)
+        if block is None:
+            return {"decompress": inflate.cost, "decode": decoder.watch.cost}
+        decoder._chunk(block)  # noqa: SLF001
 
 
 def to_book_bars(path: Path) -> tuple[dict[str, Cost], Facts]:
@@ -103,7 +111,7 @@ def to_book_bars(path: Path) -> tuple[dict[str, Cost], Facts]:
             builder.finish(last)
     counts = tables.table(BARS_100MS.name).column("level_updates")
     return {
-        "to_bars": whole.cost, "decode": decoder.watch.cost, "rebuild_with_decode": rebuild.cost,
+        "to_bars": whole.cost, "decode_within": decoder.watch.cost, "rebuild_within": rebuild.cost,
     }, {
         "bars": tables.count(BARS_100MS.name),
         "states": tables.count("book.book_states"),
@@ -141,10 +149,14 @@ def to_features(path: Path) -> tuple[dict[str, Cost], Facts]:
 
 
 def rebuild_alone(path: Path) -> tuple[dict[str, Cost], Facts]:
-    """Decoded messages in memory to bars, a state per event and health."""
+    """From decoded messages in memory: the book alone, read as the peer reads its own; then bars,
+    a state per event and health.
+    """
     decoder = Decoder(path, VENUE, "ns", [SYMBOL], SYMBOL)
     messages = [messages_of(chunk) for chunk in decoder]
     last = max(int(part.event.max(initial=0)) for part in messages)
+    with (grid := Stopwatch()):
+        steps, _, best = grid_replay.replay(messages)
     with (watch := Stopwatch()):
         tables = _Tables()
         builder = new_builder(tables)
@@ -153,17 +165,20 @@ def rebuild_alone(path: Path) -> tuple[dict[str, Cost], Facts]:
             builder.take_proofs()
         closing = builder.finish(last)
     assert closing is not None, "the book is not valid at the end"
-    return {"rebuild": watch.cost}, {
-        "closing_best": [float(closing.bid_prices[0]), float(closing.ask_prices[0])]
+    return {"book": grid.cost, "rebuild": watch.cost}, {
+        "closing_best": [float(closing.bid_prices[0]), float(closing.ask_prices[0])],
+        "closing_best_of_the_book_alone": best,
+        "steps": steps,
     }
 
 
 def in_memory(path: Path, short: Path) -> None:
     """All that happens in memory; the peak is that of a process which has made the bars."""
     to_book_bars(short)
+    rebuild_alone(short)
     costs, facts = to_book_bars(path)
     facts["peak_bytes"] = peak_bytes()
-    costs |= decompress(path)
+    costs |= decode_alone(path)
     more, found = rebuild_alone(path)
     costs |= more
     facts |= found

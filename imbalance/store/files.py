@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imbalance.contracts import Table
+from imbalance.contracts import Column, Table
 from imbalance.errors import EXIT_FAILED, UserError
 from imbalance.store.home import Home
 
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 # Small groups let a query for an hour or an instrument skip most of a file; below this size the
 # footers begin to cost more than the skipping saves. Level 1 writes at twice the speed of level 3
-# for a tenth more bytes, delta coding of times and counts saves a fifth and costs nothing.
+# for a tenth more bytes, delta coding of times and counts saves a fifth and costs nothing. Lists
+# hold levels of books, whose prices and sizes come again and again: a dictionary of them halves the
+# file and saves a sixth of the time, since less is left to compress. Single prices gain nothing.
 ROW_GROUP_ROWS = 65_536
 _COMPRESSION_LEVEL = 1
 _DELTA_TYPES = ("BIGINT", "INTEGER", "TIMESTAMP_NS")
@@ -136,6 +138,13 @@ def check_file(root: Path, name: str, sha256: str) -> Path:
     )
 
 
+def _repeating(column: Column) -> str | None:
+    """Parquet's path of a column whose values repeat within a row group, None for others."""
+    if column.type == "VARCHAR":
+        return column.name
+    return f"{column.name}.list.element" if column.type == "DOUBLE[]" else None
+
+
 class PartitionWriter:
     """Writes the rows of one table and partition into a file aside.
 
@@ -165,7 +174,7 @@ class PartitionWriter:
             version="2.6",
             compression="zstd",
             compression_level=_COMPRESSION_LEVEL,
-            use_dictionary=[c.name for c in columns if c.type == "VARCHAR"] or False,
+            use_dictionary=[path for c in columns if (path := _repeating(c))] or False,
             column_encoding={
                 c.name: "DELTA_BINARY_PACKED" for c in columns if c.type in _DELTA_TYPES
             }
