@@ -32,6 +32,9 @@ from imbalance.captures.framing import Block, End
 from imbalance.captures.rows import Rows, Tables, When
 
 PARQUET_ROWS = 1 << 16
+EXCHANGE = "exchange"
+"""Column of tables whose rows name their venue."""
+
 BEGINS_UTF8 = b"\xef\xbb\xbf"
 
 
@@ -54,7 +57,11 @@ class Table:
         return self._decoder.context.path
 
     def instruments(self, frame: Frame, column: str | None = None) -> Any:
-        """Positions of the rows' instruments, int32 (n,); a bad symbol marks its row."""
+        """Positions of the rows' instruments, int32 (n,); a bad symbol marks its row, and so does
+        another venue than the capture's.
+        """
+        if EXCHANGE in frame.columns:
+            frame.code(EXCHANGE, {self._decoder.context.venue: 0})
         if column is None:
             position = self._decoder.numbered.position(check_symbol(self.symbol))
             return np.full(len(frame), position, np.int32)
@@ -194,7 +201,7 @@ class DelimitedDecoder(TextDecoder):
         text = np.frombuffer(data, np.uint8)
         ends = np.flatnonzero(text == ord("\n"))
         starts = np.concatenate([[0], ends[:-1] + 1])
-        wrong = self._misshapen(data, text, starts, ends)
+        wrong = self._misshapen(text, starts, ends)
         kept = np.flatnonzero(~wrong)
         if wrong.any():
             data = b"".join(text[starts[r] : ends[r] + 1].tobytes() for r in kept.tolist())
@@ -224,14 +231,15 @@ class DelimitedDecoder(TextDecoder):
         account_of(self, self._layout, frame)
         return tables
 
-    def _misshapen(self, data: bytes, text: Any, starts: Any, ends: Any) -> Any:
-        commas = np.concatenate([[0], np.cumsum(text == ord(","))])
-        counts = commas[ends] - commas[starts]
-        wrong = counts != len(self._names) - 1
-        if b'"' in data:
-            quotes = np.concatenate([[0], np.cumsum(text == ord('"'))])
-            wrong &= quotes[ends] == quotes[starts]
-        return wrong
+    def _misshapen(self, text: Any, starts: Any, ends: Any) -> Any:
+        """Lines with another number of columns, or with a carriage return in their midst."""
+        def within(byte: str) -> Any:
+            found = np.concatenate([[0], np.cumsum(text == ord(byte))])
+            return found[ends] - found[starts]
+
+        last = text[np.maximum(ends - 1, starts)]
+        returns = within("\r") - ((last == ord("\r")) & (ends > starts))
+        return (within(",") != len(self._names) - 1) | (returns != 0)
 
     def _frame(self, data: bytes, lines: Any) -> Frame:
         if not data:
@@ -241,7 +249,9 @@ class DelimitedDecoder(TextDecoder):
             read_options=pa_csv.ReadOptions(
                 column_names=list(self._names), use_threads=False, block_size=len(data) + 1
             ),
-            parse_options=pa_csv.ParseOptions(newlines_in_values=False, ignore_empty_lines=False),
+            parse_options=pa_csv.ParseOptions(
+                quote_char=False, newlines_in_values=False, ignore_empty_lines=False
+            ),
             convert_options=pa_csv.ConvertOptions(
                 column_types=dict.fromkeys(self._names, pa.string()), check_utf8=False,
                 null_values=[""], strings_can_be_null=True,

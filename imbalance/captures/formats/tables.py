@@ -7,6 +7,7 @@ for in the names of the file and its folder, and the file is refused where it is
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -163,8 +164,9 @@ def _has_symbols(layout: Layout) -> bool:
 
 def _venue(layout: Layout, frame: Frame, path: Path) -> str | None:
     if "exchange" in layout.columns:
-        words = {word for word in frame.words("exchange") if word}
-        return words.pop() if len(words) == 1 else None
+        # rows of another are quarantined when they are decoded
+        words = Counter(word for word in frame.words("exchange") if word)
+        return words.most_common(1)[0][0] if words else None
     if layout.name.startswith("binance-"):
         symbols = {w for w in (frame.words("symbol") if "symbol" in frame.columns else ()) if w}
         named = next(iter(symbols), _symbol(layout, path) or "")

@@ -1,0 +1,163 @@
+"""Compressed captures: what is checked, what is cut short, what is refused before it does harm."""
+
+import bz2
+import gzip
+import io
+import lzma
+import resource
+import time
+import zipfile
+
+import numpy as np
+import pytest
+import zstandard
+
+from imbalance.captures.compression import ChecksumError, compression_of, zip_members
+from imbalance.captures.framing import CaptureReader
+from imbalance.captures.probe import probe
+from tests.captures.samples import SPOT, recording
+
+TEXT = b"".join(recording(SPOT, 3_000))
+
+
+def zipped(*members):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members:
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def zstd(data, *, checksum=True):
+    return zstandard.ZstdCompressor(write_checksum=checksum).compress(data)
+
+
+PACKED = {
+    "gzip": gzip.compress(TEXT, mtime=0), "xz": lzma.compress(TEXT), "zstd": zstd(TEXT),
+    "zip": zipped(("a.jsonl", TEXT)), "none": TEXT,
+}  # fmt: skip
+
+
+def text_of(path):
+    reader = CaptureReader(path)
+    data = b"".join(block.data for block in reader)
+    return data, reader.end
+
+
+@pytest.mark.parametrize("kind", sorted(PACKED))
+def test_text_comes_back_whole(tmp_path, kind):
+    path = tmp_path / "a"
+    path.write_bytes(PACKED[kind])
+    assert compression_of(path) == kind
+    data, end = text_of(path)
+    assert data == TEXT
+    assert (end.truncated, end.reason) == (False, None)
+
+
+@pytest.mark.parametrize("kind", ["xz", "zstd"])
+def test_frames_one_after_another_are_one_text(tmp_path, kind):
+    path = tmp_path / "a"
+    path.write_bytes(PACKED[kind] * 3)
+    assert text_of(path)[0] == TEXT * 3
+
+
+@pytest.mark.parametrize("kind", ["xz", "zstd"])
+def test_what_is_cut_short_yields_its_beginning(tmp_path, kind):
+    path = tmp_path / "a"
+    for share in (0.2, 0.5, 0.9, 0.999):
+        path.write_bytes(PACKED[kind][: int(len(PACKED[kind]) * share)])
+        data, end = text_of(path)
+        assert TEXT.startswith(data)
+        assert end.truncated
+        assert "cut short" in end.reason
+
+
+@pytest.mark.parametrize("kind", ["xz", "zstd", "zip"])
+def test_every_flipped_bit_is_caught_or_harmless(tmp_path, kind):
+    rng = np.random.default_rng(3)
+    path = tmp_path / "a"
+    caught = 0
+    for _ in range(150):
+        data = bytearray(PACKED[kind])
+        place = int(rng.integers(len(data)))
+        data[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(data)
+        try:
+            text, end = text_of(path)
+        except ChecksumError:
+            caught += 1
+            continue
+        # a header's bit that says nothing of the text, or one that ends it early
+        assert text == TEXT or (end.truncated and TEXT.startswith(text)) or kind == "none"
+    assert caught > 100
+
+
+def test_a_frame_without_a_checksum_is_held_to_the_hash_of_its_file(tmp_path):
+    """Where nothing in the format notices a flipped bit, the registered SHA-256 does."""
+    path = tmp_path / "a"
+    path.write_bytes(zstd(TEXT, checksum=False))
+    before = probe(path)
+    data = bytearray(path.read_bytes())
+    silent = 0
+    rng = np.random.default_rng(4)
+    for _ in range(100):
+        flipped = bytearray(data)
+        flipped[int(rng.integers(len(data)))] ^= 1 << int(rng.integers(8))
+        path.write_bytes(flipped)
+        found = probe(path)
+        assert found.sha256 != before.sha256
+        silent += found.state != "refused"
+    assert silent > 0
+
+
+def bombs():
+    zeros = bytes(200 << 20)
+    return {
+        "gzip": gzip.compress(zeros, 6), "xz": lzma.compress(zeros, preset=0),
+        "zstd": zstd(zeros), "zip": zipped(("a", zeros)),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["gzip", "xz", "zstd", "zip"])
+def test_a_bomb_is_refused_early_and_small(tmp_path, kind):
+    path = tmp_path / "a"
+    path.write_bytes(bombs()[kind])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    began = time.process_time()
+    found = probe(path)
+    assert found.state == "refused"
+    assert "times its size" in found.reason
+    assert time.process_time() - began < 2.0
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 192 << 10
+
+
+def test_archives_that_are_no_capture(tmp_path):
+    path = tmp_path / "a.zip"
+    path.write_bytes(zipped(("a.csv", b"x"), ("b.csv", b"y")))
+    assert probe(path).state == "refused"
+    path.write_bytes(zipped(*((f"{k}", b"") for k in range(2_000))))
+    with pytest.raises(ChecksumError, match="2000 files"):
+        zip_members(path)
+    assert "files in an archive" in probe(path).reason
+    nested = zipped(("inner.zip", zipped(("a", TEXT))))
+    path.write_bytes(nested)
+    assert "unknown format" in probe(path).reason
+    slip = zipped(("../../outside.jsonl", TEXT))
+    path.write_bytes(slip)
+    assert probe(path).state == "whole"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_an_archive_that_lies_about_its_size(tmp_path):
+    data = bytearray(PACKED["zip"])
+    place = data.index(b"PK\x01\x02") + 24  # uncompressed size in the directory
+    data[place : place + 4] = (0xFFFFFFF0).to_bytes(4, "little")
+    path = tmp_path / "a.zip"
+    path.write_bytes(data)
+    assert text_of(path)[0] == TEXT  # what is there is read, whatever is said of its size
+
+
+def test_an_unknown_compression_is_an_unknown_format(tmp_path):
+    path = tmp_path / "a.bz2"
+    path.write_bytes(bz2.compress(TEXT))
+    assert "unknown format" in probe(path).reason
