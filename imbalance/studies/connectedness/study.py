@@ -37,7 +37,7 @@ CONNECTEDNESS = study_table(
     kind_null="connectedness has no lead and no lag",
     estimate="Share of forecast-error variance, or difference of two such shares.",
     unit="share",
-    interval="percentiles of the bootstrap; of a time-varying system normal",
+    interval="normal, with the standard error of the bootstrap; may pass 0 and 1",
     extra=(
         figure("lowest_order", "Least value over all orders of the variables.",
                "the estimator does not depend on their order, or they are too many", unit="share"),
