@@ -67,6 +67,19 @@ def test_two_eigenvalues_stand_out_of_the_noise(found):
     assert edge == pytest.approx((1.0 + np.sqrt(6.0 / effective["estimate"])) ** 2, rel=1e-12)
 
 
+def test_persistent_rows_count_for_less_at_the_edge_of_noise():
+    """AR(0.7): (1 − 0.49)/(1 + 0.49) of the rows."""
+    generator = np.random.default_rng(7)
+    rows = generator.normal(size=(1200, 4))
+    for t in range(1, 1200):
+        rows[t] += 0.7 * rows[t - 1]
+    found = made(dict(zip(NAMES[:4], rows.T, strict=True)))
+    effective = select(found, estimator="effective_observations")[0]["estimate"]
+    assert effective == pytest.approx(1200 * 0.51 / 1.49, rel=0.2)
+    edge = select(found, estimator="noise_edge")[0]["estimate"]
+    assert edge == pytest.approx((1.0 + np.sqrt(4.0 / effective)) ** 2, rel=1e-12)
+
+
 def test_clusters_and_tree_are_the_groups(found):
     labels = {row["instrument_x"]: row["estimate"] for row in select(found, estimator="cluster")}
     assert [labels[name] for name in NAMES] == [1.0] * 3 + [2.0] * 3

@@ -23,7 +23,7 @@ MILLISECOND = SECOND // 1000
 HOUR = 3600 * SECOND
 LEADER, FOLLOWER = "binance-futures:BTCUSDT", "binance:BTCUSDT"
 FAMILY = LeadLagFamily(name="price_leads", question="?", replications=199, reach_ms=400,
-                       step_ms=50, fine_reach_ms=10, seed=1)
+                       step_ms=50, fine_reach_ms=10, seed=1, clock_errors_ms=(1, 50, 300))
 
 
 def rows_of(found, **wanted):
@@ -88,8 +88,9 @@ def test_the_leader_and_its_lead(found, measure):
 def test_the_sign_under_errors_of_the_clocks(found):
     pair = {"instrument_x": LEADER, "instrument_y": FOLLOWER, "measure_x": "trade_price"}
     kept = rows_of(found, **pair, estimator="sign_kept")
-    assert [row["clock_error_ms"] for row in kept] == [1.0, 2.0, 5.0, 10.0, 20.0, 50.0]
-    assert all(row["estimate"] == 1.0 for row in kept)
+    # A lead of 150 ms is beyond doubt at 50 ms, and gone at 300.
+    assert [(row["clock_error_ms"], row["estimate"]) for row in kept] == [
+        (1.0, 1.0), (50.0, 1.0), (300.0, 0.0)]
     measured = one(found, **pair, estimator="sign_kept_at_measured_skew")
     assert measured["clock_error_ms"] == pytest.approx(4.0)
     assert measured["estimate"] == 1.0
@@ -151,6 +152,23 @@ def test_a_return_over_a_gap_leads_nothing(tmp_path):
     assert peak["coverage"] == pytest.approx(peak["n"] / total)
     skew = one(made, estimator="sign_kept_at_measured_skew")
     assert skew["reason"] == "no_receive_time"
+
+
+def test_only_the_time_in_which_both_were_seen_counts(tmp_path):
+    """The second is recorded over the first half alone: the variance of the first is of it too."""
+    generator = np.random.default_rng(6)
+    times = np.arange(0, 600 * SECOND, SECOND // 2)
+    prices = 100.0 * np.exp(1e-4 * np.cumsum(generator.normal(size=len(times))))
+    half = times < 300 * SECOND
+    tables = {
+        TRADES: [trades("binance:A", times, prices),
+                 trades("binance:B", times[half], prices[half])],
+        HEALTH: [health(name, (0, HOUR, "valid")) for name in ("binance:A", "binance:B")],
+    }
+    made = run_study(tmp_path, STUDY, [replace(FAMILY, prices=("trade_price",))], tables)
+    same_time = one(made, estimator="contrast", lag_ms=0.0)
+    assert same_time["estimate"] == pytest.approx(1.0, abs=1e-9)
+    assert same_time["n"] == half.sum() - 1
 
 
 def test_a_short_window_is_refused(tmp_path):
