@@ -183,7 +183,7 @@ def _rows_and_columns(
     estimates = []
     if "estimate" in {change.column for change in changes}:
         keys = ", ".join(f"a.{quote_ident(name)}" for name in key)
-        rows_moved = connection.execute(
+        rows_moved = connection.sql(
             f"select {keys}, a.estimate as before, b.estimate as after from {joined} "
             f"where {both} and a.estimate is distinct from b.estimate "
             f"order by abs(a.estimate - b.estimate) desc nulls first limit {_SHOWN}"

@@ -74,7 +74,7 @@ def training_set(
     if doubled:
         raise UserError(f"the spine has a column {doubled[0]!r}, and so has the data set",
                         where="spine", fix="rename the column")
-    return connection.execute(query).to_arrow_reader(_BATCH_ROWS)
+    return connection.sql(query).to_arrow_reader(_BATCH_ROWS)
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:
