@@ -15,6 +15,8 @@ from imbalance.studies.registry import study
 
 MOST_SENTENCES = 8
 MOST_ROWS = 60
+MOST_IN_PICTURE = 16
+"""A picture for Dagster has few bytes."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ def _stress(one: Stability) -> str:
 def picture(source: Source, window: Choice) -> Drawing | None:
     """The chart for Dagster."""
     whole = [one for one in _loops(source, window) if one.regime == "all"]
-    return draw(whole) if whole else None
+    return draw(whole[:MOST_IN_PICTURE]) if whole else None
 
 
 def draw(found: Sequence[Index]) -> Drawing:

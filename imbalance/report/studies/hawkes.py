@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_SYSTEMS = 9
+MOST_IN_PICTURE = 3
+"""A picture for Dagster has few bytes."""
 _COLUMNS = 3
 _NEAR = 0.9
 
@@ -106,7 +108,9 @@ def sentence(one: Radius, branching: Sequence[Branching]) -> str:
 def picture(source: Source, window: Choice) -> Drawing | None:
     """The chart for Dagster."""
     branching = _branching(source, window)
-    return draw(branching) if branching else None
+    models = list(dict.fromkeys(one.model for one in branching))[:MOST_IN_PICTURE]
+    shown = [one for one in branching if one.model in models]
+    return draw(shown) if shown else None
 
 
 def draw(found: Sequence[Branching]) -> Drawing:

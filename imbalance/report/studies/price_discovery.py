@@ -14,6 +14,8 @@ from imbalance.report.study_section import Rows, Section
 from imbalance.studies.registry import study
 
 MOST_SYSTEMS = 12
+MOST_IN_PICTURE = 16
+"""A picture for Dagster has few bytes."""
 _WIDE = 0.5
 """Bounds further apart than this leave open who leads."""
 
@@ -84,7 +86,7 @@ def leading(shares: Sequence[Share]) -> str | None:
 def picture(source: Source, window: Choice) -> Drawing | None:
     """The chart for Dagster."""
     found = _shares(source, window)
-    return draw(found) if found else None
+    return draw(found[:MOST_IN_PICTURE]) if found else None
 
 
 def draw(found: Sequence[Share]) -> Drawing:
