@@ -100,16 +100,18 @@ class Instruments:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._positions: dict[str, int] = {}
+        self._positions: dict[tuple[str, str | None], int] = {}
         self.names: list[str] = []
 
-    def position(self, symbol: str) -> int:
-        """Number of a symbol's instrument."""
-        found = self._positions.get(symbol)
+    def position(self, symbol: str, market: str | None = None) -> int:
+        """Number of a symbol's instrument; `market` is its venue where it is not the capture's."""
+        found = self._positions.get((symbol, market))
         if found is not None:
             return found
-        name = f"{self._context.venue}:{symbol}"
-        position = self._positions[symbol] = len(self.names)
+        name = f"{market or self._context.venue}:{symbol}"
+        if name in self.names:
+            return self.names.index(name)
+        position = self._positions[symbol, market] = len(self.names)
         self.names.append(name)
         if name in self._context.known_until:
             self._context.clocks.hold(position, self._context.known_until[name])

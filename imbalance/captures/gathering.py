@@ -44,7 +44,7 @@ _TABLE_OF: dict[type, str] = {
 }
 _OPTION_NUMBERS = tuple(
     name for name in OptionTick.__struct_fields__
-    if name not in ("symbol", "underlying", "exchange_time", "transaction_time")
+    if name not in ("symbol", "venue", "underlying", "exchange_time", "transaction_time")
 )
 
 
@@ -55,10 +55,10 @@ class Gathering:
     ----------
     rows : makes rows of the capture.
     clocks : the capture's.
-    index : position of a symbol's instrument.
+    index : position of a symbol's instrument, in a market where it is not the capture's venue.
     """
 
-    def __init__(self, rows: Rows, clocks: Clocks, index: Callable[[str], int]) -> None:
+    def __init__(self, rows: Rows, clocks: Clocks, index: Callable[[str, str | None], int]) -> None:
         self._rows, self._clocks, self._index = rows, clocks, index
         self._events: list[Event] = []
         self._places: list[tuple[int, int, int, int, int]] = []
@@ -69,7 +69,7 @@ class Gathering:
             self._events.append(event)
             self._places.append(
                 (
-                    self._index(event.symbol), line,
+                    self._index(event.symbol, event.venue), line,
                     NO_TIME if event.exchange_time is None else event.exchange_time,
                     NO_TIME if event.transaction_time is None else event.transaction_time,
                     received,

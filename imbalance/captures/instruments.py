@@ -16,7 +16,7 @@ from imbalance.captures.venues.registry import MODULES, venue
 from imbalance.captures.venues.venue import Instrument
 from imbalance.config import Config
 
-_FACTS = tuple(f.name for f in fields(Instrument) if f.name not in ("symbol", "source"))
+_FACTS = tuple(f.name for f in fields(Instrument) if f.name not in ("symbol", "venue", "source"))
 
 
 def by_symbol(instrument: str) -> Instrument:
@@ -51,7 +51,7 @@ class Contracts(Mapping[str, Contract]):
     def learn(self, name: str, found: Iterable[Instrument]) -> None:
         """Take what a venue's messages say."""
         for one in found:
-            self._facts[f"{name}:{one.symbol}"] = one
+            self._facts[f"{one.venue or name}:{one.symbol}"] = one
         self._known.clear()
 
     def facts(self, instrument: str) -> Instrument:

@@ -65,7 +65,8 @@ class OrderLevels:
             for name, side in (("bid", self._bid), ("ask", self._ask))
         )
         return BookUpdate(
-            symbol=first.symbol, kind="snapshot" if opening else "diff", bids=bids, asks=asks,
+            symbol=first.symbol, venue=first.venue, kind="snapshot" if opening else "diff",
+            bids=bids, asks=asks,
             last_id=updates[-1].sequence, previous_id=None if opening else first.previous_sequence,
             exchange_time=first.exchange_time, transaction_time=first.transaction_time,
         )

@@ -37,8 +37,8 @@ class RecordedDecoder(TextDecoder):
         self._session = venue(context.venue).session()
         self._gathering = Gathering(self.rows, context.clocks, self.numbered.position)
         self._waiting: list[tuple[int, int, int, bytes, Record]] = []
-        self._begun: set[str] = set()
-        self._books: dict[str, OrderLevels] = {}
+        self._begun: set[tuple[str, str | None]] = set()
+        self._books: dict[tuple[str, str | None], OrderLevels] = {}
 
     def facts(self) -> list[Instrument]:
         return self._session.instruments()
@@ -109,11 +109,12 @@ class RecordedDecoder(TextDecoder):
         """Events with a break before differences which nothing connects with an earlier capture."""
         found: list[Event] = []
         for event in [*events, *self._levels(events)]:
-            if isinstance(event, BookUpdate) and event.symbol not in self._begun:
-                self._begun.add(event.symbol)
+            if isinstance(event, BookUpdate) and (event.symbol, event.venue) not in self._begun:
+                self._begun.add((event.symbol, event.venue))
                 if event.kind == "diff" and event.last_id is None:
                     found.append(
-                        BookUpdate(symbol=event.symbol, kind="break", note="capture_start",
+                        BookUpdate(symbol=event.symbol, venue=event.venue, kind="break",
+                                   note="capture_start",
                                    exchange_time=event.exchange_time,
                                    transaction_time=event.transaction_time)
                     )
@@ -122,12 +123,12 @@ class RecordedDecoder(TextDecoder):
 
     def _levels(self, events: list[Event]) -> list[Event]:
         """What orders say of the book of levels."""
-        orders: dict[str, list[OrderUpdate]] = {}
+        orders: dict[tuple[str, str | None], list[OrderUpdate]] = {}
         for event in events:
             if isinstance(event, OrderUpdate):
-                orders.setdefault(event.symbol, []).append(event)
+                orders.setdefault((event.symbol, event.venue), []).append(event)
         changes = (
-            self._books.setdefault(symbol, OrderLevels()).take(updates)
-            for symbol, updates in orders.items()
+            self._books.setdefault(key, OrderLevels()).take(updates)
+            for key, updates in orders.items()
         )
         return [change for change in changes if change is not None]
