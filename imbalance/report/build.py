@@ -8,7 +8,6 @@ escaped by the template engine, so that a hostile symbol stays text.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,7 +147,6 @@ def _page(
             source.correlation_question(correlation, findings.QUESTION_FAMILY, 8)
             if correlation else []
         ),
-        "regimes": _regimes(source, correlation) if correlation else {},
         "heatmaps": list(sections.heatmaps(source, correlation)) if correlation else [],
         "answered": answered,
         "responses": list(sections.response_charts(responses)),
@@ -183,14 +181,6 @@ def _agreement(agreements: list[Any]) -> str | None:
         f"id: the rebuilt best prices and sizes differ in {words.count(wrong) if wrong else 'none'}"
         " of them."
     )
-
-
-def _regimes(source: Source, window: Any) -> Mapping[tuple[str, str], Mapping[str, Any]]:
-    """Own flow and return by (instrument, bar size), then by regime; empty without regimes."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in source.correlation_regimes(window):
-        found.setdefault((row.instrument, row.bar_size), {})[row.regime] = row
-    return found if any(len(regimes) > 1 for regimes in found.values()) else {}
 
 
 def _definitions(measures: list[Measures]) -> list[Any]:

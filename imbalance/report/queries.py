@@ -156,9 +156,6 @@ class Source:
         return self.of_study("correlation_question", records.Finding, "correlation", window,
                            significance=SIGNIFICANCE, family=family, most=most)
 
-    def correlation_regimes(self, window: Choice) -> list[records.Regime]:
-        return self.of_study("correlation_regimes", records.Regime, "correlation", window)
-
     def systems(self, window: Choice, most: int) -> list[records.System]:
         return self.of_study("systems", records.System, "vector_autoregression", window, most=most)
 

@@ -224,21 +224,6 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Regime:
-    """`report/correlation_regimes.sql`."""
-
-    instrument: str
-    bar_size: str
-    regime: str
-    estimate: float | None
-    interval_low: float | None
-    interval_high: float | None
-    q_value: float | None
-    n: int
-    reason: str | None
-
-
-@dataclass(frozen=True)
 class System:
     """`report/systems.sql`."""
 

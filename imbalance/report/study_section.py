@@ -55,5 +55,7 @@ def study_sections(source: Source) -> dict[str, Section]:
     found = {}
     for study in studies():
         if study.section is not None and source.has(*study.table_names):
-            found[f"study-{study.name}"] = load(study.section)(source)
+            section = load(study.section)(source)
+            if section is not None:
+                found[f"study-{study.name}"] = section
     return found

@@ -4,10 +4,6 @@ select
     bar_size,
     regime,
     estimate,
-    interval_low,
-    interval_high,
-    q_value,
-    n,
     reason
 from studies.correlation
 where

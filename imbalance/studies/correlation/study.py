@@ -172,5 +172,6 @@ STUDY = Study(
     family=CorrelationFamily,
     build="imbalance.studies.correlation.build:build",
     cost="seconds for a day of four instruments at 1 s; grows with the square of the instruments",
+    section="imbalance.report.studies.correlation:section",
     figures={CORRELATION.name: "imbalance.report.studies_figures:heatmap"},
 )
