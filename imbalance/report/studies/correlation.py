@@ -101,26 +101,28 @@ def _paragraphs(terciles: list[Difference]) -> Iterator[str]:
 
 
 def _tables(terciles: list[Difference], hours: list[Difference], levels: Levels) -> list[Rows]:
-    tables = []
-    if terciles:
-        header = (*_PLACE, *LEVELS, *_TEST)
-        rows = [
-            (*_place(row), *_cells(row, LEVELS, levels), words.correlation(row.difference),
-             words.interval(row.interval_low, row.interval_high), words.q(row.q_value),
-             words.q(row.equality_q_value))
-            for row in terciles
-        ]
-        tables.append(Rows("Own order flow and return, same bar, by regime.", header, rows,
-                           frozenset(header[3:])))
-    if hours:
-        header = (*_PLACE[:2], *_HOURS, _TEST[-1])
-        rows = [
-            (*_place(row)[:2], *_cells(row, HOURS, levels), words.q(row.equality_q_value))
-            for row in hours
-        ]
-        tables.append(Rows("The same by quarters of the UTC day.", header, rows,
-                           frozenset(header[2:])))
-    return tables
+    by_tercile, by_hour = (*_PLACE, *LEVELS, *_TEST), (*_PLACE[:2], *_HOURS, _TEST[-1])
+    tables = [
+        Rows(
+            "Own order flow and return, same bar, by regime.", by_tercile,
+            [
+                (*_place(row), *_cells(row, LEVELS, levels), words.correlation(row.difference),
+                 words.interval(row.interval_low, row.interval_high), words.q(row.q_value),
+                 words.q(row.equality_q_value))
+                for row in terciles
+            ],
+            frozenset(by_tercile[3:]),
+        ),
+        Rows(
+            "The same by quarters of the UTC day.", by_hour,
+            [
+                (*_place(row)[:2], *_cells(row, HOURS, levels), words.q(row.equality_q_value))
+                for row in hours
+            ],
+            frozenset(by_hour[2:]),
+        ),
+    ]
+    return [table for table in tables if table.rows]
 
 
 def _place(row: Difference) -> tuple[str, str, str]:
