@@ -58,6 +58,7 @@ class Panel:
     starts: NDArray[np.int64]
     """Start of each slot, ns; those of a shortened gap count on from its beginning."""
     _made: dict[tuple[str, str], Vector] = field(default_factory=dict, compare=False)
+    _masks: dict[tuple[str, str], Mask | None] = field(default_factory=dict, compare=False)
 
     def series(self, instrument: str, measure: str) -> Vector | None:
         """Values of a measure: a column, `absolute(…)` of one or the `ratio(…,…)` of two.
@@ -82,6 +83,11 @@ class Panel:
         of the measure over this window. The time of day, `time_06` for the six hours from 06:00
         UTC, is the bar's own.
         """
+        if (instrument, name) not in self._masks:
+            self._masks[instrument, name] = self._regime(instrument, name)
+        return self._masks[instrument, name]
+
+    def _regime(self, instrument: str, name: str) -> Mask | None:
         kind, level = name.rsplit("_", 1)
         if kind == TIME:
             hours = self.starts // _HOUR % 24

@@ -5,6 +5,7 @@ A job is (row of x, row of y, lag). What is declared, tested and written is in `
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -95,10 +96,14 @@ def pearson_influence(x: Vector, y: Vector) -> tuple[float, Vector]:
     both = np.isfinite(x) & np.isfinite(y)
     psi = np.full(len(x), np.nan)
     u, v = x[both], y[both]
-    if len(u) < 2 or not (u.std() > 1e-12 and v.std() > 1e-12):
+    if len(u) < 2:
         return np.nan, psi
-    u, v = (u - u.mean()) / u.std(), (v - v.mean()) / v.std()
-    r = float(np.mean(u * v))
+    u, v = u - u.mean(), v - v.mean()
+    u_spread, v_spread = math.sqrt(u @ u / len(u)), math.sqrt(v @ v / len(v))
+    if not (u_spread > 1e-12 and v_spread > 1e-12):
+        return np.nan, psi
+    u, v = u / u_spread, v / v_spread
+    r = float(u @ v / len(u))
     psi[both] = u * v - 0.5 * r * (u * u + v * v)
     return r, psi
 
