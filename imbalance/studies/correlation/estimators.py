@@ -99,11 +99,12 @@ def pearson_influence(x: Vector, y: Vector) -> tuple[float, Vector]:
     if len(u) < 2:
         return np.nan, psi
     u, v = u - u.mean(), v - v.mean()
-    u_spread, v_spread = math.sqrt(u @ u / len(u)), math.sqrt(v @ v / len(v))
+    # Means, not products of vectors: those give other last bits on other numbers of cores.
+    u_spread, v_spread = math.sqrt(np.mean(u * u)), math.sqrt(np.mean(v * v))
     if not (u_spread > 1e-12 and v_spread > 1e-12):
         return np.nan, psi
     u, v = u / u_spread, v / v_spread
-    r = float(u @ v / len(u))
+    r = float(np.mean(u * v))
     psi[both] = u * v - 0.5 * r * (u * u + v * v)
     return r, psi
 
