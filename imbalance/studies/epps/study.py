@@ -13,7 +13,7 @@ from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table
 from imbalance.studies.study import Family, Study, among
 
 REASONS = {
-    "no_events": "the window holds no events of one of the instruments",
+    "no_events": "the window holds no events of an instrument in valid stretches of its book",
     "too_few_ticks": "in the time both were seen a price changes fewer times than is demanded",
     "no_variance": "what is left of a variance without noise is not above 0, in the window or in a "
     "part of it",

@@ -13,7 +13,7 @@ from imbalance.studies.feedback.study import Criterion
 from imbalance.studies.study import Family, Study, among
 
 _REASONS = {
-    "no_events": "the window holds no trades of the instrument, or no price beside them",
+    "no_events": "the window holds no events of an instrument in valid stretches of its book",
     "no_aggressor": "the venue does not name the aggressor of its trades",
 }
 

@@ -19,7 +19,7 @@ BASELINES: tuple[Baseline, ...] = ("constant", "moving")
 STAMPS = ("randomised", "as_recorded")
 
 REASONS = {
-    "no_events": "the window holds no events of the instrument in valid stretches of its book",
+    "no_events": "the window holds no events of an instrument in valid stretches of its book",
     "too_few_events": "fewer events than the family demands",
     "not_converged": "the likelihood could not be maximised",
 }

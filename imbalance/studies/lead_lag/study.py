@@ -18,7 +18,7 @@ from imbalance.studies.columns import (
 from imbalance.studies.study import Family, Study, among
 
 REASONS = {
-    "no_events": "the window holds no events of one of the instruments",
+    "no_events": "the window holds no events of an instrument in valid stretches of its book",
     "too_few_ticks": "in the time both were seen a price changes fewer times than is demanded",
     "too_short": "the window holds fewer than 20 blocks of ten times the longest lag",
     "no_receive_time": "the recording of one of the instruments has no clock of its own",
