@@ -119,6 +119,10 @@ def _study_rules(table: Table) -> Iterator[Rule]:
                    "a row has an estimate, or the reason why it has none")
 
 
+MARKETS = {"bitget-futures": "bitget", "bybit-spot": "bybit"}
+"""Markets with an id of their own which are recorded in captures of a venue, and so partitioned."""
+
+
 def _partition_rules(table: Table) -> Iterator[Rule]:
     if table.partitioning != "day_venue":
         return
@@ -131,8 +135,13 @@ def _partition_rules(table: Table) -> Iterator[Rule]:
         yield Rule("belongs_to_day", day_column, f"{name} < {start} or {name} >= {end}",
                    "of the partition's UTC day")
     if "instrument" in names:
+        within = "".join(
+            f" and not ($venue = '{venue}' and starts_with(instrument, '{market}:'))"
+            for market, venue in MARKETS.items()
+        )
         yield Rule("belongs_to_venue", "instrument",
-                   "not starts_with(instrument, $venue || ':')", "of the partition's venue")
+                   f"not starts_with(instrument, $venue || ':'){within}",
+                   "of the partition's venue")
 
 
 def partition_parameters(table: Table, partition: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ from imbalance.captures.venues import reading
 from imbalance.captures.venues.feed import Feed, known, parameter, split_pair
 from imbalance.captures.venues.registry import venue_of_host, venue_of_recorder, venues
 from imbalance.captures.venues.venue import PROOFS
+from imbalance.store.gate_rules import MARKETS
 from tests.captures.venues.recordings import asked, received
 
 
@@ -181,5 +182,7 @@ def test_what_venues_declare():
             assert proof.blind
             if proof.proof == "checksum":
                 assert proof.source, "a checksum has its source"
+    # no recorder calls a market that comes in another venue's captures: the gate knows of each
+    assert {name for name, one in venues().items() if not one.recorders} == MARKETS.keys()
     assert venue_of_host("wss://example.org/x") is None
     assert venue_of_recorder("NOBODY") is None
