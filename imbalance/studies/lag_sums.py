@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
 
-_BLOCKS_AT_ONCE = 32
+_BLOCKS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def lag_sums(x: Matrix, y: Matrix, max_lag: int) -> LagSums:
     per frequency, and transformed back once.
     """
     size = 512
-    while size < 6 * max_lag:
+    while size < 12 * max_lag:
         size *= 2
     if np.isfinite(x).all() and np.isfinite(y).all():
         return _complete(x, y, max_lag, size)
