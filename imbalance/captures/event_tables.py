@@ -359,7 +359,7 @@ ORDERS = Table(
         ),
         Column("order_key", "VARCHAR", "Venue's id of the order."),
         Column("book_side", "VARCHAR", "Where it rests.", allowed=("bid", "ask")),
-        _price("price", "Its price."),
+        _price("price", "Its price.", nullable=True),
         Column(
             "size",
             "DOUBLE",

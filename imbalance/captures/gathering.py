@@ -171,7 +171,7 @@ class Gathering:
                 "action": pa.array([e.action for e in events], pa.string()),
                 "order_key": pa.array([e.order_key for e in events], pa.string()),
                 "book_side": pa.array([e.book_side for e in events], pa.string()),
-                "price": pa.array([e.price for e in events], pa.float64()),
+                "price": number_column([e.price for e in events]),
                 "size": pa.array([e.size for e in events], pa.float64()),
                 "sequence": id_column(np.array([_id(e.sequence) for e in events], np.int64)),
                 "previous_sequence": id_column(

@@ -15,7 +15,7 @@ class _Side:
 
     def put(self, key: str, price: float, size: float) -> set[float]:
         """Give an order its size; returns the prices whose level is another one now."""
-        touched = {price}
+        touched = set() if math.isnan(price) else {price}  # the end of an order may come without
         held = self.orders.pop(key, None)
         if held is not None:
             touched.add(held[0])

@@ -64,3 +64,10 @@ def test_orders_become_levels():
     assert book.take([order("reduce", "b", 10.0, 2.0)]).bids == ([10.0], [0.75])
     assert book.take([order("delete", "a", 10.0, 0.0)]).bids == ([10.0], [0.0])
     assert book.take([order("delete", "never", 8.0, 0.0)]).bids == ([8.0], [0.0])
+
+
+def test_an_order_may_end_without_a_price():
+    book = OrderLevels()
+    book.take([order("snapshot", "a", 10.0, 1.0), order("snapshot", "c", 11.0, 5.0, "ask")])
+    assert book.take([order("delete", "a", float("nan"), 0.0)]).bids == ([10.0], [0.0])
+    assert book.take([order("delete", "never", float("nan"), 0.0)]).bids == ([], [])
