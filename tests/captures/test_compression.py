@@ -100,7 +100,7 @@ def test_a_frame_without_a_checksum_is_held_to_the_hash_of_its_file(tmp_path):
     data = bytearray(path.read_bytes())
     silent = 0
     rng = np.random.default_rng(4)
-    for _ in range(100):
+    for _ in range(30):
         flipped = bytearray(data)
         flipped[int(rng.integers(len(data)))] ^= 1 << int(rng.integers(8))
         path.write_bytes(flipped)
@@ -110,18 +110,17 @@ def test_a_frame_without_a_checksum_is_held_to_the_hash_of_its_file(tmp_path):
     assert silent > 0
 
 
-def bombs():
-    zeros = bytes(200 << 20)
-    return {
-        "gzip": gzip.compress(zeros, 6), "xz": lzma.compress(zeros, preset=0),
-        "zstd": zstd(zeros), "zip": zipped(("a", zeros)),
-    }  # fmt: skip
+BOMBS = {
+    "gzip": lambda zeros: gzip.compress(zeros, 6),
+    "xz": lambda zeros: lzma.compress(zeros, preset=0),
+    "zstd": zstd, "zip": lambda zeros: zipped(("a", zeros)),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["gzip", "xz", "zstd", "zip"])
+@pytest.mark.parametrize("kind", sorted(BOMBS))
 def test_a_bomb_is_refused_early_and_small(tmp_path, kind):
     path = tmp_path / "a"
-    path.write_bytes(bombs()[kind])
+    path.write_bytes(BOMBS[kind](bytes(200 << 20)))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.process_time()
     found = probe(path)

@@ -94,7 +94,8 @@ class Market:
         columns = {
             "instrument": [instrument] * n, "bar_start": start,
             "available_at": start + STEP + random.integers(0, 3, n) * 10_000_000,
-            "coverage": np.where(bad, 0.5, 1.0), "poisoned": bad,
+            "coverage": np.where(bad, 0.5, 1.0), "poisoned": bad, "book_feed": ["events"] * n,
+            "generalised_order_flow_imbalance": np.full(n, np.nan),
             "mid_open": opened, "mid_close": close, "mid_mean": (opened + close) / 2,
             "mid_high": np.maximum(opened, close), "mid_low": np.minimum(opened, close),
             "bid_price": bid, "ask_price": bid + spread,
