@@ -214,8 +214,8 @@ class Zstd:
 
         while data:
             self._fresh = False
-            # a small piece at a time: what it inflates to is handed out at once
-            piece, data = data[:4096], data[4096:]
+            # a small piece at a time: what it inflates to, 16 MB at most, is handed out at once
+            piece, data = data[:512], data[512:]
             try:
                 yield self._frame.decompress(piece)
             except zstandard.ZstdError as error:
