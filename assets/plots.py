@@ -38,7 +38,7 @@ def refusals(store: Store, table: str, partition: str) -> dict[str, Any]:
 
 def of_study(store: Store, study: Study, table: str, partition: str) -> dict[str, Any]:
     """A picture of the study's strongest result, where there is one to show."""
-    from imbalance.report.figures import png_bytes
+    from imbalance.report.figures import TooLargeError, png_bytes
     from imbalance.report.queries import Source, choose_window
 
     draw = study.figures.get(table)
@@ -55,5 +55,10 @@ def of_study(store: Store, study: Study, table: str, partition: str) -> dict[str
         drawing = load(draw)(source, window) if window else None
     if drawing is None:
         return {}
-    picture = base64.b64encode(png_bytes(drawing.figure, limit=LARGEST_BYTES)).decode()
+    try:
+        png = png_bytes(drawing.figure, limit=LARGEST_BYTES)
+    except TooLargeError:
+        # a study is not undone because its picture is large: the report has it
+        return {"plot": dg.MetadataValue.text("too large for this page: see `imbalance report`")}
+    picture = base64.b64encode(png).decode()
     return {"plot": dg.MetadataValue.md(f"![{name}](data:image/png;base64,{picture})")}

@@ -173,7 +173,11 @@ def run(book: Book, m: Messages, out: Output, start: int) -> tuple[int, int]:
         elif what != at.DIFF:
             _snapshot(book, m, out, k, event)
         elif whole[at.STATUS] == at.WAITING:
-            rule.keep(book, m, k)
+            if last == at.NO_ID:
+                # nothing says that it lies after the snapshot to come
+                whole[at.HEALTH_STALE] += 1
+            else:
+                rule.keep(book, m, k)
         else:
             bids = apply_side(
                 book, BID, m.bid_prices, m.bid_sizes, m.bid_offsets[k], m.bid_offsets[k + 1], True

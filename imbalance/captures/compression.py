@@ -27,6 +27,9 @@ LARGEST_RATIO = 400
 RATIO_FROM = 48 << 20
 MOST_MEMBERS = 1_000
 
+XZ_MEMORY = 256 << 20
+"""Bytes that inflating xz may take, whatever its header asks for."""
+
 MAGIC = {
     "gzip": b"\x1f\x8b",
     "zstd": b"\x28\xb5\x2f\xfd",
@@ -167,7 +170,7 @@ class Xz:
     """Streams of xz one after another, every check tested."""
 
     def __init__(self) -> None:
-        self._stream = lzma.LZMADecompressor(format=lzma.FORMAT_XZ)
+        self._stream = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
         self._fresh = True
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -186,7 +189,7 @@ class Xz:
             if not self._stream.eof:
                 return
             data = self._stream.unused_data
-            self._stream = lzma.LZMADecompressor(format=lzma.FORMAT_XZ)
+            self._stream = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=XZ_MEMORY)
             self._fresh = True
 
     def finish(self) -> tuple[bool, str | None]:
@@ -270,6 +273,6 @@ def zip_text(path: Path, member: str | None) -> Iterator[tuple[bytes, int]]:
                 bound.check(len(text), rest)
                 yield text, rest
                 rest = 0
-    except (zipfile.BadZipFile, zlib.error, KeyError, NotImplementedError, RuntimeError,
-            EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, KeyError, NotImplementedError,
+            RuntimeError, ValueError, EOFError, OSError) as error:
         raise ChecksumError(f"the archive cannot be read: {error}") from None

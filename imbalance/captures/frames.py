@@ -30,6 +30,17 @@ SIDE_CODES = {
 TRUTHS = {"true": 1, "True": 1, "TRUE": 1, "1": 1, "false": 0, "False": 0, "FALSE": 0, "0": 0}
 
 
+class _Columns(dict[str, pa.Array]):
+    """Columns by name; one that the file does not have holds nothing."""
+
+    def __init__(self, columns: Mapping[str, pa.Array], count: int) -> None:
+        super().__init__(columns)
+        self._count = count
+
+    def __missing__(self, name: str) -> pa.Array:
+        return pa.nulls(self._count, pa.string())
+
+
 @dataclass
 class Frame:
     """Some rows of a table.
@@ -45,6 +56,9 @@ class Frame:
     bad: dict[int, tuple[str, str]] = field(default_factory=dict)
     ignored: dict[int, str] = field(default_factory=dict)
     """Rows left out, with the rule by which they are."""
+
+    def __post_init__(self) -> None:
+        self.columns = _Columns(self.columns, len(self.lines))
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -169,7 +183,10 @@ class Frame:
         """Codes (n,) of words, or of truth values; a word that is not there marks its row."""
         column = self.columns[name]
         if pa.types.is_boolean(column.type):
-            return np.asarray(_mask(column), np.int64)
+            truth = _mask(pc.fill_null(column, False)).astype(np.int64)
+            found = np.where(_mask(pc.is_valid(column)), truth, -1)
+            self._mark(found < 0, name, "true or false")
+            return found
         words = pc.fill_null(column.cast(pa.string()), "").dictionary_encode()
         table = [codes.get(word, -1) for word in words.dictionary.to_pylist()]
         found = np.asarray(table, np.int64)[words.indices.to_numpy()] if table else _none()
@@ -190,8 +207,9 @@ class Frame:
             column = self.columns[name]
             if pa.types.is_list(column.type):
                 column = _digests(column)
-            differs = pc.not_equal(column[1:], column[:-1])
-            first[1:] |= _mask(pc.fill_null(differs, False))
+            differs = pc.fill_null(pc.not_equal(column[1:], column[:-1]), False)
+            there = _mask(pc.is_valid(column))
+            first[1:] |= _mask(differs) | (there[1:] != there[:-1])
         return np.flatnonzero(first)
 
 

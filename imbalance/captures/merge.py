@@ -81,7 +81,9 @@ class Unrepeated:
             if names is not None and (names[rest] >= 0).all():
                 keep[rest] = self._unnamed(group, names[rest])
             else:
-                keep[rest] = self._later(group, times[rest])
+                # a book is one stream, whatever the kinds of its messages
+                stream = (table, instrument, "") if table == "raw.book_updates" else group
+                keep[rest] = self._later(stream, times[rest])
         self._context.writer(table).write(rows if keep.all() else rows.filter(pa.array(keep)))
 
     def _new(self, key: tuple[str, str, str], ids: Any) -> Any:

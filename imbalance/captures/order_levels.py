@@ -15,8 +15,12 @@ class _Side:
 
     def put(self, key: str, price: float, size: float) -> set[float]:
         """Give an order its size; returns the prices whose level is another one now."""
-        touched = set() if math.isnan(price) else {price}  # the end of an order may come without
         held = self.orders.pop(key, None)
+        if math.isnan(price):  # what happens to an order may be told without its price
+            if held is None:
+                return set()
+            price = held[0]
+        touched = {price}
         if held is not None:
             touched.add(held[0])
             self.levels[held[0]].pop(key, None)

@@ -13,7 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from imbalance.captures.compression import ChecksumError, compression_of, zip_members
+from imbalance.captures.compression import (
+    ChecksumError,
+    compression_of,
+    zip_members,
+    zip_text,
+)
 from imbalance.captures.formats.format import SNIFFED_BYTES, Sniff
 from imbalance.captures.formats.registry import formats, recognise
 from imbalance.captures.framing import CaptureReader
@@ -94,6 +99,10 @@ def probe(path: Path, form: str | None = None) -> Probe:
         archive = _is_archive(path, compression)
         if archive:
             found = recognise(_ARCHIVE, compression, path, form)
+            for member in zip_members(path):
+                text_bytes += sum(len(text) for text, _ in zip_text(path, member))
+            if found.format:
+                times = formats()[found.format].times((), found, path)
         for block in () if archive else reader:
             if found is None:
                 head += block.data

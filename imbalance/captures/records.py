@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import base64
-import binascii
 import gzip
 import re
 import zlib
@@ -20,6 +19,9 @@ import msgspec
 from imbalance.captures.events import Ignored, Rejected
 
 RecordKind = Literal["recv", "send", "connect", "http"]
+
+LAST_SECOND = 2**63 // 10**9 - 1_000
+"""Seconds beyond which times in ns have no room in 64 bits."""
 
 LARGEST_FRAME = 64 << 20
 """Bytes a compressed frame may inflate to."""
@@ -72,6 +74,8 @@ def nanoseconds(text: bytes) -> int:
     found = _SECONDS.match(text)
     if found is None:
         raise Rejected("no_receive_time", f"{text[:40]!r} is no time in seconds")
+    if int(found[1]) >= LAST_SECOND:
+        raise Rejected("no_receive_time", f"{text[:40]!r} is no time of 64 bits")
     fraction = (found[2] or b"").ljust(9, b"0")
     return int(found[1]) * 1_000_000_000 + int(fraction)
 
@@ -109,7 +113,7 @@ def parse_record(line: bytes) -> Record | Ignored:
     """
     try:
         found = _line(line)
-    except (msgspec.DecodeError, ValueError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise Rejected("not_a_record", str(error)) from None
     if found.t == "header":
         return Ignored("header")
@@ -122,7 +126,7 @@ def parse_record(line: bytes) -> Record | Ignored:
     elif found.b64 is not None:
         try:
             payload = inflated(base64.b64decode(found.b64, validate=True))
-        except binascii.Error as error:
+        except ValueError as error:  # what is no base64, or no ASCII
             raise Rejected("bad_frame", f"b64: {error}") from None
     return Record(
         kind, found.conn, found.addr or found.url, nanoseconds(bytes(found.ts)), payload

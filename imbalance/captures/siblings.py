@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+from collections.abc import Iterator
 from pathlib import Path
 
 MATCHES, REQUESTS = "match.csv", "request_log.csv"
@@ -15,8 +16,12 @@ MATCHES, REQUESTS = "match.csv", "request_log.csv"
 
 def symbol_beside(path: Path) -> str | None:
     """The one product of the matches in the same folder."""
-    products = {row.get("product_id") for row in _rows(path.parent / MATCHES)} - {None}
-    return products.pop() if len(products) == 1 else None
+    products: set[str] = set()
+    for row in _rows(path.parent / MATCHES):
+        products.add(row.get("product_id") or "")
+        if len(products) > 1:
+            return None
+    return next(iter(products), None) or None
 
 
 def time_beside(path: Path) -> int | None:
@@ -27,14 +32,16 @@ def time_beside(path: Path) -> int | None:
                 asked = datetime.datetime.fromisoformat(str(row["iso"]))
             except ValueError:
                 return None
+            if asked.tzinfo is None:
+                asked = asked.replace(tzinfo=datetime.UTC)
             since = asked - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
             return (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1_000
     return None
 
 
-def _rows(path: Path) -> list[dict[str, str | None]]:
+def _rows(path: Path) -> Iterator[dict[str, str | None]]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
+            yield from csv.DictReader(file)
     except (OSError, UnicodeDecodeError, csv.Error):
-        return []
+        return

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from imbalance.captures.clocks import NO_TIME
+from imbalance.captures.compression import ChecksumError
 from imbalance.captures.decode import FAR_NS
 from imbalance.captures.decoding import (
     OLD,
@@ -308,18 +309,21 @@ class ParquetDecoder(TextDecoder):
             self._ended = End(hashlib.file_digest(file, "sha256").hexdigest(), False, None)
         rest: pa.Table | None = None
         row = 1
-        with pq.ParquetFile(self.context.path) as file:
-            for batch in file.iter_batches(PARQUET_ROWS):
-                rows = pa.Table.from_batches([batch])
-                self.account.lines_read += len(rows)
-                self.account.text_bytes += batch.nbytes
-                rows = rows if rest is None else pa.concat_tables([rest, rows])
-                cut = self._whole(rows)
-                rest = rows.slice(cut)
-                yield self._some(rows.slice(0, cut), row, batch.nbytes)
-                row += cut
-        if rest is not None and len(rest):
-            yield self._some(rest, row, 0)
+        try:
+            with pq.ParquetFile(self.context.path) as file:
+                for batch in file.iter_batches(PARQUET_ROWS):
+                    rows = pa.Table.from_batches([batch])
+                    self.account.lines_read += len(rows)
+                    self.account.text_bytes += batch.nbytes
+                    rows = rows if rest is None else pa.concat_tables([rest, rows])
+                    cut = self._whole(rows)
+                    rest = rows.slice(cut)
+                    yield self._some(rows.slice(0, cut), row, batch.nbytes)
+                    row += cut
+            if rest is not None and len(rest):
+                yield self._some(rest, row, 0)
+        except pa.ArrowException as error:
+            raise ChecksumError(f"the Parquet file cannot be read: {error}") from None
 
     def _whole(self, rows: pa.Table) -> int:
         """Rows up to the last message, which may go on."""

@@ -156,13 +156,17 @@ def _short_coordinates(found: re.Match[str]) -> str:
     return re.sub(r"\s*\n\s*([LMCQz]) ?", r"\1", _LONG_DECIMAL.sub(r"\1", found[0]))
 
 
+class TooLargeError(ValueError):
+    """A picture that does not fit at the lowest resolution either."""
+
+
 def png_bytes(figure: Figure, *, limit: int = PNG_LIMIT) -> bytes:
     """The figure as PNG on white, at the highest resolution that stays within `limit` bytes.
 
     Raises
     ------
-    ValueError
-        If it does not fit at the lowest resolution either (40 dots per inch).
+    TooLargeError
+        If it does not fit at 40 dots per inch.
     """
     with house_style():
         for dots_per_inch in (110, 90, 70, 55, 40):
@@ -173,4 +177,4 @@ def png_bytes(figure: Figure, *, limit: int = PNG_LIMIT) -> bytes:
             )
             if buffer.tell() <= limit:
                 return buffer.getvalue()
-    raise ValueError(f"the plot does not fit into {limit} bytes")
+    raise TooLargeError(f"the plot does not fit into {limit} bytes")

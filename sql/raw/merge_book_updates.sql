@@ -29,7 +29,8 @@ ranked as (
             order by available_at, receive_time, capture_id, line
         ) as receipt_rank
     from messages
-    where not (has_ids and kind = 'break')
+    -- what has no id cannot be put among what has
+    where not (has_ids and (kind = 'break' or last_update_id is null))
 )
 
 select

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import re
-import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -19,7 +18,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from imbalance.captures.clocks import NO_TIME
-from imbalance.captures.compression import ChecksumError, zip_members
+from imbalance.captures.compression import ChecksumError, zip_members, zip_text
 from imbalance.captures.decoding import Batch, Context, TextDecoder
 from imbalance.captures.events import Rejected
 from imbalance.captures.formats.format import NO_UNIT, Sniff
@@ -54,14 +53,21 @@ class Lobster:
             return None
         match = _MEMBER.match(Path(found[0]).name)
         assert match is not None  # noqa: S101 - it was found by this pattern
-        midnight = _midnight(match[2])
+        try:
+            midnight = _midnight(match[2])
+        except (ValueError, OverflowError):
+            return Sniff(compression, reason=f"{match[2]} is no day")
         first = midnight + int(match[3]) * 1_000_000
         return Sniff(
             compression, self.name, "nasdaq", NO_UNIT, (match[1],), None, first, None, match[2]
         )
 
     def times(self, lines: Iterable[bytes], found: Sniff, path: Path) -> list[int]:  # noqa: ARG002
-        return [] if found.first_time is None else [found.first_time]
+        names = _members(path)
+        match = None if names is None else _MEMBER.match(Path(names[0]).name)
+        if found.first_time is None or match is None:
+            return []
+        return [found.first_time, _midnight(found.layout) + int(match[4]) * 1_000_000]
 
     def decoder(self, context: Context, found: Sniff) -> LobsterDecoder:
         return LobsterDecoder(context, found.symbols[0], _midnight(found.layout))
@@ -120,12 +126,11 @@ class LobsterDecoder(TextDecoder):
 
     def _other_members(self, names: tuple[str, str]) -> None:
         """Account for what else is in the archive."""
-        with zipfile.ZipFile(self.context.path) as archive:
-            for name in archive.namelist():
-                if name not in names:
-                    lines = archive.read(name).count(b"\n")
-                    self.account.lines_read += lines
-                    self.ignored("not_a_capture_by_its_name", lines)
+        for name in zip_members(self.context.path):
+            if name not in names:
+                lines = sum(t.count(b"\n") for t, _ in zip_text(self.context.path, name))
+                self.account.lines_read += lines
+                self.ignored("not_a_capture_by_its_name", lines)
 
     def _rows(self, messages: np.ndarray, books: np.ndarray, first: int) -> Tables:
         n = len(messages)
@@ -257,9 +262,10 @@ def _in_step(path: Path, names: tuple[str, str]) -> Iterator[tuple[np.ndarray, n
 
 
 def _parsed(path: Path, name: str, *, time: bool) -> Iterator[tuple[np.ndarray, int]]:
+    match = _MEMBER.match(Path(name).name)
+    width = 6 if time or match is None else 4 * int(match[6])
     for block in CaptureReader(path, threaded=False, member=name):
         data = block.data
-        width = data.split(b"\n", 1)[0].count(b",") + 1
         names = [str(k) for k in range(width)]
         types = dict.fromkeys(names, pa.int64()) | ({"0": pa.string()} if time else {})
         try:
@@ -268,11 +274,13 @@ def _parsed(path: Path, name: str, *, time: bool) -> Iterator[tuple[np.ndarray, 
                 read_options=pa_csv.ReadOptions(column_names=names, block_size=len(data) + 1),
                 convert_options=pa_csv.ConvertOptions(column_types=types),
             )
-        except pa.ArrowInvalid as error:
+            if any(table[n].null_count for n in names):
+                raise ChecksumError(f"{name} has empty fields")
+            columns = [
+                _seconds(table[n]) if time and n == "0" else table[n].to_numpy() for n in names
+            ]
+        except (pa.ArrowInvalid, ValueError, OverflowError) as error:
             raise ChecksumError(f"{name} is no LOBSTER file: {error}") from None
-        columns = [
-            _seconds(table[n]) if time and n == "0" else table[n].to_numpy() for n in names
-        ]
         yield np.stack(columns, axis=1), len(data)
 
 

@@ -80,7 +80,7 @@ def _records(lines: Iterable[bytes], parse: Parse) -> Iterator[Record]:
 def _header(line: bytes) -> dict[str, object]:
     try:
         header = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return header if isinstance(header, dict) and header.get("t") == "header" else {}
 

@@ -22,7 +22,13 @@ from imbalance.captures.formats.format import TIMED_LINES, Sniff, head_lines, li
 from imbalance.captures.frames import Frame
 from imbalance.captures.layouts import coinbase_full, collectors, dumps, tardis
 from imbalance.captures.siblings import symbol_beside, time_beside
-from imbalance.captures.tabular import BEGINS_UTF8, DelimitedDecoder, Layout, ParquetDecoder
+from imbalance.captures.tabular import (
+    BEGINS_UTF8,
+    EXCHANGE,
+    DelimitedDecoder,
+    Layout,
+    ParquetDecoder,
+)
 
 PARQUET_MAGIC = b"PAR1"
 _HEADER = re.compile(rb"^[A-Za-z_][\w\[\]. ]*(,[\w\[\]. ]*)+$")
@@ -196,7 +202,7 @@ def _symbol(layout: Layout, path: Path) -> str | None:
 
 def _difference(frame: Frame) -> tuple[int, int] | None:
     """Receive − exchange time of the first row that has both, and its receipt."""
-    if "local_timestamp" in frame.columns:
+    if {"local_timestamp", "timestamp"} <= set(frame.columns):
         receive, exchange = frame.time("local_timestamp", "us"), frame.time("timestamp", "us")
     elif {"timestamp", "exchange_timestamp"} <= set(frame.columns):
         receive = frame.time("timestamp", "s")
@@ -224,29 +230,44 @@ class ParquetTables:
         try:
             with pq.ParquetFile(path) as file:
                 names = tuple(file.schema_arrow.names)
-                layout = next((x for x in layouts().values() if x.columns <= set(names)), None)
+                layout = next((x for x in layouts().values() if _fits_parquet(x, names)), None)
                 if layout is None:
                     shown = ", ".join(names[:12])
                     return Sniff(compression, reason=f"Parquet of no known layout: columns {shown}")
                 times = _column_times(file, layout, 0)
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, OSError, OverflowError) as error:
             return Sniff(compression, reason=f"a Parquet file that cannot be read: {error}")
         venue = _venue(layout, Frame({}, np.empty(0)), path)
         if venue is None:
             return Sniff(compression, reason=f"{layout.name}: the folder does not name the venue")
+        symbol = _symbol(layout, path)
+        if symbol is None and not _has_symbols(layout):
+            return Sniff(
+                compression, reason=f"{layout.name}: neither rows nor the file's name have a symbol"
+            )
         return Sniff(
-            compression, self.name, venue, layout.unit, (), None, min(times, default=None), None,
-            layout.name,
+            compression, self.name, venue, layout.unit, () if symbol is None else (symbol,), None,
+            min(times, default=None), None, layout.name,
         )  # fmt: skip
 
     def times(self, lines: Iterable[bytes], found: Sniff, path: Path) -> list[int]:  # noqa: ARG002
         import pyarrow.parquet as pq
 
-        with pq.ParquetFile(path) as file:
-            return likely(_column_times(file, layouts()[found.layout], file.num_row_groups - 1))
+        try:
+            with pq.ParquetFile(path) as file:
+                last = file.num_row_groups - 1
+                return likely(_column_times(file, layouts()[found.layout], last))
+        except (pa.ArrowException, OSError, OverflowError):
+            return []
 
     def decoder(self, context: Context, found: Sniff) -> Decoding:
-        return ParquetDecoder(context, layouts()[found.layout], None)
+        symbol = found.symbols[0] if found.symbols else None
+        return ParquetDecoder(context, layouts()[found.layout], symbol)
+
+
+def _fits_parquet(layout: Layout, names: Sequence[str]) -> bool:
+    """Whether a Parquet file is of a layout; those whose rows name the venue are text only."""
+    return layout.columns <= set(names) and not layout.exact and EXCHANGE not in layout.columns
 
 
 def _column_times(file: Any, layout: Layout, group: int) -> list[int]:

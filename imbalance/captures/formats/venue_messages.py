@@ -171,7 +171,7 @@ class ArrayDecoder(MessagesDecoder):
                 [text.strip()] if self._symbol is not None
                 else [bytes(raw) for raw in msgspec.json.decode(text, type=list[msgspec.Raw])]
             )
-        except (msgspec.DecodeError, ValueError) as error:
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             self.account.lines_read += 1
             self.quarantine(1, 0, text, Rejected("not_json", str(error)))
             return {}

@@ -31,13 +31,16 @@ def _full(frame: Frame, table: Table) -> Tables:
     size = frame.number("size", optional=True)
     resized = frame.number("new_size", optional=True)
     _leave_out(frame, instruments, sequence, kind, price)
+    needed = np.select([kind == 1, kind == 3, kind == 4], [left, size, resized], 0.0)
+    for row in np.flatnonzero(np.isnan(needed) & frame.good).tolist():
+        if row not in frame.ignored:
+            frame.bad.setdefault(row, ("missing_field", "the size is missing"))
     exchange = frame.time("time", "iso")
     when, rows = table.when(frame, instruments, exchange=exchange)
     keep = np.array([int(row) not in frame.ignored for row in rows], bool)
     when, rows = when.take(keep), rows[keep]
     code = kind[rows]
-    sizes = np.select([code == 1, code == 3, code == 4], [left[rows], size[rows], resized[rows]],
-                      0.0)
+    sizes = needed[rows]
     keys = pa.array(frame.words("order_id")), pa.array(frame.words("maker_order_id"))
     chosen = pa.compute.if_else(pa.array(kind == _KINDS["match"]), keys[1], keys[0])
     missing = np.full(len(rows), NO_ID, np.int64)
@@ -48,7 +51,7 @@ def _full(frame: Frame, table: Table) -> Tables:
                 "action": pa.array([_ACTIONS[c] for c in code.tolist()], pa.string()),
                 "order_key": chosen.take(pa.array(rows)),
                 "book_side": pa.array(np.where(side[rows] == 0, "bid", "ask").tolist()),
-                "price": pa.array(price[rows]), "size": pa.array(np.nan_to_num(sizes)),
+                "price": pa.array(price[rows]), "size": pa.array(sizes),
                 "sequence": id_column(sequence[rows]), "previous_sequence": id_column(missing),
             },
         )

@@ -90,11 +90,10 @@ def _best(frame: Frame, table: Table) -> Tables:
 def _trades(identity: str) -> Any:
     def make(frame: Frame, table: Table) -> Tables:
         words = frame.words(identity)
-        whole = [int(w) if w is not None and w.isdecimal() else NO_ID for w in words]
         return making.trades(
             frame, table, table.instruments(frame), price=frame.number("price", positive=True),
             size=frame.number("size"), side=frame.code("side", SIDE_CODES),
-            ids=None, keys=[w if n == NO_ID else str(n) for w, n in zip(words, whole, strict=True)],
+            ids=None, keys=words,
             **_times(frame),
         )
 
@@ -113,6 +112,8 @@ def _standx_book(frame: Frame, table: Table) -> Tables:
     )
     for row in sorted(set(range(len(frame))) - set(begins.tolist())):
         frame.ignored.setdefault(row, "repeated_row")
+    for side in ("bid", "ask"):
+        _mark_lists(frame, f"{side}_prices", f"{side}_quantities")
     when, rows = table.when(frame, instruments, at=begins, **_standx_times(frame))
     keep = pa.array(rows)
     levels, offsets = [], []
@@ -128,6 +129,18 @@ def _standx_book(frame: Frame, table: Table) -> Tables:
     return {
         "raw.book_updates": table.rows.books(when, kind, ids, (offsets[0], offsets[1]), levels)
     }
+
+
+def _mark_lists(frame: Frame, prices: str, sizes: str) -> None:
+    """Mark rows whose lists of prices and sizes are no levels of a book."""
+    for row, (price, size) in enumerate(
+        zip(frame.columns[prices].to_pylist(), frame.columns[sizes].to_pylist(), strict=True)
+    ):
+        if price is None or size is None or len(price) != len(size):
+            frame.bad.setdefault(row, ("wrong_type", f"{prices} and {sizes} differ in number"))
+        elif not (all(p is not None and 0.0 < p < np.inf for p in price)
+                  and all(q is not None and 0.0 <= q < np.inf for q in size)):
+            frame.bad.setdefault(row, ("number_out_of_range", f"a level of {prices}"))
 
 
 def _standx_trades(frame: Frame, table: Table) -> Tables:

@@ -60,9 +60,9 @@ def _metrics(frame: Frame, table: Table) -> Tables:
 def _depth(frame: Frame, table: Table) -> Tables:
     """Depth dumps: rows of one message share its update ids."""
     names = ("first_update_id", "last_update_id")
-    ids = np.stack(
-        [frame.whole(names[0]), frame.whole(names[1]), frame.signed("pu").astype(np.int64)], axis=1
-    )
+    before = frame.signed("pu")
+    before = np.where(np.isnan(before), NO_ID, before).astype(np.int64)
+    ids = np.stack([frame.whole(names[0]), frame.whole(names[1]), before], axis=1)
     kind = frame.code("update_type", {"snap": making.SNAPSHOT, "set": making.DIFF})
     snapshot = kind == making.SNAPSHOT
     ids[snapshot, 0] = NO_ID

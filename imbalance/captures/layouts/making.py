@@ -30,6 +30,8 @@ def images(
         level first.
     ids : growing ids of the images, int64 (n,).
     """
+    depth = min(len(names) for side in sides for names in side)
+    sides = [(prices[:depth], sizes[:depth]) for prices, sizes in sides]
     levels = [
         [frame.number(name, optional=True) for name in names] for side in sides for names in side
     ]
