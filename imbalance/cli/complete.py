@@ -7,6 +7,7 @@ fish_source).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,20 @@ Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
 def _starting(choices: Iterable[str], incomplete: str) -> list[str]:
     return sorted(choice for choice in choices if choice.startswith(incomplete))
+
+
+def _never_fails(complete: Complete) -> Complete:
+    """The same, but nothing is offered where something cannot be read."""
+    @functools.wraps(complete)
+    def quiet(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+        from imbalance.errors import UserError
+
+        try:
+            return complete(ctx, param, incomplete)
+        except UserError:
+            return []
+
+    return quiet
 
 
 def _store(ctx: click.Context) -> Store | None:
@@ -55,6 +70,7 @@ def features(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
     return _starting(names, incomplete)
 
 
+@_never_fails
 def generations(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
     """Ids of published generations, and `current`."""
     from imbalance.store.generation_index import names
@@ -63,6 +79,7 @@ def generations(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     return [] if store is None else _starting([*names(store.home), "current"], incomplete)
 
 
+@_never_fails
 def days(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
     """Days that captures hold."""
     from imbalance.captures.register import days_of
@@ -73,6 +90,7 @@ def days(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[st
     return _starting({day for c in store.ledger.captures() for day in days_of(c)}, incomplete)
 
 
+@_never_fails
 def venues(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
     """Venues of the captures."""
     store = _store(ctx)
@@ -80,6 +98,7 @@ def venues(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
         {capture.venue for capture in store.ledger.captures()}, incomplete)
 
 
+@_never_fails
 def instruments(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
     """Instruments that have bars, by those of a second."""
     store = _store(ctx)

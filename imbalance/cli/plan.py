@@ -42,11 +42,12 @@ def command(
     JSON: {"due": [{"layer", "tables": [name], "partition", "state", "reasons": [text],
                     "message"}], "current": steps}
     """
-    from imbalance.cli.run import check_day
+    from imbalance.cli.run import check_days, check_venue
     from imbalance.plan import make_plan
 
-    first, last = check_day(first, "--from"), check_day(last, "--to")
+    first, last = check_days(first, last)
     store = application.store()
+    check_venue(store, venue)
     store.reasons = {}
     plan = make_plan(store, first=first, last=last, venue=venue)
     due = plan.due()

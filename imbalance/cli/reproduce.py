@@ -13,7 +13,7 @@ import click
 
 from imbalance.cli import complete, output
 from imbalance.cli.application import Application, subcommand
-from imbalance.errors import EXIT_DONE, EXIT_FAILED
+from imbalance.errors import EXIT_DONE, EXIT_FAILED, UserError
 
 SHOWN = 20
 
@@ -75,7 +75,11 @@ def command(application: Application, generation: str, scratch: Path | None) -> 
 @contextmanager
 def _home(scratch: Path | None) -> Iterator[Path]:
     if scratch is not None:
-        scratch.mkdir(parents=True, exist_ok=True)
+        try:
+            scratch.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot make {str(scratch)!r}: {error.strerror}", where="--in",
+                            allowed="a directory that can be written") from None
         yield scratch
         return
     directory = Path(tempfile.mkdtemp(prefix="imbalance-reproduce-"))

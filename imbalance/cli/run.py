@@ -55,12 +55,7 @@ def command(
            {"compared", "mismatched"}, "generation", "failures": [{"step",
            "partition", "message"}], "seconds", "log", "exit_code"}
     """
-    days = [check_day(first, "--from"), check_day(last, "--to")]
-    if days[0] and days[1] and days[0] > days[1]:
-        raise UserError(
-            f"--from {days[0]} is after --to {days[1]}", where="--from, --to",
-            allowed="a first day that is not after the last",
-        )
+    days = check_days(first, last)
     summary = run(application, captures, days[0], days[1], venue)
     if application.json:
         output.write_json(summary)
@@ -91,7 +86,7 @@ def run(
     with ProgressBar("run") as progress:
         found = _register(store, captures, progress)
         _check_usable(store, found["refused_files"])
-        _check_venue(store, venue)
+        check_venue(store, venue)
         arguments = [
             option for name, value in (("--from", first), ("--to", last), ("--venue", venue))
             if value for option in (name, value)
@@ -140,7 +135,8 @@ def _check_usable(store: Store, refused: Sequence[dict[str, str]]) -> None:
     )
 
 
-def _check_venue(store: Store, venue: str | None) -> None:
+def check_venue(store: Store, venue: str | None) -> None:
+    """Refuse a venue of which there are no captures."""
     from imbalance.errors import nearest
 
     venues = sorted({c.venue for c in store.ledger.captures() if c.first_day})
@@ -150,6 +146,17 @@ def _check_venue(store: Store, venue: str | None) -> None:
             f"no captures of venue {venue!r}" + (f"; did you mean {close!r}?" if close else ""),
             where="--venue", allowed=", ".join(venues),
         )
+
+
+def check_days(first: str | None, last: str | None) -> tuple[str | None, str | None]:
+    """First and last day, refused when one is none or they are in the wrong order."""
+    days = check_day(first, "--from"), check_day(last, "--to")
+    if days[0] and days[1] and days[0] > days[1]:
+        raise UserError(
+            f"--from {days[0]} is after --to {days[1]}", where="--from, --to",
+            allowed="a first day that is not after the last",
+        )
+    return days
 
 
 def check_day(text: str | None, option: str) -> str | None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from imbalance.training.request import Recipe
 
+_FILES = (".parquet", ".csv", ".gz")
+
 
 @subcommand("training-set")
 @click.option("--feature", "-F", "features", multiple=True, metavar="TABLE.COLUMN",
@@ -69,13 +71,14 @@ def command(
     Examples:
       imbalance training-set -F bars_1s.order_flow_imbalance -H 10s -o set.parquet
       imbalance training-set -F bars_1s.queue_imbalance -F bars_1m.return_bps \\
-        --spine trades -H 1s -H 10s --folds 5 --embargo 60s -g current -o set.parquet
+        --spine trades -H 1s -H 10s --folds 5 --embargo 60s -o set.parquet
       imbalance training-set --spine mine.csv -F bars_1s.spread_bps --as-of moment -o set.csv
 
     \b
     JSON: {"output", "rows", "columns": [name], "reasons": {column: {reason: rows}},
            "source": {"generation" | "ledger_sequence"}}
     """
+    from imbalance.training import spines
     from imbalance.training.build import training_set
     from imbalance.training.request import finest_bars, make_recipe
     from imbalance.training.write import SUFFIXES, write
@@ -83,14 +86,20 @@ def command(
     if out.suffix not in SUFFIXES:
         raise UserError(f"{out.name!r} is no kind of file here", where="--output",
                         allowed=", ".join(SUFFIXES))
+    if folds and out.suffix == ".csv":
+        raise UserError("a .csv file cannot hold the lists of folds", where="--folds, --output",
+                        allowed=".parquet")
     recipe = make_recipe(
         features, max_age=max_age, horizons=horizons, folds=folds or 0, embargo=embargo,
         label_bars=label_bars, **({"labels": labels} if labels else {}),
     )
     connection, source = _connect(application, generation, as_of)
     with connection:
+        spines.check_tables(connection, [*recipe.tables, recipe.label_table])
         _make_spine(connection, recipe, spine, every or finest_bars(recipe.tables), time_column,
                     instruments, first, last)
+        if spine.endswith(_FILES) and (as_of == "moment" or generation is not None):
+            _check_one_clock(connection)
         if as_of == "moment":
             connection.execute("alter table spine add column recorded_until timestamp_ns")
             connection.execute("update spine set recorded_until = time")
@@ -130,6 +139,18 @@ def _connect(
     return store.session(sequence), {"ledger_sequence": sequence}
 
 
+def _check_one_clock(connection: duckdb.DuckDBPyConnection) -> None:
+    """Refuse a second clock in the user's rows where the options have set it."""
+    from imbalance.training.spines import RECORDED_UNTIL
+
+    if connection.execute(
+        "select 1 from (describe spine) where column_name = ?", [RECORDED_UNTIL]
+    ).fetchone():
+        raise UserError(f"the spine has a column {RECORDED_UNTIL!r} of its own",
+                        where="--spine, --as-of, --generation",
+                        fix="leave out the option, or rename the column")
+
+
 def _make_spine(
     connection: duckdb.DuckDBPyConnection, recipe: Recipe, spine: str, every: str,
     time_column: str, instruments: Sequence[str], first: str | None, last: str | None,
@@ -145,13 +166,13 @@ def _make_spine(
         spines.check_instruments(connection, recipe.tables[0], instruments)
         spines.grid(connection, recipe.tables[0], parse_span(every, "--every"),
                     first=begin, last=end, instruments=instruments)
-    elif Path(spine).suffix in (".parquet", ".csv", ".gz"):
+    elif spine.endswith(_FILES):
         if instruments or first or last:
             raise UserError("a spine of your own is taken as it is", where="--spine",
                             fix="leave out --instrument, --from and --to")
         spines.of_rows(connection, spines.read_file(Path(spine)), spine)
     else:
-        columns = catalog.table(table).column_names
+        columns = {column.name: column.type for column in catalog.table(table).columns}
         if "instrument" not in columns or time_column not in columns:
             close = nearest(time_column, list(columns))
             raise UserError(
@@ -160,6 +181,11 @@ def _make_spine(
                 where="--spine, --time-column",
                 allowed=f"a table with instruments and times{f'; {close!r}?' if close else ''}",
             )
+        if columns[time_column] != "TIMESTAMP_NS":
+            raise UserError(f"{time_column} of {table} is no time", where="--time-column",
+                            allowed=", ".join(name for name, kind in columns.items()
+                                              if kind == "TIMESTAMP_NS"))
+        spines.check_tables(connection, [table])
         spines.check_instruments(connection, table, instruments)
         spines.of_table(connection, table, time=time_column, first=begin, last=end,
                         instruments=instruments)

@@ -47,7 +47,8 @@ IDENTITIES = (
              "mid_low > mid_high or mid_close < mid_low or mid_close > mid_high",
              "low ≤ close ≤ high"),
     Identity("return_of_mids", ("return_bps", "mid_open", "mid_close"),
-             "abs(return_bps - 1e4 * ln(mid_close / mid_open)) > 1e-6",
+             "abs(return_bps - 1e4 * ln(case when mid_close > 0 and mid_open > 0 "
+             "then mid_close / mid_open end)) > 1e-6",
              "return = ln(close/open)·1e4"),
     Identity("queue_imbalance_of_sizes", ("queue_imbalance", "bid_size", "ask_size"),
              _equal("queue_imbalance", "(bid_size - ask_size) / nullif(bid_size + ask_size, 0)",

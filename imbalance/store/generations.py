@@ -26,6 +26,7 @@ from imbalance.store.gate_rules import rules_hash
 from imbalance.store.home import Home
 from imbalance.store.ledger import Entry
 from imbalance.store.locks import hold, read_holder
+from imbalance.store.macros import create_macros
 from imbalance.store.manifest import (
     DATABASE_NAME,
     DEFINITIONS_NAME,
@@ -141,6 +142,8 @@ def open_generation(home: Home, generation: str | None = None) -> duckdb.DuckDBP
     connection.execute(f"attach {quote_text(str(found.database))} as published (read_only)")
     connection.execute("use published")
     connection.execute(f"set variable generation = {quote_text(found.id)}")
+    # One that an earlier version published may have none, or those of that version.
+    create_macros(connection, history=False, temporary=True)
     for statement in LOCKDOWN:
         connection.execute(statement)
     return connection

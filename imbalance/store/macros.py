@@ -19,7 +19,12 @@ HISTORY_MACROS = ("as_recorded", "as_of_recorded", "point_in_time_recorded")
 """Those over views of history, which a generation has none of."""
 
 
-def create_macros(connection: duckdb.DuckDBPyConnection, *, history: bool = True) -> None:
-    """Make the macros in the database that is in use."""
+def create_macros(
+    connection: duckdb.DuckDBPyConnection, *, history: bool = True, temporary: bool = False
+) -> None:
+    """Make the macros in the database that is in use, or `temporary` in the connection alone."""
     for name in (*MACROS, *(HISTORY_MACROS if history else ())):
-        connection.execute(read_sql(f"macros/{name}.sql"))
+        text = read_sql(f"macros/{name}.sql")
+        if temporary:
+            text = text.replace("create or replace macro", "create or replace temp macro")
+        connection.execute(text)

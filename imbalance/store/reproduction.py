@@ -11,6 +11,7 @@ from pathlib import Path
 
 from imbalance.contracts import Table
 from imbalance.errors import EXIT_FAILED, UserError
+from imbalance.store.files import sha256_file
 from imbalance.store.ledger import Ledger
 from imbalance.store.manifest import Manifest
 
@@ -50,7 +51,9 @@ def capture_files(ledger: Ledger, manifest: Manifest) -> list[Path]:
     found = []
     for capture in manifest.captures:
         paths = [Path(path) for path in ledger.capture_paths(capture)]
-        there = next((path for path in paths if path.is_file()), None)
+        # A file may have taken the name of another: the id is how the hash of the bytes begins.
+        there = next((path for path in paths
+                      if path.is_file() and sha256_file(path).startswith(capture)), None)
         if there is None:
             raise UserError(
                 f"the capture {capture} is no longer there",

@@ -136,7 +136,11 @@ def prune(
             if reason:
                 kept[generation.id] = reason
                 continue
-            freed += _own_bytes(generation.path)
+            own = _own_bytes(generation.path)
+            if (home.pins_dir / generation.id).exists():  # since the pins were read
+                kept[generation.id] = "pinned meanwhile"
+                continue
+            freed += own
             removed.append(generation.id)
             if not dry_run:
                 _remove(home, generation.path)

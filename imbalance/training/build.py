@@ -51,6 +51,10 @@ def training_set(
     own = [name for name in _columns(connection, "spine") if name != "row_id"]
     recorded = RECORDED_UNTIL in own
     selected = [f"spine.{quote_ident(name)}" for name in own]
+    # Joined without the user's other columns, whose names may be those of bars and labels.
+    clock = f", {RECORDED_UNTIL}" if recorded else ""
+    connection.execute("create or replace temp table keyed as "
+                       f"select row_id, instrument, time{clock} from spine")
     joins = []
     for number, table in enumerate(recipe.tables):
         features = [feature for feature in recipe.features if feature.table == table]
@@ -69,8 +73,8 @@ def training_set(
         selected += [f"labels.{quote_ident(name)}" for name in _columns(connection, "labels")
                      if name not in ("row_id", "instrument", "time")]
     query = (f"select {', '.join(selected)} from spine {' '.join(joins)} order by row_id")
-    names = [row[0] for row in connection.execute(f"describe {query}").fetchall()]
-    doubled = sorted({name for name in own if names.count(name) > 1})
+    names = [row[0].casefold() for row in connection.execute(f"describe {query}").fetchall()]
+    doubled = sorted({name for name in own if names.count(name.casefold()) > 1})
     if doubled:
         raise UserError(f"the spine has a column {doubled[0]!r}, and so has the data set",
                         where="spine", fix="rename the column")
@@ -94,11 +98,11 @@ def _join(
     connection.execute(
         f"create or replace temp table known_{number} as "
         f"select row_id, {columns} "
-        f"from {macro}('spine', {quote_text(source)}, {age})"
+        f"from {macro}('keyed', {quote_text(source)}, {age})"
     )
     connection.execute(
         f"create or replace temp table unmet_{number} as select row_id, instrument, time "
-        f"from spine semi join (from known_{number} where bar_start is null) using (row_id)"
+        f"from keyed semi join (from known_{number} where bar_start is null) using (row_id)"
     )
     connection.execute(
         f"create or replace temp table missing_{number} as select row_id, reason "
@@ -112,7 +116,8 @@ def _join_own(
     connection.execute(
         f"create or replace temp table known_{number} as "
         f"select row_id, {_joined_columns(features)} "
-        f"from spine inner join {quote_table(table)} using (instrument, bar_start)"
+        "from (select row_id, instrument, bar_start from spine) "
+        f"inner join {quote_table(table)} using (instrument, bar_start)"
     )
     connection.execute(
         f"create or replace temp table missing_{number} (row_id bigint, reason varchar)")
@@ -144,14 +149,14 @@ def _selected_features(number: int, features: list[Feature]) -> list[str]:
 
 def _label(connection: duckdb.DuckDBPyConnection, recipe: Recipe) -> None:
     """Make `labels`: those of each row by horizon, when the last is known, and the folds."""
-    selected, joins = ["spine.row_id", "spine.instrument", "spine.time"], []
+    selected, joins = ["keyed.row_id", "keyed.instrument", "keyed.time"], []
     for horizon in recipe.horizons:
         alias, text = f"forward_{horizon}", span_text(horizon)
         connection.execute(
             f"create or replace temp table {alias} as select row_id, label_start, label_end, "
             f"label_available_at, {', '.join(LABEL_COLUMNS.values())}, "
             f"{', '.join(dict.fromkeys(_LABEL_REASONS.values()))} "
-            f"from forward('spine', {quote_text(recipe.label_table)}, {_interval(horizon)})"
+            f"from forward('keyed', {quote_text(recipe.label_table)}, {_interval(horizon)})"
         )
         joins.append(f"inner join {alias} using (row_id)")
         for label in recipe.labels:
@@ -164,7 +169,7 @@ def _label(connection: duckdb.DuckDBPyConnection, recipe: Recipe) -> None:
                                                   "label_available_at")]
     connection.execute(
         "create or replace temp table labels as "
-        f"select {', '.join(selected)} from spine {' '.join(joins)}"
+        f"select {', '.join(selected)} from keyed {' '.join(joins)}"
     )
     if recipe.folds:
         connection.execute(

@@ -104,6 +104,7 @@ def load(
     recipe = make_recipe(features, max_age=max_age)
     table = f"features.bars_{finest_bars(recipe.tables)}"
     connection = connect(home, generation=generation, as_of=as_of)
+    spines.check_tables(connection, [table, *recipe.tables])
     spines.check_instruments(connection, table, instruments)
     spines.of_table(
         connection, table, instruments=instruments, keep=("bar_start",), limited="bar_start",

@@ -19,6 +19,8 @@ from imbalance.features.tables import BAR_SIZES
 _BAR_KEYS = {"instrument", "bar_start", "bar_end", "available_at", "poisoned"}
 _UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9,
           "d": 86400 * 10**9}
+_LONGEST = 36_500 * _UNITS["d"]
+_LAST_MOMENT = 2**63 - 2
 
 LABELS = ("return", "volatility", "direction")
 """Kinds of label, all from the mid price: see `sql/macros/forward.sql`."""
@@ -167,7 +169,10 @@ def parse_span(text: str, where: str) -> int:
     if match is None:
         raise UserError(f"{text!r} is no span of time", where=where,
                         allowed="a number and one of " + ", ".join(_UNITS) + ", such as 10s")
-    return round(float(match[1]) * _UNITS[match[2]])
+    span = float(match[1]) * _UNITS[match[2]]
+    if span > _LONGEST:
+        raise UserError(f"{text!r} is too long a span of time", where=where, allowed="up to 36500d")
+    return round(span)
 
 
 def span_text(span: int) -> str:
@@ -192,7 +197,11 @@ def parse_moment(value: str | datetime.date, where: str) -> int:
         if value.tzinfo is None:
             value = value.replace(tzinfo=datetime.UTC)
         since = value - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-        return (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1000
+        moment = (since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1000
     except (ValueError, OverflowError):
         raise UserError(f"{value!r} is no time", where=where,
                         allowed="such as 2024-08-08 or 2024-08-08T23:58:00, UTC") from None
+    if abs(moment) > _LAST_MOMENT:
+        raise UserError(f"{str(value)!r} is beyond the times of 64 bits in ns", where=where,
+                        allowed="1677-09-22 to 2262-04-11")
+    return moment

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imbalance import catalog
 from imbalance.errors import UserError, nearest
 from imbalance.store.sqlfiles import quote_ident, quote_table
 
@@ -90,10 +91,11 @@ def of_table(
     """
     more = "".join(f", {quote_ident(name)}" for name in keep)
     moment, limit = quote_ident(time), quote_ident(limited or time)
+    ties = "".join(f", {quote_ident(name)}" for name in catalog.table(table).key)
     connection.execute(
         "create or replace temp table spine as "
-        f"select row_number() over (order by {moment}, instrument) - 1 as row_id, instrument, "
-        f"{moment} as time{more} from {quote_table(table)} "
+        f"select row_number() over (order by {moment}, instrument{ties}) - 1 as row_id, "
+        f"instrument, {moment} as time{more} from {quote_table(table)} "
         f"where ($first is null or {limit} >= make_timestamp_ns($first)) "
         f"and ($last is null or {limit} < make_timestamp_ns($last)) "
         "and ($every or list_contains($instruments, instrument))",
@@ -111,6 +113,12 @@ def of_rows(connection: duckdb.DuckDBPyConnection, rows: pa.Table, where: str) -
     """
     import pyarrow as pa
 
+    names = [name.casefold() for name in rows.column_names]
+    doubled = [name for name in rows.column_names if names.count(name.casefold()) > 1]
+    if doubled:
+        raise UserError(f"the spine has two columns {doubled[0]!r}", where=where,
+                        allowed="names that differ in more than upper and lower case",
+                        fix="rename one of them")
     for name in ("instrument", "time"):
         if name not in rows.column_names:
             close = nearest(name, rows.column_names)
@@ -119,14 +127,17 @@ def of_rows(connection: duckdb.DuckDBPyConnection, rows: pa.Table, where: str) -
                 where=where, allowed="columns instrument (venue:symbol) and time (UTC)",
                 fix="rename the column",
             )
-    if "row_id" in rows.column_names:
+    if "row_id" in names:
         raise UserError("the spine has a column 'row_id', which numbers its rows here",
                         where=where, fix="rename the column")
     for name in ("time", RECORDED_UNTIL):
         if name in rows.column_names:
             place = rows.column_names.index(name)
+            column = rows.column(place)
+            if pa.types.is_integer(column.type):
+                raise UserError(f"column {name!r} of the spine has integers, whose unit it does "
+                                "not say", where=where, allowed="timestamps, or text in ISO 8601")
             try:
-                column = rows.column(place)
                 if pa.types.is_string(column.type) or pa.types.is_date(column.type):
                     column = column.cast(pa.timestamp("us"))
                 # Without its zone: Arrow keeps such times in UTC.
@@ -145,6 +156,22 @@ def of_rows(connection: duckdb.DuckDBPyConnection, rows: pa.Table, where: str) -
         "* exclude (row_id, instrument) from given_spine"
     )
     connection.unregister("given_spine")
+
+
+def check_tables(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> None:
+    """Refuse tables that are not in the connection: a generation has not all of them.
+
+    Raises
+    ------
+    UserError
+        With the first that is missing.
+    """
+    there = {f"{schema}.{name}" for schema, name in connection.execute(
+        "select table_schema, table_name from information_schema.tables").fetchall()}
+    for table in tables:
+        if table not in there:
+            raise UserError(f"{table} is not published in this generation", where="generation",
+                            fix="leave out the generation to read it from the home")
 
 
 def read_file(path: Path) -> pa.Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,8 @@ def write(reader: pa.RecordBatchReader, path: Path, recipe: Mapping[str, Any]) -
     UserError
         If the file's kind is not known or it cannot be written.
     """
+    import pyarrow as pa
+
     schema = reader.schema.with_metadata({METADATA: json.dumps(recipe, sort_keys=True).encode()})
     aside = path.with_name(f".{path.name}.part")
     counts: dict[str, Counter[str]] = {
@@ -57,8 +59,12 @@ def write(reader: pa.RecordBatchReader, path: Path, recipe: Mapping[str, Any]) -
         aside.replace(path)
     except OSError as error:
         raise UserError(f"cannot write {str(path)!r}: {error.strerror}", where="--output") from None
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise UserError(f"{path.suffix} cannot hold these columns: {error}", where="--output",
+                        fix="write .parquet") from None
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
     return Written(rows, tuple(schema.names), {n: dict(c) for n, c in counts.items() if c})
 
 

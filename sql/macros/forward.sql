@@ -43,8 +43,8 @@ create or replace macro forward(spine_table, bar_table, horizon) as table
     placed as (
         select
             spine.*,
-            size.bar,
-            (epoch_ns(spine.time) + size.bar - 1) // size.bar * size.bar as from_ns
+            size.bar as forward_bar,
+            (epoch_ns(spine.time) + size.bar - 1) // size.bar * size.bar as forward_from_ns
         from query_table(spine_table) as spine
         cross join size
     ),
@@ -52,47 +52,52 @@ create or replace macro forward(spine_table, bar_table, horizon) as table
     joined as (
         select
             placed.*,
-            1e4 * ln(later.mid_close / sooner.mid_close) as log_return,
-            case when later.known * placed.bar = epoch_ns(horizon) then later.variance end
-                as variance,
+            case
+                when later.mid_close > 0 and sooner.mid_close > 0
+                    then 1e4 * ln(later.mid_close / sooner.mid_close)
+            end as forward_log_return,
+            case when later.known * placed.forward_bar = epoch_ns(horizon) then later.variance end
+                as forward_variance,
             case
                 when bounds.instrument is null then 'no_instrument'
                 when
-                    placed.from_ns < bounds.first_ns
-                    or placed.from_ns + epoch_ns(horizon) > bounds.last_ns
+                    placed.forward_from_ns < bounds.first_ns
+                    or placed.forward_from_ns + epoch_ns(horizon) > bounds.last_ns
                     then 'outside_coverage'
                 when sooner.instrument is null or later.instrument is null then 'no_bar'
-            end as absent,
-            coalesce(sooner.poisoned, false) or coalesce(later.poisoned, false) as poisoned_ends,
-            later.bars * placed.bar < epoch_ns(horizon) as lacks_bars,
-            later.available_at
+            end as forward_absent,
+            coalesce(sooner.poisoned, false) or coalesce(later.poisoned, false)
+                as forward_poisoned_ends,
+            later.bars * placed.forward_bar < epoch_ns(horizon) as forward_lacks_bars,
+            later.available_at as forward_available_at
         from placed
         left join bounds
             on placed.instrument = bounds.instrument
         left join bars as sooner
-            on placed.instrument = sooner.instrument and placed.from_ns = sooner.end_ns
+            on placed.instrument = sooner.instrument and placed.forward_from_ns = sooner.end_ns
         left join bars as later
             on
                 placed.instrument = later.instrument
-                and placed.from_ns + epoch_ns(horizon) = later.end_ns
+                and placed.forward_from_ns + epoch_ns(horizon) = later.end_ns
     )
 
     select
         * exclude (
-            bar, from_ns, log_return, variance, absent, poisoned_ends, lacks_bars, available_at
+            forward_bar, forward_from_ns, forward_log_return, forward_variance, forward_absent,
+            forward_poisoned_ends, forward_lacks_bars, forward_available_at
         ),
-        make_timestamp_ns(from_ns) as label_start,
-        make_timestamp_ns(from_ns + epoch_ns(horizon)) as label_end,
-        available_at as label_available_at,
-        log_return as forward_return_bps,
-        sign(log_return)::integer as forward_direction,
-        sqrt(variance) as forward_volatility_bps,
+        make_timestamp_ns(forward_from_ns) as label_start,
+        make_timestamp_ns(forward_from_ns + epoch_ns(horizon)) as label_end,
+        forward_available_at as label_available_at,
+        forward_log_return as forward_return_bps,
+        sign(forward_log_return)::integer as forward_direction,
+        sqrt(forward_variance) as forward_volatility_bps,
         case
-            when log_return is not null then null
-            else coalesce(absent, if(poisoned_ends, 'poisoned', 'undefined'))
+            when forward_log_return is not null then null
+            else coalesce(forward_absent, if(forward_poisoned_ends, 'poisoned', 'undefined'))
         end as forward_return_reason,
         case
-            when variance is not null then null
-            else coalesce(absent, if(lacks_bars, 'no_bar', 'poisoned'))
+            when forward_variance is not null then null
+            else coalesce(forward_absent, if(forward_lacks_bars, 'no_bar', 'poisoned'))
         end as forward_volatility_reason
     from joined

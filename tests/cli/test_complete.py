@@ -48,3 +48,13 @@ def test_instruments_are_those_with_bars(home):
 def test_without_a_home_nothing_is_offered_and_nothing_made(tmp_path):
     assert offered(tmp_path / "none", "sql", "-g", "c") == []
     assert not (tmp_path / "none").exists()
+
+
+def test_a_home_that_cannot_be_read_fails_no_completion(home):
+    for path in home.glob("features/**/*.parquet"):
+        path.unlink()
+    for path in home.rglob("ledger*"):
+        if path.is_file():
+            path.write_bytes(b"no database" * 100)
+    for words in (("training-set", "-i", "b"), ("plan", "--venue", "b"), ("plan", "--from", "2")):
+        assert offered(home, *words) == []

@@ -1,5 +1,6 @@
 """Comparing a home with a generation: every partition by the hash of its rows."""
 
+import hashlib
 import json
 from dataclasses import asdict
 
@@ -51,13 +52,17 @@ def test_what_differs_or_is_missing_is_named(manifest, tmp_path):
 def test_a_lost_capture_is_named(store, manifest, tmp_path):
     path = tmp_path / "a.gz"
     path.write_bytes(b"bytes")
-    store.ledger.register_capture(CaptureFile("c1", "f" * 64, str(path), 5, 1, "raw", "binance"))
+    digest = hashlib.sha256(b"bytes").hexdigest()
+    for place in (tmp_path / "0.gz", path):
+        store.ledger.register_capture(
+            CaptureFile(digest[:16], digest, str(place), 5, 1, "raw", "binance"))
+    (tmp_path / "0.gz").write_bytes(b"of another")
     put(store, "features.bars", bars(9))
     publish(store)
     later = read_manifest(find_generation(store.home).path)
     assert capture_files(store.ledger, later) == [path]
     path.unlink()
-    with pytest.raises(UserError, match="capture c1 is no longer there"):
+    with pytest.raises(UserError, match=f"capture {digest[:16]} is no longer there"):
         capture_files(store.ledger, later)
 
 
