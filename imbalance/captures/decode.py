@@ -29,6 +29,7 @@ from imbalance.captures.chunks import (
 )
 from imbalance.captures.clocks import NO_TIME, Clocks
 from imbalance.captures.columns import Columns, allocate
+from imbalance.captures.formats.format import UNITS
 from imbalance.captures.framing import LONGEST_LINE, Block, CaptureReader, End
 from imbalance.captures.venues import binance
 from imbalance.captures.venues.binance import KIND_MARK, KIND_SNAPSHOT, Decoded, Ignored, Rejected
@@ -41,10 +42,6 @@ KIND_NAMES = {
     scanner.KIND_AGGREGATE: "aggregate_trade",
     KIND_MARK: "mark_price",
 }
-
-UNITS = {"ns": (19, 1), "us": (16, 1_000), "ms": (13, 1_000_000), "s": (10, 1_000_000_000)}
-"""Receive time units: digits of a present-day time, and nanoseconds per unit."""
-
 
 FAR_NS = scanner.FAR_MS * 1_000_000
 LAST_TIME = 2**63 - 1 - 2 * FAR_NS
