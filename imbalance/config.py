@@ -37,10 +37,11 @@ class BookConfig:
 
 
 @dataclass(frozen=True)
-class FamilySettings:
-    """One `[studies.families.STUDY.FAMILY]`: settings as given, and where each of them stands.
+class NamedSettings:
+    """A table with a name of the user's own: settings as given, and where each of them stands.
 
-    What they may be is known to the study (`imbalance.studies.families`).
+    What they may be is known to those who read them: `[studies.families.STUDY.FAMILY]` in
+    `imbalance.studies.families`, `[formats.NAME]` in `imbalance.captures.mapping`.
     """
 
     values: Mapping[str, Any]
@@ -64,7 +65,7 @@ class StudiesConfig:
     """Steps of the impulse responses, 1 to 200."""
     maximum_lag: int = 10
     """Largest lag order tried for vector autoregressions, 1 to 60."""
-    families: Mapping[str, Mapping[str, FamilySettings]] = field(default_factory=dict)
+    families: Mapping[str, Mapping[str, NamedSettings]] = field(default_factory=dict)
     """Study, then family, to the settings in which it differs from its default; or a new family."""
 
 
@@ -88,6 +89,8 @@ class Config:
     publish: PublishConfig = field(default_factory=PublishConfig)
     multipliers: Mapping[str, float] = field(default_factory=dict)
     """`[multipliers]`: instrument to quote units per contract."""
+    formats: Mapping[str, NamedSettings] = field(default_factory=dict)
+    """`[formats.NAME]`: a format of the user's own, by its columns."""
 
 
 _BOUNDS: dict[tuple[str, str], tuple[float, float]] = {
@@ -151,6 +154,8 @@ class _Reader:
                 values[name] = self._section(name, value)
             elif name == "multipliers":
                 values[name] = self._multipliers(value)
+            elif name == "formats":
+                values[name] = self._named("formats", value, "tables [formats.NAME]")
             elif name == "first_day":
                 values[name] = self._day(value)
             else:
@@ -172,22 +177,31 @@ class _Reader:
             )
         return kind(**values)
 
-    def _families(self, table: object) -> dict[str, dict[str, FamilySettings]]:
+    def _families(self, table: object) -> dict[str, dict[str, NamedSettings]]:
         allowed = "tables [studies.families.STUDY.FAMILY]"
         if not isinstance(table, dict):
             raise self._wrong("families", table, allowed)
-        found: dict[str, dict[str, FamilySettings]] = {}
-        for study, families in table.items():
-            if not isinstance(families, dict):
-                raise self._wrong(study, families, allowed)
-            for family, given in families.items():
-                if not isinstance(given, dict):
-                    raise self._wrong(family, given, allowed)
-                header = f"studies.families.{study}.{family}]"
-                found.setdefault(study, {})[family] = FamilySettings(
-                    given, self._where(header),
-                    {name: self._where(name, after=header) for name in given},
-                )
+        return {
+            study: self._named(f"studies.families.{study}", families, allowed)
+            for study, families in table.items()
+        }
+
+    def _named(self, place: str, table: object, allowed: str) -> dict[str, NamedSettings]:
+        """The tables `[PLACE.NAME]`, each with the lines of its settings."""
+        if not isinstance(table, dict):
+            raise self._wrong(place.rpartition(".")[2], table, allowed)
+        found: dict[str, NamedSettings] = {}
+        for name, given in table.items():
+            if not isinstance(given, dict):
+                raise self._wrong(name, given, allowed)
+            header = f"{place}.{name}]"
+            lines = {one: self._where(one, after=header) for one in given}
+            for below, values in given.items():
+                if isinstance(values, dict):
+                    after = f"{place}.{name}.{below}]"
+                    lines[below] = self._where(after)
+                    lines |= {f"{below}.{one}": self._where(one, after=after) for one in values}
+            found[name] = NamedSettings(given, self._where(header), lines)
         return found
 
     def _value(self, section: str, name: str, value: object, hint: object) -> object:
@@ -262,6 +276,7 @@ def as_settings(config: Config) -> dict[str, Any]:
     }
     if families:
         plain["studies"]["families"] = families
+    plain["formats"] = {name: dict(given.values) for name, given in config.formats.items()}
     return plain
 
 

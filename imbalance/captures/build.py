@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from imbalance.captures.accounts import bad_row
+from imbalance.captures.mapping import digest_of
 from imbalance.captures.merge import Interleaved, Spool, Unrepeated
 from imbalance.captures.reading import (
     NO_DAY,
@@ -134,7 +135,15 @@ def _parameters(store: Store, venue: str, day: str) -> dict[str, Any]:
         "captures": [capture.capture_id for capture in captures],
         "clocks": neighbours.digest(captures),
         "multipliers": mine,
+        **_own_formats(store, captures),
     }
+
+
+def _own_formats(store: Store, captures: Sequence[CaptureFile]) -> dict[str, Any]:
+    """What the formats of the settings say, where captures are of any."""
+    own = store.config.formats
+    names = sorted({capture.format for capture in captures} & own.keys())
+    return {"formats": {name: digest_of(own, name) for name in names}} if names else {}
 
 
 class _Known:
@@ -202,7 +211,9 @@ class _Known:
             "partition": capture.capture_id,
             "inputs": (),
             "version": VERSION,
-            "parameters": {"clocks": self.captures.digest([capture])},
+            "parameters": {
+                "clocks": self.captures.digest([capture]), **_own_formats(self.store, [capture])
+            },
         }
 
 

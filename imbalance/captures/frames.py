@@ -180,13 +180,10 @@ class Frame:
             return NO_TIME
 
     def code(self, name: str, codes: Mapping[str, int]) -> Any:
-        """Codes (n,) of words, or of truth values; a word that is not there marks its row."""
+        """Codes (n,) of words, truth values being `true` and `false`; a word that is not there
+        marks its row.
+        """
         column = self.columns[name]
-        if pa.types.is_boolean(column.type):
-            truth = _mask(pc.fill_null(column, False)).astype(np.int64)
-            found = np.where(_mask(pc.is_valid(column)), truth, -1)
-            self._mark(found < 0, name, "true or false")
-            return found
         words = pc.fill_null(column.cast(pa.string()), "").dictionary_encode()
         table = [codes.get(word, -1) for word in words.dictionary.to_pylist()]
         found = np.asarray(table, np.int64)[words.indices.to_numpy()] if table else _none()

@@ -46,6 +46,7 @@ class Contracts(Mapping[str, Contract]):
     def __init__(self, config: Config, facts: Mapping[str, Instrument] | None = None) -> None:
         self._config = config
         self._facts = dict(facts or {})
+        self._settled: Instrument | None = None
         self._known: dict[str, Contract | None] = {}
 
     def learn(self, name: str, found: Iterable[Instrument]) -> None:
@@ -54,11 +55,17 @@ class Contracts(Mapping[str, Contract]):
             self._facts[f"{one.venue or name}:{one.symbol}"] = one
         self._known.clear()
 
+    def settle(self, told: Instrument) -> None:
+        """Take what a format of the user's own says of all instruments of its captures."""
+        self._settled = told
+        self._known.clear()
+
     def facts(self, instrument: str) -> Instrument:
         """All that is known of an instrument."""
         known = by_symbol(instrument)
         told = self._facts.get(instrument)
         known = known if told is None else merged(known, told)
+        known = known if self._settled is None else merged(known, self._settled)
         configured = self._config.multipliers.get(instrument)
         if configured is not None:
             known = replace(known, multiplier=configured, inverse=True,

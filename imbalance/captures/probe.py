@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +20,13 @@ from imbalance.captures.compression import (
     zip_text,
 )
 from imbalance.captures.formats.format import SNIFFED_BYTES, Sniff
-from imbalance.captures.formats.registry import formats, recognise
+from imbalance.captures.formats.registry import NONE, formats, recognise
 from imbalance.captures.framing import CaptureReader
+from imbalance.config import NamedSettings
 
 IGNORED_NAMES = re.compile(
-    r"(?i)^(licen[cs]e|readme|notice|copying)([._-].*)?$|^request_log\.csv$|^subscriptions\.csv$"
-    r"|^last_match\.csv$|^truth\.json$|^\..*|.*\.md$"
+    r"(?i)^(licen[cs]e|notice|copying)([._-].*)?$|^request_log\.csv$|^subscriptions\.csv$"
+    r"|^(.*[._-])?readme([._-].*)?$|^last_match\.csv$|^truth\.json$|^\..*|.*\.md$"
 )
 """Files in a directory which are no captures: licences, readme files, a recorder's own logs."""
 
@@ -55,8 +56,10 @@ class Probe:
         return self.sha256[:16]
 
 
-def sniff(path: Path, form: str | None = None) -> Sniff:
-    """What the first text of a file says.
+def sniff(
+    path: Path, form: str | None = None, own: Mapping[str, NamedSettings] = NONE
+) -> Sniff:
+    """What the first text of a file says; `own` are the formats of the settings.
 
     Raises
     ------
@@ -65,13 +68,13 @@ def sniff(path: Path, form: str | None = None) -> Sniff:
     """
     compression = compression_of(path)
     if _is_archive(path, compression):
-        return recognise(_ARCHIVE, compression, path, form)
+        return recognise(_ARCHIVE, compression, path, form, own)
     head = b""
     for block in CaptureReader(path, threaded=False):
         head += block.data
         if len(head) >= SNIFFED_BYTES:
             break
-    return recognise(head, compression, path, form)
+    return recognise(head, compression, path, form, own)
 
 
 def _is_archive(path: Path, compression: str) -> bool:
@@ -79,8 +82,11 @@ def _is_archive(path: Path, compression: str) -> bool:
     return compression == "zip" and len(zip_members(path)) > 1
 
 
-def probe(path: Path, form: str | None = None) -> Probe:
-    """Find out what a file is; `form` takes it for one format only.
+def probe(
+    path: Path, form: str | None = None, own: Mapping[str, NamedSettings] = NONE
+) -> Probe:
+    """Find out what a file is; `form` takes it for one format only, `own` are the formats of the
+    settings.
 
     Raises
     ------
@@ -98,32 +104,32 @@ def probe(path: Path, form: str | None = None) -> Probe:
     try:
         archive = _is_archive(path, compression)
         if archive:
-            found = recognise(_ARCHIVE, compression, path, form)
+            found = recognise(_ARCHIVE, compression, path, form, own)
             for member in zip_members(path):
                 text_bytes += sum(len(text) for text, _ in zip_text(path, member))
             if found.format:
-                times = formats()[found.format].times((), found, path)
+                times = formats(own)[found.format].times((), found, path)
         for block in () if archive else reader:
             if found is None:
                 head += block.data
                 if len(head) >= SNIFFED_BYTES:
-                    found = recognise(head, compression, path, form)
+                    found = recognise(head, compression, path, form, own)
             text_bytes += block.text_bytes
             ended = block.ended
-            known = found or recognise(head, compression, path, form)
+            known = found or recognise(head, compression, path, form, own)
             if known.format:
                 lines = _lines_backwards(block.data)
-                times = formats()[known.format].times(lines, known, path) or times
+                times = formats(own)[known.format].times(lines, known, path) or times
         sha256 = _sha256(path) if archive else reader.end.sha256
         if not archive and reader.end.truncated:
             state, reason = "truncated", reader.end.reason
     except ChecksumError as error:
         sha256 = _sha256(path)
         state, reason = "refused", f"{compression} checksum or structure is wrong: {error}"
-    found = found or recognise(head, compression, path, form)
+    found = found or recognise(head, compression, path, form, own)
     if state != "refused" and not found.format:
         state, reason = "refused", found.reason
-    if state == "whole" and not ended and formats()[found.format].needs_last_newline:
+    if state == "whole" and not ended and formats(own)[found.format].needs_last_newline:
         state, reason = "truncated", "the last line has no end"
     last_time = max(times, default=found.first_time)
     return Probe(found, sha256, path.stat().st_size, text_bytes, state, reason, last_time)

@@ -57,8 +57,16 @@ def sniff_capture(store: Store, capture: CaptureFile) -> Sniffed:
         If it is not what it was when it was registered.
     """
     path = _path_of(store, capture)
+    own = store.config.formats
+    if capture.format not in formats(own):
+        raise UserError(
+            f"a capture was registered for the format {capture.format!r}, which is no more",
+            where=str(path), allowed=", ".join(formats(own)),
+            fix=f"put [formats.{capture.format}] back into the configuration, or register the "
+            f"file anew: imbalance ingest {path}",
+        )
     with _unchanged(capture, path):
-        found = sniff(path, capture.format)
+        found = sniff(path, capture.format, own)
         if found.venue != capture.venue:
             raise _changed(capture, path)
     return capture, path, found
@@ -138,7 +146,7 @@ def decode_capture(
     """
     capture, path, found = sniffed
     contracts = Contracts(store.config)
-    decoder = formats()[found.format].decoder(
+    decoder = formats(store.config.formats)[found.format].decoder(
         Context(
             capture.capture_id, path, found.venue, contracts, received_span(capture),
             Clocks(skew, found.first_difference), known_until or {},

@@ -10,10 +10,12 @@ import datetime
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from imbalance.captures.probe import IGNORED_NAMES, Probe, probe
+from imbalance.captures.compression import ChecksumError
+from imbalance.captures.formats.registry import formats
+from imbalance.captures.probe import IGNORED_NAMES, Probe, probe, sniff
 from imbalance.captures.scanner import FAR_MS
 from imbalance.errors import UserError
 from imbalance.progress import SILENT, Progress
@@ -30,16 +32,13 @@ MARGIN_NS = FAR_MS * 1_000_000
 as an event may be from its receipt. So the days of a capture hold all of its events.
 """
 
+UNKNOWN = "unknown"
+"""Stands for the format of files that are of none."""
+
 VERSION = "capture-5"
 
 OUTPUTS = ("raw.captures", "raw.quarantine", "raw.instruments", "raw.clock_skew")
 """Tables with a partition per capture."""
-
-_REFUSED_BEFORE = (
-    "an earlier version of this program refused it in this home; it can be read now: "
-    "use it in a new home"
-)
-
 
 @dataclass(frozen=True)
 class Registration:
@@ -150,12 +149,13 @@ def _register_file(
     try:
         status = path.stat()
         known = store.ledger.known_capture(str(path), status.st_size, status.st_mtime_ns)
-        if known is not None:
+        anew = known is not None and _looked_at_anew(store, path, known, form)
+        if known is not None and not anew:
             told = _known(store, path, known)
             if told is not None:
                 return told
         progress.advance(note=f"reading {path.name}")
-        found = probe(path, form)
+        found = probe(path, form, store.config.formats)
     except OSError as error:
         raise UserError(
             f"the file cannot be read: {error.strerror or error}",
@@ -168,30 +168,50 @@ def _register_file(
     if found.state != "refused" and kind.first_time is not None and found.last_time is not None:
         low, high = sorted((kind.first_time, found.last_time))
         first, last = day_of(low - MARGIN_NS), day_of(high + MARGIN_NS)
-    new = store.ledger.register_capture(
+    held = _held(store, found.capture_id)
+    useless = held is None or held.first_day is None
+    store.ledger.register_capture(
         CaptureFile(
             found.capture_id,
             found.sha256,
             str(path),
             found.size_bytes,
             status.st_mtime_ns,
-            kind.format or "unknown",
+            kind.format or UNKNOWN,
             kind.venue,
             first,
             last,
-        )
+        ),
+        anew=anew or useless or kind.format in store.config.formats,
     )
-    if not new and found.state != "refused":
-        used = store.ledger.captures()
-        if any(c.capture_id == found.capture_id and c.first_day is None for c in used):
-            # the ledger is only ever added to: what it says of these bytes stands
-            found = replace(found, state="refused", reason=_REFUSED_BEFORE)
     if found.state == "refused":
         note_refused(store, path, found)
         return Registration(str(path), "refused", found.capture_id, kind.venue, found.reason)
     return Registration(
-        str(path), "new" if new else "same_bytes", found.capture_id, kind.venue, found.reason
+        str(path), "new" if useless else "same_bytes", found.capture_id, kind.venue, found.reason
     )
+
+
+def _looked_at_anew(store: Store, path: Path, capture_id: str, form: str | None) -> bool:
+    """Whether a file seen before may now be taken for something else: as it is told to, by the
+    formats of the settings, or because more is understood.
+    """
+    own = store.config.formats
+    held = _held(store, capture_id)
+    if form is not None or held is None:
+        return True
+    if held.first_day is not None and held.format in formats() and not own:
+        return False
+    try:
+        found = sniff(path, None, own).format
+    except ChecksumError:
+        return False
+    return found in own or (found or UNKNOWN) != held.format
+
+
+def _held(store: Store, capture_id: str) -> CaptureFile | None:
+    """What the ledger says of a capture in use."""
+    return next((c for c in store.ledger.captures() if c.capture_id == capture_id), None)
 
 
 def _known(store: Store, path: Path, capture_id: str) -> Registration | None:
@@ -218,7 +238,7 @@ def note_refused(store: Store, path: Path, found: Probe) -> None:
         row = {
             "capture_id": found.capture_id, "sha256": found.sha256, "path": str(path),
             "size_bytes": found.size_bytes, "text_bytes": found.text_bytes,
-            "format": kind.format or "unknown", "compression": kind.compression,
+            "format": kind.format or UNKNOWN, "compression": kind.compression,
             "venue": kind.venue or "unknown", "receive_time_unit": kind.unit or "ns",
             "state": "refused", "reason": found.reason, "lines_read": 0, "lines_decoded": 0,
             "lines_ignored": 0, "lines_quarantined": 0, "ignored_by_rule": "{}",

@@ -140,6 +140,7 @@ class Layout:
     times : column and unit of the time that tells the capture's days.
     header : the names, for files that have no header.
     exact : whether no further columns may follow.
+    delimiter : what stands between the columns of text.
     """
 
     name: str
@@ -151,6 +152,7 @@ class Layout:
     message: tuple[str, ...] = ()
     header: tuple[str, ...] = ()
     exact: bool = False
+    delimiter: str = ","
 
 
 class DelimitedDecoder(TextDecoder):
@@ -240,7 +242,7 @@ class DelimitedDecoder(TextDecoder):
 
         last = text[np.maximum(ends - 1, starts)]
         returns = within("\r") - ((last == ord("\r")) & (ends > starts))
-        return (within(",") != len(self._names) - 1) | (returns != 0)
+        return (within(self._layout.delimiter) != len(self._names) - 1) | (returns != 0)
 
     def _frame(self, data: bytes, lines: Any) -> Frame:
         if not data:
@@ -251,7 +253,8 @@ class DelimitedDecoder(TextDecoder):
                 column_names=list(self._names), use_threads=False, block_size=len(data) + 1
             ),
             parse_options=pa_csv.ParseOptions(
-                quote_char=False, newlines_in_values=False, ignore_empty_lines=False
+                delimiter=self._layout.delimiter, quote_char=False, newlines_in_values=False,
+                ignore_empty_lines=False,
             ),
             convert_options=pa_csv.ConvertOptions(
                 column_types=dict.fromkeys(self._names, pa.string()), check_utf8=False,

@@ -13,7 +13,8 @@ def command(application: Application) -> None:
     """List the formats of captures, with the layouts of those that have several.
 
     A file's format is told by its content: compression, first lines, columns. `imbalance ingest
-    --format` takes a file for one of these whatever it looks like.
+    --format` takes a file for one of these whatever it looks like. Formats of your own,
+    `[formats.NAME]` of the configuration, come first: docs/captures.md tells how to write one.
 
     \b
     Examples:
@@ -22,19 +23,20 @@ def command(application: Application) -> None:
       imbalance venues                     what is decoded of each venue
 
     \b
-    JSON: {"formats": [{"format", "looks_like", "layouts": [..]}], "compressions": [..]}
+    JSON: {"formats": [{"format", "own", "looks_like", "layouts": [..]}], "compressions": [..]}
     """
     from imbalance.captures.compression import COMPRESSIONS
     from imbalance.captures.formats.registry import formats
     from imbalance.captures.formats.tables import layouts
 
+    own = application.config.formats
     documents = [
         {
-            "format": name,
+            "format": name, "own": name in own,
             "looks_like": one.example,
             "layouts": sorted(layouts()) if name in ("tables", "parquet") else [],
         }
-        for name, one in formats().items()
+        for name, one in formats(own).items()
     ]
     if application.json:
         output.write_json({"formats": documents, "compressions": list(COMPRESSIONS)})

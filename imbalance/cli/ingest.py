@@ -35,11 +35,12 @@ def command(application: Application, captures: tuple[Path, ...], form: str | No
     from imbalance.captures.formats.registry import formats
     from imbalance.captures.register import register
 
-    if form is not None and form not in formats():
-        close = nearest(form, list(formats()))
+    known = formats(application.config.formats)
+    if form is not None and form not in known:
+        close = nearest(form, list(known))
         raise UserError(
             f"there is no format {form!r}" + (f"; did you mean {close!r}?" if close else ""),
-            where="--format", allowed=", ".join(formats()), fix="imbalance formats",
+            where="--format", allowed=", ".join(known), fix="imbalance formats",
         )
     store = application.store(create=True)
     with ProgressBar("registering captures") as progress:

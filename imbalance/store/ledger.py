@@ -29,17 +29,30 @@ _BUSY_SECONDS = 60.0
 _COLUMNS = ", ".join("table_name" if f.name == "table" else f.name for f in fields(Entry))
 _CAPTURE_COLUMNS = ", ".join(f.name for f in fields(CaptureFile))
 _CAPTURES_IN_USE = f"""
-with holders as (
+with newest as (
+    select * from capture_readings where number in (
+        select max(number) from capture_readings group by capture_id
+    )
+), told as (
+    select
+        held.capture_id, held.sha256, held.path, held.size, held.mtime_ns,
+        coalesce(newest.format, held.format) as format,
+        coalesce(newest.venue, held.venue) as venue,
+        iif(newest.number is null, held.first_day, newest.first_day) as first_day,
+        iif(newest.number is null, held.last_day, newest.last_day) as last_day,
+        held.registered_at
+    from captures as held left join newest using (capture_id)
+), holders as (
     select path, capture_id from (
         select path, capture_id, row_number() over (
             partition by path order by registered_at desc, rowid desc
         ) as age from capture_paths
     ) where age = 1
 )
-select {_CAPTURE_COLUMNS} from captures as mine where exists (
+select {_CAPTURE_COLUMNS} from told as mine where exists (
     select 1 from capture_paths as seen
     join holders using (path)
-    join captures as now on now.capture_id = holders.capture_id
+    join told as now on now.capture_id = holders.capture_id
     where seen.capture_id = mine.capture_id and (
         now.capture_id = mine.capture_id or now.first_day is null
         or mine.first_day is not null and (
@@ -256,8 +269,9 @@ class Ledger:
         with self._reading() as connection:
             return _last_sequence(connection)
 
-    def register_capture(self, capture: CaptureFile) -> bool:
-        """Add a capture file; bytes known already under another name add an alias only.
+    def register_capture(self, capture: CaptureFile, *, anew: bool = False) -> bool:
+        """Add a capture file; bytes known already under another name add an alias only; `anew`
+        says that what they are taken for now counts from here on.
 
         Returns
         -------
@@ -272,11 +286,30 @@ class Ledger:
                 "on conflict do nothing",
                 values,
             ).rowcount
+            reading = (capture.format, capture.venue, capture.first_day, capture.last_day)
+            if anew and not added and reading != self._reading_of(connection, capture.capture_id):
+                connection.execute(
+                    "insert into capture_readings (capture_id, format, venue, first_day, "
+                    "last_day, recorded_at) values (?, ?, ?, ?, ?, ?)",
+                    (capture.capture_id, *reading, now),
+                )
             connection.execute(
                 "insert into capture_paths values (?, ?, ?, ?, ?) on conflict do nothing",
                 (capture.path, capture.size, capture.mtime_ns, capture.capture_id, now),
             )
         return added == 1
+
+    @staticmethod
+    def _reading_of(connection: sqlite3.Connection, capture_id: str) -> tuple[str | None, ...]:
+        """What a capture counts as: format, venue, first and last day."""
+        found: tuple[str | None, ...] = connection.execute(
+            "select format, venue, first_day, last_day from ("
+            "select number, format, venue, first_day, last_day from capture_readings "
+            "where capture_id = :id union all "
+            "select 0, format, venue, first_day, last_day from captures where capture_id = :id"
+            ") order by number desc limit 1", {"id": capture_id},
+        ).fetchone()
+        return found
 
     def captures(self) -> list[CaptureFile]:
         """All captures in use in the order of their registration.

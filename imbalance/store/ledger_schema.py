@@ -1,6 +1,6 @@
 """Tables of the ledger file, in SQLite's SQL. How they are used is in `ledger`."""
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 """Kept as SQLite's user_version; a newer one than this is refused, not guessed at."""
 
 _TABLES = """
@@ -47,6 +47,17 @@ create table if not exists capture_paths (
     primary key (path, size, mtime_ns, capture_id)
 );
 
+-- What a capture is taken for, where that has changed since it was registered: the newest counts.
+create table if not exists capture_readings (
+    number integer primary key autoincrement,
+    capture_id text not null references captures (capture_id),
+    format text not null,
+    venue text not null,
+    first_day text,
+    last_day text,
+    recorded_at integer not null
+);
+
 -- A null message says that the partition has recovered since.
 create table if not exists failures (
     number integer primary key autoincrement,
@@ -66,6 +77,7 @@ begin select raise(abort, 'the ledger is append-only'); end;
 
 SCHEMA = _TABLES + "".join(
     _APPEND_ONLY.format(table=table, verb=verb)
-    for table in ("entries", "input_sets", "captures", "capture_paths", "failures")
+    for table in ("entries", "input_sets", "captures", "capture_paths", "capture_readings",
+                  "failures")
     for verb in ("update", "delete")
 )

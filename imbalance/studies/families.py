@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import types
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
-from imbalance.config import FamilySettings, StudiesConfig
+from imbalance.config import StudiesConfig
 from imbalance.errors import UserError, nearest
+from imbalance.settings import values_of
 from imbalance.studies.measures import BAR_NANOSECONDS
 from imbalance.studies.registry import studies, study
 from imbalance.studies.study import Family, Study
@@ -49,7 +49,9 @@ def families_of(one: Study, settings: StudiesConfig) -> tuple[Family, ...]:
     """The families of one study: its own, changed and added to as the configuration says."""
     found = {family.name: family for family in one.families(settings)}
     for name, given in settings.families.get(one.name, {}).items():
-        values = _values(one, given)
+        hints = get_type_hints(one.family)
+        hints.pop("name")
+        values = values_of(given, hints, f"families of {one.name}")
         if name not in found and "question" not in values:
             close = nearest(name, list(found))
             raise UserError(
@@ -100,49 +102,3 @@ def families_table(declaration: Declaration) -> Any:
                 "definition_version": definition_version(study(name)),
             })
     return pa.Table.from_pylist(rows, schema=FAMILIES.arrow_schema())
-
-
-def _values(one: Study, given: FamilySettings) -> dict[str, Any]:
-    """Settings of a family from the configuration file, of the types which its class has."""
-    hints = get_type_hints(one.family)
-    hints.pop("name")
-    values = {}
-    for name, value in given.values.items():
-        if name not in hints:
-            close = nearest(name, list(hints))
-            raise UserError(
-                f"families of {one.name} have no setting {name!r}"
-                + (f"; did you mean {close!r}?" if close else ""),
-                where=given.lines[name], allowed=", ".join(hints),
-            )
-        ready = tuple(value) if isinstance(value, list) else value
-        if not _is(ready, hints[name]):
-            raise UserError(f"{name} = {value!r} is not allowed", where=given.lines[name],
-                            allowed=_told(hints[name]))
-        values[name] = ready
-    return values
-
-
-def _is(value: Any, hint: Any) -> bool:
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin is Literal:
-        return value in arguments
-    if origin in (types.UnionType, Union):
-        return any(_is(value, one) for one in arguments)
-    if origin is tuple:
-        return isinstance(value, tuple) and all(_is(item, arguments[0]) for item in value)
-    if hint is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
-
-
-def _told(hint: Any) -> str:
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin is Literal:
-        return ", ".join(map(str, arguments))
-    if origin in (types.UnionType, Union):
-        return " or ".join(_told(one) for one in arguments)
-    if origin is tuple:
-        return f"a list; each of: {_told(arguments[0])}"
-    names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
-    return names.get(hint, str(hint))

@@ -166,15 +166,17 @@ def test_a_file_that_another_version_refused_is_looked_at_again(store, tmp_path,
     assert statuses(register(store, [bad])) == ["refused"]
     entry = store.ledger.current("raw.captures", found.capture_id)
     assert entry.definition_version == "capture-next"
-    # a later version can read it, but the ledger knows it without days
+    # a later version can read it
     monkeypatch.setattr(registration, "VERSION", "capture-last")
     usable = probe(write(tmp_path / "good", recording(SPOT, 9)))
     monkeypatch.setattr(
         registration, "probe", lambda *_: replace(usable, sha256=entry_sha256(store, found))
     )
     (last,) = register(store, [bad])
-    assert last.status == "refused"
-    assert "new home" in last.reason
+    assert (last.status, last.capture_id) == ("new", found.capture_id)
+    (held,) = store.ledger.captures()
+    assert days_of(held)
+    assert held.format == "binance-lines"
 
 
 def entry_sha256(store, found):

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 
 from imbalance.captures.formats.format import Format, Sniff
+from imbalance.config import NamedSettings
 
 PLACES = (
     ("binance_lines", "FORMAT"),
@@ -21,9 +23,27 @@ PLACES = (
 """Modules of this package and what they call the format, the most particular formats first."""
 
 
+NONE: Mapping[str, NamedSettings] = MappingProxyType({})
+
+
+def formats(own: Mapping[str, NamedSettings] = NONE) -> Mapping[str, Format]:
+    """All formats by name: those of the settings before the program's own.
+
+    Raises
+    ------
+    UserError
+        For a format of the settings that is not allowed.
+    """
+    if not own:
+        return _formats()
+    from imbalance.captures.formats.own import OwnFormat
+    from imbalance.captures.mapping import mappings
+
+    return {name: OwnFormat(one) for name, one in mappings(own).items()} | _formats()
+
+
 @cache
-def formats() -> Mapping[str, Format]:
-    """All formats by name."""
+def _formats() -> dict[str, Format]:
     found = (
         getattr(import_module(f"imbalance.captures.formats.{module}"), name)
         for module, name in PLACES
@@ -31,12 +51,18 @@ def formats() -> Mapping[str, Format]:
     return {one.name: one for one in found}
 
 
-def recognise(head: bytes, compression: str, path: Path, form: str | None = None) -> Sniff:
-    """What a file is, by the first of its text; of one format only where it is named."""
+def recognise(
+    head: bytes, compression: str, path: Path, form: str | None = None,
+    own: Mapping[str, NamedSettings] = NONE,
+) -> Sniff:  # fmt: skip
+    """What a file is, by the first of its text; of one format only where it is named. `own` are
+    the formats of the settings.
+    """
     if not head:
         return Sniff(compression, reason="the file is empty")
+    known = formats(own)
     refusal = None
-    tried = formats().values() if form is None else [formats()[form]]
+    tried = known.values() if form is None else [known[form]]
     for one in tried:
         found = one.sniff(head, compression, path)
         if found is not None and found.format:
@@ -45,10 +71,10 @@ def recognise(head: bytes, compression: str, path: Path, form: str | None = None
     if refusal is not None:
         return refusal
     if form is not None:
-        looks = formats()[form].example
+        looks = known[form].example
         return Sniff(compression, reason=f"not of the format {form}, which looks like {looks}")
-    known = "; ".join(f"{one.name}: {one.example}" for one in formats().values())
+    listed = "; ".join(f"{one.name}: {one.example}" for one in known.values())
     return Sniff(
         compression,
-        reason=f"unknown format: none of the first lines is of a known one ({known})",
+        reason=f"unknown format: none of the first lines is of a known one ({listed})",
     )

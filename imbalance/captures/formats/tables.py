@@ -71,7 +71,7 @@ class Tables:
                 compression, reason=f"a table of no known layout: columns {', '.join(names[:12])}"
             )
         body = lines if layout.header and not _HEADER.match(lines[0]) else lines[1:]
-        frame = _frame(body[:TIMED_LINES * 4], names)
+        frame = frame_of(body[:TIMED_LINES * 4], names)
         venue = _venue(layout, frame, path)
         if venue is None:
             return Sniff(
@@ -93,7 +93,7 @@ class Tables:
         layout = layouts()[found.layout]
         taken = [line for line, _ in zip(lines, range(TIMED_LINES), strict=False)]
         names = _names(layout, path)
-        return likely(self._times(layout, _frame(taken, names), path))
+        return likely(self._times(layout, frame_of(taken, names), path))
 
     @staticmethod
     def _times(layout: Layout, frame: Frame, path: Path) -> list[int]:
@@ -107,7 +107,7 @@ class Tables:
     def decoder(self, context: Context, found: Sniff) -> Decoding:
         layout = layouts()[found.layout]
         names = _names(layout, context.path)
-        first = _first_line(context.path)
+        first = first_line(context.path)
         return DelimitedDecoder(
             context, layout, names, found.symbols[0] if found.symbols else None,
             skip_header=bool(_HEADER.match(first)),
@@ -143,7 +143,8 @@ def _layout_of(line: bytes, path: Path) -> tuple[tuple[str, ...], Layout | None]
     return names, next(found, None)
 
 
-def _first_line(path: Path) -> bytes:
+def first_line(path: Path) -> bytes:
+    """The first line of a file, without its end."""
     from imbalance.captures.framing import CaptureReader
 
     block = next(iter(CaptureReader(path, threaded=False)))
@@ -151,12 +152,13 @@ def _first_line(path: Path) -> bytes:
 
 
 def _names(layout: Layout, path: Path) -> tuple[str, ...]:
-    names, _ = _layout_of(_first_line(path), path)
+    names, _ = _layout_of(first_line(path), path)
     return names or layout.header
 
 
-def _frame(lines: Sequence[bytes], names: Sequence[str]) -> Frame:
-    rows = [line.rstrip(b"\r\n").decode("utf-8", "replace").split(",") for line in lines]
+def frame_of(lines: Sequence[bytes], names: Sequence[str], delimiter: str = ",") -> Frame:
+    """Some lines of text as a frame, without those that lack columns."""
+    rows = [line.rstrip(b"\r\n").decode("utf-8", "replace").split(delimiter) for line in lines]
     rows = [row for row in rows if len(row) == len(names)]
     columns = {
         name: pa.array([row[k] for row in rows], pa.string()) for k, name in enumerate(names)

@@ -117,6 +117,15 @@ def trades(
     }  # fmt: skip
 
 
+def identities(words: Sequence[str | None]) -> tuple[Any, list[str | None]]:
+    """Ids that are whole numbers, int64 (n,), and those that are text."""
+    whole = [
+        int(w) if w is not None and w.isdecimal() and len(w) < 19 else NO_ID for w in words
+    ]
+    keys = [w if n == NO_ID else None for w, n in zip(words, whole, strict=True)]
+    return np.array(whole, np.int64), keys
+
+
 def quotes(
     frame: Frame, table: Table, instruments: Any, values: Sequence[Any], *,
     receive: Any = None, exchange: Any = None, ids: Any | None = None, at: Any = None,

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from imbalance.captures.frames import SIDE_CODES, TRUTHS, Frame
 from imbalance.captures.layouts import making
-from imbalance.captures.rows import NO_ID, Tables, time_column
+from imbalance.captures.rows import Tables, time_column
 from imbalance.captures.tabular import Layout, Table
 
 _HEAD = ("exchange", "symbol", "timestamp", "local_timestamp")
@@ -58,14 +58,11 @@ def _images(frame: Frame, table: Table) -> Tables:
 
 
 def _trades(frame: Frame, table: Table) -> Tables:
-    words = frame.words("id")
-    whole = [int(w) if w is not None and w.isdecimal() and len(w) < 19 else NO_ID for w in words]
+    ids, keys = making.identities(frame.words("id"))
     return making.trades(
         frame, table, table.instruments(frame, "symbol"),
         price=frame.number("price", positive=True), size=frame.number("amount"),
-        side=frame.code("side", SIDE_CODES), ids=np.array(whole, np.int64),
-        keys=[w if n == NO_ID else None for w, n in zip(words, whole, strict=True)],
-        **_times(frame),
+        side=frame.code("side", SIDE_CODES), ids=ids, keys=keys, **_times(frame),
     )
 
 
