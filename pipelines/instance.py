@@ -22,6 +22,9 @@ from imbalance.store.store import Store
 
 SETTINGS = Path(__file__).resolve().parent.parent / "deploy" / "dagster.yaml"
 PROCESS_TAG = "imbalance/process"
+UNDER_WAY = [
+    dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING,
+]
 
 
 def open_instance(home: Home) -> dg.DagsterInstance:
@@ -56,23 +59,32 @@ def process_tag() -> dict[str, str]:
 
 
 def fail_orphans(instance: dg.DagsterInstance) -> int:
-    """Mark runs as failed whose process on this machine is no more; returns how many."""
+    """Mark runs as failed whose process on this machine is no more; returns how many.
+
+    A killed process also keeps its place in a pool, for which the next run would wait for ever:
+    places of runs that have ended, or are known no more, are given back.
+    """
     orphans = 0
-    started = dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING])
-    for run in instance.get_runs(filters=started):
+    under_way = dg.RunsFilter(statuses=UNDER_WAY)
+    for run in instance.get_runs(filters=under_way):
         host, _, pid = run.tags.get(PROCESS_TAG, "").rpartition(".")
         if host == socket.gethostname() and pid.isdigit() and not _alive(int(pid)):
             instance.report_run_failed(run, f"the process {pid} that ran this is gone")
             orphans += 1
+    storage = instance.event_log_storage
+    for run_id in storage.get_concurrency_run_ids():
+        holder = instance.get_run_by_id(run_id)
+        if holder is None or holder.is_finished:
+            storage.free_concurrency_slots_for_run(run_id)
     return orphans
 
 
 def main(home: str) -> None:
-    """Make the instance of a home ready: tables, venues, no runs that nobody runs."""
+    """Make the instance of a home ready: tables, venues; says how many runs it failed."""
     store = Store.open(home)
     with open_instance(store.home) as instance:
         add_venues(instance, (capture.venue for capture in store.ledger.captures()))
-        fail_orphans(instance)
+        print(fail_orphans(instance))  # noqa: T201 - read by `imbalance doctor`
 
 
 def _alive(pid: int) -> bool:

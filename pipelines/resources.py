@@ -15,6 +15,7 @@ from pydantic import Field
 from imbalance.config import load_config
 from imbalance.progress import SILENT, Progress
 from imbalance.store.store import Store
+from pipelines.instance import process_tag
 
 
 class WarehouseResource(dg.ConfigurableResource):
@@ -22,6 +23,11 @@ class WarehouseResource(dg.ConfigurableResource):
 
     home: str = Field(description="Directory of the home.")
     config: str = Field(default="", description="Settings file (TOML); empty: all defaults.")
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Sign the run that Dagster has launched with its process, by which an orphan is known."""
+        if context.instance is not None and context.run is not None:
+            context.instance.add_run_tags(context.run.run_id, process_tag())
 
     def open(self) -> Store:
         """The store over the home; made when there is none."""

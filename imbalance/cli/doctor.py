@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from imbalance.cli import output
 from imbalance.cli.application import Application, subcommand
-from imbalance.errors import EXIT_DONE, EXIT_FAILED
+from imbalance.errors import EXIT_DONE, EXIT_FAILED, UserError
+
+if TYPE_CHECKING:
+    from imbalance.store.doctor import Diagnosis
 
 MARKS = {"good": "ok", "warning": "warning", "problem": "PROBLEM"}
 
 
 @subcommand("doctor")
 def command(application: Application) -> int:
-    """Look at versions, home, ledger, locks, disk, missing files and leftovers.
+    """Look at versions, home, ledger, locks, disk, missing files, leftovers, runs nobody runs.
 
-    It mends only leftovers of killed tasks older than an hour; for everything else it says what to
-    do. Exit code 1 when there is a problem.
+    It mends only leftovers of killed tasks older than an hour, and marks runs of Dagster as failed
+    whose process on this machine is gone; for everything else it says what to do. Exit code 1 when
+    there is a problem.
 
     \b
     Examples:
@@ -28,10 +36,11 @@ def command(application: Application) -> int:
     \b
     JSON: {"healthy", "diagnoses": [{"subject", "level", "what", "fix"}]}
     """
-    from imbalance.store.doctor import examine
+    from imbalance.store.doctor import Report, examine
 
     _ = application.config
     report = examine(application.home_path)
+    report = Report((*report.diagnoses, *_runs(application)))
     if application.json:
         output.write_json(
             {"healthy": report.healthy, "diagnoses": [asdict(d) for d in report.diagnoses]}
@@ -43,3 +52,35 @@ def command(application: Application) -> int:
             if diagnosis.fix and diagnosis.level != "good":
                 click.echo(f"{'':8} to do: {diagnosis.fix}")
     return EXIT_DONE if report.healthy else EXIT_FAILED
+
+
+def _runs(application: Application) -> Iterator[Diagnosis]:
+    """Fail the runs whose process is gone, where Dagster has ever been over this home."""
+    from imbalance.cli.process import checkout, environment
+    from imbalance.store.doctor import Diagnosis
+    from imbalance.store.home import LEDGER_NAME, Home
+
+    root = application.home_path.expanduser().absolute()
+    if not (root / "dagster" / "dagster.yaml").is_file() or not (root / LEDGER_NAME).is_file():
+        return
+    try:
+        checkout()
+    except UserError:
+        return  # only the library is installed: the runs are another machine's
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "pipelines.instance", str(root)], check=False,
+        env=environment(Home(root), application.config_path), capture_output=True, text=True,
+    )
+    if done.returncode:
+        lines = done.stderr.strip().splitlines()
+        yield Diagnosis("runs", "problem", f"Dagster's storage cannot be opened: "
+                        f"{lines[-1] if lines else 'no word'}",
+                        f"end what uses it, then remove {root / 'dagster'}: it holds the history "
+                        "of runs, not the data")
+        return
+    failed = int(done.stdout.split()[-1])
+    if failed:
+        yield Diagnosis("runs", "warning", f"{failed} marked as failed, their processes are gone",
+                        "imbalance run")
+    else:
+        yield Diagnosis("runs", "good", "none whose process is gone")
