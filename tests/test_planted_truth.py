@@ -18,9 +18,11 @@ from imbalance.simulate import Scenario, simulate_market
 from imbalance.simulate.compare import compare
 from imbalance.store.home import Home
 from imbalance.store.store import Store
+from imbalance.store.task import materialise
 from imbalance.studies.registry import study
 from imbalance.studies.tasks import SPAN, families_task, study_task
 from imbalance.summary import home_summary
+from imbalance.tasks import read_current
 
 DAY = "2025-03-04"
 VENUES = ("binance", "binance-futures", "binance-delivery")
@@ -110,3 +112,23 @@ def test_a_second_time_there_is_nothing_to_do(planted):
     for task in (families_task(store), study_task(study("correlation"), store, SPAN),
                  study_task(study("feedback"), store, SPAN)):
         assert task.materialise(store).status == "unchanged"
+
+
+def test_the_span_of_one_day_has_the_rows_of_the_day(planted):
+    store, _ = planted
+    feedback = study("feedback")
+    estimated = {
+        name: read_current(store, name, SPAN).to_pylist() for name in feedback.table_names
+    }
+    day, span = study_task(feedback, store, DAY), study_task(feedback, store, SPAN)
+    day.materialise(store)
+    result = materialise(
+        store, outputs=span.outputs, partition=SPAN, inputs=span.inputs, version=span.version,
+        build=span.build, parameters=span.parameters, force=True,
+    )
+    assert result.metadata["taken_from"] == DAY
+    for name, rows in estimated.items():
+        assert read_current(store, name, SPAN).to_pylist() == rows
+        assert {row["scope"] for row in rows} == {"span"}
+        of_day = read_current(store, name, DAY).to_pylist()
+        assert of_day == [row | {"scope": "day"} for row in rows]

@@ -51,11 +51,13 @@ class TaskContext:
     """What a task may touch: the inputs it has declared, as they were at its start; its outputs."""
 
     def __init__(
-        self, store: Store, outputs: Sequence[str], inputs: Mapping[tuple[str, str], Entry | None]
+        self, store: Store, outputs: Sequence[str], inputs: Mapping[tuple[str, str], Entry | None],
+        made_from: tuple[str, str],
     ) -> None:
         self._store = store
         self._inputs = inputs
         self._outputs = tuple(outputs)
+        self._made_from = made_from  # hash of inputs and parameters, version
         self._checked: dict[tuple[str, str], Path] = {}
         self._writers: dict[str, PartitionWriter] = {}
         self._connections: list[duckdb.DuckDBPyConnection] = []
@@ -109,6 +111,26 @@ class TaskContext:
             yield from file.iter_batches(
                 batch_size=batch_rows, columns=None if columns is None else list(columns)
             )
+
+    def made_alike(self, table: str, partition: str) -> pa.Table | None:
+        """Rows of another partition of an output, if they were made from what this task reads.
+
+        The same contents of the same inputs, the same parameters and the same version: a
+        computation that does not look at its partition would give these rows again.
+        """
+        import pyarrow.parquet as pq
+
+        entry = self._store.ledger.current(table, partition)
+        if (
+            entry is None
+            or entry.file is None
+            or entry.sha256 is None
+            or (entry.inputs_hash, entry.definition_version) != self._made_from
+            or entry.schema_hash != schema_hash(self._store.table(table))
+        ):
+            return None
+        with pq.ParquetFile(check_file(self._store.home.root, entry.file, entry.sha256)) as file:
+            return file.read()
 
     def writer(self, table: str) -> PartitionWriter:
         """The writer of an output; the same one at every call.
@@ -265,7 +287,7 @@ def materialise(
             rows[name] = 0 if entry is None else entry.row_count
         return TaskResult("unchanged", rows, time.monotonic() - started)
 
-    context = TaskContext(store, outputs, pinned)
+    context = TaskContext(store, outputs, pinned, (inputs_hash, version))
     try:
         metadata = build(context) or {}
         staged = context._finish()  # noqa: SLF001 - the context is this module's own

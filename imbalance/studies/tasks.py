@@ -65,12 +65,15 @@ def study_task(
         from imbalance.studies.study_input import StudyInput
 
         progress.advance(note=f"{study.name} {partition}")
+        day = _only_day(study, (*bars, *events)) if partition == SPAN else None
+        if day and _take_from(day, study, context):
+            return {"bars": list(sizes), "taken_from": day}
         given = StudyInput(
             partition, families, _reader(context, bars),
             Events(context, events) if study.events else None, progress,
         )
         for name, rows in load(study.build)(given).items():
-            context.writer(name).write(_stamped(rows, version))
+            context.writer(name).write(_with_text(rows, "definition_version", version))
         return {"bars": list(sizes)}
 
     return Task(study.table_names, partition, (*bars, *events), version, build,
@@ -100,6 +103,26 @@ def _inputs(store: Store, tables: Iterable[str], partition: str) -> Inputs:
     )
 
 
+def _only_day(study: Study, inputs: Inputs) -> str | None:
+    """The day that is the whole span, if there is but one and the study is made for it too."""
+    days = {partition.split("|", 1)[0] for _, partition in inputs}
+    return days.pop() if len(days) == 1 and study.scopes == ("day", "span") else None
+
+
+def _take_from(day: str, study: Study, context: TaskContext) -> bool:
+    """Write the rows of a day as those of the span, if they were made from the same.
+
+    Estimates do not depend on what their window is called.
+    """
+    made = {name: context.made_alike(name, day) for name in study.table_names}
+    for name, rows in made.items():
+        if rows is None:
+            context.start_over()
+            return False
+        context.writer(name).write(_with_text(rows, "scope", "span"))
+    return True
+
+
 def _reader(context: TaskContext, inputs: Inputs) -> ReadBars:
     """Bars of one size, of all venues and days: the columns asked for that there are."""
     import pyarrow as pa
@@ -116,10 +139,10 @@ def _reader(context: TaskContext, inputs: Inputs) -> ReadBars:
     return read
 
 
-def _stamped(rows: Any, version: str) -> Any:
-    """The rows with the version of the definition that made them."""
+def _with_text(rows: Any, column: str, text: str) -> Any:
+    """The rows with one text in a column."""
     import pyarrow as pa
 
-    place = rows.schema.get_field_index("definition_version")
-    column = pa.array([version], pa.string()).take(pa.array([0] * rows.num_rows, pa.int64()))
-    return rows.set_column(place, rows.schema.field(place), column)
+    place = rows.schema.get_field_index(column)
+    texts = pa.array([text], pa.string()).take(pa.array([0] * rows.num_rows, pa.int64()))
+    return rows.set_column(place, rows.schema.field(place), texts)
