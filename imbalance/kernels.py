@@ -55,7 +55,9 @@ inline = njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinli
 
 @intrinsic
 def peek(typing_context: Any, array: Any, index: Any) -> Any:
-    """Element of a contiguous 1-D array at a non-negative index, without any test."""
+    """Element of a contiguous array, counted through all its axes, at a non-negative index, without
+    any test.
+    """
     if not isinstance(array, types.Array):
         return None
     signature = array.dtype(array, types.intp)
@@ -82,6 +84,51 @@ def peek_word(typing_context: Any, array: Any, index: Any) -> Any:
         word = ir.IntType(64)
         pointer = builder.bitcast(builder.gep(view.data, [args[1]]), word.as_pointer())
         return builder.load(pointer, align=1)
+
+    return signature, generate
+
+
+def _sum_in_lanes(builder: Any, loaded: list[Any]) -> Any:
+    """Sum of vectors, by halves, and of their lanes, by halves: one order on every processor."""
+    while len(loaded) > 1:
+        loaded = [builder.fadd(*loaded[k : k + 2]) for k in range(0, len(loaded), 2)]
+    lanes = [builder.extract_element(loaded[0], ir.Constant(ir.IntType(32), k)) for k in range(8)]
+    while len(lanes) > 1:
+        lanes = [builder.fadd(*lanes[k : k + 2]) for k in range(0, len(lanes), 2)]
+    return lanes[0]
+
+
+def _load_64(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> list[Any]:
+    view = context.make_array(kind)(context, builder, array)
+    eight = ir.VectorType(ir.DoubleType(), 8)
+    places = [builder.add(index, ir.Constant(index.type, 8 * k)) for k in range(8)]
+    pointers = [builder.bitcast(builder.gep(view.data, [k]), eight.as_pointer()) for k in places]
+    return [builder.load(pointer, align=8) for pointer in pointers]
+
+
+@intrinsic
+def sum_of_64(typing_context: Any, array: Any, index: Any) -> Any:
+    """Σ of 64 doubles of a contiguous array from a non-negative index on, without any test; eight
+    lanes wide, always in the same order.
+    """
+    signature = types.float64(array, types.intp)
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        return _sum_in_lanes(builder, _load_64(context, builder, sig.args[0], *args))
+
+    return signature, generate
+
+
+@intrinsic
+def product_of_64(typing_context: Any, array: Any, index: Any, weights: Any, first: Any) -> Any:
+    """Σ of the products of 64 doubles with as many weights, as `sum_of_64`."""
+    signature = types.float64(array, types.intp, weights, types.intp)
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        left = _load_64(context, builder, sig.args[0], *args[:2])
+        right = _load_64(context, builder, sig.args[2], *args[2:])
+        products = [builder.fmul(*pair) for pair in zip(left, right, strict=True)]
+        return _sum_in_lanes(builder, products)
 
     return signature, generate
 

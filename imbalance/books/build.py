@@ -34,7 +34,7 @@ OUTPUTS = (
     "book.bars_100ms",
 )
 
-VERSION = "book-5"
+VERSION = "book-6"
 
 _COLUMNS = (
     "instrument", "kind", "first_update_id", "last_update_id", "previous_update_id", "event_time",

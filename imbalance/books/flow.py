@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from imbalance.books import state as at
-from imbalance.books.bars import base_size, note_mid, price_of
+from imbalance.books.bars import note_mid
 from imbalance.books.ladder import (
     ASK,
     BEST_ASK,
@@ -25,6 +25,7 @@ from imbalance.books.ladder import (
 )  # fmt: skip
 from imbalance.books.state import Book, Output
 from imbalance.books.tables import FLOW_LEVELS
+from imbalance.books.units import base_size, price_of
 from imbalance.kernels import bare, inline
 
 _FAR = 1 << 62
@@ -72,7 +73,7 @@ def on_grid(book: Book, prices: Any, start: int, stop: int) -> bool:
     return off == 0
 
 
-@bare
+@inline
 def _shift_old(book: Book, side: int) -> int:
     """Keep the best levels of a side as the old ones; returns how many there were."""
     count = book.top_count[side]
@@ -94,7 +95,7 @@ def _take_side(book: Book, side: int) -> None:
         )
 
 
-@bare
+@inline
 def _side_flow(book: Book, side: int, level: int) -> float:
     """One side's part of e_n at a level (Cont, Kukanov, Stoikov 2014): a bid that holds or rises
     adds its size, one that holds or falls gives back the size before; asks mirror it.
@@ -114,7 +115,7 @@ def _side_flow(book: Book, side: int, level: int) -> float:
     return flow
 
 
-@bare
+@inline
 def _add_flows(book: Book, old_bids: int, old_asks: int) -> None:
     bids = min(old_bids, book.top_count[BID])
     asks = min(old_asks, book.top_count[ASK])

@@ -18,10 +18,7 @@ BASE, WIDTH, BEST_BID, BEST_ASK, FAR_USED, MISPLACED = range(6)
 WINDOW_SHARE = 0.06
 """Width of the window as a share of the price: ±300 bps, more than the widest depth band."""
 
-SUM_STALE, WEIGHTED_STALE = 1, 2
-"""Bits of `Ladder.dirty`: what is kept of a word and has to be made anew."""
-
-DIRTY = SUM_STALE | WEIGHTED_STALE
+_ALL = ~np.uint64(0)
 
 _NARROWEST, _WIDEST = 1 << 14, 1 << 20
 
@@ -30,16 +27,23 @@ class Ladder(NamedTuple):
     """`sizes`, `bits` and `summary` are (2, n): bids, asks. A bit says that a tick is populated, a
     summary bit that a word of bits is not zero. `far_key` is 0 where free, else
     tick · 2 + side + 1; a far level that was removed keeps its key with size 0.
+
+    What is kept by word for `bands`: the sum of its sizes, and that sum weighted for the mid
+    `weighted_for` with `scales`, the weights of the words' first places. `changed` has a bit for
+    each word whose sizes have changed since it was summed, `unweighted` one for each whose weighted
+    sum is no longer right.
     """
 
     meta: Any
     sizes: Any
     bits: Any
     summary: Any
-    dirty: Any
+    changed: Any
     word_sums: Any
+    unweighted: Any
     weighted: Any
-    weighted_at: Any
+    weighted_for: Any
+    scales: Any
     far_key: Any
     far_size: Any
 
@@ -66,9 +70,11 @@ def new_ladder(centre: int, far_room: int = 1 << 12) -> Ladder:
         np.zeros((2, width)),
         np.zeros((2, width // 64), np.uint64),
         np.zeros((2, max(1, width // 4096)), np.uint64),
-        np.full((2, width // 64), DIRTY, np.uint8),
+        np.full((2, max(1, width // 4096)), _ALL),
         np.zeros((2, width // 64)),
+        np.full((2, max(1, width // 4096)), _ALL),
         np.zeros((2, width // 64)),
+        np.full(2, np.nan),
         np.zeros((2, width // 64)),
         np.zeros(far_room, np.int64),
         np.zeros(far_room),
@@ -147,7 +153,7 @@ def set_level(ladder: Ladder, side: int, tick: int, size: float) -> float:
         before = ladder.sizes[side, index]
         ladder.sizes[side, index] = size
         word = index >> 6
-        ladder.dirty[side, word] = DIRTY
+        ladder.changed[side, index >> 12] |= np.uint64(1) << np.uint64(word & 63)
         held = ladder.bits[side, word]
         place = np.uint64(index & 63)
         bits = held & ~(np.uint64(1) << place) | np.uint64(size > 0.0) << place
@@ -225,7 +231,8 @@ def clear(ladder: Ladder) -> None:
     ladder.sizes[:] = 0.0
     ladder.bits[:] = 0
     ladder.summary[:] = 0
-    ladder.dirty[:] = DIRTY
+    ladder.changed[:] = _ALL
+    ladder.weighted_for[:] = np.nan
     ladder.far_key[:] = 0
     ladder.far_size[:] = 0.0
     ladder.meta[BEST_BID] = -1

@@ -168,7 +168,7 @@ def new_book(
         whole, real, new_ladder(centre, far_room),
         np.zeros(2, np.int64), np.zeros((2, depth), np.int64), np.zeros((2, depth)),
         np.zeros((2, depth)), np.zeros((2, depth), np.int64), np.zeros((2, depth)),
-        np.zeros(FLOW_LEVELS), np.zeros(FLOW_AT), np.zeros(64),
+        np.zeros(FLOW_LEVELS), np.zeros(FLOW_AT), np.zeros((2, 64)),
         np.zeros((PENDING_MESSAGES, 7), np.int64),
         np.zeros((PENDING_LEVELS, 2)), np.zeros((PENDING_LEVELS, 2)),
     )  # fmt: skip
