@@ -114,6 +114,10 @@ docs: $(STAMP)  ## write the generated pages of docs/ again
 	@$(PYTHON) -m imbalance.docs
 	@$(PYTHON) .ci/lineage.py
 
+.PHONY: docs-site
+docs-site: $(STAMP)  ## the pages as a site to read without a network, in build/site
+	@$(PYTHON) .ci/docs_site.py
+
 .PHONY: wheel
 wheel: $(STAMP)  ## build the library's wheel into dist/
 	@$(PYTHON) -m hatchling build -t wheel

@@ -78,6 +78,22 @@ class PublishConfig:
 
 
 @dataclass(frozen=True)
+class AlertsConfig:
+    """`[alerts]`: when a feed counts as broken, and who is told of that and of failed runs."""
+
+    command: tuple[str, ...] = ()
+    """Program and arguments, given the alert as JSON on its standard input."""
+    file: str = ""
+    """File to which each alert is added as a line of JSON."""
+    webhook: str = ""
+    """Address on this machine to which each alert is posted as JSON."""
+    due_hours: float = 3.0
+    """Hours after the end of a day by which its features are due, 0 to 48."""
+    least_usable: float = 0.5
+    """Share of an instrument's bars below which its feed counts as broken, 0 to 1."""
+
+
+@dataclass(frozen=True)
 class Config:
     """All settings. `multipliers` adds contract multipliers of inverse instruments."""
 
@@ -87,6 +103,7 @@ class Config:
     book: BookConfig = field(default_factory=BookConfig)
     studies: StudiesConfig = field(default_factory=StudiesConfig)
     publish: PublishConfig = field(default_factory=PublishConfig)
+    alerts: AlertsConfig = field(default_factory=AlertsConfig)
     multipliers: Mapping[str, float] = field(default_factory=dict)
     """`[multipliers]`: instrument to quote units per contract."""
     formats: Mapping[str, NamedSettings] = field(default_factory=dict)
@@ -103,6 +120,8 @@ _BOUNDS: dict[tuple[str, str], tuple[float, float]] = {
     ("studies", "horizon"): (1, 200),
     ("studies", "maximum_lag"): (1, 60),
     ("publish", "patience_seconds"): (0.0, 86_400.0),
+    ("alerts", "due_hours"): (0.0, 48.0),
+    ("alerts", "least_usable"): (0.0, 1.0),
 }
 _CHOICES = {("studies", "bar_sizes"): ("100ms", "1s", "10s", "1m", "5m")}
 _SECTIONS = {
@@ -110,6 +129,7 @@ _SECTIONS = {
     "book": BookConfig,
     "studies": StudiesConfig,
     "publish": PublishConfig,
+    "alerts": AlertsConfig,
 }
 
 
@@ -212,6 +232,12 @@ class _Reader:
                 what = "a whole number" if hint is int else "a number"
                 raise self._wrong(name, value, f"{what} from {low:g} to {high:g}")
             return value
+        if hint is str:
+            if not isinstance(value, str):
+                raise self._wrong(name, value, "a string")
+            if name == "webhook" and value and not _on_loopback(value):
+                raise self._wrong(name, value, "http://127.0.0.1:PORT/… or http://localhost:PORT/…")
+            return value
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise self._wrong(name, value, "a list of strings")
         choices = _CHOICES.get((section, name))
@@ -260,12 +286,29 @@ class _Reader:
                          allowed=allowed)
 
 
+def _on_loopback(address: str) -> bool:
+    """What leaves this machine needs secrets, and a program of its own that keeps them."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(address)
+        return parts.scheme == "http" and parts.hostname in ("127.0.0.1", "::1", "localhost") and (
+            parts.port is None or parts.port > 0
+        )
+    except ValueError:
+        return False
+
+
 def as_settings(config: Config) -> dict[str, Any]:
-    """A configuration as the plain values of its file, which `load_config` reads back."""
+    """What is made, as the plain values of a file that `load_config` reads back.
+
+    Who is told of trouble is no part of it: that a program is named in a generation helps nobody.
+    """
     plain = {f.name: getattr(config, f.name) for f in fields(Config)}
     if not config.first_day:
         del plain["first_day"]
-    for section in _SECTIONS:
+    del plain["alerts"]
+    for section in [name for name in _SECTIONS if name in plain]:
         part = getattr(config, section)
         plain[section] = {
             f.name: getattr(part, f.name) for f in fields(part) if f.name != "families"

@@ -16,23 +16,23 @@ import dagster as dg
 from assets import book, features, published, raw, studies
 from assets.partitions import Partitions
 from imbalance.config import Config, load_config
+from imbalance.overdue import LIVE_DAYS
 from imbalance.store.home import LEDGER_NAME
 from imbalance.store.ledger import Ledger
 from imbalance.warehouse import Warehouse
+from pipelines.alerts import alerts
 from pipelines.jobs import JOBS
 from pipelines.resources import WarehouseResource
 from pipelines.schedules import daily
 from pipelines.sensors import new_captures
 
-LIVE_DAYS = 7
-"""A home whose last capture is older than this is history: its days end with that capture, so that
-years without data do not stand in the UI as missing."""
-
 
 def span(home: Path, config: Config) -> tuple[str | None, str | None]:
     """First and last day of the partitions; None for the last while recording goes on.
 
-    The first is the configured one, else the earliest registered.
+    The first is the configured one, else the earliest registered. A home whose last capture is
+    older than `LIVE_DAYS` is history: its days end with it, so that years without data do not stand
+    in the UI as missing.
     """
     captures = Ledger(home / LEDGER_NAME).captures() if (home / LEDGER_NAME).is_file() else []
     first = min((c.first_day for c in captures if c.first_day), default=None)
@@ -64,7 +64,7 @@ def build_definitions(
         ],
         jobs=JOBS,
         schedules=daily(partitions),
-        sensors=[new_captures(config, partitions)],
+        sensors=[new_captures(config, partitions), alerts(config)],
         resources={
             "warehouse": warehouse
             or WarehouseResource(home=str(home), config=str(config_path) if config_path else "")

@@ -20,9 +20,10 @@ STATES = ("current", "stale", "missing", "failed")
 @click.option("--all", "everything", is_flag=True,
               help="Every partition that is not current, not only the first of them.")
 def command(application: Application, everything: bool) -> None:
-    """What is current, stale, missing or failed; coverage by instrument and day; quarantine.
+    """What is current, stale, missing or failed; overdue days; coverage by day; quarantine.
 
     Stale: made from something that has changed since. `imbalance run` brings it up to date.
+    Overdue: a day of a venue that is recorded, which should be there by now and is not.
 
     \b
     Examples:
@@ -34,6 +35,7 @@ def command(application: Application, everything: bool) -> None:
     JSON: {"home", "ledger_sequence", "generation", "captures": {...},
            "tables": [{"table", "current", "stale", "missing", "failed"}],
            "due": [{"layer", "partition", "state", "message"}],
+           "overdue": [{"day", "venue", "kind", "message"}],
            "coverage": [{"instrument", "day", "bars", "coverage", "poisoned"}],
            "quarantine": [{"path", "reason", "lines", "first_line", "example"}]}
     """
@@ -46,6 +48,9 @@ def command(application: Application, everything: bool) -> None:
 
 def status(store: Store) -> dict[str, Any]:
     """The status of a home as one document."""
+    from dataclasses import asdict
+
+    from imbalance.overdue import overdue
     from imbalance.plan import make_plan
     from imbalance.store.generations import list_generations
     from imbalance.summary import home_summary, rows_of
@@ -72,6 +77,7 @@ def status(store: Store) -> dict[str, Any]:
             {"layer": s.layer, "partition": s.partition, "state": s.state, "message": s.message}
             for s in plan.due()
         ],
+        "overdue": [asdict(one) for one in overdue(store)],
         "coverage": coverage,
         "quarantine": quarantine,
     }
@@ -106,6 +112,12 @@ def _told(document: dict[str, Any], everything: bool) -> str:
         )
         rest = len(due) - len(shown)
         blocks.append(text + (f"\n… and {rest} more: --all" if rest else "") + "\nimbalance run")
+    if document["overdue"]:
+        blocks.append(output.table(
+            ["overdue", "venue", "is", "why"],
+            [[o["day"], o["venue"], o["kind"], o["message"]] for o in document["overdue"]],
+            width=100,
+        ))
     if document["coverage"]:
         blocks.append(output.table(
             ["instrument", "day", "1 s bars", "coverage", "poisoned"],

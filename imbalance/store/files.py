@@ -6,6 +6,7 @@ a name that exists never has to be written again. Not here: which file is curren
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import uuid
@@ -154,8 +155,6 @@ class PartitionWriter:
     """
 
     def __init__(self, home: Home, table: Table) -> None:
-        import pyarrow.parquet as pq
-
         from imbalance.store.rowhash import RowHasher
 
         self._schema = file_schema(table)
@@ -166,9 +165,18 @@ class PartitionWriter:
         self._waiting_rows = 0
         self._encoder = ThreadPoolExecutor(1, thread_name_prefix="encode")
         self._encoding: deque[Future[None]] = deque()
-        columns = table.columns
         home.staging_dir.mkdir(parents=True, exist_ok=True)
-        self._writer: pq.ParquetWriter = pq.ParquetWriter(
+        try:
+            self._writer = self._open()
+        except OSError:
+            self._path.unlink(missing_ok=True)
+            raise
+
+    def _open(self) -> pq.ParquetWriter:
+        import pyarrow.parquet as pq
+
+        columns = self._table.columns
+        return pq.ParquetWriter(
             self._path,
             self._schema,
             version="2.6",
@@ -250,5 +258,6 @@ class PartitionWriter:
     def abort(self) -> None:
         """Give up: nothing of it stays."""
         self._encoder.shutdown(cancel_futures=True)
-        self._writer.close()
+        with contextlib.suppress(OSError):  # a full disk refuses its last bytes too
+            self._writer.close()
         self._path.unlink(missing_ok=True)

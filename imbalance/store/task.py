@@ -7,6 +7,7 @@ compute, and in which order they run.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from imbalance.errors import UserError
 from imbalance.store.files import (
     PartitionWriter,
     StagedFile,
@@ -295,8 +297,10 @@ def materialise(
     except BaseException as error:
         context._abort()  # noqa: SLF001
         if isinstance(error, Exception):
-            for name in outputs:
-                ledger.record_failure(name, partition, run, f"{type(error).__name__}: {error}")
+            # A full disk refuses the note as well: what is raised is why the task failed.
+            with contextlib.suppress(UserError):
+                for name in outputs:
+                    ledger.record_failure(name, partition, run, f"{type(error).__name__}: {error}")
         raise
     finally:
         context._close()  # noqa: SLF001

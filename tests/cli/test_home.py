@@ -76,6 +76,7 @@ def test_status(ask):
     }
     assert states["studies.correlation"]["current"] == 3
     assert sorted({row["instrument"] for row in document["coverage"]}) == INSTRUMENTS
+    assert document["overdue"] == []
     assert "features.bars_1s" in ask("status")
 
 

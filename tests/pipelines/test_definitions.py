@@ -113,7 +113,7 @@ def test_jobs_schedules_and_sensors(definitions):
         ("daily_venue_days", "20 0 * * *"), ("daily_studies", "20 1 * * *"),
         ("daily_span_studies", "50 1 * * *"), ("daily_publication", "20 2 * * *"),
     }
-    assert [sensor.name for sensor in definitions.sensors] == ["new_captures"]
+    assert [sensor.name for sensor in definitions.sensors] == ["new_captures", "alerts"]
 
 
 def test_only_publication_has_a_pool(definitions):

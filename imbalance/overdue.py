@@ -1,0 +1,116 @@
+"""Days of live venues that should be there and are not: missing, failed, late, or a broken feed.
+
+A venue is live while its last capture is no older than a week; what was recorded long ago is
+history, and nobody waits for more of it. Not here: who is told (`pipelines/alerts.py`), and what is
+out of date because something has changed since (`plan`).
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from imbalance.captures.build import partition_key
+from imbalance.captures.register import days_of
+from imbalance.store.sqlfiles import read_sql
+
+if TYPE_CHECKING:
+    from imbalance.store.store import Store
+
+LIVE_DAYS = 7
+"""A venue whose last capture is older than this is history."""
+
+MADE = "features.bars_1s"
+"""The table that a day is waited for in."""
+
+Kind = Literal["missing", "failed", "late", "broken"]
+
+
+@dataclass(frozen=True, order=True)
+class Overdue:
+    """A day of a venue that is not as it should be by now.
+
+    Parameters
+    ----------
+    kind : `missing`: no capture holds the day; `failed`: a task failed on it; `late`: captured, its
+        features not made yet; `broken`: made, but the book of an instrument could be used for too
+        small a share of the day.
+    """
+
+    day: str
+    venue: str
+    kind: Kind
+    message: str
+
+
+def overdue(store: Store, now: datetime.datetime | None = None) -> list[Overdue]:
+    """All that is overdue in a home, in the order of days and venues.
+
+    Parameters
+    ----------
+    now : the moment to judge by, the present when None.
+    """
+    now = now or datetime.datetime.now(datetime.UTC)
+    due = now - datetime.timedelta(days=1, hours=store.config.alerts.due_hours)
+    expected = {
+        venue: list(_days(max(first, (now.date() - datetime.timedelta(LIVE_DAYS))), due.date()))
+        for venue, (first, last) in _spans(store).items()
+        if last >= now.date() - datetime.timedelta(LIVE_DAYS)
+    }
+    found = list(_not_made(store, expected))
+    absent = {(one.day, one.venue) for one in found}
+    made = {(d, v) for v, days in expected.items() for d in days} - absent
+    return sorted([*found, *(_broken(store, made) if made else ())])
+
+
+def _spans(store: Store) -> dict[str, tuple[datetime.date, datetime.date]]:
+    """First and last day captured, by venue."""
+    days: dict[str, set[str]] = {}
+    for capture in store.ledger.captures():
+        days.setdefault(capture.venue, set()).update(days_of(capture))
+    return {
+        venue: (datetime.date.fromisoformat(min(of)), datetime.date.fromisoformat(max(of)))
+        for venue, of in days.items() if of
+    }
+
+
+def _days(first: datetime.date, last: datetime.date) -> Iterator[str]:
+    while first <= last:
+        yield first.isoformat()
+        first += datetime.timedelta(days=1)
+
+
+def _not_made(store: Store, expected: dict[str, list[str]]) -> Iterator[Overdue]:
+    captured = {(c.venue, day) for c in store.ledger.captures() for day in days_of(c)}
+    failures = {f.partition: f for f in store.ledger.failures()}
+    made = store.ledger.partitions(MADE)
+    for venue, days in expected.items():
+        for day in days:
+            key = partition_key(day, venue)
+            if (venue, day) not in captured:
+                yield Overdue(day, venue, "missing", "no capture of the day is registered")
+            elif key in failures:
+                yield Overdue(day, venue, "failed",
+                              f"{failures[key].table}: {failures[key].message}")
+            elif key not in made:
+                yield Overdue(day, venue, "late", "captured, but its features are not made")
+
+
+def _broken(store: Store, made: set[tuple[str, str]]) -> Iterator[Overdue]:
+    """Of the days that are made, those of which too little can be used.
+
+    The first day of a venue is left out: a recording begins at any hour.
+    """
+    first = {venue: begin.isoformat() for venue, (begin, _) in _spans(store).items()}
+    with store.session() as session:
+        rows = session.execute(
+            read_sql("summary/usable.sql"),
+            {"first": min(day for day, _ in made), "least": store.config.alerts.least_usable},
+        ).fetchall()
+    for instrument, day, usable in rows:
+        venue = instrument.partition(":")[0]
+        if (day, venue) in made and day > first[venue]:
+            yield Overdue(day, venue, "broken",
+                          f"{instrument}: its book could be used for {usable:.1%} of the day")

@@ -1,0 +1,215 @@
+"""The sensor that tells of failed runs and of days that are overdue, to whom the settings name.
+
+It remembers in its cursor, which Dagster keeps, what it has told: a restart tells nothing twice,
+and what could not be delivered is told by a later look. What counts as overdue is
+`imbalance.overdue`'s. Dagster: https://docs.dagster.io/guides/automate/sensors
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import subprocess
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Any
+
+import dagster as dg
+
+from imbalance.config import AlertsConfig, Config
+from imbalance.overdue import overdue
+from imbalance.warehouse import Warehouse
+
+PATIENCE_SECONDS = 30.0
+"""How long a program or an address may take over one alert."""
+
+OVERLAP_SECONDS = 300.0
+"""Runs that ended this long before the last look are looked at again: the end of a run is written
+down before its record can be seen."""
+
+MOST_TOLD = 4000
+"""What the cursor remembers of who was told what."""
+
+
+@dataclass(frozen=True)
+class Alert:
+    """What is told.
+
+    Parameters
+    ----------
+    kind : `run_failed`, or the kind of `imbalance.overdue.Overdue`.
+    subject : the job, or the venue and day.
+    run : id of the run that failed.
+    """
+
+    kind: str
+    subject: str
+    message: str
+    run: str = ""
+
+    @property
+    def key(self) -> str:
+        """By which it is known as told."""
+        return self.run or f"{self.kind} {self.subject} {self.message.partition(':')[0]}"
+
+
+Tell = Callable[[str], object]
+
+
+def targets(settings: AlertsConfig) -> dict[str, Tell]:
+    """Who is told, by the name of the setting, each by a function of the alert's line."""
+    named: dict[str, Tell] = {}
+    if settings.file:
+        named["file"] = partial(_to_file, settings.file)
+    if settings.command:
+        named["command"] = partial(_to_command, settings.command)
+    if settings.webhook:
+        named["webhook"] = partial(_to_webhook, settings.webhook)
+    return named
+
+
+def tell_all(
+    due: Iterable[Alert], named: Mapping[str, Tell], told: Sequence[str]
+) -> tuple[list[str], dict[str, str]]:
+    """Tell everybody of what they have not been told of.
+
+    Parameters
+    ----------
+    told : what who has been told, `target key`.
+
+    Returns
+    -------
+    list of str
+        The same afterwards.
+    dict of str to str
+        Targets that could not be told of all, and why. Not in it: what a program was started with
+        and what it printed, which may hold secrets.
+    """
+    done, failed = list(told), dict[str, str]()
+    for alert in due:
+        at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        line = json.dumps({"at": at, **asdict(alert)}) + "\n"
+        for name, tell in named.items():
+            if f"{name} {alert.key}" in done or name in failed:
+                continue
+            try:
+                tell(line)
+            except (OSError, subprocess.SubprocessError, ValueError) as error:
+                failed[name] = _cause(error)
+            else:
+                done.append(f"{name} {alert.key}")
+    return done[-MOST_TOLD:], failed
+
+
+def _to_file(path: str, line: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    with os.fdopen(descriptor, "a", encoding="utf-8") as file:
+        file.write(line)
+
+
+def _to_command(command: Sequence[str], line: str) -> None:
+    subprocess.run(
+        list(command), input=line, text=True, check=True, timeout=PATIENCE_SECONDS,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )
+
+
+def _to_webhook(address: str, line: str) -> None:
+    # Neither proxies nor redirections: what is posted stays on this machine.
+    opener = urllib.request.OpenerDirector()
+    opener.add_handler(urllib.request.HTTPHandler())
+    opener.add_handler(urllib.request.HTTPErrorProcessor())
+    opener.add_handler(urllib.request.HTTPDefaultErrorHandler())
+    request = urllib.request.Request(  # noqa: S310 - the settings allow http on the loopback only
+        address, data=line.encode(), headers={"Content-Type": "application/json"}
+    )
+    with opener.open(request, timeout=PATIENCE_SECONDS):
+        pass
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"ended with {error.returncode}"
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"took longer than {PATIENCE_SECONDS:g} s"
+    if isinstance(error, urllib.error.HTTPError):
+        return f"answered {error.code}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return type(error).__name__
+
+
+def failed_runs(instance: dg.DagsterInstance, since: float) -> Iterator[Alert]:
+    """Runs that have failed since a moment, the oldest first, unless they are tried again."""
+    records = instance.get_run_records(
+        dg.RunsFilter(
+            statuses=[dg.DagsterRunStatus.FAILURE],
+            updated_after=datetime.datetime.fromtimestamp(since, datetime.UTC),
+        ),
+        ascending=True,
+    )
+    for record in records:
+        run = record.dagster_run
+        partition = run.tags.get("dagster/partition") or " … ".join(
+            run.tags[name] for name in (
+                "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
+            ) if name in run.tags
+        )
+        subject = f"{run.job_name} {partition}".strip()
+        yield Alert("run_failed", subject, _message(instance, run.run_id), run.run_id)
+
+
+def _message(instance: dg.DagsterInstance, run_id: str) -> str:
+    """What a step said when it failed, else what was said of the run."""
+    events: list[Any] = []
+    for kind in (dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE):
+        events += instance.all_logs(run_id, of_type=kind)
+    for event in (entry.dagster_event for entry in events):
+        data = event.event_specific_data
+        said = getattr(data, "user_failure_data", None)
+        if said and said.description:
+            return str(said.description)
+        error = getattr(data, "error", None)
+        if error:
+            return str((error.cause or error).message).strip().splitlines()[0]
+    return str(events[-1].message) if events else "failed"
+
+
+def alerts(config: Config) -> dg.SensorDefinition:
+    """The sensor over failed runs and overdue days."""
+    settings = config.alerts
+    named = bool(settings.command or settings.file or settings.webhook)
+
+    @dg.sensor(
+        name="alerts", minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING if named else dg.DefaultSensorStatus.STOPPED,
+        description="Tells of failed runs, and of days of live venues that are missing, failed, "
+        "late or of a broken feed, once each: in its log, and to the program, file or address of "
+        "`[alerts]` in the settings. On by itself where one is named.",
+    )
+    def sensor(
+        context: dg.SensorEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
+    ) -> dg.SkipReason:
+        now = datetime.datetime.now(datetime.UTC)
+        # What failed before anybody listened is history.
+        known = json.loads(context.cursor or json.dumps({"since": now.timestamp(), "told": []}))
+        due = [
+            *failed_runs(context.instance, known["since"] - OVERLAP_SECONDS),
+            *(Alert(one.kind, f"{one.venue} {one.day}", one.message)
+              for one in overdue(warehouse.open(), now)),
+        ]
+        named = {"log": context.log.warning, **targets(settings)}
+        told, failed = tell_all(due, named, known["told"])
+        since = known["since"] if failed else now.timestamp()
+        context.update_cursor(json.dumps({"since": since, "told": told}))
+        for name, cause in failed.items():
+            context.log.error(f"[alerts] {name} was not told: {cause}; it is tried again")
+        missed = "".join(f"; {name}: {cause}, is tried again" for name, cause in failed.items())
+        new = len(set(told) - set(known["told"]))
+        return dg.SkipReason((f"told {new} times" if new else "nothing new to tell of") + missed)
+
+    return sensor

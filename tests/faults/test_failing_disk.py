@@ -1,0 +1,57 @@
+"""A disk that is full, broken or writes half: the task fails, what was published stays whole."""
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from imbalance.cli.main import _crash
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def failing_writes(tmp_path_factory):
+    """The library that makes writes fail, built with the C compiler of the machine."""
+    compiler = shutil.which("cc")
+    if compiler is None or sys.platform != "linux":
+        pytest.skip("writes are made to fail by a preloaded library: needs Linux and a C compiler")
+    library = tmp_path_factory.mktemp("shim") / "failing_writes.so"
+    subprocess.run(
+        [compiler, "-O1", "-shared", "-fPIC", "-o", str(library), str(HERE / "failing_writes.c"),
+         "-ldl"], check=True,
+    )
+    return library
+
+
+@pytest.mark.parametrize(("offsets", "of"), [
+    (4, "tasks"), pytest.param(20, "published", marks=pytest.mark.slow),
+])
+def test_a_failing_write_harms_nothing(failing_writes, tmp_path, repository, offsets, of):
+    done = subprocess.run(
+        [sys.executable, str(HERE / "on_a_failing_disk.py"), str(tmp_path / "home"), str(offsets),
+         of, "full", "broken", "short"],
+        env={**os.environ, "LD_PRELOAD": str(failing_writes), "PYTHONPATH": str(repository)},
+        capture_output=True, text=True, timeout=1200, check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    first, *told, last = [json.loads(line) for line in done.stdout.splitlines()]
+    assert first["written"] > 20_000
+    assert len(told) == 3 * offsets
+    for one in told:
+        assert one["said"], one
+        assert (one["same"], one["left"], one["gained"]) == (True, [], 2000), one
+    assert last == {"whole": True}
+
+
+def test_a_full_disk_is_said_in_a_line(tmp_path, capsys):
+    error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "tables/x.parquet")
+    assert _crash(error, ["--home", str(tmp_path), "publish"], as_json=False) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: the disk is full\n")
+    assert "make room" in said

@@ -1,0 +1,177 @@
+"""Failed runs and overdue days are told of once, to each who is named, across restarts."""
+
+import datetime
+import http.server
+import json
+import sys
+import threading
+
+import dagster as dg
+import pytest
+
+from imbalance.config import AlertsConfig, Config, as_settings, load_config
+from imbalance.errors import UserError
+from imbalance.overdue import overdue
+from imbalance.store.ledger import CaptureFile
+from imbalance.store.store import Store
+from imbalance.warehouse import PlainWarehouse
+from pipelines.alerts import Alert, alerts, targets, tell_all
+from tests.training.samples import SECOND, START, bars, put_bars
+
+NOW = datetime.datetime(2024, 8, 10, 4, tzinfo=datetime.UTC)
+DAY_1, DAY_2, DAY_3 = "2024-08-07", "2024-08-08", "2024-08-09"
+VENUE = "binance"
+
+
+def capture(store, first, last, venue=VENUE, number=1):
+    store.ledger.register_capture(
+        CaptureFile(f"{number:016x}", f"{number:064x}", f"/captures/{number}", 1, 1,
+                    "binance-lines", venue, first, last)
+    )
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Store.open(tmp_path / "home", create=True)
+
+
+def kinds(store, now=NOW):
+    return [(one.day, one.kind) for one in overdue(store, now)]
+
+
+def test_a_day_is_missing_late_failed_or_broken_and_then_good(home):
+    capture(home, DAY_1, DAY_1)
+    capture(home, DAY_3, DAY_3, number=2)
+    assert kinds(home) == [(DAY_1, "late"), (DAY_2, "missing"), (DAY_3, "late")]
+    two_past_midnight = NOW.replace(hour=2, minute=59)
+    assert kinds(home, two_past_midnight) == [(DAY_1, "late"), (DAY_2, "missing")]
+    home.ledger.record_failure("raw.trades", f"{DAY_3}|{VENUE}", "run", "the disk is gone")
+    assert kinds(home)[-1] == (DAY_3, "failed")
+    assert "the disk is gone" in overdue(home, NOW)[-1].message
+
+
+def test_a_feed_that_can_hardly_be_used_is_broken(home):
+    capture(home, DAY_2, DAY_3)
+    put_bars(home, bars())  # on the first day a recording may begin at any hour
+    put_bars(home, bars(start=START + 86_400 * SECOND), day=DAY_3)
+    found = overdue(home, NOW)
+    assert [(one.day, one.venue, one.kind) for one in found] == [(DAY_3, VENUE, "broken")] * 2
+    assert found[0].message == "binance:BTCUSDT: its book could be used for 0.2% of the day"
+    lenient = Config(alerts=AlertsConfig(least_usable=0.001))
+    assert overdue(Store(home.home, config=lenient), NOW) == []
+
+
+def test_nobody_waits_for_what_is_history(home):
+    capture(home, DAY_1, DAY_3)
+    assert overdue(home, NOW + datetime.timedelta(days=9)) == []
+
+
+def fail(instance, message="no room"):
+    @dg.job
+    def venue_days():
+        pass
+
+    run = instance.create_run_for_job(
+        venue_days, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": "2024-08-08|x"}
+    )
+    instance.report_run_failed(run, message)
+    return run.run_id
+
+
+def test_the_sensor_tells_once_and_remembers_across_restarts(home, tmp_path):
+    told = tmp_path / "alerts.jsonl"
+    config = Config(alerts=AlertsConfig(file=str(told)))
+    with dg.instance_for_test() as instance:
+        cursor, said = None, []
+        fail(instance, "before anybody listened")
+        (before,) = instance.get_runs()
+        for moment in range(3):
+            if moment == 1:
+                failed = fail(instance)
+            # A new definition each time, as after a restart: only the cursor is left of the last.
+            context = dg.build_sensor_context(
+                instance, cursor, resources={"warehouse": PlainWarehouse(home)}
+            )
+            said.append(alerts(config)(context).skip_message)
+            cursor = context.cursor
+    lines = [json.loads(line) for line in told.read_text().splitlines()]
+    assert [line["run"] for line in lines if line["run"] != before.run_id] == [failed]
+    assert lines[-1]["kind"] == "run_failed"
+    assert lines[-1]["subject"] == "venue_days 2024-08-08|x"
+    assert "no room" in lines[-1]["message"]
+    assert said[-1] == "nothing new to tell of"
+
+
+class Listener(http.server.BaseHTTPRequestHandler):
+    got: list
+    answer = 200
+
+    def do_POST(self):
+        self.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(self.answer)
+        self.send_header("Location", "http://127.0.0.1:1/elsewhere")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def listener():
+    Listener.got, Listener.answer = [], 200
+    server = http.server.HTTPServer(("127.0.0.1", 0), Listener)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/alert"
+    server.shutdown()
+    server.server_close()
+
+
+def test_each_target_is_told_and_a_deaf_one_is_told_later(tmp_path, listener):
+    out = tmp_path / "by-command"
+    write = f"import sys; open({str(out)!r}, 'a').write(sys.stdin.read())"
+    settings = AlertsConfig(
+        command=(sys.executable, "-c", write), file=str(tmp_path / "file"), webhook=listener
+    )
+    due = [Alert("missing", "binance 2024-08-08", "no capture")]
+    Listener.answer = 302
+    told, failed = tell_all(due, targets(settings), [])
+    assert failed == {"webhook": "answered 302"}
+    Listener.answer = 200
+    told, failed = tell_all(due, targets(settings), told)
+    assert (failed, len(told)) == ({}, 3)
+    assert tell_all(due, targets(settings), told) == (told, {})
+    assert len(out.read_text().splitlines()) == 1
+    assert len((tmp_path / "file").read_text().splitlines()) == 1
+    assert [one["subject"] for one in Listener.got] == ["binance 2024-08-08"] * 2
+
+
+def test_what_a_program_was_given_stays_out_of_the_log():
+    secret = "canary-5f2a"  # noqa: S105 - one
+    loud = f"import sys; print('{secret}'); print('{secret}', file=sys.stderr); sys.exit(3)"
+    settings = AlertsConfig(command=(sys.executable, "-c", loud, secret))
+    _, failed = tell_all([Alert("late", "x", "y")], targets(settings), [])
+    assert failed == {"command": "ended with 3"}
+    assert secret not in json.dumps(as_settings(Config(alerts=settings)))
+    absent = AlertsConfig(command=(f"/nowhere/{secret}",))
+    _, failed = tell_all([Alert("late", "x", "y")], targets(absent), [])
+    assert failed == {"command": "No such file or directory"}
+
+
+@pytest.mark.parametrize("line", [
+    'webhook = "https://example.org/hook"', 'webhook = "http://10.0.0.1:9000/"',
+    'webhook = "http://127.0.0.1@example.org/"', 'webhook = "file:///etc/passwd"',
+    'webhook = "http://localhost:99999/"', "file = 3", 'command = "mail"', "due_hours = 49",
+])
+def test_what_alerts_may_not_be(tmp_path, line):
+    path = tmp_path / "settings.toml"
+    path.write_text(f"[alerts]\n{line}\n")
+    with pytest.raises(UserError) as caught:
+        load_config(path)
+    assert caught.value.where == f"{path}:2"
+
+
+def test_it_listens_by_itself_where_somebody_is_named():
+    assert alerts(Config()).default_status == dg.DefaultSensorStatus.STOPPED
+    named = Config(alerts=AlertsConfig(file="/x"))
+    assert alerts(named).default_status == dg.DefaultSensorStatus.RUNNING

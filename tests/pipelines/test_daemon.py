@@ -1,0 +1,144 @@
+"""The daemon over a home, as `imbalance ui` starts it: killed workers, killed daemons, restarts."""
+
+import gzip
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from imbalance.store.store import Store
+from pipelines.instance import open_instance
+from tests.cli.process import command
+
+LINE = (
+    b'1723161245123456789 {"stream":"btcusdt@trade","data":{"e":"trade","E":1723161245122,'
+    b'"s":"BTCUSDT","t":1,"p":"61000.10","q":"0.5","T":1723161245121,"m":true,"M":true}}\n'
+)
+SENSOR = '{repositoryName: "__repository__", repositoryLocationName: "imbalance", sensorName: "%s"}'
+
+
+class Daemon:
+    """`imbalance ui` over a home, in a process group of its own."""
+
+    def __init__(self, home, config):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.process = subprocess.Popen(
+            command("ui", "--port", self.port, home=home, config=config), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        )
+        assert "Dagster over" in self.process.stdout.readline()
+
+    def ask(self, query):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/graphql", json.dumps({"query": query}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+            return json.load(answer)["data"]
+
+    def state(self, sensor):
+        query = f"{{ sensorOrError(sensorSelector: {SENSOR % sensor}) "
+        query += "{ ... on Sensor { sensorState { status ticks(limit: 1) { timestamp } } } } }"
+        found = self.ask(query)["sensorOrError"]["sensorState"]
+        return found["status"], found["ticks"][0]["timestamp"] if found["ticks"] else 0.0
+
+    def kill(self):
+        """All at once, as when the machine loses its power."""
+        for pid in descendants(self.process.pid):
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def descendants(pid):
+    found = [pid]
+    for child in _children(pid):
+        found += descendants(child)
+    return found
+
+
+def _children(pid):
+    try:
+        words = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(word) for word in words]
+    except FileNotFoundError:
+        return []
+
+
+def until(seconds, question):
+    """What `question` answers once that is true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        answer = question()
+        if answer:
+            return answer
+        time.sleep(0.5)
+    raise AssertionError(f"not within {seconds} s")
+
+
+@pytest.mark.slow
+def test_a_killed_worker_fails_is_tried_again_and_a_restart_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    captures = tmp_path / "captures"
+    captures.mkdir()
+    config = tmp_path / "settings.toml"
+    config.write_text(
+        f'[captures]\nwatch = ["{captures}"]\n[alerts]\nfile = "{tmp_path / "alerts"}"\n'
+    )
+    file = captures / "btcusdt_20240808.gz"
+    file.write_bytes(gzip.compress(LINE * 3))
+    os.utime(file, (0, 0))
+    store = Store.open(tmp_path / "home", create=True)
+    from imbalance.captures.register import register
+
+    register(store, [file])  # so that the code location knows its day from the first on
+
+    with open_instance(store.home) as instance:
+        daemon = Daemon(store.home.root, config)
+        try:
+            assert daemon.state("new_captures")[0] == "STOPPED"
+            assert daemon.state("alerts")[0] == "RUNNING"
+            daemon.ask(f"mutation {{ startSensor(sensorSelector: {SENSOR % 'new_captures'}) "
+                       "{ __typename } }")
+
+            def worker():
+                runs = [r for r in instance.get_runs() if r.status.value == "STARTED"]
+                signed = [r.tags.get("imbalance/process") for r in runs]
+                return signed[0] if signed and signed[0] else None
+
+            pid = int(until(180, worker).rpartition(".")[2])
+            os.kill(pid, signal.SIGKILL)
+            killed = time.monotonic()
+            first = until(120, lambda: [
+                r for r in instance.get_runs() if r.status.value == "FAILURE"
+            ])[0]
+            assert time.monotonic() - killed < 120
+            again = until(300, lambda: [
+                r for r in instance.get_runs() if r.status.value == "SUCCESS"
+            ])[0]
+            assert again.root_run_id == first.run_id
+            assert store.ledger.partitions("features.bars_1s")
+            until(180, (tmp_path / "alerts").exists)
+            (alert,) = [json.loads(x) for x in (tmp_path / "alerts").read_text().splitlines()]
+            assert (alert["kind"], alert["run"]) == ("run_failed", first.run_id)
+            runs = len(instance.get_runs())
+        finally:
+            daemon.kill()
+
+        daemon = Daemon(store.home.root, config)
+        try:
+            began = time.time()
+            assert daemon.state("new_captures")[0] == "RUNNING"
+            until(180, lambda: daemon.state("new_captures")[1] > began)
+            until(180, lambda: daemon.state("alerts")[1] > began)
+            assert len(instance.get_runs()) == runs
+            assert len((tmp_path / "alerts").read_text().splitlines()) == 1
+        finally:
+            daemon.kill()
