@@ -43,6 +43,10 @@ def state(store: Store, *, published: bool) -> tuple[str, int]:
     return generation.id, rows
 
 
+def leftovers(store: Store) -> list[str]:
+    return [one.path for one in find_leftovers(store.home, store.ledger)]
+
+
 def tell(**said: object) -> None:
     sys.stdout.write(json.dumps(said) + "\n")
     sys.stdout.flush()
@@ -69,14 +73,14 @@ def main(root: str, offsets: int, faults: Sequence[str], *, published: bool) -> 
             except Exception as caught:  # noqa: BLE001 - what is raised is what is asked
                 said = f"{type(caught).__name__}: {caught}".splitlines()[0]
             fail_writes("", 0, 0, 0)
-            left = [one.path for one in find_leftovers(store.home, store.ledger)]
+            begun = leftovers(store)
             now = state(store, published=published)
             # There is room again: the same work ends well.
             one_more_day(store, number, published=published)
             after = state(store, published=published)
             number += 1
-            tell(fault=name, place=place, said=said, same=now == before, left=left,
-                 gained=after[1] - before[1])
+            tell(fault=name, place=place, said=said, same=now == before, begun=begun,
+                 left=leftovers(store), gained=after[1] - before[1])
     tell(whole=verify(store.home).whole)
 
 
