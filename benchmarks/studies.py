@@ -164,7 +164,34 @@ def block_lengths() -> list[Comparison]:
     )]
 
 
-GROUPS = (lagged_correlations, rolling_correlations, rank_correlations, block_lengths)
+def lasso_paths() -> list[Comparison]:
+    """A path of penalties and its choice on folds in time, of half an hour of 100 flows."""
+    from sklearn.linear_model import LassoCV
+    from sklearn.model_selection import TimeSeriesSplit
+
+    from imbalance.studies.price_impact.penalised import PENALTIES, SMALLEST, lasso
+
+    generator = np.random.default_rng(5)
+    x = generator.standard_normal((1_800, 100)) + 0.5 * generator.standard_normal((1_800, 1))
+    y = x[:, 0] - 0.5 * x[:, 1] + 0.2 * x[:, 2] + 2.0 * generator.standard_normal(1_800)
+    z, w = (x - x.mean(axis=0)) / x.std(axis=0), (y - y.mean()) / y.std()
+    largest = np.abs(z.T @ w / len(z)).max()
+    penalties = np.geomspace(largest, largest * SMALLEST, PENALTIES)
+
+    def by_scikit_learn() -> np.ndarray:
+        folds = TimeSeriesSplit(5)
+        return LassoCV(alphas=penalties, cv=folds, tol=1e-6, max_iter=10_000).fit(z, w).coef_
+
+    return [Comparison(
+        f"LASSO of {x.shape[1]} flows, {len(x):,} bars, {PENALTIES} penalties × 5 folds",
+        "scikit-learn", lambda: lasso(x, y, 5).standardised, by_scikit_learn, 1.0, None, 1e-3,
+        lambda ours, peer: (ours, peer),
+    )]
+
+
+GROUPS = (
+    lagged_correlations, rolling_correlations, rank_correlations, block_lengths, lasso_paths,
+)
 
 
 def compare(one: Comparison) -> Outcome:

@@ -80,7 +80,12 @@ def principal_weights(n: int, sums: Floats, products: Floats) -> tuple[Floats, f
     full[_UPPER] = products
     full = full + np.triu(full, 1).T
     mean = sums / n
-    values, vectors = np.linalg.eigh(full / n - np.outer(mean, mean))
+    return principal_vector(full / n - np.outer(mean, mean))
+
+
+def principal_vector(covariance: Floats) -> tuple[Floats, float] | None:
+    """w₁/‖w₁‖₁ with Σ w₁ > 0 of a covariance matrix, and its share; None when nothing varies."""
+    values, vectors = np.linalg.eigh(covariance)
     total = values.clip(min=0.0).sum()
     if not total > 0.0:
         return None

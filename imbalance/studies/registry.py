@@ -24,6 +24,7 @@ NAMES = (
     "coherence",
     "event_time",
     "hawkes",
+    "price_impact",
 )
 """In the order in which they are run, listed and reported; each has a `study.py` with `STUDY`."""
 

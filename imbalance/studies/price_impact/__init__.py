@@ -1,0 +1,1 @@
+"""How order flow moves prices: of the instrument itself and of others, in the bar and after it."""

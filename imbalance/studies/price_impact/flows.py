@@ -1,0 +1,79 @@
+"""The flows that enter the models: scaled by depth, at the best level and integrated over levels.
+
+Which column of the bars holds a flow depends on the feed. No estimation but that of the weights of
+levels, which are always of the bars that a model is fitted on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imbalance.features.integrated import principal_vector
+from imbalance.studies.alignment import Panel
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+
+FLOW = "order_flow_imbalance"
+IMAGE_FLOW = "generalised_order_flow_imbalance"
+LEAST_SHARE = 0.5
+"""Share of an instrument's bars in which a level must have a flow to be used."""
+
+
+@dataclass(frozen=True)
+class Flows:
+    """Flows of one instrument on the panel's grid."""
+
+    measure: str
+    """Column of the flow at the best level."""
+    raw: Vector
+    best: Matrix
+    """T × 1: by common depth, or by the depth at the touch where that is not known."""
+    levels: Matrix
+    """T × M: flows of the levels that the feed shows, by common depth."""
+
+
+def flows_of(panel: Panel, instrument: str, levels: int) -> Flows | None:
+    """Flows of an instrument; None when its bars have none."""
+    for measure in (FLOW, IMAGE_FLOW):
+        raw = panel.series(instrument, measure)
+        if raw is not None and np.isfinite(raw).any():
+            break
+    else:
+        return None
+    common = _column(panel, instrument, "level_depth_mean")
+    touch = _column(panel, instrument, "depth_touch_mean")
+    depth = np.where(np.isfinite(common), common, touch) if measure == FLOW else touch
+    deep = [_column(panel, instrument, f"{FLOW}_level_{m}") for m in range(1, levels + 1)]
+    there = max(int(np.isfinite(raw).sum()), 1)
+    used = []
+    for column in deep:
+        if np.isfinite(column).sum() < LEAST_SHARE * there:
+            break
+        used.append(_scaled(column, depth))
+    stacked = np.column_stack(used) if len(used) > 1 else np.empty((panel.slots, 0))
+    return Flows(measure, raw, _scaled(raw, depth)[:, None], stacked)
+
+
+def level_weights(levels: Matrix) -> Vector | None:
+    """w₁/‖w₁‖₁, w₁ the first principal vector of flows by level; None when those do not vary.
+
+    Source: Cont, Cucuringu, Zhang 2023, eq. 4.
+    """
+    found = principal_vector(np.cov(levels.T, bias=True))
+    return None if found is None else found[0]
+
+
+def _column(panel: Panel, instrument: str, measure: str) -> Vector:
+    found = panel.series(instrument, measure)
+    return np.full(panel.slots, np.nan) if found is None else found
+
+
+def _scaled(flow: Vector, depth: Vector) -> Vector:
+    """Flow by depth; a bar in which nothing happened has no depth of its events and no flow."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.where(flow == 0.0, 0.0, flow / depth)
+    return np.where(np.isfinite(found), found, np.nan)

@@ -1,0 +1,117 @@
+"""O2: the regression of Cont, Kukanov and Stoikov on a LOBSTER day, by the study itself."""
+
+import gzip
+import io
+import json
+import zipfile
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from imbalance.features.order_flow import order_flow_events, without_price_changes
+from imbalance.studies.measures import BAR_NANOSECONDS
+from imbalance.studies.price_impact.build import build
+from imbalance.studies.price_impact.study import PRICE_IMPACT, PriceImpactFamily
+from imbalance.studies.study_input import StudyInput
+
+OPEN = 34_200
+START = int(np.datetime64("2012-06-21T13:30:00", "ns").astype(np.int64))
+SECONDS = {"1s": 1, "10s": 10}
+
+
+@pytest.fixture(scope="module")
+def expected(shared):
+    found = json.loads((shared / "oracles/ofi/ofi_expected.json").read_text())
+    return found["lobster_AMZN_2012-06-21_L1"]["results"]
+
+
+def bars(message, book, size):
+    """Bars of a day by the reference's convention: closed on the right, moves in ticks."""
+    seconds = SECONDS[size]
+    time, kind, shares, direction = message[:, 0], message[:, 1], message[:, 3], message[:, 5]
+    ask, ask_size, bid, bid_size = book[:, :4].T
+    e = order_flow_events(bid, bid_size, ask, ask_size)
+    count = 23_400 // seconds
+    index = np.clip(np.ceil((time - OPEN) / seconds).astype(int) - 1, 0, count - 1)
+
+    def total(values):
+        return np.bincount(index, weights=np.nan_to_num(values), minlength=count)
+
+    last = np.full(count, -1)
+    last[index] = np.arange(len(index))
+    mid = ((ask + bid) / 200.0)[np.maximum.accumulate(last)]
+    start = START + BAR_NANOSECONDS[size] * np.arange(count)
+    end = start + BAR_NANOSECONDS[size]
+    return pa.table({
+        "instrument": ["nasdaq:AMZN"] * count, "bar_start": pa.array(start, pa.timestamp("ns")),
+        "bar_end": pa.array(end, pa.timestamp("ns")),
+        "available_at": pa.array(end, pa.timestamp("ns")), "valid": [True] * count,
+        "poisoned": [False] * count, "coverage": np.ones(count),
+        "return_bps": np.diff(mid, prepend=np.nan), "order_flow_imbalance": total(e),
+        "order_flow_imbalance_no_price_change": total(without_price_changes(e, bid, ask)),
+        "trade_imbalance": total(np.where(kind == 4, -direction * shares, 0.0)),
+    })
+
+
+def regressions(table, size):
+    """Rows of the regressions within the bar, by measure and estimator."""
+    family = PriceImpactFamily(name="a", question="?", bar_sizes=(size,), lags=(1,),
+                               replications=99)
+    rows = build(StudyInput.of_bars({size: table}, [family], partition="2012-06-21"))
+    return {(row["measure_x"], row["estimator"]): row
+            for row in rows[PRICE_IMPACT.name].to_pylist() if row["lag"] == 0}
+
+
+@pytest.fixture(scope="module")
+def first_level(shared):
+    def read(kind, delimiter):
+        path = shared / f"oracles/ofi/AMZN_2012-06-21_{kind}_1.csv.gz"
+        with gzip.open(path, "rt") as file:
+            return np.loadtxt(file, delimiter=delimiter)
+
+    return read("message", ","), read("orderbook", ";")
+
+
+@pytest.mark.parametrize(("size", "measure", "name", "r_squared"), [
+    ("1s", "order_flow_imbalance", "bar_1s", 0.4382),
+    ("10s", "order_flow_imbalance", "bar_10s", 0.5751),
+    ("10s", "order_flow_imbalance_no_price_change", "bar_10s_excl_price_changing", 0.2931),
+    ("10s", "trade_imbalance", "bar_10s_TI_visible", 0.3524),
+])
+def test_mean_over_half_hours(first_level, expected, size, measure, name, r_squared):
+    rows = regressions(bars(*first_level, size), size)
+    share, slope = rows[measure, "r_squared"], rows[measure, "slope"]
+    assert share["estimate"] == pytest.approx(r_squared, abs=1e-4)
+    assert share["estimate"] == pytest.approx(expected[name]["mean_R2"], abs=1e-9)
+    assert slope["estimate"] == pytest.approx(expected[name]["mean_beta_ticks"], rel=1e-9)
+    assert slope["significant_share"] == expected[name]["frac_t_gt_1_96"] == 1.0
+    assert share["n_windows"] == slope["n_windows"] == 13
+
+
+def test_the_capture_of_five_levels(shared, expected):
+    """The same day as recorded with five levels. It has orders of 33,570 and 25,000 shares at the
+    best price, at 11:28:46 and 15:20:06, which the recording of one level lacks: their half-hours
+    are other ones, the other eleven are the same.
+    """
+    (path,) = (shared / "captures/lobster-20120621").glob("*_5.zip")
+    with zipfile.ZipFile(path) as archive:
+        files = {name.split("_")[-2]: np.loadtxt(
+            io.TextIOWrapper(archive.open(name)), delimiter=",", usecols=range(6 if "message" in
+                                                                              name else 4))
+            for name in archive.namelist() if name.endswith("_5.csv")}
+    table = bars(files["message"], files["orderbook"], "10s")
+    flow, change = (table.column(name).to_numpy() for name in (
+        "order_flow_imbalance", "return_bps"))
+    found = []
+    for half_hour in range(13):
+        part = slice(180 * half_hour, 180 * (half_hour + 1))
+        ok = np.isfinite(change[part])
+        found.append(np.corrcoef(flow[part][ok], change[part][ok])[0, 1] ** 2)
+    wanted = np.array(expected["bar_10s"]["per_window"])[:, 5]
+    same = ~np.isin(np.arange(13), (3, 11))
+    np.testing.assert_allclose(np.array(found)[same], wanted[same], atol=1e-4)
+    rows = regressions(table, "10s")
+    share = rows["order_flow_imbalance", "r_squared"]
+    assert share["estimate"] == pytest.approx(np.mean(found), abs=1e-9)
+    assert rows["trade_imbalance", "r_squared"]["estimate"] == pytest.approx(0.3524, abs=1e-4)

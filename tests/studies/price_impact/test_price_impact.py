@@ -1,0 +1,212 @@
+"""The study of price impact on planted markets: what is there is found, what is not is not."""
+
+import json
+
+import numpy as np
+import pytest
+
+from imbalance.config import StudiesConfig
+from imbalance.errors import UserError
+from imbalance.studies.price_impact.build import build
+from imbalance.studies.price_impact.study import (
+    CROSS_IMPACT,
+    PRICE_IMPACT,
+    PriceImpactFamily,
+    families,
+)
+from imbalance.studies.study_input import StudyInput
+
+A, B = "binance:BTCUSDT", "binance-futures:BTCUSDT"
+FLOW, RETURN = "order_flow_imbalance", "return_bps"
+
+
+def family(**changes):
+    settings = {"name": "flow_and_return", "question": "?", "bar_sizes": ("1s",),
+                "lags": (1, 2, 5), "replications": 99}
+    return PriceImpactFamily(**(settings | changes))
+
+
+def study(bars, declared):
+    given = StudyInput.of_bars({"1s": bars}, [declared], partition="2024-08-08")
+    tables = build(given)
+    found = []
+    for table in (PRICE_IMPACT, CROSS_IMPACT):
+        rows = tables[table.name]
+        assert rows.schema.equals(table.arrow_schema())
+        rows = rows.to_pylist()
+        keys = [tuple(row[part] for part in table.key) for row in rows]
+        assert len(set(keys)) == len(keys)
+        assert all((row["estimate"] is None) == (row["reason"] is not None) for row in rows)
+        found.append(rows)
+    return found
+
+
+def pick(rows, **wanted):
+    return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
+
+
+def book(flow, returns, **more):
+    """Bars of an instrument: flows of three levels of which the first is `flow`."""
+    noise = np.random.default_rng(7).standard_normal((2, len(flow)))
+    levels = {f"{FLOW}_level_{m + 1}": level for m, level in enumerate(
+        more.pop("levels", (flow, 0.5 * flow + noise[0], 0.5 * flow + noise[1])))}
+    return {FLOW: flow, RETURN: returns, "level_depth_mean": np.ones(len(flow)),
+            "depth_touch_mean": np.ones(len(flow)), **levels, **more}
+
+
+def test_planted_impact_and_its_share(make_bars):
+    """r = 0.3 f + v with R² 0.65; trades are a fifth of the flow's variance."""
+    generator = np.random.default_rng(0)
+    flow, noise, other = generator.standard_normal((3, 7_200))
+    returns = 0.3 * flow + 0.3 * np.sqrt(0.35 / 0.65) * noise
+    market = book(flow, returns, trade_imbalance=np.sqrt(0.2) * flow + np.sqrt(0.8) * other,
+                  order_flow_imbalance_no_price_change=other)
+    single, cross = study(make_bars({A: market}), family())
+    (slope,) = pick(single, estimator="slope", measure_x=FLOW)
+    assert slope["interval_low"] < 0.3 < slope["interval_high"]
+    assert slope["interval_high"] - slope["interval_low"] < 0.03
+    assert (slope["n_windows"], slope["significant_share"]) == (4, 1.0)
+    shares = {row["measure_x"]: row for row in pick(single, estimator="r_squared", lag=0)}
+    assert shares[FLOW]["estimate"] == pytest.approx(0.65, abs=0.02)
+    assert shares[FLOW]["interval_low"] < 0.65 < shares[FLOW]["interval_high"]
+    assert shares["trade_imbalance"]["estimate"] == pytest.approx(0.13, abs=0.03)
+    assert shares[f"{FLOW},trade_imbalance"]["estimate"] >= shares[FLOW]["estimate"]
+    assert shares[f"{FLOW}_no_price_change"]["estimate"] < 0.01
+    # Nothing is known of the next bar, and nothing is claimed.
+    assert all(row["estimate"] < 0.01 for row in pick(single, estimator="r_squared", lag=1))
+    assert not [row for row in (*single, *cross) if row["alarm"]]
+    at_once, after = (pick(single, estimator="response", horizon=h)[0] for h in (0, 5))
+    assert at_once["estimate"] == pytest.approx(0.3 * np.sqrt(2 / np.pi), abs=0.01)
+    assert after["interval_low"] < 0.0 < after["interval_high"]
+
+
+def test_depth_divides_impact(make_bars):
+    """β = 2 / AD^0.98 over twenty half-hours."""
+    generator = np.random.default_rng(1)
+    depth = np.repeat(np.exp(generator.normal(1.0, 0.7, 20)), 1_800)
+    flow, noise = generator.standard_normal((2, len(depth)))
+    returns = 2.0 / depth**0.98 * (flow + 0.2 * noise)
+    market = {FLOW: flow, RETURN: returns, "depth_touch_mean": depth}
+    single, _ = study(make_bars({A: market}), family(lags=(1,)))
+    (row,) = pick(single, estimator="depth_exponent")
+    assert row["estimate"] == pytest.approx(0.98, abs=0.02)
+    assert row["interval_low"] < 0.98 < row["interval_high"]
+    assert row["n_windows"] == 20
+    assert pick(single, estimator="r_squared_out")[0]["reason"] == "no_levels"
+
+
+def test_what_deeper_levels_add(make_bars):
+    generator = np.random.default_rng(2)
+    levels = generator.standard_normal((3, 3_600))
+    returns = levels.sum(axis=0) + generator.standard_normal(3_600)
+    single, cross = study(make_bars({A: book(levels[0], returns, levels=tuple(levels))}), family())
+    curve = {row["levels"]: row["estimate"] for row in pick(single, estimator="r_squared_out")}
+    assert [curve[m] for m in (1, 2, 3)] == pytest.approx([0.25, 0.5, 0.75], abs=0.04)
+    (ridge,) = pick(single, estimator="ridge_r_squared_out")
+    assert ridge["estimate"] == pytest.approx(0.75, abs=0.03)
+    (fall,) = pick(single, estimator="rmse_reduction")
+    assert fall["estimate"] == pytest.approx(1.0 - np.sqrt(0.25 / 0.75), abs=0.03)
+    assert fall["interval_low"] > 0.3
+    assert {row["model"] for row in cross} == {"own_best", "own_integrated"}
+
+
+@pytest.fixture(scope="module")
+def crossed():
+    """y answers to its own flow and to that of x, in the bar and one bar later."""
+    generator = np.random.default_rng(3)
+    x, y, noise, ours = generator.standard_normal((4, 5_400))
+    late = 0.3 * np.concatenate([[0.0], x[:-1]])
+    return {B: book(x, x + ours), A: book(y, y + 0.5 * x + late + noise)}
+
+
+def test_planted_cross_impact(make_bars, crossed):
+    _, cross = study(make_bars(crossed), family())
+    now = {"instrument_y": A, "horizon": 0}
+    own, both = (pick(cross, estimator="r_squared_out", model=model, **now)[0]["estimate"]
+                 for model in ("own_best", "cross_best"))
+    total = 1.0 + 0.25 + 0.09 + 1.0
+    assert own == pytest.approx(1.0 / total, abs=0.03)
+    assert both == pytest.approx(1.25 / total, abs=0.03)
+    (gain,) = pick(cross, estimator="cross_gain", model="cross_best", **now)
+    assert gain["estimate"] == pytest.approx(0.25 / total, abs=0.03)
+    assert gain["interval_low"] > 0.0
+    assert gain["q_value"] < 1e-6
+    weights = {row["instrument_x"]: row["estimate"] for row in pick(
+        cross, estimator="coefficient", model="cross_best", **now)}
+    assert weights[B] == pytest.approx(0.5 / np.sqrt(total), abs=0.03)
+    ahead = pick(cross, estimator="r_squared_out", model="cross_best", instrument_y=A, horizon=1)[0]
+    assert ahead["estimate"] == pytest.approx(0.09 / total, abs=0.02)
+    # x moves by itself alone.
+    (gain,) = pick(cross, estimator="cross_gain", model="cross_best", instrument_y=B, horizon=0)
+    assert abs(gain["estimate"]) < 0.01
+    assert json.loads(gain["parameters"])["instruments"] == [B, A]
+
+
+def test_a_look_ahead_raises_the_alarm(make_bars):
+    """Flow that already holds the return of the bar after it."""
+    generator = np.random.default_rng(4)
+    returns, noise = generator.standard_normal((2, 3_600))
+    flow = np.concatenate([returns[1:], [0.0]]) + noise
+    single, cross = study(make_bars({A: book(flow, returns)}), family())
+    (row,) = pick(single, estimator="r_squared", lag=1)
+    assert row["alarm"] == "look_ahead"
+    assert row["q_value"] < 1e-6
+    assert pick(single, estimator="r_squared", lag=2)[0]["alarm"] is None
+    alarmed = pick(cross, alarm="look_ahead")
+    assert {row["horizon"] for row in alarmed} == {1}
+    assert "own_best" in {row["model"] for row in alarmed}
+
+
+def test_gaps_are_not_reached_over(make_bars, crossed):
+    bad = {A: list(range(1_000, 1_400))}
+    single, _ = study(make_bars(crossed, poisoned=bad), family())
+    (row,) = pick(single, estimator="slope", measure_x=FLOW, instrument_y=A)
+    assert (row["n"], row["n_left_out"]) == (5_000, 400)
+    (after,) = pick(single, estimator="response", horizon=5, instrument_y=A)
+    assert after["n"] == 5_000 - 5 - 5
+
+
+def test_a_twin_adds_nothing(make_bars, crossed):
+    """The same instrument under two names: collinear flows."""
+    _, cross = study(make_bars({A: crossed[A], "binance:TWIN": crossed[A]}), family())
+    (gain,) = pick(cross, estimator="cross_gain", model="cross_best", instrument_y=A, horizon=0)
+    assert abs(gain["estimate"]) < 1e-3
+
+
+def test_images_have_a_flow_of_their_own(make_bars):
+    generator = np.random.default_rng(5)
+    flow, noise = generator.standard_normal((2, 2_000))
+    market = {"generalised_order_flow_imbalance": flow, FLOW: np.full(2_000, np.nan),
+              RETURN: flow + noise, "depth_touch_mean": np.full(2_000, 2.0)}
+    single, cross = study(make_bars({A: market}), family())
+    (row,) = pick(single, estimator="slope")
+    assert row["measure_x"] == "generalised_order_flow_imbalance"
+    assert row["estimate"] == pytest.approx(1.0, abs=0.1)
+    assert pick(cross, model="own_best", estimator="r_squared_out", horizon=0)[0]["estimate"] > 0.4
+
+
+def test_refusals_say_why(make_bars, crossed):
+    few = {A: {name: values[:15] for name, values in crossed[A].items()}}
+    single, cross = study(make_bars(few), family())
+    assert [row["reason"] for row in single] == ["too_few_bars"]
+    assert {row["reason"] for row in cross} == {"too_few_bars"}
+    flat = {A: crossed[A] | {RETURN: np.zeros(5_400)}}
+    single, cross = study(make_bars(flat), family())
+    assert [row["reason"] for row in single] == ["constant_series"]
+    assert {row["reason"] for row in cross} == {"constant_series"}
+    still = {A: crossed[A] | {FLOW: np.full(5_400, np.nan)}}
+    single, cross = study(make_bars(still), family())
+    assert [row["reason"] for row in single] == ["all_null"]
+    assert {row["reason"] for row in cross} == {"all_null"}
+    nothing = StudyInput.of_bars({}, [family()], partition="2024-08-08")
+    for rows in build(nothing).values():
+        assert rows.column("reason").to_pylist() == ["no_bars"]
+
+
+def test_what_is_declared():
+    (one,) = families(StudiesConfig())
+    assert one.bar_sizes == ("1s", "10s")
+    assert len(one.measures) == 17
+    for wrong in ({"levels": 11}, {"lags": ()}, {"folds": 1}, {"replications": 5}):
+        with pytest.raises(UserError):
+            family(**wrong)
