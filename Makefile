@@ -13,6 +13,8 @@ PIP_INSTALL := -m pip install --quiet --quiet --disable-pip-version-check --no-i
 BASE_PYTHONS ?= python3.11 python3.12 python3.13 python3
 CAPTURES ?=
 ARGS ?=
+# Tests that share something dear stay on one core; tests/conftest.py says which, and their order.
+ON_ALL_CORES := --numprocesses auto --dist loadgroup --no-loadscope-reorder
 
 # The stamp holds the directory it was made in: scripts of a copied .venv point at the checkout they
 # came from, so where the stamp names another one, .venv is made anew.
@@ -56,16 +58,16 @@ demo: $(STAMP)  ## the main job on a simulated market, or on CAPTURES=path
 
 .PHONY: test
 test: $(STAMP)  ## the fast tests (ARGS="tests/store -x" narrows them)
-	@$(PYTHON) -m pytest -q $(ARGS)
+	@$(PYTHON) -m pytest -q $(ON_ALL_CORES) $(ARGS)
 
 .PHONY: test-slow
 test-slow: $(STAMP)  ## the tests marked slow
-	@$(PYTHON) -m pytest -q -m slow $(ARGS)
+	@$(PYTHON) -m pytest -q -m slow $(ON_ALL_CORES) $(ARGS)
 
 # The lock of this project with DuckDB 2 in the place of 1.5; nothing else differs.
 .PHONY: test-duckdb2
 test-duckdb2: .venv-duckdb2/.setup  ## the fast tests on DuckDB 2.0
-	@.venv-duckdb2/bin/python -m pytest -q $(ARGS)
+	@.venv-duckdb2/bin/python -m pytest -q $(ON_ALL_CORES) $(ARGS)
 
 .venv-duckdb2/.setup: requirements.lock requirements-duckdb2.lock pyproject.toml | $(STAMP)
 	@$(PYTHON) -m venv --clear .venv-duckdb2

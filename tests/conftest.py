@@ -17,6 +17,28 @@ hypothesis.settings.register_profile("project", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("project")
 
 
+SHARING = ("cli", "simulate")
+"""Parts of the tests with a fixture that is dear and lasts for all of them."""
+
+
+EARLY = ("assets", "studies", "cli")
+"""Parts begun with: in a fresh checkout one core compiles the book's kernels meanwhile another
+compiles those of the studies; then the longest part, so that no core waits for it at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Which tests stay together when they run on several cores, and which come first."""
+    ranks = {part: rank for rank, part in enumerate(EARLY)}
+
+    def place(item: pytest.Item) -> Path:
+        return item.path.relative_to(REPOSITORY / "tests")
+
+    items.sort(key=lambda item: ranks.get(place(item).parts[0], len(EARLY)))
+    for item in items:
+        part = place(item).parts[0]
+        item.add_marker(pytest.mark.xdist_group(part if part in SHARING else str(place(item))))
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing which the developer has set for their own work reaches a test."""

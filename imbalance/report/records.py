@@ -295,6 +295,8 @@ class Granger:
     hac_q: float | None
     instantaneous_q: float | None
     n: int
+    transfer_entropy: float | None
+    transfer_entropy_q: float | None
     directions: int
     significant: int
 

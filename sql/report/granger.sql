@@ -1,5 +1,6 @@
 -- Tests of Granger causality, one row per system and direction; own systems whole, systems across
--- instruments from the smallest q.
+-- instruments from the smallest q. Beside each the transfer entropy of the same two series, which
+-- knows no linear model and no third series, where the study of dependence has it.
 with directions as (
     select
         family,
@@ -26,13 +27,34 @@ with directions as (
         and reason is null
         and not starts_with(estimator, 'block')
     group by family, model, bar_size, instrument_x, measure_x, instrument_y, measure_y
+),
+
+entropies as (
+    select
+        bar_size,
+        instrument_x,
+        measure_x,
+        instrument_y,
+        measure_y,
+        max(estimate) filter (where estimator = 'effective_transfer_entropy') as transfer_entropy,
+        max(q_value) filter (where estimator = 'transfer_entropy') as transfer_entropy_q
+    from studies.dependence
+    where
+        scope = $scope
+        and ($window_day is null or strftime(window_from, '%Y-%m-%d') = $window_day)
+        and regime = 'all'
+        and reason is null
+    group by bar_size, instrument_x, measure_x, instrument_y, measure_y
 )
 
 select
-    *,
+    directions.*,
+    transfer_entropy,
+    transfer_entropy_q,
     count(*) over (partition by across) as directions,
     count(*) filter (where hc_q <= $significance) over (partition by across) as significant
 from directions
+left join entropies using (bar_size, instrument_x, measure_x, instrument_y, measure_y)
 qualify
     row_number() over (
         partition by across

@@ -112,3 +112,21 @@ def test_responses_across_instruments_are_the_most_prominent_by_bar_size(session
         ("1s", "a:A", "b:B"), ("1s", "b:B", "c:C"), ("10s", "a:A", "b:B"), ("10s", "b:B", "c:C"),
     ]
     assert all(row.across for row in rows)
+
+
+def test_transfer_entropy_stands_beside_the_granger_test_of_the_same_series(session, store_rows):
+    store_rows["fill"](session, ("a:A",))
+    pair = {"study": "dependence", "family": "flow_and_return", "scope": "day",
+            "window_from": START, "window_to": START + SECOND, "bar_size": "1s", "lag": 1,
+            "instrument_x": "a:A", "measure_x": "order_flow_imbalance", "instrument_y": "a:A",
+            "measure_y": "return_bps", "level": 0.0, "horizon": 1, "regime": "all", "n": 350}
+    elsewhere = pair | {"bar_size": "10s"}
+    store_rows["insert"](session, "studies.dependence", [
+        pair | {"estimator": "transfer_entropy", "estimate": 0.09, "q_value": 0.02},
+        pair | {"estimator": "effective_transfer_entropy", "estimate": 0.04},
+        elsewhere | {"estimator": "transfer_entropy", "estimate": 0.5, "q_value": 0.9},
+    ])
+    source = Source(session)
+    rows = source.granger(choose_window(source.windows(), "granger_causality"), most=9)
+    found = {row.measure_x: (row.transfer_entropy, row.transfer_entropy_q) for row in rows}
+    assert found == {"order_flow_imbalance": (0.04, 0.02), "return_bps": (None, None)}

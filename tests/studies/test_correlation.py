@@ -248,7 +248,7 @@ def false_discoveries(make_bars, make_autoregression, seed, runs, series, length
 
 
 def test_nothing_is_found_in_independent_panels(make_bars, make_autoregression):
-    found = false_discoveries(make_bars, make_autoregression, 9, 20, 25, 3_600)
+    found = false_discoveries(make_bars, make_autoregression, 9, 20, 12, 3_600)
     assert found <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 20)
 
 
