@@ -25,6 +25,7 @@ NAMES = (
     "event_time",
     "hawkes",
     "price_impact",
+    "liquidity",
 )
 """In the order in which they are run, listed and reported; each has a `study.py` with `STUDY`."""
 

@@ -10,7 +10,7 @@ WHOLE = np.array([[0, 10**12]])
 
 
 def trades(times, sizes):
-    return Trades(np.array(times), np.array(sizes, dtype=float), 0, 0)
+    return Trades(np.array(times), np.array(sizes, dtype=float), 0, 0, np.ones(len(times)))
 
 
 def mids(times, prices):

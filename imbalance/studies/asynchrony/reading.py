@@ -54,7 +54,7 @@ def read_prices(events: Events, instrument: str, measure: str) -> Prices:
     measure : `mid_price`, of states of the book with both sides that are not crossed, or
         `trade_price`.
     """
-    read = _mids if measure == MID_PRICE else _trades
+    read = book_mids if measure == MID_PRICE else _trades
     parts: list[_Part] = list(read(events, instrument))
     if not parts:
         return Prices(make_ticks(np.empty(0, np.int64), np.empty(0)), 0)
@@ -105,7 +105,8 @@ def _trades(events: Events, instrument: str) -> Iterator[_Part]:
         )
 
 
-def _mids(events: Events, instrument: str) -> Iterator[_Part]:
+def book_mids(events: Events, instrument: str) -> Iterator[_Part]:
+    """Mids of the rebuilt book: times, prices (NaN: crossed), starts of segments, when known."""
     columns = ["segment_start", "crossed", "bid_prices", "ask_prices", "available_at"]
     for batch in events.batches(STATES, instrument, columns):
         bid, ask = _best(batch, "bid_prices"), _best(batch, "ask_prices")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from imbalance.studies.asynchrony.reading import STATES, TRADES
+from imbalance.studies.asynchrony.reading import STATES, TRADES, book_mids
 
 if TYPE_CHECKING:
     from imbalance.studies.events import Events
@@ -34,6 +34,8 @@ class Trades:
     unsigned: int
     """Trades left out since the venue does not name the aggressor."""
     available_at: int
+    prices: Vector
+    """Mean price of each, weighted by size."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,10 @@ def read_trades(events: Events, instrument: str) -> Trades:
     Where a venue sends single trades and aggregates of the same, only the single ones are taken.
     Fills of one side at one time are one order.
     """
-    read = events.read(TRADES, instrument, ["kind", "size_base", "side", "available_at"])
+    read = events.read(TRADES, instrument, ["kind", "price", "size_base", "side", "available_at"])
     times = read["event_time"]
     if not len(times):
-        return Trades(times, np.empty(0), 0, 0)
+        return Trades(times, np.empty(0), 0, 0, np.empty(0))
     single = read["kind"] == "trade"
     used = single if single.any() else np.ones(len(times), dtype=np.bool_)
     side = np.where(read["side"] == "buy", 1.0, np.where(read["side"] == "sell", -1.0, 0.0))
@@ -78,11 +80,13 @@ def read_trades(events: Events, instrument: str) -> Trades:
     order = np.flatnonzero(used)[np.argsort(times[used], kind="stable")]
     times, side, size = times[order], side[order], read["size_base"][order].astype(np.float64)
     if not len(times):
-        return Trades(times, np.empty(0), unsigned, 0)
+        return Trades(times, np.empty(0), unsigned, 0, np.empty(0))
     first = np.concatenate([[True], (np.diff(times) != 0) | (np.diff(side) != 0.0)])
     starts = np.flatnonzero(first)
     known = int(read["available_at"].astype("datetime64[ns]").astype(np.int64).max())
-    return Trades(times[starts], side[starts] * np.add.reduceat(size, starts), unsigned, known)
+    total = np.add.reduceat(size, starts)
+    value = np.add.reduceat(size * read["price"][order].astype(np.float64), starts)
+    return Trades(times[starts], side[starts] * total, unsigned, known, value / total)
 
 
 def read_mids(events: Events, instrument: str) -> Mids:
@@ -94,11 +98,11 @@ def read_mids(events: Events, instrument: str) -> Mids:
         known = read["available_at"].astype("datetime64[ns]").astype(np.int64)
         source = QUOTES
     else:
-        from imbalance.studies.asynchrony.reading import MID_PRICE, read_prices
-
-        found = read_prices(events, instrument, MID_PRICE)
-        times, prices = found.ticks.times, np.exp(found.ticks.log_prices)
-        known, source = np.array([found.available_at]), STATES
+        parts = list(book_mids(events, instrument))
+        if not parts:
+            return Mids(np.empty(0, dtype=np.int64), np.empty(0), STATES, 0)
+        times, prices, _, known = (np.concatenate(part) for part in zip(*parts, strict=True))
+        source = STATES
     order = np.argsort(times, kind="stable")
     sound = np.isfinite(prices[order]) & (prices[order] > 0.0)
     return Mids(times[order][sound], prices[order][sound], source,
