@@ -145,7 +145,7 @@ class Decoder:
         return {name: time for name, time in last.items() if time is not None}
 
     def __iter__(self) -> Iterator[Chunk]:
-        return ahead((self._chunk(block) for block in self._reader), "decode", 4)
+        return ahead((self._chunk(block) for block in self._reader), "decode", 2)
 
     def _index(self, symbol: str) -> int:
         instrument = f"{self._venue}:{symbol}"

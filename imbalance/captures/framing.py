@@ -97,7 +97,7 @@ class CaptureReader:
 
     def __iter__(self) -> Iterator[Block]:
         blocks = _lines(_gathered(self._pieces()))
-        return ahead(blocks, "inflate", 8) if self._threaded else blocks
+        return ahead(blocks, "inflate", 4) if self._threaded else blocks
 
     def _pieces(self) -> Iterator[tuple[bytes, int]]:
         digest = hashlib.sha256()
