@@ -18,6 +18,7 @@ from imbalance.books.rebuild import BookBuilder, ClosingBook, Rules
 from imbalance.books.spool import Spool
 from imbalance.books.state import BREAK, BREAK_NOTES, CAUSES, Messages
 from imbalance.books.ticks import GridError
+from imbalance.captures.ahead import ahead
 from imbalance.captures.build import captures_of, partition_key
 from imbalance.captures.instruments import Contracts, facts_from
 from imbalance.captures.register import DAY_NS
@@ -151,7 +152,8 @@ def _rebuild(
     """Rebuild all instruments of a partition; returns their closing books."""
     builders: dict[str, BookBuilder] = {}
     quotes = context.path("raw.quotes", key)
-    for batch in context.batches("raw.book_updates", key, _COLUMNS, batch_rows=16_384):
+    messages = context.batches("raw.book_updates", key, _COLUMNS, batch_rows=16_384)
+    for batch in ahead(messages, "read", 2):
         for instrument, rows in by_instrument(batch):
             if instrument not in builders:
                 builders[instrument] = BookBuilder(

@@ -73,18 +73,23 @@ class QuoteProof:
         }
 
     def _read(self, path: Path) -> Iterator[tuple[Any, Any]]:
-        import pyarrow.compute as pc
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         names = ["bid_price", "bid_size", "ask_price", "ask_size"]
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, read_dictionary=["instrument"]) as file:
             for batch in file.iter_batches(65_536, columns=["instrument", "update_id", *names]):
-                mine = batch.filter(
-                    pc.and_(pc.equal(batch.column("instrument"), self._instrument),
-                            pc.is_valid(batch.column("update_id")))
-                )
-                if mine.num_rows:
-                    ids = mine.column("update_id").to_numpy()
+                instruments = batch.column("instrument")
+                wanted = instruments.dictionary.index(self._instrument).as_py()
+                mine = instruments.indices.to_numpy() == wanted
+                mine &= batch.column("update_id").is_valid().to_numpy(zero_copy_only=False)
+                if not mine.any():
+                    continue
+                if not mine.all():
+                    batch = batch.filter(pa.array(mine))
+                ids = batch.column("update_id").to_numpy()
+                best = np.stack([batch.column(name).to_numpy() for name in names], axis=1)
+                if not (np.diff(ids) >= 0).all():
                     order = np.argsort(ids, kind="stable")
-                    best = np.stack([mine.column(name).to_numpy() for name in names], axis=1)
-                    yield ids[order], best[order]
+                    ids, best = ids[order], best[order]
+                yield ids, best
