@@ -6,6 +6,7 @@ bars. Not here: where the rows come from and go to (`build`), and the mathematic
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,14 +25,16 @@ if TYPE_CHECKING:
     import duckdb
     from numpy.typing import NDArray
 
+    from imbalance.contracts import Table
+
 _LEVELS = tuple(f"order_flow_imbalance_level_{m}" for m in range(1, FLOW_LEVELS + 1))
 
 
 class Queries:
     """The queries of `sql/features` over Arrow tables, on one DuckDB connection.
 
-    One thread: the order in which doubles are added, and so their last bits, must not depend on
-    the machine's load.
+    One thread a query: the order in which doubles are added, and so their last bits, must not
+    depend on the machine's load.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
@@ -41,6 +44,10 @@ class Queries:
         # Give back what a stretch has used: kept for later it doubles the memory of a long day.
         connection.execute("set allocator_flush_threshold = '1MB'")
         connection.execute("set allocator_bulk_deallocation_flush_threshold = '1MB'")
+
+    def beside(self) -> Queries:
+        """Queries which another thread may run at the same time."""
+        return Queries(self._connection.cursor())
 
     def run(
         self, name: str, parameters: dict[str, Any] | None = None, **tables: Any
@@ -134,6 +141,7 @@ class InstrumentBars:
     ) -> None:
         self._instrument = instrument
         self._queries = queries
+        self._beside = queries.beside()
         self._feeds = {
             "trades_from": trades.known_from, "trades_until": trades.known_until,
             "quotes_from": quotes.known_from, "quotes_until": quotes.known_until,
@@ -173,18 +181,36 @@ class InstrumentBars:
         made: dict[str, pa.Table] = {CHAINS.name: chain_rows(self._instrument, self._chains.take())}
         moments: list[tuple[str, Moments]] = []
         weights: list[tuple[str, int, Weights]] = []
+        measured: list[Future[pa.Table]] = []
         finer = 0
-        for table, (size, length) in zip(BARS, BAR_SIZES.items(), strict=True):
-            if finer:
-                parameters = {"finer_nanoseconds": finer, "bar_nanoseconds": length}
-                bars = _in_order(self._queries.run("coarser_bars", parameters, bars=bars))
-            finer = length
-            rows = self._queries.run("measures", {"bar_nanoseconds": length}, bars=bars)
-            rows = self._with_past(size, rows, moments, weights)
-            made[table.name] = rows.select(table.column_names).cast(table.arrow_schema())
+        # what is measured of some bars and the coarser bars made of them do not wait for each other
+        with ThreadPoolExecutor(1, thread_name_prefix="measure") as beside:
+            for table, (size, length) in zip(BARS, BAR_SIZES.items(), strict=True):
+                if finer:
+                    parameters = {"finer_nanoseconds": finer, "bar_nanoseconds": length}
+                    bars = _in_order(self._queries.run("coarser_bars", parameters, bars=bars))
+                finer = length
+                measured.append(
+                    beside.submit(self._measure, table, size, length, bars, moments, weights)
+                )
+            for table, rows in zip(BARS, measured, strict=True):
+                made[table.name] = rows.result()
         made[MOMENTS.name] = moment_rows(self._instrument, moments)
         made[WEIGHTS.name] = weight_rows(self._instrument, weights)
         return made
+
+    def _measure(
+        self,
+        table: Table,
+        size: str,
+        length: int,
+        bars: pa.Table,
+        moments: list[tuple[str, Moments]],
+        weights: list[tuple[str, int, Weights]],
+    ) -> pa.Table:
+        rows = self._beside.run("measures", {"bar_nanoseconds": length}, bars=bars)
+        rows = self._with_past(size, rows, moments, weights)
+        return rows.select(table.column_names).cast(table.arrow_schema())
 
     def _microprice(self, bars: pa.Table) -> pa.Array:
         return pa.array(self._chains.microprice(closing_states(bars)), from_pandas=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -183,8 +184,12 @@ def compute(
     from imbalance.features.bars import InstrumentBars, Queries
 
     queries = Queries(connection)
-    traded = _sums(queries, "trades_100ms", "trades", inputs.trades, TRADES, _TRADE_COLUMNS)
-    quoted = _sums(queries, "quotes_100ms", "quotes", inputs.quotes, QUOTES, _QUOTE_COLUMNS)
+    with ThreadPoolExecutor(1, thread_name_prefix="quotes") as beside:
+        quotes_summed = beside.submit(
+            _sums, queries.beside(), "quotes_100ms", "quotes", inputs.quotes, QUOTES, _QUOTE_COLUMNS
+        )
+        traded = _sums(queries, "trades_100ms", "trades", inputs.trades, TRADES, _TRADE_COLUMNS)
+        quoted = quotes_summed.result()
     traded_before = _last_messages(queries, inputs.previous_trades, TRADES)
     quoted_before = _last_messages(queries, inputs.previous_quotes, QUOTES)
     summary: dict[str, Any] = {"instruments": [], "coverage": {}, "poisoned": {}}
