@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from imbalance.captures.chunks import Chunk, Times
 from imbalance.captures.clocks import NO_TIME, SOURCES
+from imbalance.captures.rows import word_column
 
 
 class Batches:
@@ -39,15 +40,15 @@ class Batches:
 
     def _common(self, times: Times) -> tuple[dict[str, Any], dict[str, Any]]:
         n = len(times)
-        head = {"instrument": _repeated(self._instruments, times.instrument)}
+        head = {"instrument": word_column(self._instruments, times.instrument)}
         tail = {
             "exchange_time": _time(times.exchange),
             "transaction_time": _time(times.transaction),
             "receive_time": _time(times.receive),
             "event_time": _time(times.event),
-            "time_source": _repeated(list(SOURCES), times.source),
+            "time_source": word_column(SOURCES, times.source),
             "available_at": _time(times.available),
-            "capture_id": pa.repeat(self._capture_id, n),
+            "capture_id": word_column([self._capture_id], np.zeros(n, np.int32)),
             "line": pa.array(times.line),
         }
         return head, tail
@@ -64,7 +65,7 @@ class Batches:
         return times.event, pa.table(
             {
                 **head,
-                "kind": _repeated(["diff", "snapshot"], snapshot.astype(np.uint8)),
+                "kind": word_column(("diff", "snapshot"), snapshot),
                 "first_update_id": _nullable(ids[:, 0]),
                 "last_update_id": pa.array(np.ascontiguousarray(ids[:, 1])),
                 "previous_update_id": _nullable(ids[:, 2]),
@@ -88,13 +89,13 @@ class Batches:
         return times.event, pa.table(
             {
                 **head,
-                "kind": _repeated(["trade", "aggregate_trade"], aggregate.astype(np.uint8)),
+                "kind": word_column(("trade", "aggregate_trade"), aggregate),
                 "trade_id": pa.array(identity),
                 "price": pa.array(price),
                 "size": pa.array(size),
                 "size_base": pa.array(base),
                 # the buyer was the maker: the aggressor sold
-                "side": _repeated(["buy", "sell"], maker.astype(np.uint8)),
+                "side": word_column(("buy", "sell"), maker),
                 **tail,
             }
         )
@@ -126,19 +127,6 @@ class Batches:
         due = np.where(np.isnan(values[:, 4]), NO_TIME, values[:, 4]).astype(np.int64)
         due[due != NO_TIME] *= 1_000_000  # in whole numbers: a double has no room for them
         return times.event, pa.table({**head, **columns, "next_funding_time": _time(due), **tail})
-
-
-def _repeated(words: list[str], codes: Any) -> pa.Array:
-    """Strings by code."""
-    if not words:
-        return pa.array([], pa.string())
-    if len(codes) and len(words) > 1 and (codes == codes[0]).all():
-        return pa.repeat(words[int(codes[0])], len(codes))
-    return (
-        pa.repeat(words[0], len(codes))
-        if len(words) == 1
-        else pa.array(words).take(pa.array(codes))
-    )
 
 
 def _time(values: Any) -> pa.Array:

@@ -118,13 +118,15 @@ class Unrepeated:
 def identities(table: str, rows: pa.Table) -> tuple[Any, Any | None]:
     """What rows are told apart by: growing ids (−1: none), and numbers that stand for names.
 
-    The second is None where the table has no names.
+    The second is None where the table has no names, or no row needs one.
     """
     column = _ID.get(table)
     numbers = (
         np.full(len(rows), -1, np.int64) if column is None
         else rows[column].fill_null(-1).to_numpy()
     )
+    if (numbers >= 0).all():
+        return numbers, None
     if table == "raw.trades":
         return numbers, _name_numbers(rows, ["trade_key"])
     if table in ("raw.derivative_ticks", "raw.options", "raw.liquidations"):
@@ -159,8 +161,8 @@ def _groups(table: str, rows: pa.Table) -> list[tuple[str, str, Any]]:
             [name for name in names for _ in words],
             [word for _ in names for word in words],
         )
-    if len(names) == 1:
-        return [(names[0], kinds[0], slice(None))]
+    if len(codes) and (codes == codes[0]).all():
+        return [(names[codes[0]], kinds[codes[0]], slice(None))]
     return [(names[code], kinds[code], np.flatnonzero(codes == code)) for code in np.unique(codes)]
 
 

@@ -83,15 +83,15 @@ class Rows:
     def _rows(self, when: When, columns: Mapping[str, pa.Array]) -> tuple[Any, pa.Table]:
         return when.event, pa.table(
             {
-                "instrument": _words(self._instruments, when.instrument),
+                "instrument": word_column(self._instruments, when.instrument),
                 **columns,
                 "exchange_time": time_column(when.exchange),
                 "transaction_time": time_column(when.transaction),
                 "receive_time": time_column(when.receive),
                 "event_time": time_column(when.event),
-                "time_source": _words(SOURCES, when.source),
+                "time_source": word_column(SOURCES, when.source),
                 "available_at": time_column(when.available),
-                "capture_id": pa.repeat(self._capture_id, len(when)),
+                "capture_id": word_column([self._capture_id], np.zeros(len(when), np.int32)),
                 "line": pa.array(when.line),
             }
         )
@@ -118,7 +118,7 @@ class Rows:
         return self._rows(
             when,
             {
-                "kind": _words(BOOK_KINDS, kind),
+                "kind": word_column(BOOK_KINDS, kind),
                 "first_update_id": id_column(ids[:, 0]),
                 "last_update_id": id_column(ids[:, 1]),
                 "previous_update_id": id_column(ids[:, 2]),
@@ -132,17 +132,16 @@ class Rows:
         price: Any, size: Any, side: Any,
     ) -> tuple[Any, pa.Table]:  # fmt: skip
         """`raw.trades`. `side` is an index into `SIDES`, `NO_SIDE` where not sent."""
-        words = pa.array([*SIDES, None], pa.string())
         return self._rows(
             when,
             {
-                "kind": _words(("trade", "aggregate_trade"), aggregate.astype(np.uint8)),
+                "kind": word_column(("trade", "aggregate_trade"), aggregate),
                 "trade_id": id_column(identity),
                 "trade_key": pa.array(keys or [None] * len(when), pa.string()),
                 "price": pa.array(price),
                 "size": pa.array(size),
                 "size_base": pa.array(self.in_base(when.instrument, price, size)),
-                "side": words.take(pa.array(side)),
+                "side": word_column(SIDES, np.where(side == NO_SIDE, 0, side), side == NO_SIDE),
             },
         )
 
@@ -169,10 +168,11 @@ class Rows:
         return base
 
 
-def _words(words: Sequence[str], codes: Any) -> pa.Array:
-    if not len(codes):
-        return pa.array([], pa.string())
-    return pa.array(list(words), pa.string()).take(pa.array(np.asarray(codes, np.int64)))
+def word_column(words: Sequence[str], codes: Any, missing: Any = None) -> pa.Array:
+    """Words by code, null where missing. A dictionary: nobody copies or compares a text a row."""
+    return pa.DictionaryArray.from_arrays(
+        pa.array(np.asarray(codes, np.int32), mask=missing), pa.array(list(words), pa.string())
+    )
 
 
 def time_column(values: Any) -> pa.Array:

@@ -32,7 +32,9 @@ def _digest_word(data: bytes) -> int:
 
 
 def _text_words(array: pa.Array) -> Words:
-    encoded = array.dictionary_encode()
+    import pyarrow as pa
+
+    encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
     texts = encoded.dictionary.to_pylist()
     words = np.array([_digest_word(text.encode()) for text in texts] or [0], dtype=np.uint64)
     indices = encoded.indices.fill_null(0).to_numpy(zero_copy_only=False)
@@ -57,7 +59,7 @@ def _value_words(array: pa.Array) -> Words:
     if pa.types.is_float64(kind):
         floats = array.to_numpy(zero_copy_only=False)  # nulls become NaN, overwritten below
         words = kernels.float_words(floats)
-    elif pa.types.is_string(kind):
+    elif pa.types.is_string(kind) or pa.types.is_dictionary(kind):
         words = _text_words(array)
     elif pa.types.is_list(kind):
         words = _list_words(array)
@@ -79,7 +81,7 @@ class RowHasher:
     Parameters
     ----------
     schema : names and types of the columns. The order of the columns does not matter, their
-        names and types do.
+        names and types do. Texts may come as dictionaries of them.
 
     Notes
     -----

@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imbalance.errors import UserError
-from imbalance.store.files import ROW_GROUP_ROWS, PartitionWriter, check_file, place
+from imbalance.store.files import PartitionWriter, check_file, group_rows, place
 from imbalance.store.home import Home
-from tests.store.samples import EVENTS, events
+from tests.store.samples import BARS, EVENTS, bars, events
+
+GROUP = group_rows(EVENTS)
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +23,7 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def many():
-    return events(2 * ROW_GROUP_ROWS + 1000)
+    return events(2 * GROUP + 1000)
 
 
 def write(home, *parts):
@@ -32,7 +34,7 @@ def write(home, *parts):
 
 
 @settings(max_examples=8)
-@given(st.lists(st.integers(1, 2 * ROW_GROUP_ROWS + 999), max_size=6))
+@given(st.lists(st.integers(1, 2 * GROUP + 999), max_size=6))
 def test_the_cutting_into_batches_leaves_no_trace(home, many, cuts):
     bounds = [0, *sorted(set(cuts)), many.num_rows]
     parts = [many.slice(a, b - a) for a, b in itertools.pairwise(bounds)]
@@ -59,6 +61,32 @@ def test_an_empty_partition_is_a_file_without_rows(home):
     staged = write(home)
     assert staged.row_count == 0
     assert pq.read_table(staged.path).schema.names == list(EVENTS.column_names)
+
+
+def test_a_dictionary_of_texts_leaves_no_trace(home):
+    rows = events(500).set_column(0, "instrument", pa.array(["b", "a", None, "b", "c"] * 100))
+    plain = write(home, rows)
+    words = pa.array(["unused", "c", "a", "b"])
+    codes = pa.array([3, 2, None, 3, 1] * 100, pa.int32())
+    first, rest = (
+        rows.slice(start, count).set_column(
+            0, "instrument", pa.DictionaryArray.from_arrays(codes.slice(start, count), words)
+        )
+        for start, count in ((0, 7), (7, 493))
+    )
+    for parts in ((first, rest), (first, rows.slice(7)), (rows.slice(0, 7), rest)):
+        staged = write(home, *parts)
+        assert (staged.sha256, staged.rows_hash) == (plain.sha256, plain.rows_hash)
+    read = pq.read_table(plain.path)
+    assert read.schema.field("instrument").type == pa.string()
+    assert read.equals(rows)
+
+
+def test_groups_of_rows_with_lists_are_smaller(home):
+    writer = PartitionWriter(home, BARS)
+    writer.write(bars(GROUP + 1))
+    assert pq.read_metadata(writer.finish().path).num_row_groups == 1
+    assert pq.read_metadata(write(home, events(GROUP + 1)).path).num_row_groups == 2
 
 
 def test_columns_may_come_in_any_order_and_width(home):
