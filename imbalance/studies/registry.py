@@ -26,6 +26,7 @@ NAMES = (
     "hawkes",
     "price_impact",
     "liquidity",
+    "volatility",
 )
 """In the order in which they are run, listed and reported; each has a `study.py` with `STUDY`."""
 

@@ -60,27 +60,31 @@ def accuracy(losses: Matrix, benchmark: Matrix, blocks: Blocks) -> Accuracy:
     return Accuracy(1.0 - mean[1:] / mean[0], 1.0 - drawn[:, 1:] / drawn[:, :1])
 
 
-def clark_west(small: Matrix, large: Matrix, gap: Matrix) -> MeanTest:
+def clark_west(small: Matrix, large: Matrix, gap: Matrix, overlap: int = 0) -> MeanTest:
     """Whether a model beats one that is nested in it, one-sided.
 
     Parameters
     ----------
     small, large : n forecast errors of the nested model and of the one that holds it.
     gap : n differences of the two forecasts.
+    overlap : bars that targets share with their neighbours, over which errors are correlated.
 
     Notes
     -----
     The mean of e_s² − (e_l² − gap²): what the larger model must lose by estimating coefficients
     that are 0 is given back. Source: Clark and West 2007, eq. 3.1.
     """
-    return mean_test(small**2 - large**2 + gap**2)
+    return mean_test(small**2 - large**2 + gap**2, overlap)
 
 
-def mean_test(values: Matrix) -> MeanTest:
-    """A mean against 0 from above, with the error of Newey and West 1994."""
+def mean_test(values: Matrix, overlap: int = 0) -> MeanTest:
+    """A mean against 0 from above, with HAC error (Newey and West 1994) over `overlap` or more."""
     from scipy.special import ndtr
 
     mean = float(values.mean())
-    variance = long_run_variance((values - mean)[:, None]).matrix[0, 0] / len(values)
+    found = long_run_variance((values - mean)[:, None])
+    if found.bandwidth < overlap:
+        found = long_run_variance((values - mean)[:, None], bandwidth=overlap)
+    variance = found.matrix[0, 0] / len(values)
     error = float(np.sqrt(max(variance, 0.0)))
     return MeanTest(mean, error, float(ndtr(-mean / error)) if error > 0.0 else float(mean <= 0.0))
