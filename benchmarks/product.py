@@ -13,6 +13,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import imbalance  # noqa: F401 - before Arrow, as in the commands: it says how memory is kept
+
+# isort: split
 import numpy as np
 import pyarrow as pa
 
