@@ -18,8 +18,8 @@ from isal import isal_zlib
 BLOCK_BYTES = 4 << 20
 """Text handed on at a time: enough of it that what a block costs whatever its size is small."""
 
-READ_BYTES = 128 << 10
-"""Compressed bytes taken from the file at a time."""
+READ_BYTES = 64 << 10
+"""Compressed bytes taken from the file at a time: their text stays in the cache."""
 
 LARGEST_RATIO = 400
 """Text per compressed byte beyond which a file is taken for a bomb, from `RATIO_FROM` on."""

@@ -133,8 +133,8 @@ class CaptureReader:
         self._end = End(digest.hexdigest(), truncated, reason)
 
 
-def _gathered(pieces: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
-    """The same text in fewer, larger pieces."""
+def _gathered(pieces: Iterator[tuple[bytes, int]]) -> Iterator[tuple[list[bytes], int]]:
+    """The same pieces, as many together as make a block."""
     gathered: list[bytes] = []
     size = compressed = 0
     try:
@@ -143,24 +143,25 @@ def _gathered(pieces: Iterator[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]
             size += len(text)
             compressed += read
             if size >= BLOCK_BYTES // 2:
-                yield b"".join(gathered), compressed
+                yield gathered, compressed
                 gathered, size, compressed = [], 0, 0
     except ChecksumError:
         if gathered:
-            yield b"".join(gathered), compressed
+            yield gathered, compressed
         raise
     if gathered:
-        yield b"".join(gathered), compressed
+        yield gathered, compressed
 
 
-def _lines(pieces: Iterator[tuple[bytes, int]]) -> Iterator[Block]:
-    """Cut pieces at newlines; a line beyond `LONGEST_LINE` becomes a block of its own."""
+def _lines(gathered: Iterator[tuple[list[bytes], int]]) -> Iterator[Block]:
+    """Cut text at newlines; a line beyond `LONGEST_LINE` becomes a block of its own."""
     carried = b""
     offset = compressed = 0
     long: _LongLine | None = None
-    for text, read in pieces:
+    for pieces, read in gathered:
         compressed += read
         if long is not None:
+            text = b"".join(pieces)
             cut = text.find(b"\n")
             long.add(text if cut < 0 else text[:cut])
             if cut < 0:
@@ -170,16 +171,20 @@ def _lines(pieces: Iterator[tuple[bytes, int]]) -> Iterator[Block]:
             offset += block.text_bytes
             compressed = 0
             long = None
-            text = text[cut + 1 :]
-        cut = text.rfind(b"\n") + 1
+            pieces = [text[cut + 1 :]]
+        *before, last = pieces
+        cut = last.rfind(b"\n") + 1
+        if before and not cut:
+            before, last = [], b"".join(pieces)
+            cut = last.rfind(b"\n") + 1
         if not cut:
-            carried += text
+            carried += last
             if len(carried) > LONGEST_LINE:
                 long = _LongLine(carried)
                 carried = b""
             continue
-        data = b"".join((carried, memoryview(text)[:cut]))
-        carried = text[cut:]
+        data = b"".join((carried, *before, memoryview(last)[:cut]))
+        carried = last[cut:]
         yield Block(data, offset, compressed)
         compressed = 0
         offset += len(data)
