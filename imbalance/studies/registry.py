@@ -27,6 +27,7 @@ NAMES = (
     "price_impact",
     "liquidity",
     "volatility",
+    "diversification",
 )
 """In the order in which they are run, listed and reported; each has a `study.py` with `STUDY`."""
 

@@ -12,7 +12,7 @@ from imbalance.studies.columns import ANY
 from imbalance.studies.inference.forecasts import accuracy, clark_west, loss_blocks
 from imbalance.studies.inference.model_race import race
 from imbalance.studies.inference.resampling import percentile_interval
-from imbalance.studies.local_projections.project import project, standard_errors
+from imbalance.studies.local_projections.project import Projection, project, standard_errors
 from imbalance.studies.pairs import instrument_pairs
 from imbalance.studies.price_impact.flows import FLOW, IMAGE_FLOW
 from imbalance.studies.rows import Row, Window, blank, share
@@ -31,6 +31,8 @@ Vector = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 VOLATILITY = "realised_volatility"
+BARS_PER_COEFFICIENT = 6
+"""Fewest bars for a coefficient: below, HAC errors are far too small."""
 
 
 def rows_of(panel: Panel, family: VolatilityFamily, window: Window) -> Iterator[Row]:
@@ -145,7 +147,7 @@ class _Writer:
             shock: Vector | None = None
             for regime, where in self._regimes():
                 try:
-                    found = project(data / scale, self._family.lags, horizon, where)
+                    found = _projected(data / scale, self._family.lags, horizon, where)
                 except (TooFewBarsError, CollinearError) as error:
                     reason = "collinear" if isinstance(error, CollinearError) else "too_few_bars"
                     yield self._row("local_projection", 0, horizon) | {
@@ -183,7 +185,8 @@ class _Writer:
         for regime, where in self._regimes():
             rows = np.flatnonzero(complete if where is None else complete & where)
             row = self._row("partial_r_squared", len(rows), horizon) | {"regime": regime}
-            if len(rows) < max(family.minimum_bars, 4 * (1 + 2 * len(family.components))):
+            if len(rows) < max(family.minimum_bars, BARS_PER_COEFFICIENT * (
+                    1 + 2 * len(family.components))):
                 yield row | {"n": 0, "reason": "too_few_bars"}
                 continue
             found = in_sample(past[rows], extra[rows], target[rows], horizon)
@@ -219,6 +222,13 @@ class _Writer:
             yield self._row(estimator, len(trial.actual), horizon) | template | {
                 "estimate": value, "interval_low": float(low), "interval_high": float(high),
                 "p_value": test.p_value if estimator == "gain" else None}
+
+
+def _projected(data: Vector, lags: int, horizon: int, where: Mask | None) -> Projection:
+    found = project(data, lags, horizon, where)
+    if len(found.rows) < BARS_PER_COEFFICIENT * (1 + data.shape[1] * (lags + 1)):
+        raise TooFewBarsError(f"{len(found.rows)} bars")
+    return found
 
 
 def _race(

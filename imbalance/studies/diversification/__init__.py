@@ -1,0 +1,1 @@
+"""How assets move together within and between classes, and what of diversification stress takes."""

@@ -1,0 +1,188 @@
+"""Correlations by class and state: planted ones come back, tails have the normal benchmark."""
+
+import numpy as np
+import pytest
+
+from imbalance.config import StudiesConfig
+from imbalance.errors import UserError
+from imbalance.studies.diversification.build import asset_class, build
+from imbalance.studies.diversification.moments import diversification_ratio, in_a_tail, states
+from imbalance.studies.diversification.study import (
+    DIVERSIFICATION,
+    DiversificationFamily,
+    families,
+)
+from imbalance.studies.study_input import StudyInput
+
+SPOTS = ("binance:BTCUSDT", "binance:ETHUSDT")
+PERPETUALS = ("binance-futures:BTCUSDT", "binance-futures:ETHUSDT")
+NAMES = (*SPOTS, *PERPETUALS)
+
+
+def family(**changes):
+    settings = {"name": "a", "question": "?", "bar_sizes": ("1s",), "replications": 199}
+    return DiversificationFamily(**(settings | changes))
+
+
+def study(bars, declared):
+    given = StudyInput.of_bars({"1s": bars}, [declared], partition="2024-08-08")
+    table = build(given)[DIVERSIFICATION.name]
+    assert table.schema.equals(DIVERSIFICATION.arrow_schema())
+    rows = table.to_pylist()
+    keys = [tuple(row[part] for part in DIVERSIFICATION.key) for row in rows]
+    assert len(set(keys)) == len(keys)
+    assert all((row["estimate"] is None) == (row["reason"] is not None) for row in rows)
+    return rows
+
+
+def pick(rows, **wanted):
+    return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
+
+
+def one(rows, **wanted):
+    (row,) = pick(rows, **wanted)
+    return row
+
+
+def equicorrelated(generator, rho, count, names=4):
+    common, own = generator.standard_normal((count, 1)), generator.standard_normal((count, names))
+    return np.sqrt(rho) * common + np.sqrt(1.0 - rho) * own
+
+
+def episodes(generator, calm, stressed):
+    """Stretches of 500 bars, every other three times as volatile, each with its correlation."""
+    parts = [equicorrelated(generator, stressed if k % 2 else calm, 500) * (3.0 if k % 2 else 1.0)
+             for k in range(12)]
+    return np.concatenate(parts)
+
+
+def bars_of(make_bars, returns, names=NAMES, **more):
+    return make_bars({name: {"return_bps": column} for name, column in zip(
+        names, returns.T, strict=True)}, **more)
+
+
+def test_correlation_rises_in_stress_and_takes_diversification(make_bars):
+    rows = study(bars_of(make_bars, episodes(np.random.default_rng(0), 0.2, 0.6)), family())
+    risk = one(rows, estimator="correlation_risk", class_x="all")
+    # A few bars at the turn of an episode are told apart by what was before.
+    assert risk["estimate"] == pytest.approx(0.4, abs=0.06)
+    assert risk["interval_low"] > 0.3
+    assert risk["benchmark"] == pytest.approx(0.2, abs=0.05)
+    assert risk["q_value"] < 1e-6
+    lost = one(rows, estimator="diversification_lost")
+    bets = [4.0 / (1.0 + 3.0 * rho) for rho in (0.2, 0.6)]
+    assert lost["estimate"] == pytest.approx(1.0 - (bets[1] - 1.0) / (bets[0] - 1.0), abs=0.08)
+    assert lost["interval_low"] > 0.5
+    ratio = one(rows, estimator="diversification_ratio", regime="stressed")
+    assert ratio["estimate"] == pytest.approx(np.sqrt(bets[1]), abs=0.05)
+
+
+def test_nothing_changes_where_correlations_do_not(make_bars):
+    rows = study(bars_of(make_bars, episodes(np.random.default_rng(1), 0.4, 0.4)), family())
+    for row in pick(rows, estimator="correlation_risk"):
+        assert abs(row["estimate"]) < 0.08
+        assert row["q_value"] > 0.01
+    lost = one(rows, estimator="diversification_lost")
+    assert lost["interval_low"] < 0.0 < lost["interval_high"]
+
+
+def test_classes_have_correlations_of_their_own(make_bars):
+    generator = np.random.default_rng(2)
+    spots, perpetuals = (equicorrelated(generator, rho, 4_000, 2) for rho in (0.8, 0.3))
+    rows = study(bars_of(make_bars, np.column_stack([spots, perpetuals])), family())
+    wanted = {("spot", "spot"): 0.8, ("perpetual", "perpetual"): 0.3, ("perpetual", "spot"): 0.0}
+    for (x, y), rho in wanted.items():
+        row = one(rows, estimator="mean_correlation", class_x=x, class_y=y, regime="all")
+        assert row["estimate"] == pytest.approx(rho, abs=0.04)
+        assert row["interval_low"] < row["estimate"] < row["interval_high"]
+        assert row["pairs"] == (4 if x != y else 1)
+    assert one(rows, estimator="mean_correlation", class_x="all", regime="all")["pairs"] == 6
+
+
+def test_normal_returns_have_no_excess_in_tails(make_bars):
+    rows = study(bars_of(make_bars, equicorrelated(np.random.default_rng(3), 0.5, 6_000)), family())
+    for state in ("lower_tail", "upper_tail"):
+        row = one(rows, estimator="tail_excess", class_x="all", regime=state)
+        # Selection alone takes more than half of the correlation away.
+        assert row["benchmark"] < 0.25
+        assert row["interval_low"] < 0.0 < row["interval_high"]
+
+
+def test_the_benchmark_of_a_tail_is_that_of_a_simulation():
+    covariance = np.array([[1.0, 0.6, 0.2], [0.6, 1.0, 0.4], [0.2, 0.4, 1.0]])
+    generator = np.random.default_rng(4)
+    z = generator.standard_normal((1_000_000, 3)) @ np.linalg.cholesky(covariance).T
+    market = z.mean(axis=1)
+    tail = market <= np.quantile(market, 0.1)
+    found = in_a_tail(covariance, market[tail].var() / market.var())
+    np.testing.assert_allclose(found, np.corrcoef(z[tail].T), atol=0.01)
+
+
+def test_independent_bets():
+    assert diversification_ratio(np.ones((4, 4))) == pytest.approx(1.0)
+    assert diversification_ratio(np.eye(4)) == pytest.approx(2.0)
+
+
+def test_stress_is_told_by_what_was_before():
+    market = np.ones(100)
+    market[50] = 10.0
+    market[70] = np.nan
+    found = states(market, 10, 0.1)
+    assert not found["stressed"][:51].any()
+    assert found["stressed"][51:61].all()
+    assert not found["stressed"][61:].any()
+    assert not (found["calm"] | found["stressed"])[70:81].any()
+    assert found["upper_tail"][50]
+    assert not found["all"][70]
+
+
+def test_intervals_cover(make_bars):
+    """Of 60 windows with a mean correlation of 0.5, about 95 of 100 intervals hold it."""
+    held = 0
+    for seed in range(60):
+        returns = equicorrelated(np.random.default_rng(100 + seed), 0.5, 600)
+        rows = study(bars_of(make_bars, returns), family(replications=99))
+        row = one(rows, estimator="mean_correlation", class_x="all", regime="all")
+        held += row["interval_low"] <= 0.5 <= row["interval_high"]
+    assert held >= 52
+
+
+def test_classes_by_name():
+    wanted = {"binance:BTCUSDT": "spot", "binance-futures:BTCUSDT": "perpetual",
+              "binance-delivery:BTCUSD_PERP": "inverse", "binance-delivery:BTCUSD_240927": "future",
+              "nasdaq:AMZN": "equity", "hyperliquid:BTC": "perpetual", "somewhere:X": "unknown"}
+    assert {name: asset_class(name) for name in wanted} == wanted
+
+
+def test_twins_gaps_and_refusals(make_bars):
+    generator = np.random.default_rng(5)
+    returns = equicorrelated(generator, 0.5, 400)
+    twin = np.column_stack([returns[:, 0], returns[:, 0]])
+    rows = study(bars_of(make_bars, twin, SPOTS), family())
+    row = one(rows, estimator="mean_correlation", class_x="all", regime="all")
+    assert row["estimate"] == pytest.approx(1.0)
+    gapped = study(bars_of(make_bars, returns, poisoned={NAMES[1]: list(range(100, 150))}),
+                   family())
+    row = one(gapped, estimator="mean_correlation", class_x="all", regime="all")
+    assert (row["n"], row["n_left_out"]) == (350, 50)
+    reasons = {
+        "too_few_instruments": bars_of(make_bars, returns[:, :1], NAMES[:1]),
+        "too_few_bars": bars_of(make_bars, returns[:15]),
+    }
+    for reason, bars in reasons.items():
+        assert [row["reason"] for row in study(bars, family())] == [reason]
+    flat = np.column_stack([returns[:, 0], np.zeros(400)])
+    assert study(bars_of(make_bars, flat, SPOTS), family())[0]["reason"] == "too_few_instruments"
+    few = study(bars_of(make_bars, returns[:120]), family())
+    thin = {row["regime"] for row in pick(few, reason="too_few_state_bars")}
+    assert thin == {"lower_tail", "upper_tail"}
+    nothing = StudyInput.of_bars({}, [family()], partition="2024-08-08")
+    assert build(nothing)[DIVERSIFICATION.name].column("reason").to_pylist() == ["no_bars"]
+
+
+def test_what_is_declared():
+    (declared,) = families(StudiesConfig())
+    assert declared.measures == ("return_bps",)
+    for wrong in ({"tail": 0.6}, {"memory": 1}, {"maximum_instruments": 1}, {"replications": 9}):
+        with pytest.raises(UserError):
+            family(**wrong)
