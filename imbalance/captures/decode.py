@@ -31,6 +31,7 @@ from imbalance.captures.clocks import NO_TIME, Clocks
 from imbalance.captures.columns import Columns, allocate
 from imbalance.captures.formats.format import UNITS
 from imbalance.captures.framing import LONGEST_LINE, Block, CaptureReader, End
+from imbalance.captures.text import count_newlines
 from imbalance.captures.venues import binance
 from imbalance.captures.venues.binance import KIND_MARK, KIND_SNAPSHOT, Decoded, Ignored, Rejected
 
@@ -232,7 +233,7 @@ class Decoder:
                 account.decoded[name] += int(counts[code])
         if counts[scanner.KIND_BLANK]:
             account.ignored["blank_line"] += int(counts[scanner.KIND_BLANK])
-        account.lines_read += data.count(b"\n", 0, whole)
+        account.lines_read += int(count_newlines(np.frombuffer(data, np.uint8), whole))
         if block.long_line is not None or whole < len(data):
             account.lines_read += 1
             bad.append(self._unscanned(block, whole))

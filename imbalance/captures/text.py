@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from imbalance.kernels import inline, peek
+from imbalance.kernels import inline, jit, peek
 
 POWERS = 10.0 ** np.arange(23)
 """Powers of ten that a double holds exactly."""
@@ -20,6 +20,15 @@ _FALSE = np.frombuffer(b"false", np.uint8)
 
 DECIMALS = 12
 """Finest unit of prices and sizes that is believed: the twelfth decimal."""
+
+
+@jit
+def count_newlines(text: Any, stop: int) -> int:
+    """Newlines before `stop`."""
+    count = 0
+    for k in range(stop):
+        count += text[k] == 10
+    return count
 
 
 @inline
