@@ -103,8 +103,10 @@ def section(source: Source) -> Section:
 
 
 def picture(source: Source, window: Choice) -> Drawing | None:
-    """Gains out of sample, for Dagster; None where nothing was forecast."""
-    return _drawing(_read(source, window)[0])
+    """Gains out of sample over the next bar, for Dagster; None where nothing was forecast."""
+    forecasts, _ = _read(source, window)
+    nearest = min((one.horizon for one in forecasts), default=0)
+    return _drawing([one for one in forecasts if one.horizon == nearest])
 
 
 def _read(source: Source, window: Choice) -> tuple[list[Forecast], list[Response]]:
@@ -122,11 +124,17 @@ def _drawing(forecasts: Sequence[Forecast]) -> Drawing | None:
         title = f"{one.bar_size} bars, volatility over {words.bars(one.horizon, one.bar_size)}"
         lines = panels.setdefault(title, [])
         if len(lines) < MOST_LINES:
-            lines.append(Line(f"{one.imbalance_of} → {one.volatility_of}", one.gain, one.gain_low,
+            lines.append(Line(_pair(one), one.gain, one.gain_low,
                               one.gain_high, 0.0, one.called))
     if not panels:
         return None
     return interval_chart(panels, label="Gain in R² by imbalance, out of sample", axis="R²")
+
+
+def _pair(one: Forecast) -> str:
+    if one.imbalance_of == one.volatility_of:
+        return f"{one.imbalance_of} → itself"
+    return f"{words.shortened(one.imbalance_of, 24)} → {words.shortened(one.volatility_of, 24)}"
 
 
 def _tables(forecasts: Sequence[Forecast], responses: Sequence[Response]) -> list[Rows]:

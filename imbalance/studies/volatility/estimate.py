@@ -18,6 +18,7 @@ from imbalance.studies.price_impact.flows import FLOW, IMAGE_FLOW
 from imbalance.studies.rows import Row, Window, blank, share
 from imbalance.studies.vector_autoregression import CollinearError, TooFewBarsError
 from imbalance.studies.volatility.heterogeneous import (
+    BARS_PER_COEFFICIENT,
     OutOfSample,
     ahead,
     in_sample,
@@ -31,8 +32,6 @@ Vector = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 VOLATILITY = "realised_volatility"
-BARS_PER_COEFFICIENT = 6
-"""Fewest bars for a coefficient: below, HAC errors are far too small."""
 
 
 def rows_of(panel: Panel, family: VolatilityFamily, window: Window) -> Iterator[Row]:

@@ -19,6 +19,10 @@ Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
 
+BARS_PER_COEFFICIENT = 6
+"""Fewest bars for a coefficient: below, HAC errors are far too small and forecasts wild."""
+
+
 @dataclass(frozen=True)
 class InSample:
     """Both regressions over the same bars."""
@@ -118,7 +122,7 @@ def out_of_sample(
     for step in steps:
         train = slice(step.train.start, max(step.train.stop - horizon, step.train.start))
         target = y[train]
-        if len(target) < 2 * whole.shape[1] or not np.ptp(target) > 0.0:
+        if len(target) < BARS_PER_COEFFICIENT * whole.shape[1] or not np.ptp(target) > 0.0:
             continue
         forecasts = []
         for columns in (1 + small.shape[1], whole.shape[1]):
