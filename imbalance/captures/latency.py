@@ -20,7 +20,7 @@ class Latency:
     def __init__(self) -> None:
         self._kept: list[Any] = []
         self._count = self._held = 0
-        self._step, self._phase = 1, 0
+        self._step = 1
         self._smallest: int | None = None
         self._largest: int | None = None
 
@@ -31,12 +31,12 @@ class Latency:
         ).drop_null().to_numpy()
         if not len(difference):
             return
-        self._count += len(difference)
         smallest, largest = int(difference.min()), int(difference.max())
         self._smallest = smallest if self._smallest is None else min(self._smallest, smallest)
         self._largest = largest if self._largest is None else max(self._largest, largest)
-        chosen = difference[self._phase :: self._step].copy()
-        self._phase = (self._phase - len(difference)) % self._step
+        # by their place among all: which are kept does not depend on how they come in pieces
+        chosen = difference[-self._count % self._step :: self._step].copy()
+        self._count += len(difference)
         self._kept.append(chosen)
         self._held += len(chosen)
         while self._held > MOST:

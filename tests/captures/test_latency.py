@@ -46,3 +46,15 @@ def test_a_long_capture_keeps_an_even_sample(chunk):
     assert (row["smallest_ns"], row["largest_ns"]) == (difference.min(), difference.max())
     for name, q in (("p01", 0.01), ("p50", 0.5), ("p99", 0.99)):
         assert row[f"{name}_ns"] == pytest.approx(np.quantile(difference, q), abs=5e6)
+
+
+def test_the_cutting_into_pieces_leaves_no_trace():
+    difference = np.random.default_rng(2).integers(0, 10**9, 400_001)
+    found = []
+    for chunk in (999, 33_333, len(difference)):
+        latency = Latency()
+        for start in range(0, len(difference), chunk):
+            part = difference[start : start + chunk]
+            latency.take(rows(np.zeros(len(part), np.int64), part))
+        found.append(latency.row("c", "v", 0))
+    assert found[0] == found[1] == found[2]
