@@ -8,6 +8,7 @@ library takes up to ten seconds, therefore only when a suite is run.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,11 +17,16 @@ from imbalance.store.gate import Finding, failed_check
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 # A batch of 200 k rows by 70 columns is 110 MB and takes a second. Of a longer partition, evenly
 # spaced row groups are looked at; its every row is under the SQL rules.
 _BATCH_ROWS = 200_000
 _SAMPLE_VALUES = 5
+
+PARTITION = "partition"
+"""Column of a batch that says whose rows they are. A suite costs the same tenths of a second for a
+row as for thousands, so that small partitions of a table share a batch."""
 
 
 def checked_columns(table: Table) -> list[str]:
@@ -36,8 +42,9 @@ def checked_columns(table: Table) -> list[str]:
     return [name for name in table.column_names if name in promised or name in table.key]
 
 
-def read_batch(table: Table, path: Path) -> pd.DataFrame:
-    """The looked-at columns of a partition file, at most some 200,000 rows of it."""
+def read_batch(table: Table, partition: str, path: Path) -> pa.Table:
+    """The looked-at columns of a partition file and `PARTITION`, at most some 200,000 rows."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
@@ -45,7 +52,23 @@ def read_batch(table: Table, path: Path) -> pd.DataFrame:
         rows = file.metadata.num_rows
         wanted = max(1, groups * _BATCH_ROWS // rows) if rows > _BATCH_ROWS else groups
         chosen = sorted({index * groups // wanted for index in range(wanted)}) if groups else []
-        return file.read_row_groups(chosen, columns=checked_columns(table)).to_pandas()
+        found = file.read_row_groups(chosen, columns=checked_columns(table))
+    return found.append_column(PARTITION, pa.array([partition] * found.num_rows, pa.string()))
+
+
+def batches(partitions: Mapping[str, int]) -> Iterator[list[str]]:
+    """Partitions with their numbers of rows, cut into batches; those without rows are in none."""
+    batch: list[str] = []
+    rows = 0
+    for name, count in partitions.items():
+        if batch and rows + count > _BATCH_ROWS:
+            yield batch
+            batch, rows = [], 0
+        if count:
+            batch.append(name)
+            rows += count
+    if batch:
+        yield batch
 
 
 class Expectations:
@@ -90,23 +113,33 @@ class Expectations:
                         column=column.name, value_set=list(column.allowed)
                     )
                 )
-        unique = kinds.ExpectCompoundColumnsToBeUnique(column_list=list(table.key))
-        if len(table.key) == 1:
-            unique = kinds.ExpectColumnValuesToBeUnique(column=table.key[0])
-        suite.add_expectation(unique)
+        suite.add_expectation(
+            kinds.ExpectCompoundColumnsToBeUnique(column_list=[PARTITION, *table.key])
+        )
         return suite
 
     def size(self, table: Table) -> int:
         """How many expectations the suite of a table has."""
         return len(self.suite(table).expectations)
 
-    def check_file(self, table: Table, partition: str, path: Path) -> list[Finding]:
-        """The suite of the table on a partition file; an empty list is a pass."""
-        frame = read_batch(table, path)
-        return [] if frame.empty else self.check_frame(table, partition, frame)
+    def check_files(self, table: Table, paths: Mapping[str, Path]) -> list[Finding]:
+        """The suite of the table on the files of some partitions; an empty list is a pass.
+
+        What is found among several is looked for again in each: a finding names its partition.
+        """
+        import pyarrow as pa
+
+        rows = pa.concat_tables(read_batch(table, name, path) for name, path in paths.items())
+        if not rows.num_rows:
+            return []
+        found = self.check_frame(table, ", ".join(paths), rows.to_pandas())
+        if not found or len(paths) == 1:
+            return found
+        alone = [self.check_files(table, {name: path}) for name, path in paths.items()]
+        return [finding for findings in alone for finding in findings] or found
 
     def check_frame(self, table: Table, partition: str, frame: pd.DataFrame) -> list[Finding]:
-        """The suite of the table on a pandas batch with (at least) the looked-at columns."""
+        """The suite of the table on a pandas batch with the looked-at columns and `PARTITION`."""
         try:
             batch = self._batches.get_batch({"dataframe": frame})
             outcome = batch.validate(self.suite(table), result_format="SUMMARY")
@@ -119,7 +152,8 @@ class Expectations:
 
 def _finding(table: Table, partition: str, result: Any) -> Finding:
     config = result.expectation_config
-    about = config.kwargs.get("column") or ", ".join(config.kwargs.get("column_list", ["*"]))
+    key = [name for name in config.kwargs.get("column_list", ["*"]) if name != PARTITION]
+    about = config.kwargs.get("column") or ", ".join(key)
     details = result.result or {}
     raised = [
         entry.get("exception_message", "")

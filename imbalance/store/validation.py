@@ -122,13 +122,13 @@ def _expectations(
     """Great Expectations on the same partitions: suite sizes by table, findings."""
     if not any(released.row_count for keys in due.values() for released in keys.values()):
         return {}, []
-    from imbalance.store.expectations import Expectations
+    from imbalance.store.expectations import Expectations, batches
 
     progress.advance(note="loading Great Expectations")
     runner = Expectations()
     findings: list[Finding] = []
     for name, table in tables.items():
-        for key in due[name]:
-            progress.advance(note=f"Great Expectations on {name} {key}")
-            findings += runner.check_file(table, key, paths[name, key])
+        for batch in batches({key: one.row_count for key, one in due[name].items()}):
+            progress.advance(note=f"Great Expectations on {name} {batch[0]}")
+            findings += runner.check_files(table, {key: paths[name, key] for key in batch})
     return {name: runner.size(table) for name, table in tables.items()}, findings

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from imbalance import catalog
-from imbalance.store.expectations import Expectations, checked_columns, read_batch
+from imbalance.store.expectations import Expectations, batches, checked_columns, read_batch
 from imbalance.store.gate import GateRefused
 from imbalance.store.generations import publish
 from tests.store.samples import BARS, PARTITION, STUDY, bars, events, put, study
@@ -18,7 +18,8 @@ def expectations():
 
 
 def found(expectations, frame, table=BARS):
-    return {(f.rule, f.column): f for f in expectations.check_frame(table, PARTITION, frame)}
+    batch = frame.assign(partition=PARTITION)
+    return {(f.rule, f.column): f for f in expectations.check_frame(table, PARTITION, batch)}
 
 
 def test_good_rows_pass(expectations):
@@ -69,13 +70,32 @@ def test_every_published_table_has_a_suite(expectations):
 def test_a_batch_is_projected_and_bounded(store):
     put(store, "raw.events", events(100))
     path = store.home.file(store.ledger.current("raw.events", PARTITION).file)
-    frame = read_batch(store.table("raw.events"), path)
-    assert list(frame.columns) == ["instrument", "event_id", "event_time", "price"]
+    batch = read_batch(store.table("raw.events"), PARTITION, path)
+    assert batch.column_names == ["instrument", "event_id", "event_time", "price", "partition"]
     put(store, "features.bars", bars(400_000))
     path = store.home.file(store.ledger.current("features.bars", PARTITION).file)
-    long = read_batch(BARS, path)
+    long = read_batch(BARS, PARTITION, path).to_pandas()
     assert 100_000 < len(long) <= 200_000
     assert long["bar_start"].is_monotonic_increasing
+
+
+def test_small_partitions_share_a_batch():
+    counts = {"a": 150_000, "b": 50_000, "c": 1, "d": 0, "e": 900_000, "f": 2}
+    assert list(batches(counts)) == [["a", "b"], ["c"], ["e"], ["f"]]
+    assert list(batches({"a": 0})) == []
+
+
+def test_what_is_found_among_several_names_its_partition(store, expectations):
+    days = {"2024-08-07": bars(), "2024-08-08": bars().set_column(6, "coverage", [[2.0] * 50]),
+            "2024-08-09": bars()}
+    paths = {}
+    for day, rows in days.items():
+        put(store, "features.bars", rows, day)
+        paths[day] = store.home.file(store.ledger.current("features.bars", day).file)
+    (finding,) = expectations.check_files(BARS, paths)
+    assert (finding.partition, finding.column, finding.count) == ("2024-08-08", "coverage", 50)
+    # the same keys in each of them are no defect
+    assert expectations.check_files(BARS, {d: paths[d] for d in ("2024-08-07", "2024-08-09")}) == []
 
 
 def test_publishing_stops_where_only_the_suite_sees_the_defect(store, monkeypatch):
