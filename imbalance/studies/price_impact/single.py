@@ -205,7 +205,7 @@ class _Writer:
     def _judged(self, trial: Trial, measure: str, depth: int) -> Iterator[Row]:
         family = self._family
         losses = trial.errors() ** 2
-        blocks = loss_blocks(losses, family.replications, family.seed)
+        blocks = loss_blocks(losses, family.replications, family.seed, "moving")
         found = accuracy(losses, (trial.actual - trial.mean) ** 2, blocks)
         low, high = percentile_interval(found.draws, family.significance)
         template = self._blank(measure, len(trial.actual)) | {

@@ -208,7 +208,7 @@ class _Writer:
         family = self._family
         small, large = trial.actual - trial.small, trial.actual - trial.large
         losses = np.column_stack([small, large]) ** 2
-        blocks = loss_blocks(losses, family.replications, family.seed)
+        blocks = loss_blocks(losses, family.replications, family.seed, "moving")
         found = accuracy(losses, (trial.actual - trial.mean) ** 2, blocks)
         test = clark_west(small, large, trial.small - trial.large, overlap=horizon)
         template = {"n_windows": trial.steps, "seed": family.seed}

@@ -33,7 +33,7 @@ VOLATILITY = study_table(
     kind_null="never",
     estimate="Response to a shock of one standard deviation of x, in bps of volatility (or base "
     "units of flow); an R², or a difference of R² out of sample.",
-    interval="normal with HAC errors for responses, percentiles of the stationary bootstrap else",
+    interval="normal with HAC errors for responses, percentiles of the block bootstrap else",
     subject=(),
     extra=(count("n_windows", "Stretches that were fitted on and judged; 0 in sample.",
                  "windows"),),
@@ -51,7 +51,7 @@ class VolatilityFamily(Family):
     """Bars that the means of the heterogeneous autoregression are over."""
     horizons: tuple[int, ...] = (1, 5)
     """Bars ahead over which the volatility that is forecast is the mean."""
-    response_horizons: tuple[int, ...] = (1, 2, 5, 20)
+    response_horizons: tuple[int, ...] = (1, 5, 20)
     """Bars ahead of the local projections."""
     lags: int = 4
     """Lags of both series in a local projection."""
