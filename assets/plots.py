@@ -45,7 +45,7 @@ def of_study(store: Store, study: Study, table: str, partition: str) -> dict[str
     if draw is None:
         return {}
     name = table.split(".", 1)[1]
-    with store.session() as session:
+    with store.session(described=False) as session:
         source = Source(session)
         windows = [
             w for w in source.windows()

@@ -104,7 +104,7 @@ def _broken(store: Store, made: set[tuple[str, str]]) -> Iterator[Overdue]:
     The first day of a venue is left out: a recording begins at any hour.
     """
     first = {venue: begin.isoformat() for venue, (begin, _) in _spans(store).items()}
-    with store.session() as session:
+    with store.session(described=False) as session:
         rows = session.execute(
             read_sql("summary/usable.sql"),
             {"first": min(day for day, _ in made), "least": store.config.alerts.least_usable},

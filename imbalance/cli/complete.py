@@ -104,6 +104,6 @@ def instruments(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
     store = _store(ctx)
     if store is None:
         return []
-    with store.session() as session:
+    with store.session(described=False) as session:
         rows = session.execute("select distinct instrument from features.bars_1s").fetchall()
     return _starting((row[0] for row in rows), incomplete)

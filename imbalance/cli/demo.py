@@ -93,7 +93,7 @@ def _simulate(application: Application, minutes: float | None) -> Truth:
 def _compare(store: Store, truth: Truth) -> list[Finding]:
     from imbalance.simulate.compare import compare
 
-    with store.session() as session:
+    with store.session(described=False) as session:
         def query(sql: str, values: Mapping[str, object]) -> Sequence[Sequence[Any]]:
             return session.execute(sql, dict(values)).fetchall()
 

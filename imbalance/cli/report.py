@@ -59,7 +59,7 @@ def write(application: Application, out: Path | None, title: str) -> Any:
             allowed="a file in a directory that exists",
         )
     current = [g.id for g in list_generations(store.home) if g.current]
-    with ProgressBar("report") as progress, store.session() as session:
+    with ProgressBar("report") as progress, store.session(described=False) as session:
         return write_report(
             session, path, title=title, generation=current[0] if current else None,
             progress=progress,

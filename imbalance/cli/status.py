@@ -60,7 +60,7 @@ def status(store: Store) -> dict[str, Any]:
     for step in plan.steps:
         for table in step.tables:
             counts.setdefault(table, Counter())[step.state] += 1
-    with store.session() as session:
+    with store.session(described=False) as session:
         coverage = rows_of(session, "coverage")
         quarantine = rows_of(session, "quarantine")
     current = [g.id for g in list_generations(store.home) if g.current]

@@ -136,7 +136,7 @@ def _connect(
     sequence = store.ledger.last_sequence()
     if as_of not in (None, "moment"):
         sequence = store.ledger.sequence_at(parse_moment(as_of or "", "--as-of"))
-    return store.session(sequence), {"ledger_sequence": sequence}
+    return store.session(sequence, described=False), {"ledger_sequence": sequence}
 
 
 def _check_one_clock(connection: duckdb.DuckDBPyConnection) -> None:

@@ -67,14 +67,17 @@ class Store:
             raise UserError(f"there is no table {name!r}", allowed=", ".join(self._tables))
         return self._tables[name]
 
-    def session(self, at: int | None = None) -> duckdb.DuckDBPyConnection:
+    def session(
+        self, at: int | None = None, *, described: bool = True
+    ) -> duckdb.DuckDBPyConnection:
         """A locked-down DuckDB connection in which every table of the catalog is a view.
 
         Parameters
         ----------
         at : ledger sequence to read at; the last one when not given. What others commit later
             is not seen.
+        described : with the registry's comments on tables and columns.
         """
         from imbalance.store.session import open_session
 
-        return open_session(self, at)
+        return open_session(self, at, described=described)

@@ -99,7 +99,7 @@ def _table_findings(
         findings += check_not_empty(table, partitions[name])
     if _CAPTURES in store.tables:
         try:
-            with store.session(sequence) as session:
+            with store.session(sequence, described=False) as session:
                 findings += check_captures(session, store.config.captures.quarantine_limit)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is not a pass
             findings.append(failed_check(_CAPTURES, "all", error))
