@@ -28,12 +28,14 @@ sys.path.insert(0, str(REPOSITORY))
 from imbalance import catalog  # noqa: E402
 from imbalance.books import build as books  # noqa: E402
 from imbalance.features.build import FEATURE_OUTPUTS  # noqa: E402
+from imbalance.features.side_tables import CLASSIFIED  # noqa: E402
 from imbalance.features.tables import BAR_SIZES, BARS  # noqa: E402
 from imbalance.store import Home, Store  # noqa: E402
 
 TARGET = REPOSITORY / "sql/catalog/lineage.csv"
 HEADER = ("table", "column", "source_table", "source_column", "derived_by")
-QUERIES = ("trades_100ms", "quotes_100ms", "bars_100ms", "coarser_bars", "measures")
+QUERIES = ("trades_100ms", "quotes_100ms", "classified_trades", "inferred_100ms", "bars_100ms",
+           "coarser_bars", "measures")
 ALL = "*"
 
 Source = tuple[str, str]
@@ -46,6 +48,7 @@ WITH_PAST: Mapping[str, Sequence[str]] = {
     **{name: (*(f"order_flow_imbalance_level_{m}" for m in range(1, 11)), "level_depth_mean",
               "valid", "poisoned")
        for name in ("order_flow_imbalance_integrated", "order_flow_imbalance_integrated_reason")},
+    **{f"bulk_{side}_volume": ("traded_volume", "return_bps", "valid") for side in ("buy", "sell")},
 }
 """Columns of `features.bars.InstrumentBars._with_past`, by the columns they are made from."""
 
@@ -105,21 +108,35 @@ def _through(derived: Derived, below: Mapping[str, Derived]) -> Derived:
     }
 
 
+def _named(derived: Derived) -> Derived:
+    """`derived` with the names by which the queries call the tables replaced by their own."""
+    names = {"book": "book.bars_100ms", "trades": "raw.trades", "quotes": "raw.quotes",
+             "states": "book.book_states"}
+    return {column: sorted({(names.get(table, table), name) for table, name in sources})
+            for column, sources in derived.items()}
+
+
 def bars() -> dict[str, Derived]:
-    """Lineage of the bars of each size: of the finest to book and feeds, else to the finer bars."""
+    """Lineage of the bars of each size, of the finest to book and feeds, else to the finer bars;
+    and of the trades whose sides are found.
+    """
     columns = {name: list(table.column_names) for name, table in catalog.tables().items()}
     traded = derive("trades_100ms", {"trades": columns["raw.trades"]})
     quoted = derive("quotes_100ms", {"quotes": columns["raw.quotes"]})
+    sides = derive("classified_trades", {
+        "trades": columns["raw.trades"], "states": columns["book.book_states"],
+        "quotes": columns["raw.quotes"],
+    })
+    inferred = _through(derive("inferred_100ms", {"classified": list(sides)}),
+                        {"classified": sides})
     joined = derive("bars_100ms", {"book": columns["book.bars_100ms"], "traded": list(traded),
-                                   "quoted": list(quoted)})
-    finest = _through(joined, {"traded": traded, "quoted": quoted})
-    names = {"book": "book.bars_100ms", "trades": "raw.trades", "quotes": "raw.quotes"}
-    finest = {column: [(names.get(table, table), name) for table, name in sources]
-              for column, sources in finest.items()}
+                                   "quoted": list(quoted), "inferred": list(inferred)})
+    finest = _through(joined, {"traded": traded, "quoted": quoted, "inferred": inferred})
+    finest, sides = _named(finest), _named(sides)
     finest["microprice"] = sorted({source for name in MICROPRICE for source in finest[name]})
     measures = derive("measures", {"bars": list(finest)})
     coarser = derive("coarser_bars", {"bars": list(finest)})
-    found, below = {}, finest
+    found, below = {CLASSIFIED.name: sides}, finest
     for table, size in zip(BARS, BAR_SIZES, strict=True):
         if size != "100ms":
             # By way of the finer bars' own columns, which a query made from the same ones.
@@ -159,7 +176,7 @@ def rows() -> Iterator[tuple[str, str, str, str, str]]:
 def queries_hash() -> str:
     """Of what the lineage is derived from: another one means that the file must be made again."""
     parts = [(REPOSITORY / f"sql/features/{name}.sql").read_bytes() for name in QUERIES]
-    read = ("raw.trades", "raw.quotes", "book.bars_100ms", *FEATURE_OUTPUTS)
+    read = ("raw.trades", "raw.quotes", "book.bars_100ms", "book.book_states", *FEATURE_OUTPUTS)
     names = [(name, catalog.table(name).column_names) for name in read]
     parts += [repr(names).encode(), Path(__file__).read_bytes()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]

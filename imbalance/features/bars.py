@@ -17,6 +17,7 @@ from imbalance.books.tables import FLOW_LEVELS
 from imbalance.features.chains import Chains, States
 from imbalance.features.integrated import Moments, Training, Weights, moments_of, windows
 from imbalance.features.rows import chain_rows, moment_rows, weight_rows
+from imbalance.features.sides import bulk_volume
 from imbalance.features.tables import BAR_SIZES, BARS, CHAINS, MOMENTS, WEIGHTS
 from imbalance.features.trailing import Trailing
 from imbalance.store.sqlfiles import read_sql
@@ -114,6 +115,7 @@ class _Size:
         self.training = Training()
         self.flow = Trailing()
         self.trades = Trailing()
+        self.returns = Trailing()
 
 
 class InstrumentBars:
@@ -156,17 +158,23 @@ class InstrumentBars:
             self._sizes[size].training.add(moments)
             self._available_at = max(self._available_at, moments.available_at)
 
-    def add(self, book: pa.Table, traded: pa.Table, quoted: pa.Table) -> dict[str, pa.Table]:
+    def add(
+        self, book: pa.Table, traded: pa.Table, quoted: pa.Table, inferred: pa.Table
+    ) -> dict[str, pa.Table]:
         """Rows of all feature tables for one stretch.
 
         Parameters
         ----------
         book : rows of book.bars_100ms
-        traded, quoted : rows of `trades_100ms.sql` and `quotes_100ms.sql`
+        traded, quoted, inferred : rows of `trades_100ms.sql`, `quotes_100ms.sql` and
+            `inferred_100ms.sql`
             All of this instrument, ascending in `bar_start`.
         """
         bars = _in_order(
-            self._queries.run("bars_100ms", self._feeds, book=book, traded=traded, quoted=quoted)
+            self._queries.run(
+                "bars_100ms", self._feeds, book=book, traded=traded, quoted=quoted,
+                inferred=inferred,
+            )
         )
         # A trailing measure knows every earlier bar of the day: no row is available before those.
         arrived = np.maximum.accumulate(
@@ -232,6 +240,10 @@ class InstrumentBars:
             scaled, rank = trailing.normalise(np.where(valid, doubles(rows, measure), np.nan))
             new[f"{measure}_volatility_scaled"] = pa.array(scaled, from_pandas=True)
             new[f"{measure}_rank"] = pa.array(rank, from_pandas=True)
+        scaled, _ = state.returns.normalise(np.where(valid, doubles(rows, "return_bps"), np.nan))
+        for side, sign in (("buy", 1.0), ("sell", -1.0)):
+            bulk = bulk_volume(doubles(rows, "traded_volume"), sign * scaled)
+            new[f"bulk_{side}_volume"] = pa.array(bulk, from_pandas=True)
 
         depth = doubles(rows, "level_depth_mean")
         eventful = depth > 0.0

@@ -18,10 +18,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from imbalance.books.tables import BARS_100MS
+from imbalance.books.tables import BARS_100MS, BOOK_STATES
 from imbalance.captures.event_tables import QUOTES, TRADES
 from imbalance.contracts import Table
 from imbalance.features.columns import FEED_SILENCE
+from imbalance.features.side_tables import CLASSIFIED
+from imbalance.features.sides import (
+    QUOTE_COLUMNS,
+    STATE_COLUMNS,
+    TRADE_COLUMNS,
+    Sideless,
+    classified,
+)
 from imbalance.features.tables import BARS, CHAINS, MOMENTS, TABLES, WEIGHTS
 from imbalance.store.sqlfiles import read_sql
 
@@ -47,9 +55,10 @@ _STATE_COLUMNS = (
     "bid_price", "bid_size", "ask_price", "ask_size",
 )
 _QUERIES = (
-    "trades_100ms", "quotes_100ms", "last_messages", "bars_100ms", "coarser_bars", "measures"
+    "trades_100ms", "quotes_100ms", "last_messages", "classified_trades", "inferred_100ms",
+    "bars_100ms", "coarser_bars", "measures",
 )
-_MODULES = ("bars", "build", "chains", "integrated", "microprice", "rows", "trailing")
+_MODULES = ("bars", "build", "chains", "integrated", "microprice", "rows", "sides", "trailing")
 
 
 @cache
@@ -69,6 +78,7 @@ def feature_inputs(day: str, venue: str) -> list[tuple[str, str]]:
         (BARS_100MS.name, partition),
         (TRADES.name, partition),
         (QUOTES.name, partition),
+        (BOOK_STATES.name, partition),
         (BARS_100MS.name, previous),
         (TRADES.name, previous),
         (QUOTES.name, previous),
@@ -85,7 +95,8 @@ def _previous(day: str, venue: str) -> str:
 class Inputs:
     """What the bars of one day and venue are made from.
 
-    `book` is in the order of instrument and bar. The previous day's tables may be empty.
+    `book` is in the order of instrument and bar. The previous day's tables may be empty. The last
+    three are read only where trades have no side: by them one is found.
     """
 
     book: Iterable[pa.RecordBatch]
@@ -97,6 +108,9 @@ class Inputs:
         default_factory=lambda: _schema(BARS_100MS, _STATE_COLUMNS).empty_table()
     )
     previous_moments: pa.Table = field(default_factory=lambda: _schema(MOMENTS).empty_table())
+    whole_trades: Iterable[pa.RecordBatch] = ()
+    best_states: Iterable[pa.RecordBatch] = ()
+    best_quotes: Iterable[pa.RecordBatch] = ()
 
 
 def build_bars(ctx: TaskContext, day: str, venue: str) -> dict[str, Any]:
@@ -121,6 +135,9 @@ def build_bars(ctx: TaskContext, day: str, venue: str) -> dict[str, Any]:
         previous_quotes=ctx.batches(QUOTES.name, previous, _LAST_COLUMNS),
         previous_states=ctx.read(BARS_100MS.name, previous, _STATE_COLUMNS),
         previous_moments=ctx.read(MOMENTS.name, previous),
+        whole_trades=ctx.batches(TRADES.name, partition, TRADE_COLUMNS),
+        best_states=ctx.batches(BOOK_STATES.name, partition, STATE_COLUMNS),
+        best_quotes=ctx.batches(QUOTES.name, partition, QUOTE_COLUMNS),
     )
     return compute(ctx.connect(), inputs, lambda name, rows: ctx.writer(name).write(rows))
 
@@ -130,6 +147,7 @@ def bars_in_memory(
     trades: pa.Table,
     quotes: pa.Table,
     *,
+    states: pa.Table | None = None,
     previous_trades: pa.Table | None = None,
     previous_quotes: pa.Table | None = None,
     previous_states: pa.Table | None = None,
@@ -140,6 +158,7 @@ def bars_in_memory(
     Parameters
     ----------
     book, trades, quotes : rows of book.bars_100ms (by instrument and bar), raw.trades, raw.quotes.
+    states : rows of book.book_states, by which trades without a side find one.
     previous_trades, previous_quotes, previous_states, previous_moments : the previous day's
         raw.trades, raw.quotes, book.bars_100ms and features.order_flow_moments.
     """
@@ -159,6 +178,9 @@ def bars_in_memory(
         trades.select(_TRADE_COLUMNS).to_batches(),
         quotes.select(_QUOTE_COLUMNS).to_batches(),
         **before,
+        whole_trades=trades.select(TRADE_COLUMNS).to_batches(),
+        best_states=() if states is None else states.select(STATE_COLUMNS).to_batches(),
+        best_quotes=quotes.select(QUOTE_COLUMNS).to_batches(),
     )
     made: dict[str, list[pa.Table]] = {name: [] for name in FEATURE_OUTPUTS}
     with duckdb.connect() as connection:
@@ -184,19 +206,28 @@ def compute(
     from imbalance.features.bars import InstrumentBars, Queries
 
     queries = Queries(connection)
+    sideless = Sideless()
+    trades = sideless.watch(inputs.trades)
     with ThreadPoolExecutor(1, thread_name_prefix="quotes") as beside:
         quotes_summed = beside.submit(
             _sums, queries.beside(), "quotes_100ms", "quotes", inputs.quotes, QUOTES, _QUOTE_COLUMNS
         )
-        traded = _sums(queries, "trades_100ms", "trades", inputs.trades, TRADES, _TRADE_COLUMNS)
+        traded = _sums(queries, "trades_100ms", "trades", trades, TRADES, _TRADE_COLUMNS)
         quoted = quotes_summed.result()
+    sides = classified(
+        queries, sideless.instruments, inputs.whole_trades, inputs.best_states, inputs.best_quotes
+    )
+    write(CLASSIFIED.name, sides.cast(CLASSIFIED.arrow_schema()))
+    inferred = _cut(queries.run("inferred_100ms", classified=sides))
     traded_before = _last_messages(queries, inputs.previous_trades, TRADES)
     quoted_before = _last_messages(queries, inputs.previous_quotes, QUOTES)
     summary: dict[str, Any] = {"instruments": [], "coverage": {}, "poisoned": {}}
     maker: InstrumentBars | None = None
     trained: list[dict[str, pa.Table]] = []
     coverage, poisoned, count = 0.0, 0, 0
-    for (instrument, _), book, trades, quotes in _stretches(inputs.book, traded, quoted):
+    for (instrument, stretch), book, traded_part, quoted_part in _stretches(
+        inputs.book, traded, quoted
+    ):
         if maker is None or instrument != summary["instruments"][-1]:
             _write_trained(trained, write)
             trained = []
@@ -210,7 +241,8 @@ def compute(
                 previous_states=_states(inputs.previous_states, instrument),
                 previous_moments=_moments(inputs.previous_moments, instrument),
             )
-        made = maker.add(book, trades, quotes)
+        inferred_part = inferred.part((instrument, stretch))
+        made = maker.add(book, traded_part, quoted_part, inferred_part)
         bars = made[BARS[0].name]
         for table in BARS:
             write(table.name, made.pop(table.name))
@@ -266,7 +298,10 @@ def _sums(
     table: Table,
     columns: tuple[str, ...],
 ) -> _Cut:
-    rows = queries.run(query, **{name: _reader(batches, table, columns)})
+    return _cut(queries.run(query, **{name: _reader(batches, table, columns)}))
+
+
+def _cut(rows: pa.Table) -> _Cut:
     return _Cut(rows, dict(_runs(rows)))
 
 

@@ -12,6 +12,18 @@ from imbalance.contracts import Column
 
 _POISONED = "the bar is poisoned"
 
+TRAILING_BARS = 300
+"""Preceding valid bars which the trailing normalisations look at."""
+
+LEAST_BARS = 20
+"""Valid bars below which a trailing or trained quantity is null."""
+
+TRAILING = (
+    f"the {TRAILING_BARS} preceding valid bars of the UTC day (from {LEAST_BARS}; begins anew at "
+    "midnight)"
+)
+FEW = f"poisoned, or fewer than {LEAST_BARS} valid bars before it in the UTC day"
+
 FEED_SILENCE = 60_000_000_000
 """Nanoseconds for which the last trade or quote of a day vouches for its feed on the next."""
 

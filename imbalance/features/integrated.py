@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbalance.books.tables import FLOW_LEVELS
-from imbalance.features.tables import LEAST_BARS, TRAINING_WINDOWS
+from imbalance.features.columns import LEAST_BARS
+from imbalance.features.tables import TRAINING_WINDOWS
 
 Floats = NDArray[np.float64]
 

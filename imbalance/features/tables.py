@@ -11,6 +11,9 @@ from imbalance.captures.event_tables import INSTRUMENT
 from imbalance.contracts import Column, Table
 from imbalance.features.columns import (
     FEED_SILENCE,
+    FEW,
+    LEAST_BARS,
+    TRAILING,
     count,
     depth,
     flow,
@@ -24,6 +27,7 @@ from imbalance.features.columns import (
     trade_count,
     trade_flow,
 )
+from imbalance.features.side_tables import CLASSIFIED, SIDES
 
 BAR_SIZES: dict[str, int] = {
     "100ms": 100_000_000,
@@ -34,23 +38,11 @@ BAR_SIZES: dict[str, int] = {
 }
 """Bar size to its nanoseconds; the suffix of the table's name."""
 
-TRAILING_BARS = 300
-"""Preceding valid bars which the trailing normalisations look at."""
-
-LEAST_BARS = 20
-"""Valid bars below which a trailing or trained quantity is null."""
-
 TRAINING_WINDOWS = 48
 """Preceding half-hour windows which weights and microprice chains are trained on, at most."""
 
 _CKS = "Cont, Kukanov, Stoikov 2014"
 _CCZ = "Cont, Cucuringu, Zhang 2023"
-_TRAILING = (
-    f"the {TRAILING_BARS} preceding valid bars of the UTC day (from {LEAST_BARS}; begins anew at "
-    "midnight)"
-)
-_FEW = f"poisoned, or fewer than {LEAST_BARS} valid bars before it in the UTC day"
-
 IDENTITY = (
     INSTRUMENT,
     time("bar_start", "Start of the bar, inclusive; the bar belongs to its day."),
@@ -202,11 +194,11 @@ ORDER_FLOW = (
            allowed=("poisoned", "no_events", "missing_levels", "no_past_weights")),
     number("order_flow_imbalance_volatility_scaled",
            "Order flow imbalance by its trailing standard deviation", "standard deviations",
-           _FEW + ", or they do not vary",
-           formula=f"order_flow_imbalance / standard deviation over {_TRAILING}"),
+           FEW + ", or they do not vary",
+           formula=f"order_flow_imbalance / standard deviation over {TRAILING}"),
     number("order_flow_imbalance_rank", "Trailing rank of the order flow imbalance", "fraction",
-           _FEW, minimum=0.0, maximum=1.0,
-           formula=f"share below + half the share equal, among {_TRAILING}"),
+           FEW, minimum=0.0, maximum=1.0,
+           formula=f"share below + half the share equal, among {TRAILING}"),
 )
 
 _SIDED = sided(no_feed("trade"))
@@ -232,14 +224,15 @@ TRADES = (
            formula="trade_imbalance / level_depth_mean"),
     number("trade_imbalance_volatility_scaled",
            "Trade imbalance by its trailing standard deviation", "standard deviations",
-           _FEW + ", the trade feed is not known, or they do not vary",
-           formula=f"trade_imbalance / standard deviation over {_TRAILING}"),
+           FEW + ", the trade feed is not known, or they do not vary",
+           formula=f"trade_imbalance / standard deviation over {TRAILING}"),
     number("trade_imbalance_rank", "Trailing rank of the trade imbalance", "fraction",
-           _FEW + ", or the trade feed is not known", minimum=0.0, maximum=1.0,
-           formula=f"share below + half the share equal, among {_TRAILING}"),
+           FEW + ", or the trade feed is not known", minimum=0.0, maximum=1.0,
+           formula=f"share below + half the share equal, among {TRAILING}"),
     number("vwap", "Volume-weighted average price of the trades", "quote currency",
            "poisoned, the trade feed is not known, or no trade in the bar", minimum=0.0,
-           formula="trade_notional / volume of all trades"),
+           formula="trade_notional / traded_volume"),
+    *SIDES,
 )
 
 ACTIVITY = (
@@ -373,4 +366,4 @@ CHAINS = Table(
     ),
 )
 
-TABLES = (*BARS, WEIGHTS, MOMENTS, CHAINS)
+TABLES = (*BARS, WEIGHTS, MOMENTS, CHAINS, CLASSIFIED)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from imbalance.features.tables import LEAST_BARS, TRAILING_BARS
+from imbalance.features.columns import LEAST_BARS, TRAILING_BARS
 from imbalance.kernels import jit
 
 Floats = NDArray[np.float64]

@@ -1,7 +1,7 @@
 -- The book's 100 ms bars joined with trades and quotes: what every measure is made from.
 -- Grain: instrument and bar; a bar in which only trades are known is there, and poisoned.
--- Reads: book (book.bars_100ms), traded and quoted (the queries beside this one), each of one
--- instrument and stretch of time.
+-- Reads: book (book.bars_100ms), traded, quoted and inferred (the queries beside this one), each
+-- of one instrument and stretch of time.
 -- The order of rows is left open (a sort would move every column).
 -- Parameters, in nanoseconds or null: $trades_from, the day's first bar with a trade;
 -- $trades_until, how long the day before vouches for the feed; likewise for quotes.
@@ -78,6 +78,11 @@ with joined as (
         coalesce(traded.traded_volume, 0) as traded_volume,
         coalesce(traded.trade_count, 0) as trade_count,
         coalesce(traded.unknown_side_count, 0) as unknown_side_count,
+        coalesce(traded.buy_volume, 0) + coalesce(inferred.buy_volume, 0) as classified_buy_volume,
+        coalesce(traded.sell_volume, 0) + coalesce(inferred.sell_volume, 0)
+            as classified_sell_volume,
+        coalesce(inferred.inferred_volume, 0) as inferred_volume,
+        coalesce(inferred.unclassified_count, 0) as unclassified_count,
         coalesce(quoted.quote_count, 0) as quote_count,
         pow(ln(nullif(book.mid_close, 0) / nullif(book.mid_open, 0)) * 1e4, 2) as realised_variance,
         epoch_ns(bar_start) >= $trades_from
@@ -87,6 +92,7 @@ with joined as (
     from book
     full outer join traded using (instrument, bar_start)
     left join quoted using (instrument, bar_start)
+    left join inferred using (instrument, bar_start)
 )
 
 select
@@ -100,6 +106,10 @@ select
         if(trades_known, traded_volume, null) as traded_volume,
         if(trades_known, trade_count, null) as trade_count,
         if(trades_known, unknown_side_count, null) as unknown_side_count,
+        if(trades_known, classified_buy_volume, null) as classified_buy_volume,
+        if(trades_known, classified_sell_volume, null) as classified_sell_volume,
+        if(trades_known, inferred_volume, null) as inferred_volume,
+        if(trades_known, unclassified_count, null) as unclassified_count,
         if(quotes_known, quote_count, null) as quote_count
     )
 from joined

@@ -35,6 +35,11 @@ with flows as (
             if(poisoned or unknown_side_count > 0, null, sell_count) as sell_count,
             if(poisoned, null, traded_volume) as traded_volume,
             if(poisoned, null, trade_count) as trade_count,
+            if(poisoned or unclassified_count > 0, null, classified_buy_volume)
+                as classified_buy_volume,
+            if(poisoned or unclassified_count > 0, null, classified_sell_volume)
+                as classified_sell_volume,
+            if(poisoned, null, inferred_volume) as inferred_volume,
             if(poisoned, null, quote_count) as quote_count
         )
     from bars
@@ -156,6 +161,11 @@ select
     trade_imbalance / nullif(traded_volume, 0) as trade_imbalance_normalised,
     trade_imbalance / nullif(level_depth_mean, 0) as trade_imbalance_depth_scaled,
     trade_notional / nullif(traded_volume, 0) as vwap,
+    traded_volume,
+    classified_buy_volume,
+    classified_sell_volume,
+    classified_buy_volume - classified_sell_volume as classified_trade_imbalance,
+    inferred_volume,
     book_event_count,
     level_depth_sum,
     book_update_count,

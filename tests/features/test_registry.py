@@ -9,6 +9,7 @@ from imbalance import catalog
 from imbalance.features import build, tables
 from imbalance.features.bars import Queries
 from imbalance.features.build import FEATURE_OUTPUTS, bars_in_memory, definition_version
+from imbalance.features.sides import classified
 from imbalance.store.sqlfiles import quote_table
 from imbalance.store.store import Store
 from imbalance.store.task import materialise
@@ -17,6 +18,7 @@ FROM_THE_PAST = {
     "order_flow_imbalance_integrated", "order_flow_imbalance_integrated_reason",
     "order_flow_imbalance_volatility_scaled", "order_flow_imbalance_rank",
     "trade_imbalance_volatility_scaled", "trade_imbalance_rank",
+    "bulk_buy_volume", "bulk_sell_volume",
 }
 
 
@@ -30,6 +32,8 @@ def queried(market):
             book=market.book(market.book_row(0)),
             traded=queries.run("trades_100ms", trades=market.trades()),
             quoted=queries.run("quotes_100ms", quotes=market.quotes()),
+            inferred=queries.run("inferred_100ms", classified=classified(
+                queries, set(), (), (), ())),
         )
         bars = bars.append_column("microprice", pa.nulls(1, pa.float64()))
         coarser = queries.run(
@@ -102,6 +106,7 @@ def test_inputs_reach_back_one_day():
         ("book.bars_100ms", "2024-03-01|binance"),
         ("raw.trades", "2024-03-01|binance"),
         ("raw.quotes", "2024-03-01|binance"),
+        ("book.book_states", "2024-03-01|binance"),
         ("book.bars_100ms", "2024-02-29|binance"),
         ("raw.trades", "2024-02-29|binance"),
         ("raw.quotes", "2024-02-29|binance"),

@@ -1,0 +1,116 @@
+"""Sides of trades whose venue does not say who the aggressor was.
+
+Trade by trade by the rule of Lee and Ready (1991): above the mid as known before the trade a buyer
+paid, below it a seller did, at the mid the last change of price tells. Bar by bar by bulk volume
+classification (Easley, López de Prado, O'Hara 2012): the bought share of a bar's volume is
+Φ(r/σ). A venue's own word is never replaced. The query is `sql/features/classified_trades.sql`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from imbalance.books.tables import BOOK_STATES
+from imbalance.captures.event_tables import QUOTES, TRADES
+from imbalance.features.columns import FEED_SILENCE
+from imbalance.kernels import jit
+
+if TYPE_CHECKING:
+    from imbalance.features.bars import Queries
+
+TRADE_COLUMNS = ("instrument", "kind", "trade_id", "trade_key", "event_time", "available_at",
+                 "side", "price", "size_base", "capture_id", "line")
+STATE_COLUMNS = ("instrument", "sequence", "available_at", "bid_prices", "ask_prices")
+QUOTE_COLUMNS = ("instrument", "available_at", "line", "bid_price", "ask_price")
+
+Floats = NDArray[np.float64]
+
+
+class Sideless:
+    """Passes trades on and notes the instruments of those without a side."""
+
+    def __init__(self) -> None:
+        self.instruments: set[str] = set()
+
+    def watch(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The same batches."""
+        for batch in batches:
+            side = batch.column("side")
+            if side.null_count:
+                without = batch.column("instrument").filter(pc.is_null(side))
+                self.instruments.update(without.unique().to_pylist())
+            yield batch
+
+
+def classified(
+    queries: Queries,
+    instruments: set[str],
+    trades: Iterable[pa.RecordBatch],
+    states: Iterable[pa.RecordBatch],
+    quotes: Iterable[pa.RecordBatch],
+) -> pa.Table:
+    """Rows of features.classified_trades: the trades of some instruments that have no side.
+
+    Parameters
+    ----------
+    instruments : those with such trades; without any, nothing is read.
+    trades, states, quotes : rows of raw.trades, book.book_states and raw.quotes with the columns
+        named above.
+    """
+    mine = pa.array(sorted(instruments), pa.string())
+    return queries.run(
+        "classified_trades", {"oldest": FEED_SILENCE},
+        trades=_rows(trades, TRADES.arrow_schema(), TRADE_COLUMNS, mine, sideless=True),
+        states=_rows(states, BOOK_STATES.arrow_schema(), STATE_COLUMNS, mine),
+        quotes=_rows(quotes, QUOTES.arrow_schema(), QUOTE_COLUMNS, mine),
+    )
+
+
+def _rows(
+    batches: Iterable[pa.RecordBatch], whole: pa.Schema, columns: tuple[str, ...],
+    instruments: pa.Array, *, sideless: bool = False,
+) -> pa.RecordBatchReader:  # fmt: skip
+    schema = pa.schema([whole.field(name).with_nullable(True) for name in columns])
+
+    def chosen() -> Iterator[pa.RecordBatch]:
+        for batch in batches if len(instruments) else ():
+            rows = batch.cast(schema)
+            mask = pc.is_in(rows.column("instrument"), value_set=instruments)
+            if sideless:
+                mask = pc.and_(mask, pc.is_null(rows.column("side")))
+            yield rows.filter(mask)
+
+    return pa.RecordBatchReader.from_batches(schema, chosen())
+
+
+def bulk_volume(volume: Floats, scaled_return: Floats) -> Floats:
+    """The bought part of each bar's volume by bulk volume classification; of −r/σ the sold one.
+
+    Parameters
+    ----------
+    volume : array, shape (n,)
+        Volume of the bars.
+    scaled_return : array, shape (n,)
+        r/σ, the return of the bar by the standard deviation of those before it.
+
+    Returns
+    -------
+    array, shape (n,)
+        V·Φ(r/σ); NaN where either is.
+    """
+    return volume * _normal_distribution(np.ascontiguousarray(scaled_return, np.float64))
+
+
+@jit
+def _normal_distribution(values: Floats) -> Floats:
+    found = np.empty_like(values)
+    for i in range(len(values)):
+        found[i] = 0.5 * math.erfc(-values[i] / math.sqrt(2.0))
+    return found

@@ -1,0 +1,23 @@
+-- Trades whose side the venue does not say, per instrument and 100 ms bar, by the side found.
+-- Grain: instrument and bar with such a trade. Reads: classified (rows of classified_trades.sql).
+-- As in trades_100ms.sql, single trades are used where an instrument has any, else aggregate ones.
+with feeds as (
+    select
+        instrument,
+        case when bool_or(kind = 'trade') then 'trade' else 'aggregate_trade' end as kind
+    from classified
+    group by instrument
+)
+
+select
+    classified.instrument,
+    make_timestamp_ns(epoch_ns(classified.event_time) // 100000000 * 100000000) as bar_start,
+    sum(if(classified.classified_side = 'buy', classified.size_base, 0)) as buy_volume,
+    sum(if(classified.classified_side = 'sell', classified.size_base, 0)) as sell_volume,
+    sum(classified.size_base) as inferred_volume,
+    count(*) filter (where classified.classified_side is null) as unclassified_count
+from classified
+inner join feeds
+    on classified.instrument = feeds.instrument and classified.kind = feeds.kind
+group by all
+order by classified.instrument, bar_start
