@@ -72,8 +72,11 @@ def test_entries_are_complete(table):
 
 
 def test_values_keep_to_the_declared_ranges(market):
+    sideless = market.trade(1, None, 100.0, 1.0, instrument="binance:B")
+    trades = market.trades(sideless | {"capture_id": "x", "line": 1})
     made = bars_in_memory(
-        market.random_book(40_000), market.random_trades(40_000), market.quotes(market.quote(1))
+        market.random_book(40_000), pa.concat_tables([market.random_trades(40_000), trades]),
+        market.quotes(market.quote(1)),
     )
     for table in tables.TABLES:
         assert len(made[table.name]) > 0
