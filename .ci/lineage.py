@@ -111,7 +111,7 @@ def _through(derived: Derived, below: Mapping[str, Derived]) -> Derived:
 def _named(derived: Derived) -> Derived:
     """`derived` with the names by which the queries call the tables replaced by their own."""
     names = {"book": "book.bars_100ms", "trades": "raw.trades", "quotes": "raw.quotes",
-             "states": "book.book_states"}
+             "states": "book.book_states", "matched": "raw.orders"}
     return {column: sorted({(names.get(table, table), name) for table, name in sources})
             for column, sources in derived.items()}
 
@@ -125,7 +125,7 @@ def bars() -> dict[str, Derived]:
     quoted = derive("quotes_100ms", {"quotes": columns["raw.quotes"]})
     sides = derive("classified_trades", {
         "trades": columns["raw.trades"], "states": columns["book.book_states"],
-        "quotes": columns["raw.quotes"],
+        "quotes": columns["raw.quotes"], "matched": columns["raw.orders"],
     })
     inferred = _through(derive("inferred_100ms", {"classified": list(sides)}),
                         {"classified": sides})
@@ -176,7 +176,8 @@ def rows() -> Iterator[tuple[str, str, str, str, str]]:
 def queries_hash() -> str:
     """Of what the lineage is derived from: another one means that the file must be made again."""
     parts = [(REPOSITORY / f"sql/features/{name}.sql").read_bytes() for name in QUERIES]
-    read = ("raw.trades", "raw.quotes", "book.bars_100ms", "book.book_states", *FEATURE_OUTPUTS)
+    read = ("raw.trades", "raw.quotes", "book.bars_100ms", "book.book_states", "raw.orders",
+            *FEATURE_OUTPUTS)
     names = [(name, catalog.table(name).column_names) for name in read]
     parts += [repr(names).encode(), Path(__file__).read_bytes()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]

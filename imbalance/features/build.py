@@ -19,11 +19,12 @@ import numpy as np
 import pyarrow as pa
 
 from imbalance.books.tables import BARS_100MS, BOOK_STATES
-from imbalance.captures.event_tables import QUOTES, TRADES
+from imbalance.captures.event_tables import ORDERS, QUOTES, TRADES
 from imbalance.contracts import Table
 from imbalance.features.columns import FEED_SILENCE
 from imbalance.features.side_tables import CLASSIFIED
 from imbalance.features.sides import (
+    ORDER_COLUMNS,
     QUOTE_COLUMNS,
     STATE_COLUMNS,
     TRADE_COLUMNS,
@@ -79,6 +80,7 @@ def feature_inputs(day: str, venue: str) -> list[tuple[str, str]]:
         (TRADES.name, partition),
         (QUOTES.name, partition),
         (BOOK_STATES.name, partition),
+        (ORDERS.name, partition),
         (BARS_100MS.name, previous),
         (TRADES.name, previous),
         (QUOTES.name, previous),
@@ -96,7 +98,7 @@ class Inputs:
     """What the bars of one day and venue are made from.
 
     `book` is in the order of instrument and bar. The previous day's tables may be empty. The last
-    three are read only where trades have no side: by them one is found.
+    four are read only where trades have no side: by them one is found.
     """
 
     book: Iterable[pa.RecordBatch]
@@ -111,6 +113,7 @@ class Inputs:
     whole_trades: Iterable[pa.RecordBatch] = ()
     best_states: Iterable[pa.RecordBatch] = ()
     best_quotes: Iterable[pa.RecordBatch] = ()
+    orders: Iterable[pa.RecordBatch] = ()
 
 
 def build_bars(ctx: TaskContext, day: str, venue: str) -> dict[str, Any]:
@@ -138,6 +141,7 @@ def build_bars(ctx: TaskContext, day: str, venue: str) -> dict[str, Any]:
         whole_trades=ctx.batches(TRADES.name, partition, TRADE_COLUMNS),
         best_states=ctx.batches(BOOK_STATES.name, partition, STATE_COLUMNS),
         best_quotes=ctx.batches(QUOTES.name, partition, QUOTE_COLUMNS),
+        orders=ctx.batches(ORDERS.name, partition, ORDER_COLUMNS),
     )
     return compute(ctx.connect(), inputs, lambda name, rows: ctx.writer(name).write(rows))
 
@@ -215,7 +219,8 @@ def compute(
         traded = _sums(queries, "trades_100ms", "trades", trades, TRADES, _TRADE_COLUMNS)
         quoted = quotes_summed.result()
     sides = classified(
-        queries, sideless.instruments, inputs.whole_trades, inputs.best_states, inputs.best_quotes
+        queries, sideless.instruments, inputs.whole_trades, inputs.best_states,
+        inputs.best_quotes, inputs.orders,
     )
     write(CLASSIFIED.name, sides.cast(CLASSIFIED.arrow_schema()))
     inferred = _cut(queries.run("inferred_100ms", classified=sides))

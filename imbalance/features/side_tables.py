@@ -27,8 +27,8 @@ SIDES = (
                minimum=0.0),
     *(
         trade_flow(f"classified_{side}_volume",
-                   f"Volume of trades whose aggressor {did}: by the venue's word, else by the rule "
-                   "of Lee and Ready (see `features.classified_trades`)", "base units",
+                   f"Volume of trades whose aggressor {did}: by the venue's word, else as found "
+                   "in `features.classified_trades`", "base units",
                    minimum=0.0, source=_LEE_READY, null_meaning=_CLASSIFIED)
         for side, did in (("buy", "bought"), ("sell", "sold"))
     ),
@@ -60,8 +60,10 @@ def _as_traded(*names: str) -> tuple[Column, ...]:
 CLASSIFIED = Table(
     name="features.classified_trades",
     description="Trades whose side the venue does not say, or says the same of all of them, with "
-    "the side by the rule of Lee and Ready: against the mid of book and quotes as known before the "
-    "trade, and at the mid by the last change of price. The venue's own column stays null.",
+    "the side that is found: of feeds that show single orders by the two that met, the later one "
+    "being the aggressor; else by the rule of Lee and Ready, against the mid of book and quotes as "
+    "known before the trade, and at the mid by the last change of price. The venue's own column "
+    "stays null.",
     grain="trade without a side",
     partitioning="day_venue",
     key=("instrument", "event_time", "capture_id", "line"),
@@ -70,17 +72,17 @@ CLASSIFIED = Table(
         INSTRUMENT,
         *_as_traded("kind", "trade_id", "trade_key"),
         time("event_time", "Event time of the trade."),
-        time("available_at", "When the trade could have been known; what its side is told by was "
-             "known before."),
+        time("available_at", "When the trade and what its side is told by could have been known."),
         Column("price", "DOUBLE", "Price of the trade.", unit="quote currency"),
         Column("size_base", "DOUBLE", "Its size in base units.", unit="base units", minimum=0.0),
         number("mid_before", "Mid of the last best prices known before the trade",
                "quote currency", f"none within {FEED_SILENCE // 10**9} s before it, or crossed"),
-        Column("classified_side", "VARCHAR", "Aggressor's side by the rule.", nullable=True,
+        Column("classified_side", "VARCHAR", "Aggressor's side as found.", nullable=True,
                allowed=("buy", "sell"), source=_LEE_READY,
-               formula="sign(price − mid_before), where 0 or null sign of the last change of price",
+               formula="the later order's; else sign(price − mid_before), where that is 0 or null "
+               "the sign of the last change of price",
                null_meaning="at the mid or without one, and no change of price before"),
-        Column("method", "VARCHAR", "What told the side.", allowed=("quote", "tick"),
+        Column("method", "VARCHAR", "What told the side.", allowed=("orders", "quote", "tick"),
                nullable=True, null_meaning="nothing: there is no classified side"),
         *_as_traded("capture_id", "line"),
     ),

@@ -1,9 +1,10 @@
 """Sides of trades whose venue does not say who the aggressor was.
 
-Trade by trade by the rule of Lee and Ready (1991): above the mid as known before the trade a buyer
-paid, below it a seller did, at the mid the last change of price tells. Bar by bar by bulk volume
-classification (Easley, López de Prado, O'Hara 2012): the bought share of a bar's volume is
-Φ(r/σ). A venue's own word is never replaced. The query is `sql/features/classified_trades.sql`.
+Trade by trade: where a feed shows single orders, by the two that met (`books.order_matching`); else
+by the rule of Lee and Ready (1991): above the mid as known before the trade a buyer paid, below it
+a seller did, at the mid the last change of price tells. Bar by bar by bulk volume classification
+(Easley, López de Prado, O'Hara 2012): the bought share of a bar's volume is Φ(r/σ).
+A venue's own word is never replaced. The query is `sql/features/classified_trades.sql`.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from imbalance.books.order_matching import UNITS, WITHIN, events_of, pairs, trades_of
 from imbalance.books.tables import BOOK_STATES
-from imbalance.captures.event_tables import QUOTES, TRADES
+from imbalance.captures.event_tables import ORDERS, QUOTES, TRADES
 from imbalance.features.columns import FEED_SILENCE
 from imbalance.kernels import jit
 
@@ -26,9 +28,11 @@ if TYPE_CHECKING:
     from imbalance.features.bars import Queries
 
 TRADE_COLUMNS = ("instrument", "kind", "trade_id", "trade_key", "event_time", "available_at",
-                 "side", "price", "size_base", "capture_id", "line")
+                 "side", "price", "size", "size_base", "capture_id", "line")
 STATE_COLUMNS = ("instrument", "sequence", "available_at", "bid_prices", "ask_prices")
 QUOTE_COLUMNS = ("instrument", "available_at", "line", "bid_price", "ask_price")
+ORDER_COLUMNS = ("instrument", "action", "order_key", "book_side", "price", "size",
+                 "available_at")
 
 Floats = NDArray[np.float64]
 
@@ -55,22 +59,42 @@ def classified(
     trades: Iterable[pa.RecordBatch],
     states: Iterable[pa.RecordBatch],
     quotes: Iterable[pa.RecordBatch],
+    orders: Iterable[pa.RecordBatch],
 ) -> pa.Table:
     """Rows of features.classified_trades: the trades of some instruments that have no side.
 
     Parameters
     ----------
     instruments : those with such trades; without any, nothing is read.
-    trades, states, quotes : rows of raw.trades, book.book_states and raw.quotes with the columns
-        named above.
+    trades, states, quotes, orders : rows of raw.trades, book.book_states, raw.quotes and
+        raw.orders with the columns named above.
     """
     mine = pa.array(sorted(instruments), pa.string())
     return queries.run(
-        "classified_trades", {"oldest": FEED_SILENCE},
+        "classified_trades", {"oldest": FEED_SILENCE, "within": WITHIN},
         trades=_rows(trades, TRADES.arrow_schema(), TRADE_COLUMNS, mine, sideless=True),
         states=_rows(states, BOOK_STATES.arrow_schema(), STATE_COLUMNS, mine),
         quotes=_rows(quotes, QUOTES.arrow_schema(), QUOTE_COLUMNS, mine),
+        matched=_matched(_rows(orders, ORDERS.arrow_schema(), ORDER_COLUMNS, mine).read_all()),
     )
+
+
+def _matched(orders: pa.Table) -> pa.Table:
+    """Pairs of orders that met: the maker's book side, and when both were known."""
+    schema = pa.schema([
+        ("instrument", pa.string()), ("sequence", pa.int64()), ("available_at", pa.timestamp("ns")),
+        ("price", pa.float64()), ("size", pa.float64()), ("book_side", pa.string()),
+    ])  # fmt: skip
+    found = [schema.empty_table()]
+    for name in orders.column("instrument").unique().to_pylist():
+        events = events_of(orders.filter(pc.equal(orders.column("instrument"), name)))
+        met = trades_of(events, *pairs(events))
+        found.append(pa.table([
+            pa.repeat(name, len(met.time)), np.arange(len(met.time)),
+            pa.array(met.known).cast(pa.timestamp("ns")), met.price, met.size / UNITS,
+            pa.array(["ask", "bid"]).take(pa.array(met.side)),
+        ], schema=schema))  # fmt: skip
+    return pa.concat_tables(found)
 
 
 def _rows(

@@ -15,7 +15,8 @@ with joined as (
             make_timestamp_ns(epoch_ns(bar_start) + 100000000),
             book.available_at,
             traded.available_at,
-            quoted.available_at
+            quoted.available_at,
+            inferred.available_at
         ) as available_at,
         coalesce(book.coverage, 0) as coverage,
         coalesce(book.poisoned, true) as poisoned,

@@ -1,9 +1,12 @@
--- Trades whose side the venue does not say, with the side by the rule of Lee and Ready.
--- Grain: trade. Reads: trades (rows of raw.trades without a side), states (of book.book_states) and
--- quotes (of raw.quotes), both of the same instruments.
+-- Trades whose side the venue does not say, with the side by the orders that met where a feed shows
+-- them, else by the rule of Lee and Ready.
+-- Grain: trade. Reads: trades (rows of raw.trades without a side), states (of book.book_states),
+-- quotes (of raw.quotes) and matched (pairs of raw.orders: imbalance/books/order_matching; the book
+-- side is the maker's), all of the same instruments.
 -- What was known before the trade, strictly, is the later of the book's and the quotes' last best
 -- prices; one older than a minute, or crossed, is none.
--- Parameters: $oldest, in nanoseconds.
+-- A pair of orders is a trade's when price and size are its own and no other is nearer in time.
+-- Parameters, in nanoseconds: $oldest; $within, what a trade and its orders may be apart.
 with known as (
     select
         instrument,
@@ -44,6 +47,36 @@ steps as (
         partition by instrument, kind
         order by available_at, event_time, trade_id, capture_id, line
     )
+),
+
+candidates as (
+    select
+        steps.instrument,
+        steps.kind,
+        steps.place,
+        matched.book_side,
+        matched.available_at,
+        row_number() over (
+            partition by steps.instrument, steps.kind, steps.place
+            order by abs(epoch_ns(steps.available_at) - epoch_ns(matched.available_at)), sequence
+        ) as nearest_pair,
+        row_number() over (
+            partition by matched.instrument, matched.sequence
+            order by abs(epoch_ns(steps.available_at) - epoch_ns(matched.available_at)), place
+        ) as nearest_trade
+    from steps
+    inner join matched
+        on
+            steps.instrument = matched.instrument
+            and steps.price = matched.price
+            and round(steps.size * 1e8) = round(matched.size * 1e8)
+    where abs(epoch_ns(steps.available_at) - epoch_ns(matched.available_at)) <= $within
+),
+
+told as (
+    select *
+    from candidates
+    where nearest_pair = 1 and nearest_trade = 1
 ),
 
 directed as (
@@ -98,7 +131,9 @@ before as (
 
 met as (
     select
-        directed.*,
+        directed.* exclude (available_at),
+        greatest(directed.available_at, told.available_at) as available_at,
+        told.book_side as maker_side,
         if(
             not before.crossed
             and epoch_ns(directed.available_at) - epoch_ns(before.known_at) <= $oldest,
@@ -110,6 +145,11 @@ met as (
             directed.instrument = before.instrument
             and directed.kind = before.kind
             and directed.place = before.place
+    left join told
+        on
+            directed.instrument = told.instrument
+            and directed.kind = told.kind
+            and directed.place = told.place
 )
 
 select
@@ -123,12 +163,15 @@ select
     size_base,
     mid_before,
     case
+        when maker_side = 'ask' then 'buy'
+        when maker_side = 'bid' then 'sell'
         when price > mid_before then 'buy'
         when price < mid_before then 'sell'
         when direction > 0 then 'buy'
         when direction < 0 then 'sell'
     end as classified_side,
     case
+        when maker_side is not null then 'orders'
         when price <> mid_before then 'quote'
         when direction is not null then 'tick'
     end as method,

@@ -12,6 +12,7 @@ with feeds as (
 select
     classified.instrument,
     make_timestamp_ns(epoch_ns(classified.event_time) // 100000000 * 100000000) as bar_start,
+    max(classified.available_at) as available_at,
     sum(if(classified.classified_side = 'buy', classified.size_base, 0)) as buy_volume,
     sum(if(classified.classified_side = 'sell', classified.size_base, 0)) as sell_volume,
     sum(classified.size_base) as inferred_volume,

@@ -33,7 +33,7 @@ def queried(market):
             traded=queries.run("trades_100ms", trades=market.trades()),
             quoted=queries.run("quotes_100ms", quotes=market.quotes()),
             inferred=queries.run("inferred_100ms", classified=classified(
-                queries, set(), (), (), ())),
+                queries, set(), (), (), (), ())),
         )
         bars = bars.append_column("microprice", pa.nulls(1, pa.float64()))
         coarser = queries.run(
@@ -110,6 +110,7 @@ def test_inputs_reach_back_one_day():
         ("raw.trades", "2024-03-01|binance"),
         ("raw.quotes", "2024-03-01|binance"),
         ("book.book_states", "2024-03-01|binance"),
+        ("raw.orders", "2024-03-01|binance"),
         ("book.bars_100ms", "2024-02-29|binance"),
         ("raw.trades", "2024-02-29|binance"),
         ("raw.quotes", "2024-02-29|binance"),

@@ -109,7 +109,7 @@ def test_how_often_the_rule_is_right_where_the_venue_says(shared):
         rows = classified(
             Queries(connection), set(trades.column("instrument").to_pylist()),
             without_side(trades).select(TRADE_COLUMNS).to_batches(), (),
-            held["raw.quotes"].select(QUOTE_COLUMNS).to_batches(),
+            held["raw.quotes"].select(QUOTE_COLUMNS).to_batches(), (),
         )
         right, share = connection.sql("""
             select avg((rows.classified_side = trades.side)::int),
