@@ -230,9 +230,8 @@ def compute(
     maker: InstrumentBars | None = None
     trained: list[dict[str, pa.Table]] = []
     coverage, poisoned, count = 0.0, 0, 0
-    for (instrument, stretch), book, traded_part, quoted_part in _stretches(
-        inputs.book, traded, quoted
-    ):
+    for key, book, *parts in _stretches(inputs.book, traded, quoted):
+        instrument = key[0]
         if maker is None or instrument != summary["instruments"][-1]:
             _write_trained(trained, write)
             trained = []
@@ -246,8 +245,7 @@ def compute(
                 previous_states=_states(inputs.previous_states, instrument),
                 previous_moments=_moments(inputs.previous_moments, instrument),
             )
-        inferred_part = inferred.part((instrument, stretch))
-        made = maker.add(book, traded_part, quoted_part, inferred_part)
+        made = maker.add(book, *parts, inferred.part(key))
         bars = made[BARS[0].name]
         for table in BARS:
             write(table.name, made.pop(table.name))
