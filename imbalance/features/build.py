@@ -21,16 +21,9 @@ import pyarrow as pa
 from imbalance.books.tables import BARS_100MS, BOOK_STATES
 from imbalance.captures.event_tables import ORDERS, QUOTES, TRADES
 from imbalance.contracts import Table
+from imbalance.features import sides
 from imbalance.features.columns import FEED_SILENCE
 from imbalance.features.side_tables import CLASSIFIED
-from imbalance.features.sides import (
-    ORDER_COLUMNS,
-    QUOTE_COLUMNS,
-    STATE_COLUMNS,
-    TRADE_COLUMNS,
-    Sideless,
-    classified,
-)
 from imbalance.features.tables import BARS, CHAINS, MOMENTS, TABLES, WEIGHTS
 from imbalance.store.sqlfiles import read_sql
 
@@ -138,10 +131,10 @@ def build_bars(ctx: TaskContext, day: str, venue: str) -> dict[str, Any]:
         previous_quotes=ctx.batches(QUOTES.name, previous, _LAST_COLUMNS),
         previous_states=ctx.read(BARS_100MS.name, previous, _STATE_COLUMNS),
         previous_moments=ctx.read(MOMENTS.name, previous),
-        whole_trades=ctx.batches(TRADES.name, partition, TRADE_COLUMNS),
-        best_states=ctx.batches(BOOK_STATES.name, partition, STATE_COLUMNS),
-        best_quotes=ctx.batches(QUOTES.name, partition, QUOTE_COLUMNS),
-        orders=ctx.batches(ORDERS.name, partition, ORDER_COLUMNS),
+        whole_trades=ctx.batches(TRADES.name, partition, sides.TRADE_COLUMNS),
+        best_states=ctx.batches(BOOK_STATES.name, partition, sides.STATE_COLUMNS),
+        best_quotes=ctx.batches(QUOTES.name, partition, sides.QUOTE_COLUMNS),
+        orders=ctx.batches(ORDERS.name, partition, sides.ORDER_COLUMNS),
     )
     return compute(ctx.connect(), inputs, lambda name, rows: ctx.writer(name).write(rows))
 
@@ -182,9 +175,9 @@ def bars_in_memory(
         trades.select(_TRADE_COLUMNS).to_batches(),
         quotes.select(_QUOTE_COLUMNS).to_batches(),
         **before,
-        whole_trades=trades.select(TRADE_COLUMNS).to_batches(),
-        best_states=() if states is None else states.select(STATE_COLUMNS).to_batches(),
-        best_quotes=quotes.select(QUOTE_COLUMNS).to_batches(),
+        whole_trades=trades.select(sides.TRADE_COLUMNS).to_batches(),
+        best_states=() if states is None else states.select(sides.STATE_COLUMNS).to_batches(),
+        best_quotes=quotes.select(sides.QUOTE_COLUMNS).to_batches(),
     )
     made: dict[str, list[pa.Table]] = {name: [] for name in FEATURE_OUTPUTS}
     with duckdb.connect() as connection:
@@ -210,7 +203,7 @@ def compute(
     from imbalance.features.bars import InstrumentBars, Queries
 
     queries = Queries(connection)
-    sideless = Sideless()
+    sideless = sides.Sideless()
     trades = sideless.watch(inputs.trades)
     with ThreadPoolExecutor(1, thread_name_prefix="quotes") as beside:
         quotes_summed = beside.submit(
@@ -218,19 +211,19 @@ def compute(
         )
         traded = _sums(queries, "trades_100ms", "trades", trades, TRADES, _TRADE_COLUMNS)
         quoted = quotes_summed.result()
-    sides = classified(
+    found = sides.classified(
         queries, sideless.instruments, inputs.whole_trades, inputs.best_states,
         inputs.best_quotes, inputs.orders,
     )
-    write(CLASSIFIED.name, sides.cast(CLASSIFIED.arrow_schema()))
-    inferred = _cut(queries.run("inferred_100ms", classified=sides))
+    write(CLASSIFIED.name, found.cast(CLASSIFIED.arrow_schema()))
+    inferred = _cut(queries.run("inferred_100ms", classified=found))
     traded_before = _last_messages(queries, inputs.previous_trades, TRADES)
     quoted_before = _last_messages(queries, inputs.previous_quotes, QUOTES)
     summary: dict[str, Any] = {"instruments": [], "coverage": {}, "poisoned": {}}
     maker: InstrumentBars | None = None
     trained: list[dict[str, pa.Table]] = []
     coverage, poisoned, count = 0.0, 0, 0
-    for key, book, *parts in _stretches(inputs.book, traded, quoted):
+    for key, book, traded_part, quoted_part in _stretches(inputs.book, traded, quoted):
         instrument = key[0]
         if maker is None or instrument != summary["instruments"][-1]:
             _write_trained(trained, write)
@@ -245,7 +238,7 @@ def compute(
                 previous_states=_states(inputs.previous_states, instrument),
                 previous_moments=_moments(inputs.previous_moments, instrument),
             )
-        made = maker.add(book, *parts, inferred.part(key))
+        made = maker.add(book, traded_part, quoted_part, inferred.part(key))
         bars = made[BARS[0].name]
         for table in BARS:
             write(table.name, made.pop(table.name))
