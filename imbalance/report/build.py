@@ -138,6 +138,7 @@ def _page(
         "rebuilt": sorted({a.instrument for a in agreements} | {m.instrument for m in messages}),
         "unhealthy": unhealthy,
         "ribbon": recorded.ribbon,
+        "strip": recorded.strip,
         "bucket": recorded.bucket,
         "price": recorded.charts,
         "price_left": recorded.left_out,

@@ -47,13 +47,16 @@ def coverage_ribbon(series: Sequence[Series], stretches: Sequence[Stretch]) -> D
 
 
 def price_and_flow(series: Series, stretches: Sequence[Stretch]) -> Drawing:
-    """Mid price with its range, and order flow imbalance as bars beneath; poisoned spans shaded."""
+    """Mid price with its range, order flow imbalance beneath, and where the bars are valid.
+
+    Spans that are poisoned are shaded.
+    """
     from matplotlib.ticker import MaxNLocator
 
     with house_style():
-        figure = blank_figure(3.1)
-        price_row, flow_row = _time_axes(
-            figure, stretches, [1.7, 1], left=0.95, bottom=0.42, top=0.12
+        figure = blank_figure(3.3)
+        price_row, flow_row, ribbon_row = _time_axes(
+            figure, stretches, [1.7, 1, 0.11], left=0.95, bottom=0.42, top=0.12
         )
         for column, stretch in enumerate(stretches):
             grid = _Grid(series, stretch)
@@ -70,6 +73,9 @@ def price_and_flow(series: Series, stretches: Sequence[Stretch]) -> Drawing:
                 for axes in (upper, lower):
                     axes.axvspan(start, end, color=colour("poisoned"),
                                  alpha=0.55 if whole else 0.25, linewidth=0, zorder=0)
+            _ribbon(ribbon_row[column], series, stretch, 0)
+            ribbon_row[column].set(ylim=(-0.32, 0.32), yticks=[])
+            ribbon_row[column].grid(visible=False)
         price_row[0].set_ylabel("mid price\n(quote currency)")
         flow_row[0].set_ylabel("order flow\n(base units)")
         for axes in (price_row[0], flow_row[0]):

@@ -15,6 +15,7 @@ from imbalance.report.charts import coverage_ribbon, price_and_flow
 from imbalance.report.figures import svg_text
 from imbalance.report.queries import SIGNIFICANCE, Choice, Source
 from imbalance.report.records import Capture, Cell, Coverage, Measures, Response, Stretch
+from imbalance.report.strip import Span, coverage_strip
 from imbalance.report.studies_charts import correlation_heatmap, impulse_responses, panels_of
 from imbalance.studies.registry import reasons
 
@@ -44,6 +45,7 @@ class Recorded:
     """Charts of what was recorded; `bucket` is the time that one of their bars sums up."""
 
     ribbon: str | None = None
+    strip: Sequence[Span] = ()
     charts: Sequence[Chart] = ()
     bucket: str = ""
     left_out: int = 0
@@ -110,6 +112,7 @@ def recorded_charts(source: Source, stretches: list[Stretch]) -> Recorded:
         charts.append(Chart(one.instrument, svg_text(drawing, f"price-{number}"), ""))
     return Recorded(
         ribbon=ribbon,
+        strip=coverage_strip(series, stretches),
         charts=charts,
         bucket=words.duration(series[0].bucket_ns / 1e9),
         left_out=max(len(series) - MOST_INSTRUMENTS, 0),
