@@ -8,6 +8,7 @@ from elsewhere, neither while it is built nor while it is read.
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 import shutil
@@ -24,7 +25,7 @@ from markupsafe import Markup
 REPOSITORY = Path(__file__).resolve().parent.parent
 TEMPLATES = Path(__file__).resolve().parent / "docs_site"
 SECTIONS = {
-    "": ("README.md", "docs/tutorial.md", "docs/training-sets.md", "docs/captures.md"),
+    "": ("README.md", "docs/tutorial.ipynb", "docs/training-sets.md", "docs/captures.md"),
     "Running it": ("docs/operations.md", "deploy/README.md", "docs/reliability.md"),
     "Reference": ("docs/data-dictionary.md", "docs/venues.md", "docs/architecture.md",
                   "docs/dependencies.md"),
@@ -68,9 +69,9 @@ def build(root: Path, out: Path) -> list[Path]:
     """
     markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
     sources = [Path("README.md"), Path("deploy/README.md"), *sorted(
-        path.relative_to(root) for path in (root / "docs").rglob("*.md")
+        path.relative_to(root) for kind in ("*.md", "*.ipynb") for path in (root / "docs").rglob(kind)
     )]
-    pages = {s: _page(markdown, s, (root / s).read_text(encoding="utf-8")) for s in sources}
+    pages = {s: _page(markdown, s, _text(root / s)) for s in sources}
     broken: list[str] = []
     files: set[Path] = set()
     for page in pages.values():
@@ -103,6 +104,17 @@ def build(root: Path, out: Path) -> list[Path]:
         shutil.copyfile(root / file, out / file)
     shutil.copyfile(TEMPLATES / "site.css", out / "site.css")
     return [out / page.target for page in pages.values()]
+
+
+def _text(path: Path) -> str:
+    """A page as Markdown; the programs of a notebook become blocks of it."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".md":
+        return text
+    parts = (("".join(c["source"]), c["cell_type"]) for c in json.loads(text)["cells"])
+    return "\n\n".join(
+        f"```python\n{source}\n```" if kind == "code" else source for source, kind in parts
+    )
 
 
 def _page(markdown: MarkdownIt, source: Path, text: str) -> Page:

@@ -69,7 +69,7 @@ def test_poisoned_span_is_shaded_where_it_is():
 def test_a_long_pause_breaks_the_axis():
     stretches = [Stretch(0, 50 * SECOND), Stretch(7000 * SECOND, 7100 * SECOND)]
     drawing = price_and_flow(series(), stretches)
-    assert len(drawing.figure.axes) == 4
+    assert len(drawing.figure.axes) == 6
 
 
 def test_heatmap_colours_only_what_is_significant():
