@@ -68,9 +68,9 @@ def build(root: Path, out: Path) -> list[Path]:
         With all links that lead nowhere, by page.
     """
     markdown = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
-    sources = [Path("README.md"), Path("deploy/README.md"), *sorted(
-        path.relative_to(root) for kind in ("*.md", "*.ipynb") for path in (root / "docs").rglob(kind)
-    )]
+    found = [*(root / "docs").rglob("*.md"), *(root / "docs").rglob("*.ipynb")]
+    sources = [Path("README.md"), Path("deploy/README.md"),
+               *sorted(path.relative_to(root) for path in found)]
     pages = {s: _page(markdown, s, _text(root / s)) for s in sources}
     broken: list[str] = []
     files: set[Path] = set()

@@ -39,7 +39,7 @@ def test_every_link_of_the_site_leads_somewhere(docs_site, repository, tmp_path)
     out = tmp_path / "site"
     written = docs_site.build(repository, out)
     assert len(written) == len(list((repository / "docs").rglob("*.md"))) + 3
-    assert "<code class=\"language-python\">import imbalance" in (
+    assert '<code class="language-python">import imbalance' in (
         (out / "docs/tutorial.html").read_text()
     )
     pages = {path.resolve(): Reader(path.read_text()) for path in written}

@@ -26,7 +26,7 @@ def test_its_cells_run_in_order(notebook, filled, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     names = {}
     for number, cell in enumerate(sources(notebook, "code")):
-        *statements, last = cell.rsplit("\n", 1)
+        last = cell.rpartition("\n")[2]
         exec(compile(cell, f"cell {number}", "exec"), names)  # noqa: S102
         if last.isidentifier():
             assert len(names[last]) > 0, last  # what a cell ends with is shown, and worth showing
