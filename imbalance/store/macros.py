@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MACROS = ("as_of", "point_in_time", "why_missing", "grid", "forward", "folds")
 """Those over tables."""
 
+CONDITIONS = ("names_are_free",)
+"""What the others ask before they answer."""
+
 HISTORY_MACROS = ("as_recorded", "as_of_recorded", "point_in_time_recorded")
 """Those over views of history, which a generation has none of."""
 
@@ -23,7 +26,7 @@ def create_macros(
     connection: duckdb.DuckDBPyConnection, *, history: bool = True, temporary: bool = False
 ) -> None:
     """Make the macros in the database that is in use, or `temporary` in the connection alone."""
-    for name in (*MACROS, *(HISTORY_MACROS if history else ())):
+    for name in (*CONDITIONS, *MACROS, *(HISTORY_MACROS if history else ())):
         text = read_sql(f"macros/{name}.sql")
         if temporary:
             text = text.replace("create or replace macro", "create or replace temp macro")

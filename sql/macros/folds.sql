@@ -2,7 +2,7 @@
 -- `purged_for`, since its label overlaps theirs; `embargoed_for`, since it follows too soon.
 create or replace macro folds(label_table, fold_count, embargo) as table
     with
-    placed as (
+    _placed as (
         select
             *,
             (
@@ -11,44 +11,54 @@ create or replace macro folds(label_table, fold_count, embargo) as table
         from query_table(label_table)
     ),
 
-    spans as (
+    _spans as (
         select
             fold as other,
             min(time) as first_time,
             epoch_ns(max(label_end)) as last_ns
-        from placed
+        from _placed
         group by fold
     ),
 
-    moments as (
+    _moments as (
         select distinct
             time,
             label_end,
             fold
-        from placed
+        from _placed
     ),
 
-    exclusions as (
+    _exclusions as (
         select
-            moments.time,
-            moments.label_end,
-            list(spans.other order by spans.other) filter (
-                epoch_ns(moments.time) <= spans.last_ns and moments.label_end >= spans.first_time
+            _moments.time,
+            _moments.label_end,
+            list(_spans.other order by _spans.other) filter (
+                epoch_ns(_moments.time) <= _spans.last_ns and _moments.label_end >= _spans.first_time
             ) as purged_for,
-            list(spans.other order by spans.other) filter (
-                epoch_ns(moments.time) > spans.last_ns
-                and epoch_ns(moments.time) <= spans.last_ns + epoch_ns(embargo)
+            list(_spans.other order by _spans.other) filter (
+                epoch_ns(_moments.time) > _spans.last_ns
+                and epoch_ns(_moments.time) <= _spans.last_ns + epoch_ns(embargo)
             ) as embargoed_for
-        from moments
-        inner join spans
-            on moments.fold <> spans.other
+        from _moments
+        inner join _spans
+            on _moments.fold <> _spans.other
         group by all
     )
 
     select
-        placed.*,
-        coalesce(exclusions.purged_for, []) as purged_for,
-        coalesce(exclusions.embargoed_for, []) as embargoed_for
-    from placed
-    left join exclusions
-        on placed.time = exclusions.time and placed.label_end = exclusions.label_end
+        _placed.*,
+        coalesce(_exclusions.purged_for, []) as purged_for,
+        coalesce(_exclusions.embargoed_for, []) as embargoed_for
+    from _placed
+    left join _exclusions
+        on _placed.time = _exclusions.time and _placed.label_end = _exclusions.label_end
+    where (
+        select names_are_free(json_keys(to_json(own_row)), ['fold', 'purged_for', 'embargoed_for'])
+        from (select 1 as one) as single
+        left join (
+            select *
+            from query_table(label_table)
+            where false
+        ) as own_row
+            on true
+    )

@@ -2,7 +2,7 @@
 -- before: then the columns of the bar are null. The spine has the columns `instrument` and `time`.
 create or replace macro point_in_time(spine_table, feature_table, max_age) as table
     with
-    known as (
+    _known as (
         select *
         from query_table(feature_table)
         where
@@ -17,10 +17,29 @@ create or replace macro point_in_time(spine_table, feature_table, max_age) as ta
     select
         spine.*,
         if(
-            epoch_ns(spine.time) - epoch_ns(known.bar_end) <= epoch_ns(max_age),
-            columns(known.* exclude (instrument)),
+            epoch_ns(spine.time) - epoch_ns(_known.bar_end) <= epoch_ns(max_age),
+            columns(_known.* exclude (instrument)),
             null
         )
     from query_table(spine_table) as spine
-    asof left join known
-        on spine.instrument = known.instrument and spine.time >= known.available_at
+    asof left join _known
+        on spine.instrument = _known.instrument and spine.time >= _known.available_at
+    where (
+        select names_are_free(
+            json_keys(to_json(own_row)),
+            [name for name in json_keys(to_json(bar_row)) if name <> 'instrument']
+        )
+        from (select 1 as one) as single
+        left join (
+            select *
+            from query_table(spine_table)
+            where false
+        ) as own_row
+            on true
+        left join (
+            select *
+            from query_table(feature_table)
+            where false
+        ) as bar_row
+            on true
+    )

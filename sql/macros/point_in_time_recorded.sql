@@ -2,64 +2,83 @@
 -- `time`. The spine has both columns; the bars are those of a view of history.
 create or replace macro point_in_time_recorded(spine_table, history_table, max_age) as table
     with
-    changes as (
-        select recorded_at as since
+    _changes as (
+        select recorded_at as _since
         from query_table(history_table)
         union
-        select superseded_at as since
+        select superseded_at as _since
         from query_table(history_table)
         where superseded_at is not null
     ),
 
     -- Between two changes the record stands still: as many states as the spine has met.
-    placed as (
+    _placed as (
         select
             spine.*,
-            changes.since
+            _changes._since
         from query_table(spine_table) as spine
-        asof left join changes
-            on spine.recorded_until >= changes.since
+        asof left join _changes
+            on spine.recorded_until >= _changes._since
     ),
 
-    states as (
+    _states as (
         select
             instrument,
-            since,
+            _since,
             min(time) as first_time,
             max(time) as last_time
-        from placed
-        where since is not null
+        from _placed
+        where _since is not null
         group by all
     ),
 
-    known as (
+    _known as (
         select
             history.*,
-            states.since
-        from states
+            _states._since
+        from _states
         inner join query_table(history_table) as history
-            on states.instrument = history.instrument
+            on _states.instrument = history.instrument
         where
-            history.recorded_at <= states.since
-            and coalesce(history.superseded_at > states.since, true)
-            and history.available_at <= states.last_time
-            and epoch_ns(history.bar_end) >= epoch_ns(states.first_time) - epoch_ns(max_age)
+            history.recorded_at <= _states._since
+            and coalesce(history.superseded_at > _states._since, true)
+            and history.available_at <= _states.last_time
+            and epoch_ns(history.bar_end) >= epoch_ns(_states.first_time) - epoch_ns(max_age)
         qualify bar_start = max(bar_start) over (
-            partition by history.instrument, states.since
+            partition by history.instrument, _states._since
             order by available_at
         )
     )
 
     select
-        placed.* exclude (since),
+        _placed.* exclude (_since),
         if(
-            epoch_ns(placed.time) - epoch_ns(known.bar_end) <= epoch_ns(max_age),
-            columns(known.* exclude (instrument, since)),
+            epoch_ns(_placed.time) - epoch_ns(_known.bar_end) <= epoch_ns(max_age),
+            columns(_known.* exclude (instrument, _since)),
             null
         )
-    from placed
-    asof left join known
+    from _placed
+    asof left join _known
         on
-            placed.instrument = known.instrument
-            and placed.since = known.since
-            and placed.time >= known.available_at
+            _placed.instrument = _known.instrument
+            and _placed._since = _known._since
+            and _placed.time >= _known.available_at
+    where (
+        select names_are_free(
+            json_keys(to_json(own_row)),
+            [name for name in json_keys(to_json(bar_row)) if name <> 'instrument']
+        )
+        from (select 1 as one) as single
+        left join (
+            select *
+            from query_table(spine_table)
+            where false
+        ) as own_row
+            on true
+        left join (
+            select *
+            from query_table(history_table)
+            where false
+        ) as bar_row
+            on true
+    )

@@ -169,3 +169,60 @@ def test_permuting_the_future_changes_nothing(connection):
     history["x"] = history["x"] + 1  # the test would see a change of the past
     connection.register("bars_history", as_table(history))
     assert not np.array_equal(before, joined(connection, call)[1], equal_nan=True)
+
+
+TABLES = ("known", "bars", "bounds", "placed", "changes", "states", "size", "joined", "spine")
+
+
+@pytest.fixture
+def few(connection):
+    """Ten bars of an instrument, and a spine of one moment with a column of its own."""
+    rows = as_table({
+        "instrument": np.zeros(10, int), "bar_start": np.arange(10) * SECOND,
+        "available_at": np.arange(1, 11) * SECOND, "recorded_at": np.full(10, 1),
+        "superseded_at": np.zeros(10, int), "x": np.arange(10.0),
+    })
+    ones = pa.array([1.0] * 10)
+    connection.register("features", rows.append_column("mid_close", ones)
+                        .append_column("realised_variance", ones))
+    spine_of = {"row_id": np.arange(1), "instrument": np.zeros(1, int),
+                "time": np.array([6 * SECOND]), "recorded_until": np.array([5])}
+    connection.register("mine", spine_table(spine_of).append_column("note", [["kept"]]))
+    return connection
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_of_the_caller_may_have_any_name(few, name):
+    few.execute(f"create table {name} as from mine")
+    second = "interval 1 second"
+    for call, column, value in (
+        (f"point_in_time('{name}', 'features', {second})", "x", 5.0),
+        (f"point_in_time_recorded('{name}', 'features', {second})", "x", 5.0),
+        (f"why_missing('{name}', 'features', {second})", "reason", "not_yet_recorded"),
+        (f"forward('{name}', 'features', {second})", "forward_return_bps", 0.0),
+    ):
+        assert few.execute(f"select note, {column} from {call}").fetchall() == [("kept", value)]
+    few.execute(f"create or replace table {name} as from features")
+    assert few.execute(f"select x from point_in_time('mine', '{name}', {second})").fetchall() == [
+        (5.0,)
+    ]
+
+
+@pytest.mark.parametrize(("column", "call"), [
+    ("X", "point_in_time('clashing', 'features', interval 1 second)"),
+    ("bar_end", "point_in_time('clashing', 'features', interval 1 second)"),
+    ("x", "point_in_time_recorded('clashing', 'features', interval 1 second)"),
+    ("reason", "why_missing('clashing', 'features', interval 1 second)"),
+    ("label_end", "forward('clashing', 'features', interval 1 second)"),
+    ("fold", "folds('labelled', 2, interval 1 second)"),
+])
+def test_a_column_that_would_hide_another_is_refused_by_name(few, column, call):
+    """DuckDB would call the second one `x_1`, and `x` would be the caller's."""
+    few.execute(f"create table clashing as select *, 1.0 as {column} from mine")
+    few.execute("create table labelled as select *, time as label_end from mine")
+    few.execute(f"alter table labelled add column if not exists {column} double")
+    with pytest.raises(duckdb.Error, match=f"rename the column {column.lower()} of your table"):
+        few.execute(f"from {call}").fetchall()
+    few.execute("create or replace table clashing as from mine")
+    few.execute("create or replace table labelled as select *, time as label_end from mine")
+    assert len(few.execute(f"from {call}").fetchall()) == 1
