@@ -33,7 +33,8 @@ create or replace macro folds(label_table, fold_count, embargo) as table
             _moments.time,
             _moments.label_end,
             list(_spans.other order by _spans.other) filter (
-                epoch_ns(_moments.time) <= _spans.last_ns and _moments.label_end >= _spans.first_time
+                epoch_ns(_moments.time) <= _spans.last_ns
+                and _moments.label_end >= _spans.first_time
             ) as purged_for,
             list(_spans.other order by _spans.other) filter (
                 epoch_ns(_moments.time) > _spans.last_ns

@@ -102,14 +102,15 @@ create or replace macro forward(spine_table, bar_table, horizon) as table
         end as forward_volatility_reason
     from _joined
     where (
-        select names_are_free(
-            json_keys(to_json(own_row)),
-            [
-                'label_start', 'label_end', 'label_available_at', 'forward_return_bps',
-                'forward_direction', 'forward_volatility_bps', 'forward_return_reason',
-                'forward_volatility_reason'
-            ]
-        )
+        select
+            names_are_free(
+                json_keys(to_json(own_row)),
+                [
+                    'label_start', 'label_end', 'label_available_at', 'forward_return_bps',
+                    'forward_direction', 'forward_volatility_bps', 'forward_return_reason',
+                    'forward_volatility_reason'
+                ]
+            )
         from (select 1 as one) as single
         left join (
             select *

@@ -25,10 +25,11 @@ create or replace macro point_in_time(spine_table, feature_table, max_age) as ta
     asof left join _known
         on spine.instrument = _known.instrument and spine.time >= _known.available_at
     where (
-        select names_are_free(
-            json_keys(to_json(own_row)),
-            [name for name in json_keys(to_json(bar_row)) if name <> 'instrument']
-        )
+        select
+            names_are_free(
+                json_keys(to_json(own_row)),
+                [name for name in json_keys(to_json(bar_row)) if name <> 'instrument']
+            )
         from (select 1 as one) as single
         left join (
             select *

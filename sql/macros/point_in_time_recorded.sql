@@ -64,10 +64,11 @@ create or replace macro point_in_time_recorded(spine_table, history_table, max_a
             and _placed._since = _known._since
             and _placed.time >= _known.available_at
     where (
-        select names_are_free(
-            json_keys(to_json(own_row)),
-            [name for name in json_keys(to_json(bar_row)) if name <> 'instrument']
-        )
+        select
+            names_are_free(
+                json_keys(to_json(own_row)),
+                [name for name in json_keys(to_json(bar_row)) if name <> 'instrument']
+            )
         from (select 1 as one) as single
         left join (
             select *
