@@ -1,5 +1,5 @@
--- True, unless the caller's table has a name that a macro makes: then which, since the one would hide
--- the other. `own` and `made` are the keys of a row as JSON.
+-- True, unless the caller's table has a name that a macro makes: then which, since the one would
+-- hide the other. `own` and `made` are the keys of a row as JSON.
 create or replace macro names_are_free(own, made) as
 case
     when
