@@ -12,9 +12,11 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from imbalance.config import as_settings
 from imbalance.contracts import Table
@@ -49,9 +51,11 @@ _CURRENT = "current"
 _SHOWN = 10
 
 
-@dataclass(frozen=True)
-class Generation:
-    """A published generation. `new` says whether the call that returned it has published it."""
+class Generation(msgspec.Struct, frozen=True):
+    """A published generation. `new` says whether the call that returned it has published it.
+
+    A structure and no dataclass, since ten thousand are listed at once.
+    """
 
     id: str
     directory: str
@@ -198,7 +202,7 @@ def publish(
             settings=as_settings(store.config),
         )
         path = _release(store, manifest, tables, base)
-        return replace(_generation(path, path), new=True)
+        return msgspec.structs.replace(_generation(path, path), new=True)
 
 
 def is_published(store: Store) -> bool:

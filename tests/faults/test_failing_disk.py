@@ -37,7 +37,7 @@ def test_a_failing_write_harms_nothing(failing_writes, tmp_path, repository, off
         [sys.executable, str(HERE / "on_a_failing_disk.py"), str(tmp_path / "home"), str(offsets),
          of, "full", "broken", "short"],
         env={**os.environ, "LD_PRELOAD": str(failing_writes), "PYTHONPATH": str(repository)},
-        capture_output=True, text=True, timeout=1200, check=False,
+        capture_output=True, text=True, timeout=3600, check=False,
     )
     assert done.returncode == 0, done.stderr
     first, *told, last = [json.loads(line) for line in done.stdout.splitlines()]
