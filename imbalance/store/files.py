@@ -38,8 +38,9 @@ _COMPRESSION_LEVEL = 1
 _DELTA_TYPES = ("BIGINT", "INTEGER", "TIMESTAMP_NS")
 _NAME_DIGITS = 16
 
-_GROUPS_AHEAD = 2
-"""Row groups that may wait to be encoded: as many as keep the encoder busy."""
+_ROWS_AHEAD = 2 * _ROW_GROUP_ROWS
+"""Rows that may wait to be encoded: as many as keep the encoder busy, and do not let those who make
+them wait for it."""
 
 
 @dataclass(frozen=True)
@@ -243,7 +244,7 @@ class PartitionWriter:
         for start in range(0, ready, self._group_rows):
             group = rows.slice(start, min(self._group_rows, ready - start))
             self._encoding.append(self._encoder.submit(self._encode, group))
-            if len(self._encoding) > _GROUPS_AHEAD:
+            if len(self._encoding) * self._group_rows > _ROWS_AHEAD:
                 self._encoding.popleft().result()
         # Copied: a slice would keep the whole batch in memory until the next group is full.
         self._waiting = [rows.slice(ready).combine_chunks()] if keep else []
