@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pyarrow.parquet as pq
 import pytest
 
 from imbalance import catalog
@@ -117,3 +118,12 @@ def test_the_store_loads_without_it():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_a_file_of_another_shape_is_a_finding_that_names_it(store, expectations, tmp_path):
+    put(store, "features.bars", bars())
+    good = store.home.file(store.ledger.current("features.bars", PARTITION).file)
+    other = tmp_path / "other.parquet"
+    pq.write_table(bars().drop_columns(["coverage"]), other)
+    found = expectations.check_files(BARS, {"2024-08-07": good, "2024-08-08": other})
+    assert {(one.partition, one.column) for one in found} == {("2024-08-08", "coverage")}
