@@ -15,12 +15,13 @@ from pathlib import Path
 
 from imbalance.captures.compression import ChecksumError
 from imbalance.captures.formats.registry import formats
+from imbalance.captures.mapping import digest_of
 from imbalance.captures.probe import IGNORED_NAMES, Probe, probe, sniff
 from imbalance.captures.scanner import FAR_MS
 from imbalance.errors import UserError
 from imbalance.progress import SILENT, Progress
 from imbalance.store.home import LEDGER_NAME
-from imbalance.store.ledger import CaptureFile
+from imbalance.store.ledger import CaptureFile, Choice
 from imbalance.store.store import Store
 from imbalance.store.task import TaskContext, materialise, remove
 from imbalance.tasks import read_current
@@ -144,6 +145,7 @@ def _register_file(
     shown = str(path).encode("utf-8", "backslashreplace").decode()
     if shown != str(path):
         raise UserError("a file's name is not UTF-8 text", where=shown, fix="rename it")
+    own = store.config.formats
     if IGNORED_NAMES.match(path.name):
         return Registration(str(path), "ignored", reason="not a capture, by its name")
     try:
@@ -155,7 +157,11 @@ def _register_file(
             if told is not None:
                 return told
         progress.advance(note=f"reading {path.name}")
-        found = probe(path, form, store.config.formats)
+        taken_for = form or (known and _named(store, known))
+        found = probe(path, taken_for, own)
+        if taken_for is None:
+            taken_for = _named(store, found.capture_id)
+            found = found if taken_for is None else probe(path, taken_for, own)
     except OSError as error:
         raise UserError(
             f"the file cannot be read: {error.strerror or error}",
@@ -182,7 +188,10 @@ def _register_file(
             first,
             last,
         ),
-        anew=anew or useless or kind.format in store.config.formats,
+        anew=anew or useless or kind.format in own,
+        choice=Choice(
+            taken_for is not None and found.state != "refused", digest_of(own, kind.format)
+        ),
     )
     if found.state == "refused":
         note_refused(store, path, found)
@@ -194,19 +203,32 @@ def _register_file(
 
 def _looked_at_anew(store: Store, path: Path, capture_id: str, form: str | None) -> bool:
     """Whether a file seen before may now be taken for something else: as it is told to, by the
-    formats of the settings, or because more is understood.
+    formats of the settings, or because more is understood. What the user has named stays.
     """
     own = store.config.formats
     held = _held(store, capture_id)
     if form is not None or held is None:
         return True
+    choice = store.ledger.choice(capture_id)
+    if choice.named:
+        return held.format in own and digest_of(own, held.format) != choice.mapping
     if held.first_day is not None and held.format in formats() and not own:
         return False
     try:
         found = sniff(path, None, own).format
     except ChecksumError:
         return False
-    return found in own or (found or UNKNOWN) != held.format
+    if (found or UNKNOWN) != held.format:
+        return True
+    return found in own and digest_of(own, found) != choice.mapping
+
+
+def _named(store: Store, capture_id: str) -> str | None:
+    """The format that the user has named for a capture, where there still is such a one."""
+    held = _held(store, capture_id)
+    if held is None or not store.ledger.choice(capture_id).named:
+        return None
+    return held.format if held.format in formats(store.config.formats) else None
 
 
 def _held(store: Store, capture_id: str) -> CaptureFile | None:

@@ -18,50 +18,16 @@ from dataclasses import astuple, fields
 from pathlib import Path
 
 from imbalance.errors import EXIT_BUSY, EXIT_FAILED, UserError
-from imbalance.store.ledger_rows import CaptureFile, Entry, Failure, NewEntry
-from imbalance.store.ledger_schema import LAYOUT_VERSION, SCHEMA
+from imbalance.store.ledger_rows import CaptureFile, Choice, Entry, Failure, NewEntry
+from imbalance.store.ledger_schema import CAPTURES_IN_USE, LAYOUT_VERSION, SCHEMA
 
-__all__ = ["CaptureFile", "Entry", "Failure", "Ledger", "NewEntry"]
+__all__ = ["CaptureFile", "Choice", "Entry", "Failure", "Ledger", "NewEntry"]
 
 _BUSY_SECONDS = 60.0
 """A commit takes milliseconds: whoever waits this long waits for something that is stuck."""
 
 _COLUMNS = ", ".join("table_name" if f.name == "table" else f.name for f in fields(Entry))
 _CAPTURE_COLUMNS = ", ".join(f.name for f in fields(CaptureFile))
-_CAPTURES_IN_USE = f"""
-with newest as (
-    select * from capture_readings where number in (
-        select max(number) from capture_readings group by capture_id
-    )
-), told as (
-    select
-        held.capture_id, held.sha256, held.path, held.size, held.mtime_ns,
-        coalesce(newest.format, held.format) as format,
-        coalesce(newest.venue, held.venue) as venue,
-        iif(newest.number is null, held.first_day, newest.first_day) as first_day,
-        iif(newest.number is null, held.last_day, newest.last_day) as last_day,
-        held.registered_at
-    from captures as held left join newest using (capture_id)
-), holders as (
-    select path, capture_id from (
-        select path, capture_id, row_number() over (
-            partition by path order by registered_at desc, rowid desc
-        ) as age from capture_paths
-    ) where age = 1
-)
-select {_CAPTURE_COLUMNS} from told as mine where exists (
-    select 1 from capture_paths as seen
-    join holders using (path)
-    join told as now on now.capture_id = holders.capture_id
-    where seen.capture_id = mine.capture_id and (
-        now.capture_id = mine.capture_id or now.first_day is null
-        or mine.first_day is not null and (
-            now.venue <> mine.venue or now.first_day > mine.first_day
-            or now.last_day < mine.last_day
-        )
-    )
-) order by registered_at, capture_id
-"""  # noqa: S608 - column names of our own dataclass
 _CURRENT = f"""
 select {_COLUMNS} from entries where sequence in (
     select max(sequence) from entries
@@ -269,9 +235,11 @@ class Ledger:
         with self._reading() as connection:
             return _last_sequence(connection)
 
-    def register_capture(self, capture: CaptureFile, *, anew: bool = False) -> bool:
+    def register_capture(
+        self, capture: CaptureFile, *, anew: bool = False, choice: Choice | None = None
+    ) -> bool:
         """Add a capture file; bytes known already under another name add an alias only; `anew`
-        says that what they are taken for now counts from here on.
+        says that what they are taken for now counts from here on, and `choice` how it was chosen.
 
         Returns
         -------
@@ -293,6 +261,12 @@ class Ledger:
                     "last_day, recorded_at) values (?, ?, ?, ?, ?, ?)",
                     (capture.capture_id, *reading, now),
                 )
+            if choice is not None and (added or anew):
+                connection.execute(
+                    "insert into capture_choices (capture_id, named, mapping, recorded_at) "
+                    "values (?, ?, ?, ?)",
+                    (capture.capture_id, *astuple(choice), now),
+                )
             connection.execute(
                 "insert into capture_paths values (?, ?, ?, ?, ?) on conflict do nothing",
                 (capture.path, capture.size, capture.mtime_ns, capture.capture_id, now),
@@ -311,6 +285,15 @@ class Ledger:
         ).fetchone()
         return found
 
+    def choice(self, capture_id: str) -> Choice:
+        """How the format that a capture is taken for was chosen."""
+        with self._reading() as connection:
+            row = connection.execute(
+                "select named, mapping from capture_choices where capture_id = ? "
+                "order by number desc limit 1", (capture_id,),
+            ).fetchone()
+        return Choice() if row is None else Choice(bool(row[0]), row[1])
+
     def captures(self) -> list[CaptureFile]:
         """All captures in use in the order of their registration.
 
@@ -318,7 +301,9 @@ class Ledger:
         which holds all of its days: a file that was registered while it was being written.
         """
         with self._reading() as connection:
-            rows = connection.execute(_CAPTURES_IN_USE).fetchall()
+            rows = connection.execute(
+                CAPTURES_IN_USE.format(columns=_CAPTURE_COLUMNS)
+            ).fetchall()
         return [CaptureFile(*row) for row in rows]
 
     def capture_paths(self, capture_id: str) -> list[str]:

@@ -50,6 +50,20 @@ class CaptureFile:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """How the format of a capture was chosen.
+
+    Parameters
+    ----------
+    named : whether the user named it.
+    mapping : what stands for the mapping of a format of the user's own.
+    """
+
+    named: bool = False
+    mapping: str | None = None
+
+
+@dataclass(frozen=True)
 class Failure:
     """A task that failed on a partition, and why; `recorded_at` in ns since the epoch."""
 

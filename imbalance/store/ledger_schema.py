@@ -1,6 +1,6 @@
-"""Tables of the ledger file, in SQLite's SQL. How they are used is in `ledger`."""
+"""Tables of the ledger file and its longest question, in SQLite's SQL; `ledger` uses them."""
 
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 """Kept as SQLite's user_version; a newer one than this is refused, not guessed at."""
 
 _TABLES = """
@@ -58,6 +58,16 @@ create table if not exists capture_readings (
     recorded_at integer not null
 );
 
+-- How the format of a capture was chosen: named by the user, or not, and what stands for the
+-- mapping of a format of the user's own; the newest counts.
+create table if not exists capture_choices (
+    number integer primary key autoincrement,
+    capture_id text not null references captures (capture_id),
+    named integer not null,
+    mapping text,
+    recorded_at integer not null
+);
+
 -- A null message says that the partition has recovered since.
 create table if not exists failures (
     number integer primary key autoincrement,
@@ -78,6 +88,42 @@ begin select raise(abort, 'the ledger is append-only'); end;
 SCHEMA = _TABLES + "".join(
     _APPEND_ONLY.format(table=table, verb=verb)
     for table in ("entries", "input_sets", "captures", "capture_paths", "capture_readings",
-                  "failures")
+                  "capture_choices", "failures")
     for verb in ("update", "delete")
 )
+
+CAPTURES_IN_USE = """
+with newest as (
+    select * from capture_readings where number in (
+        select max(number) from capture_readings group by capture_id
+    )
+), told as (
+    select
+        held.capture_id, held.sha256, held.path, held.size, held.mtime_ns,
+        coalesce(newest.format, held.format) as format,
+        coalesce(newest.venue, held.venue) as venue,
+        iif(newest.number is null, held.first_day, newest.first_day) as first_day,
+        iif(newest.number is null, held.last_day, newest.last_day) as last_day,
+        held.registered_at
+    from captures as held left join newest using (capture_id)
+), holders as (
+    select path, capture_id from (
+        select path, capture_id, row_number() over (
+            partition by path order by registered_at desc, rowid desc
+        ) as age from capture_paths
+    ) where age = 1
+)
+select {columns} from told as mine where exists (
+    select 1 from capture_paths as seen
+    join holders using (path)
+    join told as now on now.capture_id = holders.capture_id
+    where seen.capture_id = mine.capture_id and (
+        now.capture_id = mine.capture_id or now.first_day is null
+        or mine.first_day is not null and (
+            now.venue <> mine.venue or now.first_day > mine.first_day
+            or now.last_day < mine.last_day
+        )
+    )
+) order by registered_at, capture_id
+"""
+"""All captures whose file is still there for them, as what they count now."""

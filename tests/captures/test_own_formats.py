@@ -2,12 +2,14 @@
 
 import gzip
 import json
+import os
 import re
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from imbalance.captures import register as registration
 from imbalance.captures.formats.registry import formats
 from imbalance.captures.probe import probe
 from imbalance.captures.register import register
@@ -198,6 +200,46 @@ def test_a_file_refused_before_and_a_mapping_that_changes(opened, tmp_path):
     assert "not of these days when read as ms" in again.reason
     gone = build_all(opened(QUOTES.replace("formats.mine", "formats.other")))
     assert gone == {}, "a capture that is refused has no days"
+
+
+def test_what_the_user_has_named_stays_named(opened, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    path = folder / "EURX-quotes.jsonl"
+    path.write_text(json.dumps({"got": START * 1000, "sent": START, "b": [1, 2], "a": [3, 4]}))
+    both = QUOTES + QUOTES.replace("mine", "other").replace('"lab"', '"den"')
+    store = opened(both)
+
+    def taken_for():
+        (held,) = store.ledger.captures()
+        return held.format
+
+    register(store, [path])
+    assert taken_for() == "mine"
+    register(store, [path], form="other")
+    register(store, [path])
+    assert taken_for() == "other"
+    os.utime(path, (1, 1))
+    register(store, [path])
+    (folder / "EURY-quotes.jsonl").write_bytes(path.read_bytes())
+    register(store, [folder])
+    assert taken_for() == "other"
+    store = opened(both.replace('"us"', '"ms"'))
+    (refused, _) = register(store, [folder])
+    assert "other: times of column got are not of these days" in refused.reason
+
+
+def test_a_file_of_ones_own_format_is_read_whole_once(opened, tmp_path, monkeypatch):
+    path = tmp_path / "EURX-quotes.jsonl"
+    path.write_text(json.dumps({"got": START * 1000, "sent": START, "b": [1, 2], "a": [3, 4]}))
+    read = []
+    monkeypatch.setattr(registration, "probe", lambda *given: read.append(1) or probe(*given))
+    for _ in range(3):
+        (found,) = register(opened(QUOTES), [path])
+    assert (found.status, len(read)) == ("known", 1)
+    for _ in range(3):
+        register(opened(QUOTES.replace('"b.0"', '"a.1"')), [path])
+    assert len(read) == 2
 
 
 def test_a_format_that_is_no_more_is_told_of(opened, tmp_path):
