@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,12 @@ from imbalance.studies.rows import Row, Window, blank, share
 from imbalance.studies.vector_autoregression import CollinearError, TooFewBarsError
 from imbalance.studies.volatility.heterogeneous import (
     BARS_PER_COEFFICIENT,
+    TEST_BARS_PER_COEFFICIENT,
     OutOfSample,
     ahead,
     in_sample,
     out_of_sample,
+    stands_still,
     terms,
 )
 from imbalance.studies.volatility.study import VolatilityFamily
@@ -32,6 +35,8 @@ Vector = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 VOLATILITY = "realised_volatility"
+COMMON_SHARE = 0.8
+"""Share of the bars of the fullest candidate that another must have to be in the race."""
 
 
 def rows_of(panel: Panel, family: VolatilityFamily, window: Window) -> Iterator[Row]:
@@ -47,7 +52,7 @@ def rows_of(panel: Panel, family: VolatilityFamily, window: Window) -> Iterator[
         for horizon, forecasts in writer.forecasts.items():
             raced.setdefault((y, horizon), []).append((x, forecasts))
     for (y, horizon), candidates in raced.items():
-        yield from _race(family, window, y, horizon, candidates)
+        yield from _race(panel, family, window, y, horizon, candidates)
 
 
 def _pairs(panel: Panel, family: VolatilityFamily) -> list[tuple[str, str]]:
@@ -184,9 +189,12 @@ class _Writer:
         for regime, where in self._regimes():
             rows = np.flatnonzero(complete if where is None else complete & where)
             row = self._row("partial_r_squared", len(rows), horizon) | {"regime": regime}
-            if len(rows) < max(family.minimum_bars, BARS_PER_COEFFICIENT * (
+            if len(rows) < max(family.minimum_bars, TEST_BARS_PER_COEFFICIENT * horizon * (
                     1 + 2 * len(family.components))):
                 yield row | {"n": 0, "reason": "too_few_bars"}
+                continue
+            if stands_still(past[rows], extra[rows], target[rows]):
+                yield row | {"n": 0, "reason": "constant_series"}
                 continue
             found = in_sample(past[rows], extra[rows], target[rows], horizon)
             if found is None:
@@ -198,10 +206,13 @@ class _Writer:
         ends = self._panel.starts[np.minimum(rows + horizon, self._panel.slots - 1)]
         trial = out_of_sample(past[rows], extra[rows], target[rows],
                               walk_forward(ends, family.minimum_bars), horizon)
-        if trial is None:
+        if trial is None or len(trial.actual) < family.minimum_bars:
             yield self._row("r_squared_out", 0, horizon) | {"reason": "nothing_to_forecast"}
             return
-        self.forecasts[horizon] = trial
+        if not np.ptp(trial.actual - trial.mean) > 0.0:
+            yield self._row("r_squared_out", 0, horizon) | {"reason": "constant_series"}
+            return
+        self.forecasts[horizon] = replace(trial, rows=rows[trial.rows])
         yield from self._judged(trial, horizon)
 
     def _judged(self, trial: OutOfSample, horizon: int) -> Iterator[Row]:
@@ -231,24 +242,47 @@ def _projected(data: Vector, lags: int, horizon: int, where: Mask | None) -> Pro
 
 
 def _race(
-    family: VolatilityFamily, window: Window, y: str, horizon: int,
+    panel: Panel, family: VolatilityFamily, window: Window, y: str, horizon: int,
     candidates: list[tuple[str, OutOfSample]],
 ) -> Iterator[Row]:
     """Whether the best of all imbalances beats past volatility, after looking at all of them."""
-    actual = candidates[0][1].actual
-    same = [(x, one) for x, one in candidates if len(one.actual) == len(actual)
-            and np.array_equal(one.actual, actual)]
-    if len(same) < 2:
+    if len(candidates) < 2:
         return
-    small = np.square(actual - same[0][1].small)
-    losses = np.column_stack([np.square(actual - one.large) for _, one in same])
+    there = int(panel.exists[y].sum())
+    row = _blank(family, window, ANY, y) | {
+        "measure_x": ANY, "measure_y": VOLATILITY, "estimator": "model_race", "horizon": horizon}
+    names, rows = _in_common(candidates)
+    if len(names) < 2 or len(rows) < family.minimum_bars:
+        yield row | {"n_left_out": there, "coverage": share(0, there), "reason": "no_common_bars"}
+        return
+    found = [_judged_on(one, rows) for x, one in candidates if x in names]
+    small = np.column_stack([np.square(one.actual - one.small) for one in found])
+    losses = np.column_stack([np.square(one.actual - one.large) for one in found])
     blocks = loss_blocks(losses, family.replications, family.seed)
-    outcome = race(small[:, None] - losses, blocks, significance=family.significance)
-    best = int(np.argmin(losses.mean(axis=0)))
-    benchmark = float(np.square(actual - same[0][1].mean).mean())
-    yield _blank(family, window, same[best][0], y) | {
-        "measure_x": ANY, "measure_y": VOLATILITY, "estimator": "model_race", "horizon": horizon,
-        "estimate": float((small.mean() - losses[:, best].mean()) / benchmark),
-        "p_value": outcome.consistent, "n": len(actual), "coverage": 1.0, "seed": family.seed,
-        "n_windows": same[best][1].steps,
+    outcome = race(small - losses, blocks, significance=family.significance)
+    best = int(np.argmax((small - losses).mean(axis=0)))
+    benchmark = float(np.square(found[best].actual - found[best].mean).mean())
+    left_out = max(there - len(rows), 0)
+    yield row | {
+        "instrument_x": names[best],
+        "estimate": float((small - losses)[:, best].mean() / benchmark),
+        "p_value": outcome.consistent, "n": len(rows), "n_left_out": left_out,
+        "coverage": share(len(rows), left_out), "seed": family.seed,
+        "n_windows": found[best].steps,
     }
+
+
+def _in_common(candidates: list[tuple[str, OutOfSample]]) -> tuple[list[str], NDArray[np.intp]]:
+    """Candidates that share most bars of the one with the most, and the bars that all have."""
+    fullest = max((one.rows for _, one in candidates), key=len)
+    names, rows = [], fullest
+    for x, one in candidates:
+        if len(np.intersect1d(fullest, one.rows)) >= COMMON_SHARE * len(fullest):
+            names.append(x)
+            rows = np.intersect1d(rows, one.rows)
+    return names, rows
+
+
+def _judged_on(one: OutOfSample, rows: NDArray[np.intp]) -> OutOfSample:
+    at = np.searchsorted(one.rows, rows)
+    return OutOfSample(rows, one.actual[at], one.mean[at], one.small[at], one.large[at], one.steps)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ Matrix = NDArray[np.float64]
 
 BARS_PER_COEFFICIENT = 6
 """Fewest bars for a coefficient: below, HAC errors are far too small and forecasts wild."""
+TEST_BARS_PER_COEFFICIENT = 40
+"""Fewest bars in sample for a coefficient and a bar of the horizon: below, the test rejects what is
+true far too often. At it, 7 of 100 tests at 5 % do."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class InSample:
     large: float
     """R² without and with the terms of imbalance."""
     p_value: float
-    """HAC Wald test that all terms of imbalance are 0."""
+    """Test that all terms of imbalance are 0: HAC Wald statistic over their number, by F."""
     n: int
 
     @property
@@ -44,6 +48,8 @@ class InSample:
 class OutOfSample:
     """Forecasts of both models, and of the mean, over the same bars."""
 
+    rows: NDArray[np.intp]
+    """Which of the rows given were judged."""
     actual: Vector
     mean: Vector
     small: Vector
@@ -76,15 +82,28 @@ def ahead(series: Vector, horizon: int) -> Vector:
     return out
 
 
+def stands_still(*columns: Matrix) -> bool:
+    """Whether any column does not vary, but for the rounding of running sums."""
+    return any(bool((np.ptp(one, axis=0) <= 1e-9 * np.abs(one).max(axis=0)).any())
+               for one in columns)
+
+
 def in_sample(small: Matrix, extra: Matrix, y: Vector, horizon: int) -> InSample | None:
     """R² without and with extra terms, with the Wald test of those; None where they are collinear.
 
+    A target that its regressors give exactly counts as collinear with them.
+
     Parameters
     ----------
-    small, extra : n × k, n × m, without a constant.
+    small, extra : n × k, n × m, without a constant, each column of which varies.
     y : n means over `horizon` bars, whose errors overlap: the HAC bandwidth is at least that.
+
+    Notes
+    -----
+    The Wald statistic over m is held against F(m, n/(bandwidth + 1) − 1 − k − m): the mean over a
+    bandwidth counts as one observation, without which the test rejects too often.
     """
-    from scipy.special import chdtrc
+    from scipy.special import fdtrc
 
     from imbalance.studies.covariance import newey_west_bandwidth
 
@@ -97,14 +116,18 @@ def in_sample(small: Matrix, extra: Matrix, y: Vector, horizon: int) -> InSample
         part = design[:, :columns]
         coefficients = np.linalg.lstsq(part, y, rcond=None)[0]
         residuals.append(y - part @ coefficients)
+    total = float(np.square(y - y.mean()).sum())
+    r_squared = [1.0 - float(np.square(one).sum()) / total for one in residuals]
+    if max(r_squared) > 1.0 - 1e-12:
+        return None
     bandwidth = max(horizon, int(newey_west_bandwidth(design[:, 1:] * residuals[1][:, None])))
     covariance = hac_covariance(design, residuals[1], bandwidth=bandwidth, small_sample=True)
     tested = slice(1 + small.shape[1], None)
     b = coefficients[tested]
     wald = float(b @ np.linalg.solve(covariance[tested, tested], b))
-    total = float(np.square(y - y.mean()).sum())
-    r_squared = [1.0 - float(np.square(one).sum()) / total for one in residuals]
-    return InSample(r_squared[0], r_squared[1], float(chdtrc(len(b), wald)), len(y))
+    freedom = max(len(y) / (bandwidth + 1) - design.shape[1], 1.0)
+    return InSample(r_squared[0], r_squared[1], float(fdtrc(len(b), freedom, wald / len(b))),
+                    len(y))
 
 
 def out_of_sample(
@@ -118,7 +141,7 @@ def out_of_sample(
         left out of its fit: their targets had not ended when its first forecast was made.
     """
     whole = np.column_stack([np.ones(len(y)), small, extra])
-    found: list[tuple[Vector, ...]] = []
+    found: list[tuple[NDArray[Any], ...]] = []
     for step in steps:
         train = slice(step.train.start, max(step.train.stop - horizon, step.train.start))
         target = y[train]
@@ -129,8 +152,9 @@ def out_of_sample(
             fit = np.linalg.lstsq(whole[train, :columns], target, rcond=None)[0]
             # A forecast outside of what has been seen is an extrapolation of the noise.
             forecasts.append(np.clip(whole[step.test, :columns] @ fit, target.min(), target.max()))
-        found.append((y[step.test], np.full(len(y[step.test]), target.mean()), *forecasts))
+        judged = np.arange(len(y))[step.test]
+        found.append((judged, y[judged], np.full(len(judged), target.mean()), *forecasts))
     if not found:
         return None
-    actual, mean, less, more = (np.concatenate(part) for part in zip(*found, strict=True))
-    return OutOfSample(actual, mean, less, more, len(found))
+    rows, actual, mean, less, more = (np.concatenate(part) for part in zip(*found, strict=True))
+    return OutOfSample(rows, actual, mean, less, more, len(found))

@@ -141,6 +141,7 @@ def test_means_end_where_a_bar_is_missing():
 
 def test_the_wald_test_is_that_of_statsmodels():
     import statsmodels.api as sm
+    from scipy.stats import f as f_distribution
 
     generator = np.random.default_rng(3)
     small, extra = generator.standard_normal((2, 400, 2))
@@ -149,9 +150,70 @@ def test_the_wald_test_is_that_of_statsmodels():
     model = sm.OLS(y, sm.add_constant(np.column_stack([small, extra]))).fit(
         cov_type="HAC", cov_kwds={"maxlags": 40, "use_correction": True})
     wald = model.wald_test(np.eye(5)[3:], scalar=True, use_f=False)
-    assert found.p_value == pytest.approx(float(wald.pvalue), rel=1e-6)
+    # A mean over the bandwidth counts as one observation.
+    assert found.p_value == pytest.approx(
+        float(f_distribution.sf(wald.statistic / 2, 2, 400 / 41 - 5)), rel=1e-6)
     assert found.large == pytest.approx(model.rsquared, rel=1e-9)
     assert in_sample(small, small, y, 1) is None
+
+
+def test_the_wald_test_holds_its_size_at_the_fewest_bars():
+    """Of tests of nothing at 5 %, 7 in 100 reject; without regard to the bandwidth 10 do."""
+    generator, horizon, count = np.random.default_rng(4), 1, 280
+    rejected = 0
+    for _ in range(600):
+        volatility, flow = np.abs(generator.standard_normal((2, count + 21 + horizon)))
+        past, extra = (terms(one, (1, 5, 22)) for one in (volatility, flow))
+        target = ahead(volatility, horizon)
+        rows = np.isfinite(np.column_stack([past, extra, target])).all(axis=1)
+        assert rows.sum() == count
+        rejected += in_sample(past[rows], extra[rows], target[rows], horizon).p_value < 0.05
+    assert rejected < 600 * 0.085
+
+
+def test_too_few_bars_for_the_wald_test(make_bars):
+    rows = study(make_bars(markets(count=1_000)), family(horizons=(1, 5), regimes=()))
+    tested = {row["horizon"]: row["reason"] for row in pick(
+        rows, instrument_x=PERPETUAL, instrument_y=SPOT, estimator="partial_r_squared")}
+    assert tested == {1: None, 5: "too_few_bars"}
+
+
+@pytest.mark.parametrize("still", ["flow", "volatility"])
+def test_an_instrument_that_halts_ends_nothing(make_bars, still):
+    """Its regime of few messages holds the halt alone."""
+    bars = markets()
+    for one in bars.values():
+        one["messages_per_second"] = np.linspace(100.0, 0.0, 5_400)
+    column = FLOW if still == "flow" else "realised_variance"
+    bars[PERPETUAL][column][3_000:] = 0.0 if still == "flow" else 9.0
+    rows = study(make_bars(bars), family(regimes=("messages",), relations=("own",)))
+    found = {row["regime"]: row["reason"] for row in pick(
+        rows, instrument_x=PERPETUAL, estimator="partial_r_squared")}
+    assert found == {"all": None, "messages_low": "constant_series", "messages_middle": None,
+                     "messages_high": None}
+
+
+def test_a_target_given_exactly_is_refused():
+    small, extra = np.random.default_rng(5).standard_normal((2, 400, 1))
+    assert in_sample(small, extra, small[:, 0], 1) is None
+    assert in_sample(small, extra, small[:, 0] + extra[:, 0], 1) is None
+
+
+def test_a_race_is_over_the_bars_that_all_candidates_have(make_bars):
+    bars = markets()
+    rows = study(make_bars(bars, poisoned={PERPETUAL: list(range(4_000, 4_100))}),
+                 family(relations=("own", "perpetual_to_spot"), regimes=()))
+    (outcome,) = pick(rows, estimator="model_race", instrument_y=SPOT)
+    (gain,) = pick(rows, estimator="gain", instrument_x=PERPETUAL, instrument_y=SPOT)
+    assert outcome["instrument_x"] == PERPETUAL
+    assert outcome["n"] == gain["n"]
+    assert outcome["n"] + outcome["n_left_out"] == 5_400
+    assert outcome["coverage"] == outcome["n"] / 5_400
+    apart = study(make_bars(bars, poisoned={PERPETUAL: list(range(3_600, 5_400)),
+                                            SPOT: []}),
+                  family(relations=("own", "perpetual_to_spot"), regimes=()))
+    (refused,) = pick(apart, estimator="model_race", instrument_y=SPOT)
+    assert refused["reason"] == "no_common_bars"
 
 
 def test_refusals_say_why(make_bars):
