@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from imbalance.captures.build import partition_key
@@ -37,11 +37,13 @@ class Overdue:
     kind : `missing`: no capture holds the day; `failed`: a task failed on it; `late`: captured, its
         features not made yet; `broken`: made, but the book of an instrument could be used for too
         small a share of the day.
+    concerns : the table that failed, or the instrument whose book is broken.
     """
 
     day: str
     venue: str
     kind: Kind
+    concerns: str
     message: str
 
 
@@ -54,26 +56,34 @@ def overdue(store: Store, now: datetime.datetime | None = None) -> list[Overdue]
     """
     now = now or datetime.datetime.now(datetime.UTC)
     due = now - datetime.timedelta(days=1, hours=store.config.alerts.due_hours)
+    captured = _captured(store)
+    live = now.date() - datetime.timedelta(LIVE_DAYS)
     expected = {
-        venue: list(_days(max(first, (now.date() - datetime.timedelta(LIVE_DAYS))), due.date()))
-        for venue, (first, last) in _spans(store).items()
-        if last >= now.date() - datetime.timedelta(LIVE_DAYS)
+        venue: list(_days(max(datetime.date.fromisoformat(min(days)), live), due.date()))
+        for venue, days in captured.items() if max(days) >= live.isoformat()
     }
-    found = list(_not_made(store, expected))
+    found = list(_not_made(store, expected, captured))
     absent = {(one.day, one.venue) for one in found}
     made = {(d, v) for v, days in expected.items() for d in days} - absent
-    return sorted([*found, *(_broken(store, made) if made else ())])
+    return sorted([*found, *(_broken(store, made, captured) if made else ())])
 
 
-def _spans(store: Store) -> dict[str, tuple[datetime.date, datetime.date]]:
-    """First and last day captured, by venue."""
+def _captured(store: Store) -> dict[str, set[str]]:
+    """Days captured, by venue. Those of a capture that is decoded are the days of its events;
+    before that a day that it only comes near to counts too (`register.MARGIN_NS`).
+    """
+    with store.session(described=False) as session:
+        rows = session.execute(read_sql("summary/captured.sql")).fetchall()
+    decoded = {capture_id: span for capture_id, *span in rows}
     days: dict[str, set[str]] = {}
     for capture in store.ledger.captures():
-        days.setdefault(capture.venue, set()).update(days_of(capture))
-    return {
-        venue: (datetime.date.fromisoformat(min(of)), datetime.date.fromisoformat(max(of)))
-        for venue, of in days.items() if of
-    }
+        first, last = decoded.get(
+            capture.capture_id, (capture.first_day, capture.last_day)
+        )
+        of = days_of(replace(capture, first_day=first, last_day=last))
+        if of:
+            days.setdefault(capture.venue, set()).update(of)
+    return days
 
 
 def _days(first: datetime.date, last: datetime.date) -> Iterator[str]:
@@ -82,28 +92,30 @@ def _days(first: datetime.date, last: datetime.date) -> Iterator[str]:
         first += datetime.timedelta(days=1)
 
 
-def _not_made(store: Store, expected: dict[str, list[str]]) -> Iterator[Overdue]:
-    captured = {(c.venue, day) for c in store.ledger.captures() for day in days_of(c)}
+def _not_made(
+    store: Store, expected: dict[str, list[str]], captured: dict[str, set[str]]
+) -> Iterator[Overdue]:
     failures = {f.partition: f for f in store.ledger.failures()}
     made = store.ledger.partitions(MADE)
     for venue, days in expected.items():
         for day in days:
             key = partition_key(day, venue)
-            if (venue, day) not in captured:
-                yield Overdue(day, venue, "missing", "no capture of the day is registered")
+            if day not in captured[venue]:
+                yield Overdue(day, venue, "missing", "", "no capture of the day is registered")
             elif key in failures:
-                yield Overdue(day, venue, "failed",
+                yield Overdue(day, venue, "failed", failures[key].table,
                               f"{failures[key].table}: {failures[key].message}")
             elif key not in made:
-                yield Overdue(day, venue, "late", "captured, but its features are not made")
+                yield Overdue(day, venue, "late", "", "captured, but its features are not made")
 
 
-def _broken(store: Store, made: set[tuple[str, str]]) -> Iterator[Overdue]:
+def _broken(
+    store: Store, made: set[tuple[str, str]], captured: dict[str, set[str]]
+) -> Iterator[Overdue]:
     """Of the days that are made, those of which too little can be used.
 
     The first day of a venue is left out: a recording begins at any hour.
     """
-    first = {venue: begin.isoformat() for venue, (begin, _) in _spans(store).items()}
     with store.session(described=False) as session:
         rows = session.execute(
             read_sql("summary/usable.sql"),
@@ -111,6 +123,6 @@ def _broken(store: Store, made: set[tuple[str, str]]) -> Iterator[Overdue]:
         ).fetchall()
     for instrument, day, usable in rows:
         venue = instrument.partition(":")[0]
-        if (day, venue) in made and day > first[venue]:
-            yield Overdue(day, venue, "broken",
+        if (day, venue) in made and day > min(captured[venue]):
+            yield Overdue(day, venue, "broken", instrument,
                           f"{instrument}: its book could be used for {usable:.1%} of the day")

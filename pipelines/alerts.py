@@ -11,6 +11,7 @@ import datetime
 import json
 import os
 import subprocess
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,7 +23,11 @@ import dagster as dg
 
 from imbalance.config import AlertsConfig, Config
 from imbalance.overdue import overdue
+from imbalance.store.store import Store
 from imbalance.warehouse import Warehouse
+
+WILL_RETRY = "dagster/will_retry"
+"""Tag by which Dagster says whether it tries a failed run again."""
 
 PATIENCE_SECONDS = 30.0
 """How long a program or an address may take over one alert."""
@@ -30,6 +35,9 @@ PATIENCE_SECONDS = 30.0
 OVERLAP_SECONDS = 300.0
 """Runs that ended this long before the last look are looked at again: the end of a run is written
 down before its record can be seen."""
+
+LOOK_SECONDS = 40.0
+"""How long all alerts of a look may take: after 60 s Dagster ends it, and nothing of it is kept."""
 
 MOST_TOLD = 4000
 """What the cursor remembers of who was told what."""
@@ -44,24 +52,28 @@ class Alert:
     kind : `run_failed`, or the kind of `imbalance.overdue.Overdue`.
     subject : the job, or the venue and day.
     run : id of the run that failed.
+    concerns : the table or the instrument of the day, where it is one.
     """
 
     kind: str
     subject: str
     message: str
     run: str = ""
+    concerns: str = ""
 
     @property
     def key(self) -> str:
         """By which it is known as told."""
-        return self.run or f"{self.kind} {self.subject} {self.message.partition(':')[0]}"
+        return self.run or f"{self.kind} {self.subject} {self.concerns}".strip()
 
 
-Tell = Callable[[str], object]
+Tell = Callable[[str, float], object]
 
 
 def targets(settings: AlertsConfig) -> dict[str, Tell]:
-    """Who is told, by the name of the setting, each by a function of the alert's line."""
+    """Who is told, by the name of the setting, each by a function of the alert's line
+    and of the seconds it may take.
+    """
     named: dict[str, Tell] = {}
     if settings.file:
         named["file"] = partial(_to_file, settings.file)
@@ -73,13 +85,15 @@ def targets(settings: AlertsConfig) -> dict[str, Tell]:
 
 
 def tell_all(
-    due: Iterable[Alert], named: Mapping[str, Tell], told: Sequence[str]
+    due: Iterable[Alert], named: Mapping[str, Tell], told: Sequence[str],
+    seconds: float = LOOK_SECONDS,
 ) -> tuple[list[str], dict[str, str]]:
     """Tell everybody of what they have not been told of.
 
     Parameters
     ----------
     told : what who has been told, `target key`.
+    seconds : how long it may take altogether; who is not told by then is told another time.
 
     Returns
     -------
@@ -90,14 +104,19 @@ def tell_all(
         and what it printed, which may hold secrets.
     """
     done, failed = list(told), dict[str, str]()
+    until = time.monotonic() + seconds
     for alert in due:
         at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         line = json.dumps({"at": at, **asdict(alert)}) + "\n"
         for name, tell in named.items():
             if f"{name} {alert.key}" in done or name in failed:
                 continue
+            left = until - time.monotonic()
+            if left <= 0.0:
+                failed[name] = "no time was left"
+                continue
             try:
-                tell(line)
+                tell(line, min(left, PATIENCE_SECONDS))
             except (OSError, subprocess.SubprocessError, ValueError) as error:
                 failed[name] = _cause(error)
             else:
@@ -105,20 +124,20 @@ def tell_all(
     return done[-MOST_TOLD:], failed
 
 
-def _to_file(path: str, line: str) -> None:
+def _to_file(path: str, line: str, _: float) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     with os.fdopen(descriptor, "a", encoding="utf-8") as file:
         file.write(line)
 
 
-def _to_command(command: Sequence[str], line: str) -> None:
+def _to_command(command: Sequence[str], line: str, seconds: float) -> None:
     subprocess.run(
-        list(command), input=line, text=True, check=True, timeout=PATIENCE_SECONDS,
+        list(command), input=line, text=True, check=True, timeout=seconds,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )
 
 
-def _to_webhook(address: str, line: str) -> None:
+def _to_webhook(address: str, line: str, seconds: float) -> None:
     # Neither proxies nor redirections: what is posted stays on this machine.
     opener = urllib.request.OpenerDirector()
     opener.add_handler(urllib.request.HTTPHandler())
@@ -127,7 +146,7 @@ def _to_webhook(address: str, line: str) -> None:
     request = urllib.request.Request(  # noqa: S310 - the settings allow http on the loopback only
         address, data=line.encode(), headers={"Content-Type": "application/json"}
     )
-    with opener.open(request, timeout=PATIENCE_SECONDS):
+    with opener.open(request, timeout=seconds):
         pass
 
 
@@ -135,7 +154,7 @@ def _cause(error: Exception) -> str:
     if isinstance(error, subprocess.CalledProcessError):
         return f"ended with {error.returncode}"
     if isinstance(error, subprocess.TimeoutExpired):
-        return f"took longer than {PATIENCE_SECONDS:g} s"
+        return f"took longer than {error.timeout:.3g} s"
     if isinstance(error, urllib.error.HTTPError):
         return f"answered {error.code}"
     if isinstance(error, OSError) and error.strerror:
@@ -154,6 +173,8 @@ def failed_runs(instance: dg.DagsterInstance, since: float) -> Iterator[Alert]:
     )
     for record in records:
         run = record.dagster_run
+        if run.tags.get(WILL_RETRY) == "true":
+            continue
         partition = run.tags.get("dagster/partition") or " … ".join(
             run.tags[name] for name in (
                 "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
@@ -161,6 +182,12 @@ def failed_runs(instance: dg.DagsterInstance, since: float) -> Iterator[Alert]:
         )
         subject = f"{run.job_name} {partition}".strip()
         yield Alert("run_failed", subject, _message(instance, run.run_id), run.run_id)
+
+
+def overdue_days(store: Store, now: datetime.datetime) -> Iterator[Alert]:
+    """What is overdue at a moment."""
+    for one in overdue(store, now):
+        yield Alert(one.kind, f"{one.venue} {one.day}", one.message, concerns=one.concerns)
 
 
 def _message(instance: dg.DagsterInstance, run_id: str) -> str:
@@ -199,10 +226,10 @@ def alerts(config: Config) -> dg.SensorDefinition:
         known = json.loads(context.cursor or json.dumps({"since": now.timestamp(), "told": []}))
         due = [
             *failed_runs(context.instance, known["since"] - OVERLAP_SECONDS),
-            *(Alert(one.kind, f"{one.venue} {one.day}", one.message)
-              for one in overdue(warehouse.open(), now)),
+            *overdue_days(warehouse.open(), now),
         ]
-        named = {"log": context.log.warning, **targets(settings)}
+        log: Tell = lambda line, _: context.log.warning(line)  # noqa: E731
+        named = {"log": log, **targets(settings)}
         told, failed = tell_all(due, named, known["told"])
         since = known["since"] if failed else now.timestamp()
         context.update_cursor(json.dumps({"since": since, "told": told}))

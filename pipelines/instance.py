@@ -53,9 +53,11 @@ def add_venues(instance: dg.DagsterInstance, venues: Iterable[str]) -> None:
         instance.add_dynamic_partitions(name, new)
 
 
-def process_tag() -> dict[str, str]:
-    """Tag by which a run is known to belong to this process."""
-    return {PROCESS_TAG: f"{socket.gethostname()}.{os.getpid()}"}
+def process_tag(run_id: str) -> dict[str, str]:
+    """Tag by which a run is known to belong to this process; a run that is tried again has the
+    tags of the first, hence the id in it.
+    """
+    return {PROCESS_TAG: f"{socket.gethostname()}.{os.getpid()}.{run_id}"}
 
 
 def fail_orphans(instance: dg.DagsterInstance) -> int:
@@ -67,8 +69,10 @@ def fail_orphans(instance: dg.DagsterInstance) -> int:
     orphans = 0
     under_way = dg.RunsFilter(statuses=UNDER_WAY)
     for run in instance.get_runs(filters=under_way):
-        host, _, pid = run.tags.get(PROCESS_TAG, "").rpartition(".")
-        if host == socket.gethostname() and pid.isdigit() and not _alive(int(pid)):
+        process, _, of = run.tags.get(PROCESS_TAG, "").rpartition(".")
+        host, _, pid = process.rpartition(".")
+        mine = of == run.run_id and host == socket.gethostname()
+        if mine and pid.isdigit() and not _alive(int(pid)):
             instance.report_run_failed(run, f"the process {pid} that ran this is gone")
             orphans += 1
     storage = instance.event_log_storage

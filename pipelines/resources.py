@@ -27,7 +27,8 @@ class WarehouseResource(dg.ConfigurableResource):
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Sign the run that Dagster has launched with its process, by which an orphan is known."""
         if context.instance is not None and context.run is not None:
-            context.instance.add_run_tags(context.run.run_id, process_tag())
+            run_id = context.run.run_id
+            context.instance.add_run_tags(run_id, process_tag(run_id))
 
     def open(self) -> Store:
         """The store over the home; made when there is none."""

@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 import traceback
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -120,8 +121,10 @@ class Run:
             If it was interrupted, which Dagster tells as a failure like any other.
         """
         job = self.definitions.resolve_job_def(name)
+        run_id = str(uuid.uuid4())
         result = job.execute_in_process(
-            instance=self.instance, tags={**process_tag(), **(tags or {})}, raise_on_error=False
+            instance=self.instance, run_id=run_id, raise_on_error=False,
+            tags={**process_tag(run_id), **(tags or {})},
         )
         errors = [getattr(e.event_specific_data, "error", None) for e in result.all_events]
         if any(error and error.cls_name == _INTERRUPTED for error in errors):
@@ -138,7 +141,10 @@ class Run:
         self.reporter.advance(note="publishing")
         job = self.definitions.resolve_job_def(PUBLICATION.name)
         try:
-            job.execute_in_process(instance=self.instance, tags=process_tag())
+            run_id = str(uuid.uuid4())
+            job.execute_in_process(
+                instance=self.instance, run_id=run_id, tags=process_tag(run_id)
+            )
         except Exception as error:
             refusal = _user_error(error)
             if refusal is None:

@@ -35,7 +35,7 @@ def command(application: Application, everything: bool) -> None:
     JSON: {"home", "ledger_sequence", "generation", "captures": {...},
            "tables": [{"table", "current", "stale", "missing", "failed"}],
            "due": [{"layer", "partition", "state", "message"}],
-           "overdue": [{"day", "venue", "kind", "message"}],
+           "overdue": [{"day", "venue", "kind", "concerns", "message"}],
            "coverage": [{"instrument", "day", "bars", "coverage", "poisoned"}],
            "quarantine": [{"path", "reason", "lines", "first_line", "example"}]}
     """

@@ -7,6 +7,7 @@ import sys
 import threading
 
 import dagster as dg
+import pyarrow as pa
 import pytest
 
 from imbalance.config import AlertsConfig, Config, as_settings, load_config
@@ -15,7 +16,8 @@ from imbalance.overdue import overdue
 from imbalance.store.ledger import CaptureFile
 from imbalance.store.store import Store
 from imbalance.warehouse import PlainWarehouse
-from pipelines.alerts import Alert, alerts, targets, tell_all
+from pipelines.alerts import Alert, alerts, failed_runs, overdue_days, targets, tell_all
+from tests.store.samples import put
 from tests.training.samples import SECOND, START, bars, put_bars
 
 NOW = datetime.datetime(2024, 8, 10, 4, tzinfo=datetime.UTC)
@@ -57,13 +59,70 @@ def test_a_feed_that_can_hardly_be_used_is_broken(home):
     found = overdue(home, NOW)
     assert [(one.day, one.venue, one.kind) for one in found] == [(DAY_3, VENUE, "broken")] * 2
     assert found[0].message == "binance:BTCUSDT: its book could be used for 0.2% of the day"
+    assert [one.concerns for one in found] == ["binance:BTCUSDT", "binance:ETHUSDT"]
     lenient = Config(alerts=AlertsConfig(least_usable=0.001))
     assert overdue(Store(home.home, config=lenient), NOW) == []
+
+
+def test_each_broken_instrument_of_a_day_is_told(home, tmp_path):
+    capture(home, DAY_2, DAY_3)
+    put_bars(home, bars(start=START + 86_400 * SECOND), day=DAY_3)
+    put_bars(home, bars())
+    told = tmp_path / "alerts.jsonl"
+    tell_all(overdue_days(home, NOW), targets(AlertsConfig(file=str(told))), [])
+    assert [json.loads(line)["concerns"] for line in told.read_text().splitlines()] == [
+        "binance:BTCUSDT", "binance:ETHUSDT"
+    ]
+
+
+def decoded(store, number, first, last):
+    """The account of a capture whose events are from one time to another."""
+    (mine,) = (c for c in store.ledger.captures() if c.capture_id == f"{number:016x}")
+    row = {
+        "capture_id": mine.capture_id, "sha256": mine.sha256, "path": mine.path, "size_bytes": 1,
+        "text_bytes": 1, "format": mine.format, "compression": "none", "venue": mine.venue,
+        "receive_time_unit": "ns", "state": "whole", "lines_read": 1, "lines_decoded": 1,
+        "lines_ignored": 0, "lines_quarantined": 0, "ignored_by_rule": "{}",
+        "decoded_by_kind": "{}", "quarantined_by_reason": "{}", "instruments": "[]",
+        "fields_unknown": "{}", "events_left_out": "{}", "first_event_time": first,
+        "last_event_time": last,
+    }
+    schema = store.table("raw.captures").arrow_schema()
+    put(store, "raw.captures", pa.Table.from_pylist([row], schema), mine.capture_id)
+
+
+def test_a_day_that_a_capture_only_comes_near_to_is_not_captured(home):
+    day = 86_400 * SECOND
+    capture(home, "2024-08-06", DAY_2)
+    capture(home, DAY_2, "2024-08-10", number=2)
+    assert kinds(home) == [(day, "late") for day in ("2024-08-06", DAY_1, DAY_2, DAY_3)]
+    decoded(home, 1, START - day, START - 1)
+    decoded(home, 2, START + day, START + 2 * day - 1)
+    assert kinds(home) == [(DAY_1, "late"), (DAY_2, "missing"), (DAY_3, "late")]
 
 
 def test_nobody_waits_for_what_is_history(home):
     capture(home, DAY_1, DAY_3)
     assert overdue(home, NOW + datetime.timedelta(days=9)) == []
+
+
+def test_a_run_that_is_tried_again_is_not_told(home):
+    with dg.instance_for_test() as instance:
+        again, last = fail(instance), fail(instance)
+        instance.add_run_tags(again, {"dagster/will_retry": "true"})
+        instance.add_run_tags(last, {"dagster/will_retry": "false"})
+        assert [alert.run for alert in failed_runs(instance, 0.0)] == [last]
+
+
+def test_a_look_ends_in_time_and_the_rest_is_told_by_the_next():
+    slow = AlertsConfig(command=(sys.executable, "-c", "import time; time.sleep(0.3)"))
+    due = [Alert("late", f"x {k}", "y") for k in range(30)]
+    told, failed = tell_all(due, targets(slow), [], seconds=1.0)
+    assert 0 < len(told) < 4
+    assert failed["command"] in ("no time was left", "took longer than 1 s") or (
+        failed["command"].startswith("took longer than 0."))
+    quick = {"command": lambda *_: None}
+    assert len(tell_all(due, quick, told)[0]) == 30
 
 
 def fail(instance, message="no room"):

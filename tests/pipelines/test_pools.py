@@ -93,9 +93,8 @@ def test_a_place_in_use_is_left_alone():
         pass
 
     with dg.DagsterInstance.ephemeral() as instance:
-        run = instance.create_run_for_job(
-            at_work, status=dg.DagsterRunStatus.STARTED, tags=process_tag()
-        )
+        run = instance.create_run_for_job(at_work, status=dg.DagsterRunStatus.STARTED)
+        instance.add_run_tags(run.run_id, process_tag(run.run_id))
         storage = instance.event_log_storage
         storage.set_concurrency_slots(POOL, 1)
         storage.claim_concurrency_slot(POOL, run.run_id, "nothing")

@@ -48,17 +48,23 @@ def test_runs_of_dead_processes_are_failed():
     def nothing():
         pass
 
-    host = next(iter(process_tag().values())).rpartition(".")[0]
+    host = next(iter(process_tag("x").values())).rsplit(".", 2)[0]
     with dg.DagsterInstance.ephemeral() as instance:
-        dead, alive, foreign = (
-            instance.create_run_for_job(
-                nothing, status=dg.DagsterRunStatus.STARTED, tags={"imbalance/process": tag}
+        def started(process, of=None):
+            run_id = instance.create_run_for_job(
+                nothing, status=dg.DagsterRunStatus.STARTED
             ).run_id
-            for tag in (f"{host}.999999999", f"{host}.{os.getpid()}", "elsewhere.1")
-        )
+            tag = {"imbalance/process": f"{process}.{of or run_id}"}
+            instance.add_run_tags(run_id, tag)
+            return run_id
+
+        dead = started(f"{host}.999999999")
+        alive = started(f"{host}.{os.getpid()}")
+        foreign = started("elsewhere.1")
+        tried_again = started(f"{host}.999999999", of=dead)
         assert fail_orphans(instance) == 1
         assert instance.get_run_by_id(dead).status == dg.DagsterRunStatus.FAILURE
-        for run in (alive, foreign):
+        for run in (alive, foreign, tried_again):
             assert instance.get_run_by_id(run).status == dg.DagsterRunStatus.STARTED
 
 
