@@ -14,6 +14,7 @@ class PriceImpact:
 
     `intercept` and `slope` are in ticks and ticks per unit of flow; `t_value` is the slope's with
     White's covariance; `r_squared` is the share of variance explained; `n` the bars used.
+    `t_value` is infinite where the line fits exactly.
     """
 
     window: NDArray[np.int64]
@@ -37,7 +38,7 @@ def price_impact(
     window : array of int, shape (bars,)
         Window of each bar; half-hours in the source.
     least_bars : int
-        Windows with fewer bars are left out.
+        Windows with fewer bars are left out, and so are those in which either side does not vary.
 
     Notes
     -----
@@ -51,7 +52,9 @@ def price_impact(
     rows = []
     for name in np.unique(label[usable]):
         chosen = usable & (label == name)
-        if chosen.sum() >= least_bars and np.ptp(x[chosen]) > 0.0:
+        if chosen.sum() < least_bars:
+            continue
+        if np.ptp(x[chosen]) > 0.0 and np.ptp(y[chosen]) > 0.0:
             rows.append((name, chosen.sum(), *_fit(x[chosen], y[chosen])))
     columns = list(zip(*rows, strict=True)) if rows else [()] * 6
     return PriceImpact(

@@ -140,3 +140,12 @@ def test_mirrored_books_have_opposite_flow(bid, seed):
     e = order_flow_events(bid, q, ask, r)
     mirrored = order_flow_events(-ask, r, -bid, q)
     np.testing.assert_array_equal(e, -mirrored)
+
+
+def test_price_impact_leaves_out_windows_without_a_price_move():
+    x = np.random.default_rng(0).standard_normal(90)
+    y = 2.0 * x + np.random.default_rng(1).standard_normal(90)
+    y[30:60] = 0.0
+    fit = price_impact(x, y, np.repeat([0, 1, 2], 30))
+    assert fit.window.tolist() == [0, 2]
+    assert np.isfinite(fit.t_value).all()

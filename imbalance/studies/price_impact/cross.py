@@ -49,13 +49,19 @@ class _Data:
     """Complete rows of y and of its own flows and those of its peers, y first."""
 
     names: tuple[str, ...]
+    deep: tuple[str, ...]
+    """Those with flows by level, y first; none where y has none."""
     y: Vector
     starts: NDArray[np.int64]
     lags: tuple[int, ...]
     best: list[Matrix]
     """One a name: rows × lags."""
     levels: list[list[Matrix]]
-    """One a name: rows × levels, for every lag; empty where some name has no levels."""
+    """One a name with levels: rows × levels, for every lag."""
+
+    def members(self, kind: str) -> tuple[str, ...]:
+        """Whose flows are in the models of all."""
+        return self.names if kind == "best" else self.deep
 
     def design(self, kind: str, members: int) -> Design:
         """Regressors of the first `members` names, their lags together."""
@@ -129,26 +135,29 @@ class _Writer:
     def _data(self, change: Vector) -> _Data:
         own = self._flows[self._y]
         peers = self._peers(np.isfinite(change) & np.isfinite(own.best[:, 0]))
-        flows = [self._flows[name] for name in (self._y, *peers)]
-        deep = all(flow.levels.shape[1] for flow in flows)
-        best = [np.column_stack([lagged(flow.best[:, 0], lag) for lag in self._lags])
-                for flow in flows]
-        levels = [[lagged(flow.levels, lag) for lag in self._lags] for flow in flows if deep]
+        names = (self._y, *peers)
+        deep = tuple(name for name in names if own.levels.shape[1]
+                     and self._flows[name].levels.shape[1])
+        best = [np.column_stack([lagged(self._flows[name].best[:, 0], lag) for lag in self._lags])
+                for name in names]
+        levels = [[lagged(self._flows[name].levels, lag) for lag in self._lags] for name in deep]
         complete = np.isfinite(change)
         for one in (*best, *(matrix for by_lag in levels for matrix in by_lag)):
             complete &= np.isfinite(one).all(axis=1)
         rows = np.flatnonzero(complete)
         return _Data(
-            (self._y, *peers), change[rows], self._panel.starts[rows], self._lags,
+            names, deep, change[rows], self._panel.starts[rows], self._lags,
             [one[rows] for one in best],
             [[matrix[rows] for matrix in by_lag] for by_lag in levels],
         )
 
     def _models(self, data: _Data) -> dict[str, Model]:
-        everyone, fit = len(data.names), partial(lasso, folds=self._family.folds)
+        fit = partial(lasso, folds=self._family.folds)
         models = {}
-        for kind in ("best", "integrated") if data.levels else ("best",):
-            models[f"own_{kind}"] = Model(data.design(kind, 1), fit)
+        for kind in MEASURES:
+            everyone = len(data.members(kind))
+            if everyone:
+                models[f"own_{kind}"] = Model(data.design(kind, 1), fit)
             if everyone > 1:
                 models[f"cross_{kind}"] = Model(data.design(kind, everyone), fit)
         return models
@@ -160,10 +169,13 @@ class _Writer:
         blocks = loss_blocks(errors**2, family.replications, family.seed)
         found = accuracy(errors**2, benchmark**2, blocks)
         low, high = percentile_interval(found.draws, family.significance)
-        template = self._blank(len(trial.actual), instruments=list(data.names),
-                               lags=list(self._lags)) | {"n_windows": len(trial.weights)}
+        templates = {name: self._blank(
+            len(trial.actual), instruments=list(data.members(name.split("_")[1])),
+            lags=list(self._lags)) | {"n_windows": len(trial.weights)} | self._of(name)
+            for name in trial.names}
+        yield from self._without_levels(data)
         for place, name in enumerate(trial.names):
-            row = template | self._of(name)
+            row = templates[name]
             yield row | {"estimator": "r_squared_in", "estimate": trial.in_sample(name)}
             test = clark_west(benchmark, errors[:, place], trial.forecast(name) - trial.mean)
             yield row | {
@@ -173,14 +185,23 @@ class _Writer:
                 "alarm": alarm(low[place], family) if self._horizon else None}
             if name.startswith("cross"):
                 yield from self._coefficients(data, trial, name, row)
-        yield from self._gains(trial, errors, found, template)
+        yield from self._gains(trial, errors, found, templates)
         if len(trial.names) > 1:
             outcome = race(errors[:, :1] ** 2 - errors[:, 1:] ** 2, blocks,
                            significance=family.significance)
             first = 1 + int(np.argmax(found.r_squared[1:]))
-            yield template | self._of(trial.names[first]) | self._difference(found, first, 0) | {
+            yield templates[trial.names[first]] | self._difference(found, first, 0) | {
                 "estimator": "model_race", "p_value": outcome.consistent, "instrument_x": ANY,
                 "measure_x": ANY}
+
+    def _without_levels(self, data: _Data) -> Iterator[Row]:
+        """Refusals of the integrated models that an instrument's feed does not allow."""
+        missing = [] if data.deep else ["own_integrated"]
+        if len(data.names) > 1 and len(data.deep) < 2:
+            missing.append("cross_integrated")
+        for name in missing:
+            yield self._blank(0) | self._of(name) | {
+                "estimator": "r_squared_out", "reason": "no_levels"}
 
     def _of(self, model: str) -> Row:
         whose, kind = model.split("_")
@@ -195,7 +216,7 @@ class _Writer:
                 "seed": self._family.seed}
 
     def _gains(
-        self, trial: Trial, errors: Matrix, found: Accuracy, template: Row
+        self, trial: Trial, errors: Matrix, found: Accuracy, templates: dict[str, Row]
     ) -> Iterator[Row]:
         """What the flows of others add, by the test for nested models."""
         names = trial.names
@@ -206,15 +227,16 @@ class _Writer:
             a, b = names.index(own), names.index(cross)
             test = clark_west(errors[:, a], errors[:, b],
                               trial.forecast(own) - trial.forecast(cross))
-            yield template | self._of(cross) | self._difference(found, b, a) | {
+            yield templates[cross] | self._difference(found, b, a) | {
                 "estimator": "cross_gain", "p_value": test.p_value}
 
     def _coefficients(
         self, data: _Data, trial: Trial, name: str, template: Row
     ) -> Iterator[Row]:
         fits = np.array(trial.records[name].coefficients)
-        by_name = fits.reshape(len(fits), len(data.names), len(data.lags))
-        for place, instrument in enumerate(data.names):
+        members = data.members(name.split("_")[1])
+        by_name = fits.reshape(len(fits), len(members), len(data.lags))
+        for place, instrument in enumerate(members):
             of = by_name[:, place]
             yield template | {
                 "instrument_x": instrument, "estimator": "coefficient",

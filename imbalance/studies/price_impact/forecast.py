@@ -93,12 +93,16 @@ def run(y: Vector, steps: Sequence[Step], models: Mapping[str, Model]) -> Trial 
         made = {name: x for name, x in designs.items() if x is not None}
         if len(made) < len(models) or not np.ptp(target) > 0.0:
             continue
-        for name, x in made.items():
-            past, ahead = np.split(x, [len(target)])
-            found = models[name].fit(past, target)
+        fits = {name: models[name].fit(x[: len(target)], target) for name, x in made.items()}
+        shares = {name: _adjusted(found, made[name][: len(target)], target)
+                  for name, found in fits.items()}
+        # A fit with as many coefficients as rows has no adjusted R² and forecasts noise.
+        if not np.isfinite(list(shares.values())).all():
+            continue
+        for name, found in fits.items():
             record = records[name]
-            record.forecasts.append(found.forecast(ahead))
-            record.in_sample.append(_adjusted(found, past, target))
+            record.forecasts.append(found.forecast(made[name][len(target) :]))
+            record.in_sample.append(shares[name])
             record.coefficients.append(found.standardised)
         actual.append(y[step.test])
         mean.append(np.full(len(y[step.test]), target.mean()))

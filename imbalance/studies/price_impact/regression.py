@@ -64,7 +64,8 @@ def mean_r_squared(
 
     Returns
     -------
-    The estimate, or None where no half-hour has enough bars that vary.
+    The estimate with its basic interval (2θ − q, which holds θ and stays within 0
+    and 1), or None where no half-hour has enough bars that vary.
     """
     data = np.column_stack([*columns, change])
     usable = np.flatnonzero(np.isfinite(data).all(axis=1))
@@ -89,7 +90,10 @@ def mean_r_squared(
     if not found:
         return None
     low, high = percentile_interval(draws / len(found), significance)
-    return Estimate(float(np.mean(found)), total, len(found), None, float(low), float(high))
+    value = float(np.mean(found))
+    # Resampled R² is too large by as much as R² is: percentiles would lie above an R² near 0.
+    return Estimate(value, total, len(found), None, float(np.clip(2.0 * value - high, 0.0, value)),
+                    float(np.clip(2.0 * value - low, value, 1.0)))
 
 
 def depth_exponent(fits: PriceImpact, depth: Vector, half_hours: Labels) -> Estimate | None:

@@ -42,7 +42,8 @@ PRICE_IMPACT = study_table(
     kind_null="the row compares half-hours",
     estimate="The figure that the estimator names: a slope in bps per base unit, an R², an "
     "exponent, a response in bps, or the share by which the error of forecasts falls.",
-    interval="normal for slopes, exponents and responses, percentiles of the block bootstrap else",
+    interval="normal for slopes, exponents and responses; of the block bootstrap else, basic for "
+    "r_squared and percentiles for the others",
     subject=(count("levels", "Levels of the book whose flows are in the regression; 0 for a row "
                    "without flows.", "levels"),),
     extra=(

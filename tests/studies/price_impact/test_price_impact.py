@@ -8,6 +8,9 @@ import pytest
 from imbalance.config import StudiesConfig
 from imbalance.errors import UserError
 from imbalance.studies.price_impact.build import build
+from imbalance.studies.price_impact.forecast import Model, run
+from imbalance.studies.price_impact.penalised import least_squares
+from imbalance.studies.price_impact.regression import mean_r_squared
 from imbalance.studies.price_impact.study import (
     CROSS_IMPACT,
     PRICE_IMPACT,
@@ -15,6 +18,7 @@ from imbalance.studies.price_impact.study import (
     families,
 )
 from imbalance.studies.study_input import StudyInput
+from imbalance.studies.walk_forward import Step
 
 A, B = "binance:BTCUSDT", "binance-futures:BTCUSDT"
 FLOW, RETURN = "order_flow_imbalance", "return_bps"
@@ -183,6 +187,58 @@ def test_images_have_a_flow_of_their_own(make_bars):
     assert row["measure_x"] == "generalised_order_flow_imbalance"
     assert row["estimate"] == pytest.approx(1.0, abs=0.1)
     assert pick(cross, model="own_best", estimator="r_squared_out", horizon=0)[0]["estimate"] > 0.4
+
+
+def test_half_hours_without_a_price_move_are_not_counted(make_bars):
+    generator = np.random.default_rng(10)
+    flow, returns = generator.standard_normal((2, 7_200))
+    returns[1_800:5_400] = 0.0
+    single, _ = study(make_bars({A: book(flow, returns)}), family())
+    (slope,) = pick(single, estimator="slope", measure_x=FLOW)
+    assert (slope["n_windows"], slope["n"]) == (2, 3_600)
+    assert slope["significant_share"] == 0.0
+
+
+def test_the_interval_of_r_squared_holds_it_and_covers_none():
+    """Flow that explains nothing, and 4 in 100: of 100 intervals at 5 % about 95 hold it."""
+    for slope, true in ((0.0, 0.0), (0.2, 0.04 / 1.04)):
+        covered = 0
+        for seed in range(100):
+            flow, noise = np.random.default_rng(seed).standard_normal((2, 1_200))
+            found = mean_r_squared([flow], slope * flow + noise, np.arange(1_200) // 300, 20, 99,
+                                   seed, 0.05)
+            assert found.low <= found.value <= found.high
+            covered += found.low <= true <= found.high
+        assert covered >= 90
+
+
+def test_a_fit_with_as_many_coefficients_as_rows_is_left_out():
+    generator = np.random.default_rng(11)
+    x, y = generator.standard_normal((40, 12)), generator.standard_normal(40)
+    steps = [Step(slice(0, 13), slice(13, 20)), Step(slice(0, 30), slice(30, 40))]
+    models = {"all": Model(lambda step: x[step.both], least_squares)}
+    found = run(y, steps, models)
+    assert found.weights.tolist() == [30.0]
+    assert np.isfinite(found.in_sample("all"))
+    assert run(y, steps[:1], models) is None
+
+
+def test_a_peer_without_levels_takes_no_model_from_the_others(make_bars, crossed):
+    images = {"generalised_order_flow_imbalance": crossed[A][FLOW] + 1.0,
+              "depth_touch_mean": np.full(5_400, 2.0), RETURN: crossed[A][RETURN]}
+    missing = {name: np.full(5_400, np.nan) for name in crossed[A] if name not in images}
+    blind = {"generalised_order_flow_imbalance": np.full(5_400, np.nan)}
+    markets = {A: crossed[A] | blind, B: crossed[B] | blind, "hyperliquid:BTC": (
+        crossed[A] | blind) | missing | images}
+    _, cross = study(make_bars(markets), family(lags=(1,)))
+    models = {row["model"]: json.loads(row["parameters"])["instruments"] for row in pick(
+        cross, estimator="r_squared_out", instrument_y=A, horizon=0)}
+    assert models["cross_best"] == [A, B, "hyperliquid:BTC"]
+    assert models["cross_integrated"] == [A, B]
+    assert "own_integrated" in models
+    refused = {row["model"] for row in pick(cross, instrument_y="hyperliquid:BTC", horizon=0,
+                                            reason="no_levels")}
+    assert refused == {"own_integrated", "cross_integrated"}
 
 
 def test_refusals_say_why(make_bars, crossed):
