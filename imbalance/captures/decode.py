@@ -29,11 +29,12 @@ from imbalance.captures.chunks import (
 )
 from imbalance.captures.clocks import NO_TIME, Clocks
 from imbalance.captures.columns import Columns, allocate
+from imbalance.captures.events import Ignored, Rejected
 from imbalance.captures.formats.format import UNITS
 from imbalance.captures.framing import LONGEST_LINE, Block, CaptureReader, End
 from imbalance.captures.text import count_newlines
 from imbalance.captures.venues import binance
-from imbalance.captures.venues.binance import KIND_MARK, KIND_SNAPSHOT, Decoded, Ignored, Rejected
+from imbalance.captures.venues.binance import KIND_MARK, KIND_SNAPSHOT, Decoded
 
 KIND_NAMES = {
     scanner.KIND_DIFF: "depth_diff",

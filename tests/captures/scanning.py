@@ -5,6 +5,7 @@ import json
 import numpy as np
 
 from imbalance.captures import columns, scanner
+from imbalance.captures.events import Rejected
 from imbalance.captures.venues import binance
 from tests.captures.samples import VENUES
 
@@ -61,7 +62,7 @@ def parsed(line, venue):
     """The same by the venue's own parser, or None where it does not decode the line."""
     try:
         found = binance.parse(line.split(b" ", 1)[1].rstrip(b"\r\n"), binance.MARKETS[venue])
-    except binance.Rejected:
+    except Rejected:
         return None
     if not isinstance(found, binance.Decoded):
         return None

@@ -13,6 +13,7 @@ from imbalance.captures import scanner
 from imbalance.captures.batches import Batches
 from imbalance.captures.decode import Account, Decoder
 from imbalance.captures.decoding import Batch, Context
+from imbalance.captures.events import Rejected
 from imbalance.captures.formats.format import (
     TIMED_LINES,
     UNITS,
@@ -159,7 +160,7 @@ def _first_difference(
             continue
         try:
             found = binance.parse(match[2], market)
-        except binance.Rejected:
+        except Rejected:
             continue
         if isinstance(found, binance.Decoded):
             sent = found.transaction if found.exchange is None else found.exchange

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from imbalance.captures.events import Ignored, Rejected
 from imbalance.captures.scanner import (
     KIND_AGGREGATE,
     KIND_DIFF,
@@ -75,22 +76,6 @@ class Decoded:
     transaction: int | None
     values: tuple[Any, ...]
     unknown_fields: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Ignored:
-    """A line left out by a named rule."""
-
-    rule: str
-
-
-class Rejected(Exception):
-    """A line that could not be understood: a named reason and what was found."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
 
 
 _decode = msgspec.json.Decoder().decode

@@ -103,11 +103,11 @@ class _Session(Feed):
         self._market = market
 
     def received(self, record: Record) -> Decoded | Ignored:
-        found = _parsed(record.payload, self._market)
-        if isinstance(found, binance.Ignored):
+        found = binance.parse(record.payload, self._market)
+        if isinstance(found, Ignored):
             if found.rule == "unused:forceOrder":
                 return Decoded("forceOrder", [self._liquidation(record.payload)])
-            return Ignored(found.rule)
+            return found
         if found.symbol is None:
             raise Rejected("missing_field", "no symbol")
         return _decoded(found, found.symbol)
@@ -115,9 +115,9 @@ class _Session(Feed):
     def answered(self, record: Record) -> Decoded | Ignored:
         path = record.address.partition("?")[0]
         if path.endswith("/depth"):
-            found = _parsed(record.payload, self._market)
-            if isinstance(found, binance.Ignored):
-                return Ignored(found.rule)
+            found = binance.parse(record.payload, self._market)
+            if isinstance(found, Ignored):
+                return found
             return _decoded(found, found.symbol or parameter(record.address, "symbol"))
         if path.endswith("/openInterest"):
             one = self.read(_interest, record.payload)
@@ -158,13 +158,6 @@ class _Session(Feed):
             inverse=None if kind == "spot" else self._market == MARKET_INVERSE,
             expiry=reading.expiry(one.deliveryDate) if dated and one.deliveryDate else None,
         )  # fmt: skip
-
-
-def _parsed(payload: bytes, market: int) -> binance.Decoded | binance.Ignored:
-    try:
-        return binance.parse(payload, market)
-    except binance.Rejected as error:
-        raise Rejected(error.reason, error.detail) from None
 
 
 def _decoded(found: binance.Decoded, symbol: str) -> Decoded:
