@@ -184,7 +184,8 @@ def _figures(
                "no interval belongs to this estimator", unit=unit),
         figure("interval_high", f"Upper end of the interval: {interval}.",
                "no interval belongs to this estimator", unit=unit),
-        figure("p_value", "Two-sided p-value of the absence of the effect.",
+        figure("p_value", "p-value of the absence of the effect: two-sided unless the study says "
+               "otherwise of the estimator.",
                "no test was made", minimum=0.0, maximum=1.0),
         figure("q_value", "False discovery rate at which the row would be called, over the tests "
                "of its family, scope and window.", "no test was made",

@@ -31,6 +31,8 @@ RETURN = "return_bps"
 _OF_VENUE = {"hyperliquid": "perpetual", "nasdaq": "equity"}
 """Class of what a venue trades, where its symbols say nothing."""
 
+LEAST_BETS = 1e-6
+"""Independent bets beyond the first below which there is no diversification to lose: twins."""
 LEAST_SHARE = 0.5
 """Share of the bars of the fullest instrument that another must have, to be studied with it."""
 
@@ -66,6 +68,9 @@ def _rows(panel: Panel, family: DiversificationFamily, window: Window) -> Iterat
     complete = np.isfinite(returns).all(axis=1)
     if complete.sum() < family.minimum_bars:
         yield make.refused("too_few_bars")
+        return
+    if not np.ptp(returns[complete], axis=0).all():
+        yield make.refused("constant_series")
         return
     z = np.full(returns.shape, np.nan)
     z[complete] = standardised(returns[complete])
@@ -117,22 +122,27 @@ class _Rows:
         from scipy.special import ndtr
 
         sound = draws[np.isfinite(draws)]
+        row = self._blank(estimator, state, n, pairs) | {"estimate": value} | more
+        if 2 * len(sound) < len(draws):
+            # An instrument that hardly ever moves in the state stands still in most draws.
+            return row
         low, high = percentile_interval(sound, self._family.significance)
         error = float(sound.std(ddof=1))
-        return self._blank(estimator, state, n, pairs) | {
-            "estimate": value, "standard_error": error, "interval_low": float(low),
+        return row | {
+            "standard_error": error, "interval_low": float(low),
             "interval_high": float(high), "seed": self._family.seed,
             "p_value": 2.0 * ndtr(-abs(value) / error) if tested and error > 0.0 else None,
-        } | more
+        }
 
     def of_states(
         self, found: dict[str, Correlations], masks: dict[str, NDArray[np.bool_]],
         market: Vector, classes: list[str],
     ) -> Iterator[Row]:
         """Rows of every state, and of the states against each other."""
-        for state in masks:
+        for state, mask in masks.items():
             if state not in found:
-                yield self.refused("too_few_state_bars", state)
+                few = mask.sum() < self._family.minimum_bars
+                yield self.refused("too_few_state_bars" if few else "constant_series", state)
                 continue
             one = found[state]
             yield self._row("diversification_ratio", state, one.n, len(classes) * (
@@ -177,6 +187,8 @@ class _Rows:
                 return np.asarray(1.0 - (diversification_ratio(more) ** 2 - 1.0) / (
                     diversification_ratio(less) ** 2 - 1.0))
 
+        if not diversification_ratio(calm.sample) ** 2 - 1.0 > LEAST_BETS:
+            return self._blank("diversification_lost", "stressed", 0, 0) | {"reason": "collinear"}
         return self._row(
             "diversification_lost", "stressed", stressed.n, names * (names - 1) // 2,
             float(lost(calm.sample, stressed.sample)), lost(calm.draws, stressed.draws),

@@ -21,6 +21,8 @@ Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+LEAST_VARIANCE = 1e-12
+"""Of a return standardised over the window; with less it stands still and has no correlation."""
 MOST_BLOCKS = 500
 LEAST_BLOCKS = 10
 
@@ -79,6 +81,8 @@ def by_state(
 ) -> dict[str, Correlations] | None:
     """Correlations of each state with at least so many bars; None for too few blocks.
 
+    States in which an instrument stands still are left out: it has no correlation there.
+
     Parameters
     ----------
     z : n × N standardised returns, complete, in time order.
@@ -98,11 +102,13 @@ def by_state(
     for name, mask in masks.items():
         if mask.sum() < least:
             continue
+        rows = z[mask]
+        if (rows.var(axis=0) <= LEAST_VARIANCE).any():
+            continue
         kept = np.where(mask[:, None], z, 0.0)
         pairs = kept[:, upper[0]] * kept[:, upper[1]]
         columns = np.column_stack([mask, kept, pairs])[: count * length]
         drawn = bootstrap_means(np.add.reduceat(columns, edges, axis=0), blocks)
-        rows = z[mask]
         covariance = np.cov(rows.T, bias=True)
         found[name] = Correlations(
             _normalised(covariance[None])[0], _normalised(_covariances(drawn, k, upper)),
@@ -123,7 +129,9 @@ def _covariances(sums: Matrix, k: int, upper: tuple[NDArray[np.intp], ...]) -> M
 
 
 def _normalised(covariances: Matrix) -> Matrix:
-    spread = np.sqrt(np.maximum(np.einsum("...ii->...i", covariances), 1e-300))
+    """Correlations; NaN for what does not vary."""
+    variances = np.einsum("...ii->...i", covariances)
+    spread = np.sqrt(np.where(variances > LEAST_VARIANCE, variances, np.nan))
     scaled = covariances / (spread[..., :, None] * spread[..., None, :])
     return np.asarray(np.clip(scaled, -1.0, 1.0))
 

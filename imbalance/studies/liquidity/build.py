@@ -46,23 +46,21 @@ class _Rows:
 
     def __init__(self, family: LiquidityFamily, window: Window, instrument: str,
                  there: int = 0) -> None:
-        from scipy.special import ndtri
-
         self._family, self._window, self._instrument = family, window, instrument
         self._there = there
-        self._quantile = float(ndtri(1.0 - family.significance / 2.0))
 
     def row(self, estimator: str, measure: str, value: float, n: int, *, error: float | None = None,
-            tested: bool = False, **more: Any) -> Row:
-        """A row of an estimate."""
-        from scipy.special import ndtr
+            tested: bool = False, freedom: float = np.inf, **more: Any) -> Row:
+        """A row of an estimate, with the interval and the test of Student's t."""
+        from scipy.special import stdtr, stdtrit
 
         row = self._blank(estimator, measure, n) | {"estimate": value} | more
         if error is not None and np.isfinite(error):
-            row |= {"standard_error": error, "interval_low": value - self._quantile * error,
-                    "interval_high": value + self._quantile * error}
+            reach = error * float(stdtrit(freedom, 1.0 - self._family.significance / 2.0))
+            row |= {"standard_error": error, "interval_low": value - reach,
+                    "interval_high": value + reach}
             if tested and error > 0.0:
-                row["p_value"] = 2.0 * ndtr(-abs(value) / error)
+                row["p_value"] = 2.0 * stdtr(freedom, -abs(value) / error)
         return row
 
     def refused(self, estimator: str, measure: str, reason: str, **more: Any) -> Row:
@@ -194,7 +192,8 @@ def _toxicity(
                                    **place)
                 continue
             yield make.row(f"{estimator}_forecast", "trade_imbalance", slope.value, trades,
-                           error=slope.error, tested=True, n_windows=slope.n, **place)
+                           error=slope.error, tested=True, freedom=slope.freedom,
+                           n_windows=slope.n, **place)
     agreement = mean_of(found.agreement)
     yield make.row("bulk_agreement", "trade_imbalance", agreement.value, trades,
                    error=agreement.error, n_windows=agreement.n)

@@ -12,7 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imbalance.studies.covariance import hac_covariance, long_run_variance
+from imbalance.studies.covariance import (
+    hac_covariance,
+    long_run_variance,
+    newey_west_bandwidth,
+)
 
 Vector = NDArray[np.float64]
 Times = NDArray[np.int64]
@@ -40,11 +44,13 @@ class Buckets:
 
 @dataclass(frozen=True)
 class Slope:
-    """A standardised coefficient with its HAC error."""
+    """A mean over buckets or a standardised coefficient, with its HAC error."""
 
     value: float
     error: float
     n: int
+    freedom: float = np.inf
+    """Degrees of freedom of its t."""
 
 
 def fill(
@@ -55,7 +61,7 @@ def fill(
     Parameters
     ----------
     times, sides, sizes, prices : of trades in order of time.
-    buckets : how many for each day begun.
+    buckets : how many for 24 hours from the first trade to the last, and for any shorter time.
     bulk_seconds : length of the bars of the guess: of a bar's volume, the share Φ(Δp/σ) is taken as
         bought, Δp its price change and σ the standard deviation of all.
     """
@@ -107,6 +113,12 @@ def forecast(imbalance: Vector, found: Buckets, memory: int, *, controlled: bool
     Returns
     -------
     None for too few buckets, or regressors that do not vary.
+
+    Notes
+    -----
+    Windows of VPIN overlap: the bandwidth is `memory` at least. Means over a bandwidth count as
+    one observation each in the degrees of freedom, without which 15 of 100 tests at 5 % reject
+    what is true of 50 buckets.
     """
     running = np.concatenate([[0.0], np.cumsum(imbalance)])
     vpin = (running[memory:] - running[:-memory]) / memory
@@ -121,5 +133,8 @@ def forecast(imbalance: Vector, found: Buckets, memory: int, *, controlled: bool
     if np.linalg.matrix_rank(design) < design.shape[1]:
         return None
     coefficients = np.linalg.solve(design.T @ design, design.T @ target)
-    covariance = hac_covariance(design, target - design @ coefficients, small_sample=True)
-    return Slope(float(coefficients[1]), float(np.sqrt(covariance[1, 1])), len(y))
+    residuals = target - design @ coefficients
+    bandwidth = max(memory, int(newey_west_bandwidth(design[:, 1:] * residuals[:, None])))
+    covariance = hac_covariance(design, residuals, bandwidth=bandwidth, small_sample=True)
+    return Slope(float(coefficients[1]), float(np.sqrt(covariance[1, 1])), len(y),
+                 max(len(y) / (bandwidth + 1) - 1.0, 1.0))

@@ -161,6 +161,7 @@ def test_twins_gaps_and_refusals(make_bars):
     rows = study(bars_of(make_bars, twin, SPOTS), family())
     row = one(rows, estimator="mean_correlation", class_x="all", regime="all")
     assert row["estimate"] == pytest.approx(1.0)
+    assert one(rows, estimator="diversification_lost")["reason"] == "collinear"
     gapped = study(bars_of(make_bars, returns, poisoned={NAMES[1]: list(range(100, 150))}),
                    family())
     row = one(gapped, estimator="mean_correlation", class_x="all", regime="all")
@@ -178,6 +179,23 @@ def test_twins_gaps_and_refusals(make_bars):
     assert thin == {"lower_tail", "upper_tail"}
     nothing = StudyInput.of_bars({}, [family()], partition="2024-08-08")
     assert build(nothing)[DIVERSIFICATION.name].column("reason").to_pylist() == ["no_bars"]
+
+
+def test_an_instrument_that_stands_still_in_a_state_has_no_correlation_there(make_bars):
+    returns = episodes(np.random.default_rng(6), 0.4, 0.4)
+    calm = (np.arange(len(returns)) // 500) % 2 == 0
+    # It halts some bars before a calm stretch and stays so until some bars after it.
+    returns[calm | np.roll(calm, 20) | np.roll(calm, -20), 3] = 0.0
+    rows = study(bars_of(make_bars, returns), family())
+    refused = one(rows, regime="calm")
+    assert (refused["reason"], refused["n"]) == ("constant_series", 0)
+    assert one(rows, estimator="mean_correlation", class_x="all", regime="stressed")["estimate"] > 0
+    # Moves where another instrument has no bar do not count.
+    still = np.column_stack([returns[:, 0], np.where(np.arange(6_000) < 100, 1.0, 0.0)])
+    still[::2, 1] *= -1.0
+    poisoned = {SPOTS[0]: list(range(100))}
+    assert [row["reason"] for row in study(bars_of(
+        make_bars, still, SPOTS, poisoned=poisoned), family())] == ["constant_series"]
 
 
 def test_what_is_declared():

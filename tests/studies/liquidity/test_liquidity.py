@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy.stats import t as student
 
 from imbalance.config import StudiesConfig
 from imbalance.errors import UserError
@@ -131,6 +132,19 @@ def test_what_vpin_says_beside_volatility():
     assert beside.value > 5.0 * beside.error
     assert found(np.full(2_000, 0.3), move, True) is None
     assert found(toxic[:15], move[:15], False) is None
+
+
+@pytest.mark.parametrize("controlled", [False, True])
+def test_the_forecast_of_vpin_holds_its_size_at_50_buckets(controlled):
+    """Of 400 tests of nothing at 5 %, 20 should reject; 33 are three standard errors more."""
+    generator = np.random.default_rng(11)
+    rejected = 0
+    for _ in range(400):
+        x, noise, speed = generator.uniform(size=50), *generator.standard_normal((2, 50))
+        found = forecast(x, Buckets(x, x, x, np.abs(noise), np.exp(speed)), 5,
+                         controlled=controlled)
+        rejected += 2.0 * student.sf(abs(found.value) / found.error, found.freedom) < 0.05
+    assert rejected <= 33
 
 
 def test_planted_lambda_and_illiquidity(make_bars):
