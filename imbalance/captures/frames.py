@@ -72,14 +72,30 @@ class Frame:
 
     def _mark(self, wrong: Any, name: str, wanted: str, reason: str = "wrong_type") -> None:
         for row in np.flatnonzero(wrong).tolist():
-            value = self.columns[name][row].as_py()
+            value = _shown(self.columns[name][row])
             why = "missing_field" if value is None else reason
             self.bad.setdefault(row, (why, f"{name} = {str(value)[:60]!r} is not {wanted}"))
 
-    def _texts(self, name: str) -> pa.Array:
+    def _plain(self, name: str) -> pa.Array:
+        """A column of numbers, text, truth values or times; what else it may hold, such as objects
+        and lists, is text that nothing is read from.
+        """
         column = self.columns[name]
-        if pa.types.is_dictionary(column.type):
-            column = column.cast(pa.string())
+        kind = column.type
+        if pa.types.is_dictionary(kind):
+            column = column.dictionary_decode()
+            kind = column.type
+        if any(is_one(kind) for is_one in _PLAIN):
+            return column
+        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+            try:
+                return column.cast(pa.string())
+            except pa.ArrowInvalid:
+                pass
+        return pa.array([None if v is None else str(v) for v in column.to_pylist()], pa.string())
+
+    def _texts(self, name: str) -> pa.Array:
+        column = self._plain(name)
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
             return pc.if_else(pc.equal(column, ""), None, column)
         return column
@@ -134,17 +150,24 @@ class Frame:
         """
         column = self._texts(name)
         if pa.types.is_timestamp(column.type):
-            found = _times(pc.cast(column, pa.timestamp("ns")))
+            found = self._nanoseconds(name, column.cast(pa.int64()), NANOSECONDS[column.type.unit])
         elif unit == "iso":
             found = self._iso(name, column)
         elif unit == "s" and not pa.types.is_integer(column.type):
             found = self._seconds(name, column)
         else:
-            whole = self.whole(name, optional=True)
-            found = np.where(whole == NO_ID, NO_TIME, whole * NANOSECONDS[unit])
+            whole = pa.array(self.whole(name, optional=True))
+            whole = pc.if_else(pc.equal(whole, NO_ID), None, whole)
+            found = self._nanoseconds(name, whole, NANOSECONDS[unit])
         if not optional:
             self._mark((found == NO_TIME) & self.good, name, "a time")
         return found
+
+    def _nanoseconds(self, name: str, counts: pa.Array, each: int) -> Any:
+        most = np.iinfo(np.int64).max // each
+        fits = pc.fill_null(pc.less_equal(pc.abs(counts), most), False)
+        self._mark(~_mask(fits) & _mask(pc.is_valid(counts)), name, "a time of these centuries")
+        return _times(pc.multiply(pc.if_else(fits, counts, None), each))
 
     def _seconds(self, name: str, column: pa.Array) -> Any:
         column = column if pa.types.is_string(column.type) else pc.cast(column, pa.string())
@@ -162,6 +185,7 @@ class Frame:
         return np.asarray(pc.fill_null(total, NO_TIME).to_numpy(zero_copy_only=False), np.int64)
 
     def _iso(self, name: str, column: pa.Array) -> Any:
+        column = column if pa.types.is_string(column.type) else pc.cast(column, pa.string())
         plain = pc.replace_substring_regex(column, r"(Z|\+00:00)$", "")
         shape = r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,9})?$"
         fits = pc.fill_null(pc.match_substring_regex(plain, shape), False)
@@ -183,7 +207,7 @@ class Frame:
         """Codes (n,) of words, truth values being `true` and `false`; a word that is not there
         marks its row.
         """
-        column = self.columns[name]
+        column = self._plain(name)
         words = pc.fill_null(column.cast(pa.string()), "").dictionary_encode()
         table = [codes.get(word, -1) for word in words.dictionary.to_pylist()]
         found = np.asarray(table, np.int64)[words.indices.to_numpy()] if table else _none()
@@ -192,7 +216,7 @@ class Frame:
 
     def words(self, name: str) -> list[str | None]:
         """Text (n,), None where there is none."""
-        found: list[str | None] = self.columns[name].cast(pa.string()).to_pylist()
+        found: list[str | None] = self._plain(name).cast(pa.string()).to_pylist()
         return found
 
     def changes(self, *names: str) -> Any:
@@ -202,12 +226,29 @@ class Frame:
             first[0] = True
         for name in names:
             column = self.columns[name]
-            if pa.types.is_list(column.type):
-                column = _digests(column)
+            numbers = pa.types.is_list(column.type) and _is_number(column.type.value_type)
+            column = _digests(column) if numbers else self._plain(name)
             differs = pc.fill_null(pc.not_equal(column[1:], column[:-1]), False)
             there = _mask(pc.is_valid(column))
             first[1:] |= _mask(differs) | (there[1:] != there[:-1])
         return np.flatnonzero(first)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+_PLAIN = (
+    _is_number, pa.types.is_string, pa.types.is_large_string, pa.types.is_boolean,
+    pa.types.is_decimal, pa.types.is_timestamp, pa.types.is_null,
+)  # fmt: skip
+
+
+def _shown(value: pa.Scalar) -> Any:
+    try:
+        return value.as_py()
+    except (OverflowError, ValueError):  # a date that Python has none of
+        return str(value.cast(pa.int64()))
 
 
 def _digests(lists: pa.Array) -> pa.Array:

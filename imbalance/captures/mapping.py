@@ -7,6 +7,7 @@ and whose they are. The table that reads them is in `layouts.mapped`, the files 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -97,8 +98,12 @@ class Mapped:
                            "a regular expression with one group")
         if self.exchange_time is None and self.receive_time is None:
             raise _refused("no column has a time", "exchange_time, receive_time, or both")
-        if self.multiplier is not None and not self.multiplier > 0.0:
-            raise _refused(f"multiplier = {self.multiplier!r} is not allowed", "a positive number")
+        if self.multiplier is not None and not 0.0 < self.multiplier < math.inf:
+            raise _refused(f"multiplier = {self.multiplier!r} is not allowed",
+                           "a positive number, finite")
+        if self.inverse and self.multiplier is None:
+            raise _refused("inverse = true, and the value of a contract is not said",
+                           "with inverse, multiplier = quote units of a contract")
         if not _VENUE.fullmatch(self.venue):
             raise _refused(f"venue = {self.venue!r} is not allowed",
                            "small letters, digits and hyphens, at most 40")
@@ -107,13 +112,23 @@ class Mapped:
         if not 1 <= self.levels <= 1000 or not 0 <= self.first_level <= 1:
             raise _refused("levels or first_level is out of range",
                            "levels from 1 to 1000, first_level 0 or 1")
+        for what in COLUMNS["book_images"][0] if self.table == "book_images" else ():
+            places = self.columns[what].count("{}")
+            if places > 1 or (places == 0 and self.levels > 1):
+                raise _refused(f"{what} = {self.columns[what]!r} is not allowed for {self.levels} "
+                               "levels", "a name with {} once, for the number of the level")
+
+    def level(self, what: str, number: int) -> str:
+        """The file's column of a level of images."""
+        return self.columns[what].replace("{}", str(number))
 
     @property
     def wanted(self) -> tuple[str, ...]:
         """The file's columns that must be there."""
         named = (self.exchange_time, self.receive_time, self.symbol_column)
-        theirs = [name.format(self.first_level) if self.table == "book_images" else name
-                  for name in self.columns.values()]
+        images = COLUMNS["book_images"][0] if self.table == "book_images" else ()
+        theirs = [self.level(what, self.first_level) if what in images else name
+                  for what, name in self.columns.items()]
         return tuple(dict.fromkeys([*filter(None, named), *theirs]))
 
     @property

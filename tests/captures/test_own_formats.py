@@ -1,16 +1,20 @@
 """Formats of the configuration: what a mapping says becomes events, what it cannot say is told."""
 
+import datetime
 import gzip
 import json
 import os
 import re
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from imbalance.captures import register as registration
+from imbalance.captures.clocks import NO_TIME
 from imbalance.captures.formats.registry import formats
+from imbalance.captures.frames import Frame
 from imbalance.captures.probe import probe
 from imbalance.captures.register import register
 from imbalance.config import as_settings, load_config, to_toml
@@ -226,7 +230,7 @@ def test_what_the_user_has_named_stays_named(opened, tmp_path):
     assert taken_for() == "other"
     store = opened(both.replace('"us"', '"ms"'))
     (refused, _) = register(store, [folder])
-    assert "other: times of column got are not of these days" in refused.reason
+    assert "other: times of column got are none, or not of these days" in refused.reason
 
 
 def test_a_file_of_ones_own_format_is_read_whole_once(opened, tmp_path, monkeypatch):
@@ -240,6 +244,66 @@ def test_a_file_of_ones_own_format_is_read_whole_once(opened, tmp_path, monkeypa
     for _ in range(3):
         register(opened(QUOTES.replace('"b.0"', '"a.1"')), [path])
     assert len(read) == 2
+
+
+IMAGES = QUOTES.replace('"quotes"', '"book_images"').replace('"lab"', '"lab"\nlevels = 2')
+
+
+@pytest.mark.parametrize("name", ["b", "b{x}", "b{", "b{0}{1}", "b{}{}"])
+def test_what_columns_of_images_may_not_be_called(tmp_path, name):
+    with pytest.raises(UserError, match="is not allowed for 2 levels"):
+        formats(settings(tmp_path, IMAGES.replace("b.0", name)).formats)
+
+
+def test_images_of_columns_with_braces_of_their_own(opened, tmp_path):
+    names = {"b.0": "bid{p}{}", "b.1": "bid{q}{}", "a.0": "ask{p}{}", "a.1": "ask{q}{}"}
+    text = IMAGES
+    for old, new in names.items():
+        text = text.replace(f'"{old}"', f'"{new}"')
+    row = {new.replace("{}", str(k)): 10 + k if "bid" in new else 20 + k
+           for new in names.values() for k in (0, 1)}
+    (tmp_path / "EURX-quotes.jsonl").write_text(
+        json.dumps({"got": START * 1000, "sent": START, **row}))
+    store = opened(text)
+    register(store, [tmp_path / "EURX-quotes.jsonl"])
+    build_all(store)
+    (book,) = rows(store, "raw.book_updates")
+    assert (book["bid_prices"], book["ask_prices"]) == ([10.0, 11.0], [20.0, 21.0])
+
+
+@pytest.mark.parametrize(("unit", "sent"), [
+    ("iso", START), ("iso", 1.5), ("ms", {"at": START}), ("ms", [START]), ("s", [START]),
+    ("s", 10**17), ("iso", True),
+])
+def test_times_of_another_type_are_told_of(opened, tmp_path, unit, sent):
+    text = QUOTES.replace('"sent"', f'"sent"\nexchange_unit = "{unit}"')
+    path = tmp_path / "EURX-quotes.jsonl"
+    line = {"got": START * 1000, "sent": sent, "b": [1, 2], "a": [3, 4]}
+    path.write_text(json.dumps(line) + "\n")
+    store = opened(text)
+    (found,) = register(store, [path])
+    build_all(store)
+    assert json.loads(account(store, found)["quarantined_by_reason"]) == {"wrong_type": 1}
+    alone = opened(text.replace('receive_time = "got"\nreceive_unit = "us"\n', ""))
+    (found,) = register(alone, [path])
+    assert found.status == "refused"
+    assert "mine: " in found.reason
+
+
+def test_parquet_of_types_that_nothing_is_read_from():
+    day = pa.array([datetime.date(2024, 1, 1)])
+    for column in (day, pa.array([[1]]), pa.array([{"a": 1}]), pa.array([b"\xff"]),
+                   pa.array([10**15], pa.timestamp("s"))):
+        for unit in ("iso", "ms", "s"):
+            frame = Frame({"t": column}, np.arange(1))
+            assert frame.time("t", unit).tolist() == [NO_TIME]
+            assert frame.bad[0][0] == "wrong_type"
+        if not pa.types.is_timestamp(column.type):
+            frame = Frame({"t": column}, np.arange(1))
+            assert np.isnan(frame.number("t")).all()
+            frame.code("t", {"buy": 0})
+            assert frame.changes("t").tolist() == [0]
+            assert frame.bad[0][0] == "wrong_type"
 
 
 def test_a_format_that_is_no_more_is_told_of(opened, tmp_path):
@@ -272,6 +336,9 @@ def test_a_file_of_other_columns_is_not_of_it(tmp_path):
     (('"^([A-Z]+)-quotes"', '"(["'), 2, "symbol_pattern = '(['"),
     (('venue = "lab"', 'venue = "a/b"'), 2, "venue = 'a/b'"),
     (('venue = "lab"', ""), 2, "does not say its venue"),
+    (('venue = "lab"', 'venue = "lab"\ninverse = true'), 2, "the value of a contract"),
+    (('venue = "lab"', 'venue = "lab"\nmultiplier = inf'), 2, "multiplier = inf"),
+    (('"quotes"', '"book_images"'), 2, "bid_price = 'b.0' is not allowed for 10 levels"),
     (("formats.mine", "formats.tables"), 2, "cannot be called 'tables'"),
     (('receive_time = "got"\nreceive_unit = "us"\nexchange_time = "sent"', ""), 2, "has a time"),
     (("[formats.mine.columns]", "[formats.mine.sides]\nbuy=['b']\n[formats.mine.columns]"), 10,

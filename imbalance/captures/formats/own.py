@@ -25,7 +25,7 @@ from imbalance.captures.formats.tables import (
 from imbalance.captures.frames import Frame
 from imbalance.captures.json_rows import JsonRowsDecoder, json_frame, parsed
 from imbalance.captures.layouts.mapped import layout_of
-from imbalance.captures.mapping import Mapped
+from imbalance.captures.mapping import COLUMNS, Mapped
 from imbalance.captures.tabular import BEGINS_UTF8, DelimitedDecoder, ParquetDecoder
 from imbalance.captures.venues.venue import Instrument
 
@@ -70,10 +70,8 @@ class OwnFormat:
 
     def _wrong_times(self, times: Sequence[int]) -> str | None:
         column, unit = self._layout.times
-        if not times:
-            return f"column {column} has no time in {unit} in the first rows"
-        if not _BELIEVED[0] <= min(times) <= max(times) <= _BELIEVED[1]:
-            return f"times of column {column} are not of these days when read as {unit}"
+        if not times or not _BELIEVED[0] <= min(times) <= max(times) <= _BELIEVED[1]:
+            return f"times of column {column} are none, or not of these days when read as {unit}"
         return None
 
     def _symbol(self, path: Path) -> str | None:
@@ -176,5 +174,5 @@ class OwnFormat:
         if mapped.table != "book_images":
             return list(mapped.wanted)
         levels = range(mapped.first_level, mapped.first_level + mapped.levels)
-        named = [column.format(k) for column in mapped.columns.values() for k in levels]
+        named = [mapped.level(what, k) for what in COLUMNS[mapped.table][0] for k in levels]
         return list(dict.fromkeys([*mapped.wanted, *named]))

@@ -112,7 +112,7 @@ class _Maker:
         first = self._mapped.first_level
         levels = range(first, first + self._mapped.levels)
         names = {
-            what: [self._columns[what].format(k) for k in levels]
+            what: [self._mapped.level(what, k) for k in levels]
             for what in ("bid_price", "bid_size", "ask_price", "ask_size")
         }
         sides = [(names["bid_price"], names["bid_size"]), (names["ask_price"], names["ask_size"])]
