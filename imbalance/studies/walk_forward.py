@@ -57,7 +57,9 @@ def ordered_folds(n: int, folds: int) -> list[Step]:
     """Folds in the order of time: each is judged by a fit on all rows before it.
 
     The first of `folds` + 1 equal blocks is only fitted on; rows that do not divide belong to it.
+    There are never more folds than rows to judge: one less than n.
     """
+    folds = min(folds, max(n - 1, 0))
     size = n // (folds + 1)
     first = n - size * folds
     return [

@@ -34,7 +34,10 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class MeanTest:
-    """A mean with its HAC error, and the one-sided p-value of its not being above 0."""
+    """A mean with its HAC error, and the one-sided p-value of its not being above 0.
+
+    The p-value is NaN where the mean is above 0 and nothing varies: one value tests nothing.
+    """
 
     mean: float
     standard_error: float
@@ -95,4 +98,6 @@ def mean_test(values: Matrix, overlap: int = 0) -> MeanTest:
         found = long_run_variance((values - mean)[:, None], bandwidth=overlap)
     variance = found.matrix[0, 0] / len(values)
     error = float(np.sqrt(max(variance, 0.0)))
-    return MeanTest(mean, error, float(ndtr(-mean / error)) if error > 0.0 else float(mean <= 0.0))
+    if not error > 0.0:
+        return MeanTest(mean, error, 1.0 if mean <= 0.0 else float("nan"))
+    return MeanTest(mean, error, float(ndtr(-mean / error)))

@@ -51,7 +51,8 @@ def race(
     Notes
     -----
     Draws are centred at 0 for a model whose mean gain is below −ω √(2 ln ln T / T) (consistent),
-    below 0 (lower), or never (upper), and at its mean gain otherwise.
+    below 0 (lower), or never (upper), and at its mean gain otherwise. p-values are
+    (1 + draws at or above the statistic) / (draws + 1), so that none is 0.
     """
     periods = len(gains)
     mean = gains.mean(axis=0)
@@ -68,7 +69,8 @@ def race(
     }
     statistic = float(observed.max())
     found = {
-        name: float((values.max(axis=1) > statistic).mean()) for name, values in simulated.items()
+        name: float((1 + (values.max(axis=1) >= statistic).sum()) / (len(values) + 1))
+        for name, values in simulated.items()
     }
     better = _stepwise(observed, simulated["consistent"], significance)
     return Race(statistic, found["lower"], found["consistent"], found["upper"], better)

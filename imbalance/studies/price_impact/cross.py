@@ -106,7 +106,7 @@ class _Writer:
             return
         trial = run(data.y, walk_forward(data.starts, self._family.minimum_bars),
                     self._models(data))
-        if trial is None:
+        if trial is None or len(trial.actual) < self._family.minimum_bars:
             yield self._refused("nothing_to_forecast")
             return
         yield from self._judged(data, trial)

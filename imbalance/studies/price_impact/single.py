@@ -196,7 +196,7 @@ class _Writer:
         models = {str(m): Model(_first(x, m), least_squares, 2) for m in range(1, depth + 1)}
         models["ridge"] = Model(_first(x, depth), partial(ridge, folds=self._family.folds))
         trial = run(y, steps, models)
-        if trial is None:
+        if trial is None or len(trial.actual) < self._family.minimum_bars:
             yield self._blank(measure, 0) | {"estimator": "r_squared_out", "levels": depth,
                                              "reason": "nothing_to_forecast"}
             return

@@ -20,7 +20,8 @@ MODELS = ("own_best", "cross_best", "own_integrated", "cross_integrated")
 _REASONS = {
     "too_few_windows": "too few half-hours with enough bars to compare them",
     "no_levels": "the bars have no flows by level: the feed shows images, or under two levels",
-    "nothing_to_forecast": "no stretch of the window has enough bars before it to fit on",
+    "nothing_to_forecast": "no stretch of the window has enough bars before it to fit on, or all "
+    "stretches together too few to judge by",
 }
 
 _ALARM = Column(

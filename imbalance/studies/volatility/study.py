@@ -16,7 +16,8 @@ Relation = Literal["own", "perpetual_to_spot", "spot_to_perpetual"]
 RELATIONS = ("own", "perpetual_to_spot", "spot_to_perpetual")
 
 _REASONS = {
-    "nothing_to_forecast": "no stretch of the window has enough bars before it to fit on",
+    "nothing_to_forecast": "no stretch of the window has enough bars before it to fit on, or all "
+    "stretches together too few to judge by",
 }
 
 VOLATILITY = study_table(

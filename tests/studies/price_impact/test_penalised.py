@@ -82,6 +82,22 @@ def test_folds_are_those_of_scikit_learn():
             assert np.arange(n)[step.test].tolist() == test.tolist()
 
 
+def test_there_are_no_more_folds_than_rows():
+    folds = ordered_folds(4, 10)
+    assert [(one.train.stop, one.test.start, one.test.stop) for one in folds] == [
+        (1, 1, 2), (2, 2, 3), (3, 3, 4)]
+    assert ordered_folds(1, 5) == []
+    x = np.random.default_rng(12).standard_normal((30, 1))
+    y = 2.0 * x[:, 0] + 0.1 * np.random.default_rng(13).standard_normal(30)
+    assert ridge(x, y, folds=100).coefficients[0] == pytest.approx(2.0, abs=0.1)
+
+
+def test_one_value_tests_nothing():
+    one = np.array([1.0])
+    assert np.isnan(clark_west(one, 0.0 * one, one).p_value)
+    assert clark_west(one, one, 0.0 * one).p_value == 1.0
+
+
 def test_steps_look_back_half_an_hour_and_never_ahead():
     starts = 17 * HALF_HOUR + np.arange(6 * 180) * 10_000_000_000
     steps = walk_forward(starts, 20)

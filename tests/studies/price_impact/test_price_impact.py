@@ -241,6 +241,13 @@ def test_a_peer_without_levels_takes_no_model_from_the_others(make_bars, crossed
     assert refused == {"own_integrated", "cross_integrated"}
 
 
+def test_a_few_judged_bars_are_no_forecast(make_bars, crossed):
+    short = {A: {name: values[:26] for name, values in crossed[A].items()}}
+    single, cross = study(make_bars(short), family(lags=(1,)))
+    assert pick(single, estimator="r_squared_out")[0]["reason"] == "nothing_to_forecast"
+    assert {row["reason"] for row in cross} == {"nothing_to_forecast"}
+
+
 def test_refusals_say_why(make_bars, crossed):
     few = {A: {name: values[:15] for name, values in crossed[A].items()}}
     single, cross = study(make_bars(few), family())
