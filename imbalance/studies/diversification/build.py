@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from imbalance.captures.instruments import by_symbol
 from imbalance.studies.alignment import Panel
 from imbalance.studies.diversification.moments import (
+    LEAST_VARIANCE,
     Correlations,
     by_state,
     diversification_ratio,
@@ -172,7 +173,8 @@ class _Rows:
                 benchmark=low)
         for state in ("lower_tail", "upper_tail"):
             one = found.get(state)
-            if one is None:
+            # Of opposites the mean stands still and has no tails.
+            if one is None or not market.var() > LEAST_VARIANCE:
                 continue
             ratio = float(market[masks[state]].var() / market.var())
             normal = _mean(in_a_tail(found[ALL].covariance, ratio), pairs)

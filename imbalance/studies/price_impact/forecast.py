@@ -83,7 +83,7 @@ def run(y: Vector, steps: Sequence[Step], models: Mapping[str, Model]) -> Trial 
 
     Returns
     -------
-    None when no step is left.
+    None when no step is left, or the mean forecasts without an error, so that there is no R².
     """
     records = {name: Record() for name in models}
     actual, mean, weights = [], [], []
@@ -107,7 +107,7 @@ def run(y: Vector, steps: Sequence[Step], models: Mapping[str, Model]) -> Trial 
         actual.append(y[step.test])
         mean.append(np.full(len(y[step.test]), target.mean()))
         weights.append(float(len(target)))
-    if not actual:
+    if not actual or not np.any(np.concatenate(actual) != np.concatenate(mean)):
         return None
     return Trial(np.concatenate(actual), np.concatenate(mean), records, np.array(weights))
 

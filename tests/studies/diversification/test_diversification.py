@@ -162,6 +162,10 @@ def test_twins_gaps_and_refusals(make_bars):
     row = one(rows, estimator="mean_correlation", class_x="all", regime="all")
     assert row["estimate"] == pytest.approx(1.0)
     assert one(rows, estimator="diversification_lost")["reason"] == "collinear"
+    opposite = study(bars_of(make_bars, twin * [1.0, -1.0], SPOTS), family())
+    assert one(opposite, estimator="mean_correlation", class_x="all", regime="all")[
+        "estimate"] == pytest.approx(-1.0)
+    assert not pick(opposite, estimator="tail_excess")
     gapped = study(bars_of(make_bars, returns, poisoned={NAMES[1]: list(range(100, 150))}),
                    family())
     row = one(gapped, estimator="mean_correlation", class_x="all", regime="all")

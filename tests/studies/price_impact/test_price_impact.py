@@ -221,6 +221,8 @@ def test_a_fit_with_as_many_coefficients_as_rows_is_left_out():
     assert found.weights.tolist() == [30.0]
     assert np.isfinite(found.in_sample("all"))
     assert run(y, steps[:1], models) is None
+    halted = np.where(np.arange(40) < 30, np.tile([1.0, -1.0], 20), 0.0)
+    assert run(halted, steps[1:], models) is None
 
 
 def test_a_peer_without_levels_takes_no_model_from_the_others(make_bars, crossed):
