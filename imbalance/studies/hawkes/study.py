@@ -74,7 +74,7 @@ class HawkesFamily(Family):
     randomisations: int = 3
     seed: int = 20240808
     minimum_events: int = 1_000
-    most_events: int = 100_000
+    most_events: int = 50_000
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -117,7 +117,7 @@ STUDY = Study(
     families=families,
     family=HawkesFamily,
     build="imbalance.studies.hawkes.build:build",
-    cost="about a minute for a day of six instruments, whatever its events: long days are thinned",
+    cost="half a minute for a day of six instruments, whatever its events: long days are thinned",
     events=("book.book_states", "raw.trades"),
     reasons=REASONS,
     section="imbalance.report.studies.hawkes:section",
