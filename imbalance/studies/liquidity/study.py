@@ -13,7 +13,7 @@ from imbalance.studies.study import Family, Study
 CONTROLS = ("none", "volume_and_volatility")
 
 _REASONS = {
-    "no_events": "the window holds no trades of an instrument in valid stretches of its book",
+    "no_events": "the window holds no events of an instrument in valid stretches of its book",
     "no_aggressor": "the venue does not name the aggressor of its trades",
     "no_volume": "no bar of the window has both a trade and a return",
     "no_reversal": "price changes of trades are not negatively correlated, as a spread makes them",
