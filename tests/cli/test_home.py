@@ -67,7 +67,7 @@ def test_status(ask):
     document = json.loads(ask("status", "--json"))
     assert set(document) == {
         "home", "ledger_sequence", "generation", "captures", "tables", "due", "coverage",
-        "quarantine",
+        "quarantine", "overdue",
     }
     assert document["due"] == []
     states = {row["table"]: row for row in document["tables"]}

@@ -163,9 +163,9 @@ def test_schedules_ask_for_yesterday_of_every_venue(tmp_path):
 
 
 def test_schedules_skip_where_nothing_is_recorded(definitions):
-    schedule = definitions.resolve_schedule_def("daily_studies")
     now = datetime.datetime.now(datetime.UTC)
     with dg.DagsterInstance.ephemeral() as instance:
+        schedule = definitions.resolve_schedule_def("daily_studies")
         context = dg.build_schedule_context(instance=instance, scheduled_execution_time=now)
         assert isinstance(schedule(context), dg.SkipReason)
 
