@@ -17,7 +17,7 @@ _REASONS = {
     "no_aggressor": "the venue does not name the aggressor of its trades",
     "no_volume": "no bar of the window has both a trade and a return",
     "no_reversal": "price changes of trades are not negatively correlated, as a spread makes them",
-    "too_few_events": "fewer trades than the family demands",
+    "too_few_events": "fewer events than the family demands",
     "too_few_buckets": "too few buckets of volume to compare them",
     "too_few_spans": "trades cover under ten spans of the time that they are followed for",
     "too_few_half_hours": "no half-hour has enough bars that vary",
