@@ -77,6 +77,14 @@ def messages_of(chunk: Chunk) -> Messages:
     return Messages(snapshot.astype(np.uint8), ids, times.event, times.available, *levels)
 
 
+def with_nulls(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The rows with the columns that this capture does not fill, as a file of them has."""
+    for field in schema:
+        if field.name not in rows.column_names:
+            rows = rows.append_column(field.name, pa.nulls(len(rows), field.type))
+    return rows
+
+
 def new_builder(tables: _Tables) -> BookBuilder:
     return BookBuilder(INSTRUMENT, Rules(), tables.take)
 
@@ -145,7 +153,9 @@ def to_features(path: Path) -> tuple[dict[str, Cost], Facts]:
         with features:
             schema = BARS_100MS.arrow_schema()
             book = tables.table(BARS_100MS.name).select(schema.names).cast(schema)
-            made = bars_in_memory(book, tables.table(TRADES.name), tables.table(QUOTES.name))
+            made = bars_in_memory(book, *(
+                with_nulls(tables.table(one.name), one.arrow_schema()) for one in (TRADES, QUOTES)
+            ))
     return {"to_features": whole.cost, "features": features.cost}, {
         "feature_rows": {name: len(rows) for name, rows in made.items()}
     }
