@@ -101,6 +101,7 @@ def probe(
     times: list[int] = []
     ended = True
     state, reason = "whole", None
+    known_formats = formats(own)
     try:
         archive = _is_archive(path, compression)
         if archive:
@@ -108,7 +109,7 @@ def probe(
             for member in zip_members(path):
                 text_bytes += sum(len(text) for text, _ in zip_text(path, member))
             if found.format:
-                times = formats(own)[found.format].times((), found, path)
+                times = known_formats[found.format].times((), found, path)
         for block in () if archive else reader:
             if found is None:
                 head += block.data
@@ -119,7 +120,7 @@ def probe(
             known = found or recognise(head, compression, path, form, own)
             if known.format:
                 lines = _lines_backwards(block.data)
-                times = formats(own)[known.format].times(lines, known, path) or times
+                times = known_formats[known.format].times(lines, known, path) or times
         sha256 = _sha256(path) if archive else reader.end.sha256
         if not archive and reader.end.truncated:
             state, reason = "truncated", reader.end.reason
@@ -129,7 +130,7 @@ def probe(
     found = found or recognise(head, compression, path, form, own)
     if state != "refused" and not found.format:
         state, reason = "refused", found.reason
-    if state == "whole" and not ended and formats(own)[found.format].needs_last_newline:
+    if state == "whole" and not ended and known_formats[found.format].needs_last_newline:
         state, reason = "truncated", "the last line has no end"
     last_time = max(times, default=found.first_time)
     return Probe(found, sha256, path.stat().st_size, text_bytes, state, reason, last_time)

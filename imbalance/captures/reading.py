@@ -58,10 +58,11 @@ def sniff_capture(store: Store, capture: CaptureFile) -> Sniffed:
     """
     path = _path_of(store, capture)
     own = store.config.formats
-    if capture.format not in formats(own):
+    known = formats(own)
+    if capture.format not in known:
         raise UserError(
             f"a capture was registered for the format {capture.format!r}, which is no more",
-            where=str(path), allowed=", ".join(formats(own)),
+            where=str(path), allowed=", ".join(known),
             fix=f"put [formats.{capture.format}] back into the configuration, or register the "
             f"file anew: imbalance ingest {path}",
         )

@@ -67,6 +67,7 @@ def register(
         named hold none that can be used.
     """
     found = []
+    in_use = {capture.capture_id: capture for capture in store.ledger.captures()}
     for given in paths:
         path = Path(given).absolute()
         if not path.exists():
@@ -75,7 +76,7 @@ def register(
                 allowed="capture files or directories of them",
             )
         files = list(_files(path))
-        results = [_register_file(store, file, progress, form) for file in files]
+        results = [_register_file(store, file, progress, form, in_use) for file in files]
         if not any(r.status != "ignored" for r in results):
             raise UserError(
                 f"{str(given)!r} holds no captures",
@@ -140,8 +141,10 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _register_file(
-    store: Store, path: Path, progress: Progress, form: str | None
+    store: Store, path: Path, progress: Progress, form: str | None,
+    in_use: dict[str, CaptureFile],
 ) -> Registration:
+    """Register one file; `in_use` are the captures in use by id, and become those after it."""
     shown = str(path).encode("utf-8", "backslashreplace").decode()
     if shown != str(path):
         raise UserError("a file's name is not UTF-8 text", where=shown, fix="rename it")
@@ -151,16 +154,16 @@ def _register_file(
     try:
         status = path.stat()
         known = store.ledger.known_capture(str(path), status.st_size, status.st_mtime_ns)
-        anew = known is not None and _looked_at_anew(store, path, known, form)
+        anew = known is not None and _looked_at_anew(store, path, known, form, in_use.get(known))
         if known is not None and not anew:
             told = _known(store, path, known)
             if told is not None:
                 return told
         progress.advance(note=f"reading {path.name}")
-        taken_for = form or (known and _named(store, known))
+        taken_for = form or (known and _named(store, in_use.get(known)))
         found = probe(path, taken_for, own)
         if taken_for is None:
-            taken_for = _named(store, found.capture_id)
+            taken_for = _named(store, in_use.get(found.capture_id))
             found = found if taken_for is None else probe(path, taken_for, own)
     except OSError as error:
         raise UserError(
@@ -174,25 +177,22 @@ def _register_file(
     if found.state != "refused" and kind.first_time is not None and found.last_time is not None:
         low, high = sorted((kind.first_time, found.last_time))
         first, last = day_of(low - MARGIN_NS), day_of(high + MARGIN_NS)
-    held = _held(store, found.capture_id)
+    held = in_use.get(found.capture_id)
     useless = held is None or held.first_day is None
+    anew = anew or useless or kind.format in own
+    capture = CaptureFile(
+        found.capture_id, found.sha256, str(path), found.size_bytes, status.st_mtime_ns,
+        kind.format or UNKNOWN, kind.venue, first, last,
+    )  # fmt: skip
     store.ledger.register_capture(
-        CaptureFile(
-            found.capture_id,
-            found.sha256,
-            str(path),
-            found.size_bytes,
-            status.st_mtime_ns,
-            kind.format or UNKNOWN,
-            kind.venue,
-            first,
-            last,
-        ),
-        anew=anew or useless or kind.format in own,
+        capture,
+        anew=anew,
         choice=Choice(
             taken_for is not None and found.state != "refused", digest_of(own, kind.format)
         ),
     )
+    if anew:
+        in_use[capture.capture_id] = capture
     if found.state == "refused":
         note_refused(store, path, found)
         return Registration(str(path), "refused", found.capture_id, kind.venue, found.reason)
@@ -201,12 +201,13 @@ def _register_file(
     )
 
 
-def _looked_at_anew(store: Store, path: Path, capture_id: str, form: str | None) -> bool:
+def _looked_at_anew(
+    store: Store, path: Path, capture_id: str, form: str | None, held: CaptureFile | None
+) -> bool:
     """Whether a file seen before may now be taken for something else: as it is told to, by the
     formats of the settings, or because more is understood. What the user has named stays.
     """
     own = store.config.formats
-    held = _held(store, capture_id)
     if form is not None or held is None:
         return True
     choice = store.ledger.choice(capture_id)
@@ -223,17 +224,11 @@ def _looked_at_anew(store: Store, path: Path, capture_id: str, form: str | None)
     return found in own and digest_of(own, found) != choice.mapping
 
 
-def _named(store: Store, capture_id: str) -> str | None:
+def _named(store: Store, held: CaptureFile | None) -> str | None:
     """The format that the user has named for a capture, where there still is such a one."""
-    held = _held(store, capture_id)
-    if held is None or not store.ledger.choice(capture_id).named:
+    if held is None or not store.ledger.choice(held.capture_id).named:
         return None
     return held.format if held.format in formats(store.config.formats) else None
-
-
-def _held(store: Store, capture_id: str) -> CaptureFile | None:
-    """What the ledger says of a capture in use."""
-    return next((c for c in store.ledger.captures() if c.capture_id == capture_id), None)
 
 
 def _known(store: Store, path: Path, capture_id: str) -> Registration | None:

@@ -68,6 +68,9 @@ create table if not exists capture_choices (
     recorded_at integer not null
 );
 
+create index if not exists readings_of_capture on capture_readings (capture_id);
+create index if not exists choices_of_capture on capture_choices (capture_id);
+
 -- A null message says that the partition has recovered since.
 create table if not exists failures (
     number integer primary key autoincrement,
