@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from imbalance.captures.frames import SIDE_CODES, Frame
 from imbalance.captures.layouts import making
@@ -133,14 +134,19 @@ def _standx_book(frame: Frame, table: Table) -> Tables:
 
 def _mark_lists(frame: Frame, prices: str, sizes: str) -> None:
     """Mark rows whose lists of prices and sizes are no levels of a book."""
-    for row, (price, size) in enumerate(
-        zip(frame.columns[prices].to_pylist(), frame.columns[sizes].to_pylist(), strict=True)
-    ):
-        if price is None or size is None or len(price) != len(size):
-            frame.bad.setdefault(row, ("wrong_type", f"{prices} and {sizes} differ in number"))
-        elif not (all(p is not None and 0.0 < p < np.inf for p in price)
-                  and all(q is not None and 0.0 <= q < np.inf for q in size)):
-            frame.bad.setdefault(row, ("number_out_of_range", f"a level of {prices}"))
+    counts = [pc.fill_null(pc.list_value_length(frame.columns[name]), -1).to_numpy()
+              for name in (prices, sizes)]
+    differ = (counts[0] != counts[1]) | (counts[0] < 0)
+    out_of_range = np.zeros(len(frame), bool)
+    for name, least in ((prices, np.nextafter(0.0, 1.0)), (sizes, 0.0)):
+        values = pc.list_flatten(frame.columns[name]).cast(pa.float64())
+        given = values.to_numpy(zero_copy_only=False)
+        rows = pc.list_parent_indices(frame.columns[name]).to_numpy()
+        out_of_range[rows[~((given >= least) & (given < np.inf))]] = True
+    for row in np.flatnonzero(differ).tolist():
+        frame.bad.setdefault(row, ("wrong_type", f"{prices} and {sizes} differ in number"))
+    for row in np.flatnonzero(out_of_range & ~differ).tolist():
+        frame.bad.setdefault(row, ("number_out_of_range", f"a level of {prices}"))
 
 
 def _standx_trades(frame: Frame, table: Table) -> Tables:

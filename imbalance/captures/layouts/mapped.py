@@ -25,14 +25,10 @@ def layout_of(mapped: Mapped) -> Layout:
     receive = mapped.receive_time is not None
     time = mapped.receive_time if receive else mapped.exchange_time
     unit = mapped.receive_unit if receive else mapped.exchange_unit
-    message = (
-        mapped.symbol_column, mapped.exchange_time, mapped.receive_time,
-        mapped.columns.get("message"), mapped.columns.get("is_snapshot"),
-    ) if mapped.table == "book_levels" else ()  # fmt: skip
     return Layout(
         mapped.name, mapped.table, frozenset(mapped.wanted),
         (mapped.receive_unit if mapped.receive_unit != "iso" else "ns") if receive else "none",
-        maker, (str(time), unit), tuple(name for name in message if name), mapped.header,
+        maker, (str(time), unit), maker.message, mapped.header,
         delimiter=mapped.delimiter,
     )  # fmt: skip
 
@@ -44,6 +40,12 @@ class _Maker:
         self._mapped = mapped
         self._columns = mapped.columns
         self._make = getattr(self, f"_{mapped.table}")
+        message = (
+            mapped.symbol_column, mapped.exchange_time, mapped.receive_time,
+            mapped.columns.get("message"), mapped.columns.get("is_snapshot"),
+        ) if mapped.table == "book_levels" else ()  # fmt: skip
+        self.message = tuple(name for name in message if name)
+        """Columns that rows of one message have in common."""
 
     def __call__(self, frame: Frame, table: Table) -> Tables:
         made: Tables = self._make(
@@ -102,7 +104,7 @@ class _Maker:
         snapshot = frame.code(self._columns["is_snapshot"], TRUTHS)
         ids = [self._whole(frame, f"{which}_update_id") for which in ("first", "last", "previous")]
         return making.messages(
-            frame, table, instruments, frame.changes(*layout_of(self._mapped).message),
+            frame, table, instruments, frame.changes(*self.message),
             kind=np.where(snapshot == 1, making.SNAPSHOT, making.DIFF),
             side=self._side(frame, BOOK_SIDES), price=self._number(frame, "price", positive=True),
             size=self._number(frame, "size"), ids=np.stack(ids, axis=1), **times,
