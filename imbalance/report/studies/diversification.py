@@ -11,10 +11,9 @@ from imbalance.report.interval_chart import Line, interval_chart
 from imbalance.report.queries import SIGNIFICANCE, Choice, Source
 from imbalance.report.sections import Chart
 from imbalance.report.study_section import Rows, Section
-from imbalance.studies.diversification.study import STUDY
+from imbalance.studies.diversification.study import STATES, STUDY
 
 MOST_ROWS = 40
-_STATES = ("all", "calm", "stressed", "lower_tail", "upper_tail")
 
 _CLASSES = ("classes", "bars", "pairs", "all bars", "95 % interval", "calm", "stressed",
             "stressed less calm", "95 % interval of it", "q", "lower tail", "as normal",
@@ -153,7 +152,7 @@ def _tables(found: Sequence[Figure]) -> list[Rows]:
          words.interval(one.interval_low, one.interval_high), words.number(one.estimate**2),
          words.count(one.n)]
         for one in sorted((one for one in found if one.estimator == "diversification_ratio"),
-                          key=lambda one: _STATES.index(one.state))
+                          key=lambda one: STATES.index(one.state))
     ]
     made = [Rows(
         "Mean correlations of returns within and between classes. In a tail of the market even "
@@ -167,9 +166,9 @@ def _tables(found: Sequence[Figure]) -> list[Rows]:
 
 def _class_cells(found: Sequence[Figure], size: str, classes: str) -> list[str]:
     whole, calm, stressed, lower, upper = (
-        _of(found, size, "mean_correlation", classes, state) for state in _STATES)
+        _of(found, size, "mean_correlation", classes, state) for state in STATES)
     risk = _of(found, size, "correlation_risk", classes, "stressed")
-    normal = [_of(found, size, "tail_excess", classes, state) for state in _STATES[3:]]
+    normal = [_of(found, size, "tail_excess", classes, state) for state in STATES[3:]]
 
     def number(one: Figure | None) -> str:
         return words.correlation(one.estimate if one else None)

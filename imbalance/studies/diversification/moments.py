@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from imbalance.studies.inference.block_length import optimal_block_length
 from imbalance.studies.inference.resampling import bootstrap_means, draw_blocks
+from imbalance.studies.prepared_series import forward_sum
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -57,13 +58,9 @@ def states(market: Vector, memory: int, tail: float) -> dict[str, Mask]:
     Calm and stress are told by what was before the bar, so that no selection of the bar's own
     return makes its correlations. The tails are selected by it, and have their own benchmark.
     """
-    filled = np.where(np.isfinite(market), np.square(market), 0.0)
-    total = np.concatenate([[0.0], np.cumsum(filled)])
-    missing = np.concatenate([[0], np.cumsum(~np.isfinite(market))])
     before = np.full(len(market), np.nan)
     if memory < len(market):
-        whole = missing[memory:-1] == missing[: -memory - 1]
-        before[memory:] = np.where(whole, total[memory:-1] - total[: -memory - 1], np.nan)
+        before[memory:] = forward_sum(np.square(market), memory)[:-memory]
     found = {"all": np.isfinite(market)}
     known = np.isfinite(before) & np.isfinite(market)
     with np.errstate(invalid="ignore"):
@@ -111,7 +108,7 @@ def by_state(
         drawn = bootstrap_means(np.add.reduceat(columns, edges, axis=0), blocks)
         covariance = np.cov(rows.T, bias=True)
         found[name] = Correlations(
-            _normalised(covariance[None])[0], _normalised(_covariances(drawn, k, upper)),
+            _normalised(covariance), _normalised(_covariances(drawn, k, upper)),
             covariance, len(rows))
     return found
 
@@ -161,5 +158,4 @@ def in_a_tail(covariance: Matrix, market_variance_ratio: float) -> Matrix:
     """
     with_market = covariance.mean(axis=1)
     b = with_market / np.sqrt(with_market.mean())
-    return np.asarray(_normalised((covariance - (1.0 - market_variance_ratio) * np.outer(b, b))[
-        None])[0])
+    return _normalised(covariance - (1.0 - market_variance_ratio) * np.outer(b, b))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from imbalance.studies.price_impact.cross import cross_rows
+from imbalance.studies.price_impact.flows import flows_of
 from imbalance.studies.price_impact.single import single_rows
 from imbalance.studies.price_impact.study import CROSS_IMPACT, PRICE_IMPACT
 from imbalance.studies.rows import Row, blank, to_arrow
@@ -26,7 +27,8 @@ def build(given: StudyInput) -> dict[str, Any]:
                     "estimator": "r_squared_out", "model": "own_best"})
                 continue
             given.progress.advance(note=f"price impact {bar_size}")
-            single.extend(single_rows(panel, family, window))
-            cross.extend(cross_rows(panel, family, window))
+            flows = {name: flows_of(panel, name, family.levels) for name in panel.instruments}
+            single.extend(single_rows(panel, family, window, flows))
+            cross.extend(cross_rows(panel, family, window, flows))
     return {PRICE_IMPACT.name: to_arrow(single, PRICE_IMPACT),
             CROSS_IMPACT.name: to_arrow(cross, CROSS_IMPACT)}

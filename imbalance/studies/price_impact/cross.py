@@ -6,7 +6,7 @@ itself, and of bars before it. All by LASSO, so that one model is nested in the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,7 +18,7 @@ from imbalance.studies.columns import ANY
 from imbalance.studies.inference.forecasts import Accuracy, accuracy, clark_west, loss_blocks
 from imbalance.studies.inference.model_race import race
 from imbalance.studies.inference.resampling import percentile_interval
-from imbalance.studies.price_impact.flows import Flows, flows_of, level_weights
+from imbalance.studies.price_impact.flows import Flows, level_weights
 from imbalance.studies.price_impact.forecast import Design, Model, Trial, run
 from imbalance.studies.price_impact.penalised import lasso
 from imbalance.studies.price_impact.single import RETURN, alarm, lagged
@@ -35,9 +35,10 @@ COMMON_SHARE = 0.8
 """Share of the bars of y in which another instrument must have a flow to be in its models."""
 
 
-def cross_rows(panel: Panel, family: PriceImpactFamily, window: Window) -> Iterator[Row]:
-    """All rows of a family on one bar size."""
-    found = {name: flows_of(panel, name, family.levels) for name in panel.instruments}
+def cross_rows(
+    panel: Panel, family: PriceImpactFamily, window: Window, found: Mapping[str, Flows | None]
+) -> Iterator[Row]:
+    """All rows of a family on one bar size, by the flows of each instrument."""
     flows = {name: flow for name, flow in found.items() if flow is not None}
     for y in panel.instruments:
         for horizon, lags in ((0, (0,)), (1, family.lags)):

@@ -38,12 +38,10 @@ class Flows:
 
 def flows_of(panel: Panel, instrument: str, levels: int) -> Flows | None:
     """Flows of an instrument; None when its bars have none."""
-    for measure in (FLOW, IMAGE_FLOW):
-        raw = panel.series(instrument, measure)
-        if raw is not None and np.isfinite(raw).any():
-            break
-    else:
+    found = flow_at_best(panel, instrument)
+    if found is None:
         return None
+    measure, raw = found
     common = _column(panel, instrument, "level_depth_mean")
     touch = _column(panel, instrument, "depth_touch_mean")
     depth = np.where(np.isfinite(common), common, touch) if measure == FLOW else touch
@@ -56,6 +54,15 @@ def flows_of(panel: Panel, instrument: str, levels: int) -> Flows | None:
         used.append(_scaled(column, depth))
     stacked = np.column_stack(used) if len(used) > 1 else np.empty((panel.slots, 0))
     return Flows(measure, raw, _scaled(raw, depth)[:, None], stacked)
+
+
+def flow_at_best(panel: Panel, instrument: str) -> tuple[str, Vector] | None:
+    """The column of the flow that an instrument's feed has, and its values; None without any."""
+    for measure in (FLOW, IMAGE_FLOW):
+        found = panel.series(instrument, measure)
+        if found is not None and np.isfinite(found).any():
+            return measure, found
+    return None
 
 
 def level_weights(levels: Matrix) -> Vector | None:

@@ -20,6 +20,7 @@ from imbalance.studies.inference.resampling import (
     draw_blocks,
     percentile_interval,
 )
+from imbalance.studies.prepared_series import forward_sum
 
 Vector = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -125,11 +126,7 @@ def response(flow: Vector, change: Vector, horizon: int) -> Estimate | None:
     """
     moved = change.copy() if horizon == 0 else np.full(len(change), np.nan)
     if horizon:
-        running = np.concatenate([[0.0], np.cumsum(np.nan_to_num(change))])
-        missing = np.concatenate([[0], np.cumsum(~np.isfinite(change))])
-        last = len(change) - horizon
-        whole = missing[horizon + 1 :] == missing[1 : last + 1]
-        moved[:last] = np.where(whole, running[horizon + 1 :] - running[1 : last + 1], np.nan)
+        moved[:-1] = forward_sum(change, horizon)[1:]
     values = moved * np.sign(flow)
     present = np.isfinite(values)
     n = int(present.sum())

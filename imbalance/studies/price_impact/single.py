@@ -5,16 +5,17 @@ Estimators are in `regression` and `forecast`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imbalance.features.price_impact import PriceImpact
 from imbalance.studies.alignment import Panel
 from imbalance.studies.inference.forecasts import accuracy, loss_blocks
 from imbalance.studies.inference.resampling import percentile_interval
-from imbalance.studies.price_impact.flows import Flows, flows_of
+from imbalance.studies.price_impact.flows import Flows
 from imbalance.studies.price_impact.forecast import Design, Model, Trial, run
 from imbalance.studies.price_impact.penalised import least_squares, ridge
 from imbalance.studies.price_impact.regression import (
@@ -36,10 +37,12 @@ CONTROL = "order_flow_imbalance_no_price_change"
 TRADES = "trade_imbalance"
 
 
-def single_rows(panel: Panel, family: PriceImpactFamily, window: Window) -> Iterator[Row]:
-    """All rows of a family on one bar size."""
+def single_rows(
+    panel: Panel, family: PriceImpactFamily, window: Window, flows: Mapping[str, Flows | None]
+) -> Iterator[Row]:
+    """All rows of a family on one bar size, by the flows of each instrument."""
     for instrument in panel.instruments:
-        yield from _Writer(panel, family, window, instrument).rows()
+        yield from _Writer(panel, family, window, instrument).rows(flows[instrument])
 
 
 def lagged(series: Vector, lag: int) -> Vector:
@@ -69,9 +72,8 @@ class _Writer:
         self._half_hours = panel.starts // HALF_HOUR
         self._quantile = float(ndtri(1.0 - family.significance / 2.0))
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, flows: Flows | None) -> Iterator[Row]:
         change = self._panel.series(self._instrument, RETURN)
-        flows = flows_of(self._panel, self._instrument, self._family.levels)
         reason = self._why_not(change, flows)
         if reason is not None or change is None or flows is None:
             yield self._blank("order_flow_imbalance", 0) | {
@@ -136,22 +138,23 @@ class _Writer:
                 regressors[measure] = [found]
         if TRADES in regressors:
             regressors[f"{flows.measure},{TRADES}"] = [flows.raw, *regressors[TRADES]]
+        fitted: dict[str, PriceImpact] = {}
         for measure, columns in regressors.items():
             yield self._row(measure, "r_squared", self._r_squared(columns, change),
                             seed=family.seed)
             if len(columns) > 1:
                 continue
             fits = slopes(columns[0], change, self._half_hours, family.minimum_bars)
+            fitted[measure] = fits
             if not len(fits.slope):
                 yield self._row(measure, "slope", None)
                 continue
             yield self._tested(self._row(measure, "slope", mean_slope(fits))) | {
                 "significant_share": float(np.mean(fits.t_value > 1.96))}
-        yield self._exponent(flows, change)
+        yield self._exponent(fitted[flows.measure])
 
-    def _exponent(self, flows: Flows, change: Vector) -> Row:
+    def _exponent(self, fits: PriceImpact) -> Row:
         depth = self._panel.series(self._instrument, "depth_touch_mean")
-        fits = slopes(flows.raw, change, self._half_hours, self._family.minimum_bars)
         found = None
         if depth is not None and len(fits.slope) >= self._family.minimum_windows:
             found = depth_exponent(fits, depth, self._half_hours)

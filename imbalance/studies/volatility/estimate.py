@@ -15,7 +15,7 @@ from imbalance.studies.inference.model_race import race
 from imbalance.studies.inference.resampling import percentile_interval
 from imbalance.studies.local_projections.project import Projection, project, standard_errors
 from imbalance.studies.pairs import instrument_pairs
-from imbalance.studies.price_impact.flows import FLOW, IMAGE_FLOW
+from imbalance.studies.price_impact.flows import FLOW, flow_at_best
 from imbalance.studies.rows import Row, Window, blank, share
 from imbalance.studies.vector_autoregression import CollinearError, TooFewBarsError
 from imbalance.studies.volatility.heterogeneous import (
@@ -96,16 +96,12 @@ class _Writer:
         """Size of the imbalance of x and volatility of y, or why there is none."""
         nothing = np.full(self._panel.slots, np.nan)
         variance = self._panel.series(self._y, "realised_variance")
-        flow = None
-        for measure in (FLOW, IMAGE_FLOW):
-            found = self._panel.series(self._x, measure)
-            if found is not None and np.isfinite(found).any():
-                flow, self._measure = np.abs(found), measure
-                break
+        found = flow_at_best(self._panel, self._x)
         if variance is None:
             return nothing, nothing, "no_such_measure"
-        if flow is None or not np.isfinite(variance).any():
+        if found is None or not np.isfinite(variance).any():
             return nothing, nothing, "all_null"
+        self._measure, flow = found[0], np.abs(found[1])
         volatility = np.sqrt(variance)
         both = np.isfinite(flow) & np.isfinite(volatility)
         if both.sum() < self._family.minimum_bars:

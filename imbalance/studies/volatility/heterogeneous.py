@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbalance.studies.covariance import hac_covariance
+from imbalance.studies.prepared_series import forward_sum
 from imbalance.studies.walk_forward import Step
 
 Vector = NDArray[np.float64]
@@ -59,13 +60,9 @@ class OutOfSample:
 
 def means(series: Vector, bars: int) -> Vector:
     """Mean of each bar and those before it, `bars` in all; missing where one of them is."""
-    filled = np.nan_to_num(series)
-    total = np.concatenate([[0.0], np.cumsum(filled)])
-    missing = np.concatenate([[0], np.cumsum(~np.isfinite(series))])
     out = np.full(len(series), np.nan)
     if bars <= len(series):
-        whole = missing[bars:] == missing[:-bars]
-        out[bars - 1 :] = np.where(whole, (total[bars:] - total[:-bars]) / bars, np.nan)
+        out[bars - 1 :] = forward_sum(series, bars)[: len(series) - bars + 1] / bars
     return out
 
 
@@ -77,13 +74,12 @@ def terms(series: Vector, components: Sequence[int]) -> Matrix:
 def ahead(series: Vector, horizon: int) -> Vector:
     """Mean over the next `horizon` bars, without the bar itself."""
     out = np.full(len(series), np.nan)
-    if horizon < len(series):
-        out[:-horizon] = means(series, horizon)[horizon:]
+    out[:-1] = forward_sum(series, horizon)[1:] / horizon
     return out
 
 
 def stands_still(*columns: Matrix) -> bool:
-    """Whether any column does not vary, but for the rounding of running sums."""
+    """Whether any column does not vary, but for rounding."""
     return any(bool((np.ptp(one, axis=0) <= 1e-9 * np.abs(one).max(axis=0)).any())
                for one in columns)
 
