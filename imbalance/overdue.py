@@ -17,6 +17,8 @@ from imbalance.captures.register import days_of
 from imbalance.store.sqlfiles import read_sql
 
 if TYPE_CHECKING:
+    import duckdb
+
     from imbalance.store.store import Store
 
 LIVE_DAYS = 7
@@ -56,7 +58,15 @@ def overdue(store: Store, now: datetime.datetime | None = None) -> list[Overdue]
     """
     now = now or datetime.datetime.now(datetime.UTC)
     due = now - datetime.timedelta(days=1, hours=store.config.alerts.due_hours)
-    captured = _captured(store)
+    with store.session(described=False) as session:
+        return _overdue(store, session, now, due)
+
+
+def _overdue(
+    store: Store, session: duckdb.DuckDBPyConnection, now: datetime.datetime,
+    due: datetime.datetime,
+) -> list[Overdue]:
+    captured = _captured(store, session)
     live = now.date() - datetime.timedelta(LIVE_DAYS)
     expected = {
         venue: list(_days(max(datetime.date.fromisoformat(min(days)), live), due.date()))
@@ -65,15 +75,14 @@ def overdue(store: Store, now: datetime.datetime | None = None) -> list[Overdue]
     found = list(_not_made(store, expected, captured))
     absent = {(one.day, one.venue) for one in found}
     made = {(d, v) for v, days in expected.items() for d in days} - absent
-    return sorted([*found, *(_broken(store, made, captured) if made else ())])
+    return sorted([*found, *(_broken(store, session, made, captured) if made else ())])
 
 
-def _captured(store: Store) -> dict[str, set[str]]:
+def _captured(store: Store, session: duckdb.DuckDBPyConnection) -> dict[str, set[str]]:
     """Days captured, by venue. Those of a capture that is decoded are the days of its events;
     before that a day that it only comes near to counts too (`register.MARGIN_NS`).
     """
-    with store.session(described=False) as session:
-        rows = session.execute(read_sql("summary/captured.sql")).fetchall()
+    rows = session.execute(read_sql("summary/captured.sql")).fetchall()
     decoded = {capture_id: span for capture_id, *span in rows}
     days: dict[str, set[str]] = {}
     for capture in store.ledger.captures():
@@ -110,17 +119,17 @@ def _not_made(
 
 
 def _broken(
-    store: Store, made: set[tuple[str, str]], captured: dict[str, set[str]]
+    store: Store, session: duckdb.DuckDBPyConnection, made: set[tuple[str, str]],
+    captured: dict[str, set[str]],
 ) -> Iterator[Overdue]:
     """Of the days that are made, those of which too little can be used.
 
     The first day of a venue is left out: a recording begins at any hour.
     """
-    with store.session(described=False) as session:
-        rows = session.execute(
-            read_sql("summary/usable.sql"),
-            {"first": min(day for day, _ in made), "least": store.config.alerts.least_usable},
-        ).fetchall()
+    rows = session.execute(
+        read_sql("summary/usable.sql"),
+        {"first": min(day for day, _ in made), "least": store.config.alerts.least_usable},
+    ).fetchall()
     for instrument, day, usable in rows:
         venue = instrument.partition(":")[0]
         if (day, venue) in made and day > min(captured[venue]):

@@ -22,6 +22,7 @@ from imbalance.books.order_matching import UNITS, WITHIN, events_of, pairs, trad
 from imbalance.books.tables import BOOK_STATES
 from imbalance.captures.event_tables import ORDERS, QUOTES, TRADES
 from imbalance.features.columns import FEED_SILENCE
+from imbalance.features.side_tables import CLASSIFIED
 from imbalance.kernels import jit
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ def classified(
     trades, states, quotes, orders : rows of raw.trades, book.book_states, raw.quotes and
         raw.orders with the columns named above.
     """
+    if not instruments:
+        return CLASSIFIED.arrow_schema().empty_table()
     mine = pa.array(sorted(instruments), pa.string())
     return queries.run(
         "classified_trades", {"oldest": FEED_SILENCE, "within": WITHIN},
@@ -104,7 +107,7 @@ def _rows(
     schema = pa.schema([whole.field(name).with_nullable(True) for name in columns])
 
     def chosen() -> Iterator[pa.RecordBatch]:
-        for batch in batches if len(instruments) else ():
+        for batch in batches:
             rows = batch.cast(schema)
             mask = pc.is_in(rows.column("instrument"), value_set=instruments)
             if sideless:
