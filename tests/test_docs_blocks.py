@@ -7,6 +7,7 @@ A block is `sh`, `python`, `sql`, `toml`, or shown only: `text`, `csv`, `json`. 
 import contextlib
 import re
 import shlex
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import click
 import pytest
 
 from imbalance.cli.main import cli, run
-from imbalance.config import load_config
+from imbalance.config import Config, load_config
 from imbalance.store import Home, Store
 from imbalance.store.generations import find_generation, publish
 from tests.training.samples import bars, put_bars
@@ -130,4 +131,6 @@ def test_queries(block, store):
 def test_settings(block, tmp_path):
     path = tmp_path / "settings.toml"
     path.write_text(block.text)
-    load_config(path)
+    config = load_config(path)
+    for name, given in tomllib.loads(block.text).items():
+        assert getattr(config, name) != getattr(Config(), name), f"{name} = {given} says nothing"

@@ -13,6 +13,7 @@ from imbalance.store.home import Home
 from imbalance.store.ledger import CaptureFile, Ledger
 from imbalance.studies.registry import studies
 from pipelines.definitions import build_definitions, span
+from pipelines.jobs import JOBS
 
 PARTITIONED_BY = {"day_venue": "day|venue", "capture": "day|venue", "day": "day", "all": None}
 
@@ -42,6 +43,7 @@ def describe(partitions):
 
 def test_it_loads(definitions):
     dg.Definitions.validate_loadable(definitions)
+    assert {job.name for job in JOBS} <= {job.name for job in definitions.resolve_all_job_defs()}
 
 
 def test_every_table_is_an_asset_with_its_partitions(definitions):
