@@ -25,7 +25,7 @@ endif
 
 .PHONY: help
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(STAMP)  ## install everything into .venv from requirements.lock
@@ -100,6 +100,10 @@ benchmark: .venv-benchmark/.setup $(STAMP)  ## the main job against a named peer
 .PHONY: benchmark-studies
 benchmark-studies: $(STAMP)  ## estimators of the studies against named libraries, ratios printed
 	@$(PYTHON) -m benchmarks.studies $(ARGS)
+
+.PHONY: benchmark-decoding
+benchmark-decoding: $(STAMP)  ## each capture decoded, against DuckDB's reading of the same lines (CAPTURES=path)
+	@$(PYTHON) -m benchmarks.venue_decoding $(if $(CAPTURES),"$(CAPTURES)",../shared/captures) $(ARGS)
 
 .venv-benchmark/.setup: benchmarks/requirements.lock | $(STAMP)
 	@$(PYTHON) -m venv --clear .venv-benchmark
