@@ -69,17 +69,21 @@ def test_killed_tasks_lose_and_tear_nothing(tmp_path, kills):
     run_all(Home.open(tmp_path / "measured", create=True).root)
     length = time.monotonic() - started
     moments = random.Random(20240808)
-    store, unfinished = None, 0
-    for number in range(kills):
-        if number % 5 == 0:  # begin anew, so that kills fall on every partition
-            store = Store(Home.open(tmp_path / f"home-{number}", create=True), tables=TABLES)
+    store, homes, unfinished = None, 0, 0
+    while unfinished < kills:
+        if store is None:
+            store = Store(Home.open(tmp_path / f"home-{homes}", create=True), tables=TABLES)
+            homes += 1
         start_and_kill(run_all, store.home.root, moments.uniform(0.0, length / 2))
         found = hashes(store)
         assert found == {key: hashes(reference)[key] for key in found}
-        unfinished += found != hashes(reference)
         assert all(found.keys() >= {(name, key) for name in OUTPUTS} for _, key in found)
         assert verify(store.home).whole
-        if number % 5 == 4:
+        if found != hashes(reference):
+            unfinished += 1
+        else:
+            length *= 0.8  # it was done before the kill: the machine is quicker than when measured
+        if unfinished % 5 == 0 or found == hashes(reference):
             run_all(store.home.root)
             assert hashes(store) == hashes(reference)
             assert store.ledger.last_sequence() == reference.ledger.last_sequence()
@@ -88,7 +92,7 @@ def test_killed_tasks_lose_and_tear_nothing(tmp_path, kills):
             on_disk = {p for p in store.home.tables_dir.rglob("*") if p.is_file()}
             assert on_disk == {store.home.file(name) for name in store.ledger.files()}
             assert verify(store.home).whole
-    assert unfinished >= kills // 5
+            store = None  # begin anew, so that kills fall on every partition
 
 
 def publish_one_more_day(root: Path) -> None:
