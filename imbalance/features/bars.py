@@ -6,6 +6,8 @@ bars. Not here: where the rows come from and go to (`build`), and the mathematic
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -160,8 +162,9 @@ class InstrumentBars:
 
     def add(
         self, book: pa.Table, traded: pa.Table, quoted: pa.Table, inferred: pa.Table
-    ) -> dict[str, pa.Table]:
-        """Rows of all feature tables for one stretch.
+    ) -> Iterator[tuple[str, pa.Table]]:
+        """Rows of all feature tables for one stretch, each table's as soon as they are made: to be
+        taken to the end.
 
         Parameters
         ----------
@@ -186,10 +189,10 @@ class InstrumentBars:
             pa.array(arrived).cast(pa.timestamp("ns")),
         )
         bars = bars.append_column("microprice", self._microprice(bars))
-        made: dict[str, pa.Table] = {CHAINS.name: chain_rows(self._instrument, self._chains.take())}
+        yield CHAINS.name, chain_rows(self._instrument, self._chains.take())
         moments: list[tuple[str, Moments]] = []
         weights: list[tuple[str, int, Weights]] = []
-        measured: list[Future[pa.Table]] = []
+        measured: deque[tuple[str, Future[pa.Table]]] = deque()
         finer = 0
         # what is measured of some bars and the coarser bars made of them do not wait for each other
         with ThreadPoolExecutor(1, thread_name_prefix="measure") as beside:
@@ -198,14 +201,15 @@ class InstrumentBars:
                     parameters = {"finer_nanoseconds": finer, "bar_nanoseconds": length}
                     bars = _in_order(self._queries.run("coarser_bars", parameters, bars=bars))
                 finer = length
-                measured.append(
-                    beside.submit(self._measure, table, size, length, bars, moments, weights)
-                )
-            for table, rows in zip(BARS, measured, strict=True):
-                made[table.name] = rows.result()
-        made[MOMENTS.name] = moment_rows(self._instrument, moments)
-        made[WEIGHTS.name] = weight_rows(self._instrument, weights)
-        return made
+                rows = beside.submit(self._measure, table, size, length, bars, moments, weights)
+                measured.append((table.name, rows))
+                while measured and measured[0][1].done():
+                    name, rows = measured.popleft()
+                    yield name, rows.result()
+            for name, rows in measured:
+                yield name, rows.result()
+        yield MOMENTS.name, moment_rows(self._instrument, moments)
+        yield WEIGHTS.name, weight_rows(self._instrument, weights)
 
     def _measure(
         self,

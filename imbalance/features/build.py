@@ -221,6 +221,7 @@ def compute(
     quoted_before = _last_messages(queries, inputs.previous_quotes, QUOTES)
     summary: dict[str, Any] = {"instruments": [], "coverage": {}, "poisoned": {}}
     maker: InstrumentBars | None = None
+    bar_names = {table.name for table in BARS}
     trained: list[dict[str, pa.Table]] = []
     coverage, poisoned, count = 0.0, 0, 0
     for key, book, traded_part, quoted_part in _stretches(inputs.book, traded, quoted):
@@ -238,11 +239,13 @@ def compute(
                 previous_states=_states(inputs.previous_states, instrument),
                 previous_moments=_moments(inputs.previous_moments, instrument),
             )
-        made = maker.add(book, traded_part, quoted_part, inferred.part(key))
+        made: dict[str, pa.Table] = {}
+        for name, rows in maker.add(book, traded_part, quoted_part, inferred.part(key)):
+            made[name] = rows
+            if name in bar_names:  # written while the coarser ones are made
+                write(name, rows)
         bars = made[BARS[0].name]
-        for table in BARS:
-            write(table.name, made.pop(table.name))
-        trained.append(made)
+        trained.append({name: rows for name, rows in made.items() if name not in bar_names})
         coverage += bars.column("coverage").to_numpy().sum()
         poisoned += int(bars.column("poisoned").to_numpy().sum())
         count += len(bars)

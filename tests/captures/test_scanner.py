@@ -4,11 +4,13 @@ leaves the line to the parser.
 
 import random
 
+import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from imbalance.captures.decode import Decoder
+from imbalance.captures.text import count_newlines
 from tests.captures.samples import (
     INVERSE,
     LINEAR,
@@ -324,3 +326,12 @@ def test_any_bytes_at_all_are_accounted_for(tmp_path_factory, venue, data):
         pass
     assert decoder.account.balanced
     assert decoder.account.lines_read == data.count(b"\n") + (not data.endswith(b"\n"))
+
+
+@given(st.binary(max_size=70), st.integers(0, 70))
+@example(b"\n" * 70, 70)
+@example(b"\x0b\x8a\n\x09\x8a\x00\xff\n\x7f", 9)
+def test_newlines_are_counted_as_they_stand(text, stop):
+    stop = min(stop, len(text))
+    found = count_newlines(np.frombuffer(text, np.uint8), stop)
+    assert found == text[:stop].count(b"\n")

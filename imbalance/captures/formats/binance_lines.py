@@ -26,8 +26,8 @@ from imbalance.captures.venues import binance
 from imbalance.captures.venues.venue import Instrument
 
 _NOT_SENT: Mapping[str, Mapping[str, pa.DataType]] = {
-    "raw.book_updates": {"note": pa.string()},
-    "raw.trades": {"trade_key": pa.string()},
+    "raw.book_updates": {"note": pa.dictionary(pa.int32(), pa.string())},
+    "raw.trades": {"trade_key": pa.dictionary(pa.int32(), pa.string())},
     "raw.derivative_ticks": {"last_price": pa.float64(), "open_interest": pa.float64()},
 }
 """Columns which no message of the scanner's kinds carries."""
