@@ -14,6 +14,7 @@ from imbalance.captures.venues.venue import PROOFS, Venue
 from imbalance.config import StudiesConfig
 from imbalance.contracts import RECORDED_AT, Column, Table
 from imbalance.studies.families import bar_sizes
+from imbalance.studies.hypotheses import HYPOTHESES
 from imbalance.studies.registry import reasons, studies
 
 DATA_DICTIONARY = Path("docs/data-dictionary.md")
@@ -144,6 +145,16 @@ def studies_index() -> str:
                      f"| {', '.join(reads)} | {_cell(study.cost)} |")
     lines += [
         "",
+        "## Tests",
+        "",
+        "Within a family each kind of claim has q-values of its own (column `hypothesis`): what",
+        "holds by construction would otherwise make forecasts look surer than they are.",
+        "",
+        "| hypothesis | what is claimed | studies |",
+        "| --- | --- | --- |",
+        *(f"| `{name}` | {_cell(words)} | {_testing(name)} |"
+          for name, words in HYPOTHESES.items()),
+        "",
         "## Reasons",
         "",
         "A row which holds no estimate says why.",
@@ -153,6 +164,11 @@ def studies_index() -> str:
         *(f"| `{reason}` | {_cell(words)} |" for reason, words in reasons().items()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _testing(hypothesis: str) -> str:
+    return ", ".join(f"[{one.name}]({one.name}.md)" for one in studies()
+                     if hypothesis in one.hypotheses)
 
 
 def venues_page() -> str:

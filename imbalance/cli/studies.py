@@ -9,6 +9,7 @@ import click
 from imbalance.cli import output
 from imbalance.cli.application import Application, subcommand
 from imbalance.studies.families import as_json, bar_sizes, families_of
+from imbalance.studies.hypotheses import HYPOTHESES
 from imbalance.studies.registry import reasons, studies, study
 from imbalance.studies.study import Study
 from imbalance.studies.version import definition_version
@@ -31,7 +32,8 @@ def command(application: Application, name: str | None) -> None:
     JSON: {"studies": [{"study", "title", "question", "tables", "windows", "bar_sizes",
                         "events", "cost", "families", "definition_version"}]}
     JSON of one: the same of it, with "estimators": {table: [...]},
-                 "declared": [{setting: value}], "reasons": {reason: words}
+                 "hypotheses": {kind of test: words}, "declared": [{setting: value}],
+                 "reasons": {reason: words}
     """
     if name is None:
         documents = [_document(application, one) for one in studies()]
@@ -71,6 +73,7 @@ def _particulars(application: Application, one: Study) -> dict[str, Any]:
     allowed = dict.fromkeys(r for table in one.tables for r in table.column("reason").allowed)
     return {
         "estimators": {table.name: list(table.column("estimator").allowed) for table in one.tables},
+        "hypotheses": {name: HYPOTHESES[name] for name in one.hypotheses},
         "declared": as_json(families_of(one, application.config.studies)),
         "reasons": {reason: known[reason] for reason in allowed},
     }
@@ -101,8 +104,13 @@ def _more_lines(document: dict[str, Any]) -> list[str]:
         ]
     for table, estimators in document["estimators"].items():
         lines += ["", f"{table}: {', '.join(estimators)}"]
-    rows = [[reason, words] for reason, words in document["reasons"].items()]
-    return [*lines, "", output.table(["a row is refused for", "because"], rows)]
+    for heads, listed in (
+        (["q-values are over tests", "which say that"], document["hypotheses"]),
+        (["a row is refused for", "because"], document["reasons"]),
+    ):
+        if listed:
+            lines += ["", output.table(heads, [list(row) for row in listed.items()])]
+    return lines
 
 
 def _setting(value: Any) -> str:

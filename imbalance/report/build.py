@@ -22,11 +22,13 @@ from imbalance.report.palette import css_variables
 from imbalance.report.queries import SIGNIFICANCE, Source
 from imbalance.report.records import Measures
 from imbalance.report.study_section import study_sections
+from imbalance.studies.hypotheses import HYPOTHESES
 from imbalance.studies.measures import base_measure
 from imbalance.studies.registry import reasons
 
 _DEFINED = ("mid_close", "return_bps", "order_flow_imbalance", "coverage", "poisoned", "valid")
-_ESTIMATES = ("estimate", "standard_error", "interval_low", "q_value", "n_effective", "n_left_out")
+_ESTIMATES = ("estimate", "standard_error", "interval_low", "q_value", "hypothesis", "n_effective",
+              "n_left_out")
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,7 @@ def _page(
         "refused_studies": {row.study for row in refusals},
         "reasons": reasons(),
         "families": source.families(),
+        "hypotheses": HYPOTHESES,
         "definitions": _definitions(
             source.correlation_measures(correlation) if correlation else []
         ),

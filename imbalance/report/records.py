@@ -308,5 +308,6 @@ class Family:
     study: str
     family: str
     question: str
+    hypotheses: str
     declaration: str
     definition_version: str

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from imbalance.contracts import Column, Partitioning, Table
+from imbalance.studies.hypotheses import HYPOTHESES, Hypothesis
 from imbalance.studies.measures import BAR_NANOSECONDS, REGIME_LEVELS
 
 REASONS = {
@@ -94,6 +95,7 @@ def study_table(
     "a quarter of the UTC day.",
     reasons: Mapping[str, str] | None = None,
     of_events: bool = False,
+    hypotheses: tuple[Hypothesis, ...] = (),
     corrected_by: str = "Benjamini and Hochberg 1995",
     partitioning: Partitioning = "day",
     may_be_empty: str = "",
@@ -114,6 +116,8 @@ def study_table(
     regimes, regime : values of the column `regime`, and what they mean.
     reasons : the study's own reasons to refuse, beside `REASONS`.
     of_events : whether rows may be estimated from events, with `bar_size` = `events`.
+    hypotheses : the kinds of claims that are tested, each with q-values of its own; none for a
+        table without tests.
     corrected_by : source of the q-values.
     partitioning : `day` when the study has windows of a day, `all` when only of the span.
     may_be_empty : why the table may be published without a row; without a reason it may not.
@@ -129,7 +133,9 @@ def study_table(
             *_identity(name, estimators, x, y, sizes),
             *subject,
             *_place(kind_null, regimes, regime),
-            *_figures(estimate, unit, bound, interval, corrected_by),
+            *_figures(estimate, unit, bound, interval),
+            *_tests(hypotheses, corrected_by),
+            *_counts(),
             *_origin({**REASONS, **(reasons or {})}),
             *extra,
         ),
@@ -143,7 +149,7 @@ def _identity(
 ) -> tuple[Column, ...]:
     return (
         text("study", "Which study made the row.", (study,)),
-        text("family", "The declared family that the row belongs to; q-values are within it."),
+        text("family", "The declared family that the row belongs to."),
         text("scope", "Window of the study: one day, or the whole span.", ("day", "span")),
         Column("window_from", "TIMESTAMP_NS", "Start of the first bar in the window.",
                unit="UTC, ns", owner="studies"),
@@ -171,9 +177,7 @@ def _place(kind_null: str, regimes: tuple[str, ...], regime: str) -> tuple[Colum
     )
 
 
-def _figures(
-    estimate: str, unit: str, bound: float | None, interval: str, corrected_by: str
-) -> tuple[Column, ...]:
+def _figures(estimate: str, unit: str, bound: float | None, interval: str) -> tuple[Column, ...]:
     refused = "nothing was estimated: see reason"
     return (
         figure("estimate", estimate, refused, unit=unit,
@@ -184,13 +188,28 @@ def _figures(
                "no interval belongs to this estimator", unit=unit),
         figure("interval_high", f"Upper end of the interval: {interval}.",
                "no interval belongs to this estimator", unit=unit),
+    )
+
+
+def _tests(hypotheses: tuple[Hypothesis, ...], corrected_by: str) -> tuple[Column, ...]:
+    meant = "; ".join(f"{name}: {HYPOTHESES[name]}" for name in hypotheses)
+    return (
         figure("p_value", "p-value of the absence of the effect: two-sided unless the study says "
                "otherwise of the estimator.",
                "no test was made", minimum=0.0, maximum=1.0),
         figure("q_value", "False discovery rate at which the row would be called, over the tests "
-               "of its family, scope and window.", "no test was made",
+               "of its family, hypothesis, scope and window.", "no test was made",
                formula="min over larger p of m·p(i)/i", source=corrected_by,
                minimum=0.0, maximum=1.0),
+        Column("hypothesis", "VARCHAR", "Which tests of the family the q-value is over: what holds "
+               "by construction does not make forecasts look surer. "
+               + (f"{meant[0].upper()}{meant[1:]}." if meant else "Nothing is tested here."),
+               nullable=True, null_meaning="no q-value", allowed=hypotheses, owner="studies"),
+    )
+
+
+def _counts() -> tuple[Column, ...]:
+    return (
         count("n", "Bars (pairs of bars) used."),
         figure("n_effective", "Independent pairs that would give the same standard error in the "
                "absence of the effect; never more than n.", "not defined for this estimator",

@@ -97,6 +97,7 @@ def families_table(declaration: Declaration) -> Any:
                 "study": name,
                 "family": family.name,
                 "question": family.question,
+                "hypotheses": ", ".join(study(name).hypotheses),
                 "declaration": text,
                 "declaration_hash": hashlib.sha256(text.encode()).hexdigest(),
                 "definition_version": definition_version(study(name)),

@@ -45,7 +45,8 @@ def granger(
     causes, effects : numbers of variables.
     covariance : of the coefficients: `classical` (with it and one effect this is the F test of the
         restricted against the unrestricted regression), `hc0`, `hc3`, or `hac` (Bartlett,
-        bandwidth of Newey and West 1994; scores across a gap are never multiplied).
+        bandwidth of Newey and West 1994, of residuals over 1 − leverage as in `hc3`: without that
+        it rejects too often in short windows; scores across a gap are never multiplied).
     system_degrees : take df2 from the system rather than from one equation; by default when there
         is more than one effect.
 
@@ -81,7 +82,7 @@ def _robust(
     """Sandwich covariance of the coefficients in `columns` of the equations in `effects`."""
     projected = model.design @ model.gram_inverse[:, columns]
     residuals = model.residuals[:, list(effects)]
-    if covariance == "hc3":
+    if covariance in ("hc3", "hac"):
         residuals = residuals / (1.0 - leverage(model.design, model.gram_inverse))[:, None]
     scores = (residuals[:, :, None] * projected[:, None, :]).reshape(model.n, -1)
     if covariance != "hac":

@@ -12,6 +12,7 @@ import numpy as np
 from imbalance.contracts import Table
 from imbalance.studies.alignment import Panel
 from imbalance.studies.columns import ANY, ANY_DEPENDENCE
+from imbalance.studies.hypotheses import hypothesis_of
 from imbalance.studies.measures import BAR_NANOSECONDS
 from imbalance.studies.multiple_testing import benjamini_hochberg, benjamini_yekutieli
 
@@ -85,8 +86,14 @@ def to_arrow(
 ) -> Any:
     """Rows as the table's Arrow form: in order of its key, with q-values within each family.
 
-    A family's tests are all rows with a p-value in one family, scope and window, over all bar
-    sizes, but those of the estimators in `diagnostics`. NaN becomes null.
+    Tests are corrected together that have a p-value and are of one family, hypothesis, scope and
+    window, over all bar sizes, but those of the estimators in `diagnostics`. The hypothesis is
+    `hypotheses.hypothesis_of` the row, unless the row says it. NaN becomes null.
+
+    Raises
+    ------
+    ValueError
+        If a test is of a kind that the table does not declare.
 
     Parameters
     ----------
@@ -96,7 +103,7 @@ def to_arrow(
     """
     import pyarrow as pa
 
-    tested = [row for row in rows if row["estimator"] not in diagnostics]
+    tested = _name_hypotheses(rows, table, diagnostics)
     _add_q_values(tested, "q_value", adjust)
     if ANY_DEPENDENCE in table.column_names:
         _add_q_values(tested, ANY_DEPENDENCE, benjamini_yekutieli)
@@ -116,14 +123,31 @@ def _size(bar_size: str) -> int:
     return BAR_NANOSECONDS.get(bar_size, 0)
 
 
-def _add_q_values(rows: Sequence[Row], name: str, adjust: Callable[[Any], Any]) -> None:
-    members: dict[tuple[str, str], list[Row]] = {}
+def _name_hypotheses(
+    rows: Sequence[Row], table: Table, diagnostics: frozenset[str]
+) -> list[Row]:
+    """The rows that get q-values, each with the kind of claim that it tests."""
+    declared = table.column("hypothesis").allowed
+    tested = []
     for row in rows:
-        members.setdefault((row["family"], row["scope"]), []).append(row)
+        said = row.pop("hypothesis", None)
+        if row["estimator"] not in diagnostics and _is_number(row.get("p_value")):
+            row["hypothesis"] = said or hypothesis_of(row)
+            if row["hypothesis"] not in declared:
+                raise ValueError(f"{table.name} declares no tests of {row['hypothesis']}: {row}")
+            tested.append(row)
+    return tested
+
+
+def _is_number(value: float | None) -> bool:
+    return value is not None and bool(np.isfinite(value))
+
+
+def _add_q_values(rows: Sequence[Row], name: str, adjust: Callable[[Any], Any]) -> None:
+    members: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        members.setdefault((row["family"], row["hypothesis"], row["scope"]), []).append(row)
     for group in members.values():
-        made = [row.get("p_value") for row in group]
-        q_values = adjust(
-            np.array([np.nan if p is None else p for p in made], dtype=np.float64)
-        )
+        q_values = adjust(np.array([row["p_value"] for row in group], dtype=np.float64))
         for row, q_value in zip(group, q_values, strict=True):
             row[name] = float(q_value)

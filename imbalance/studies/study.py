@@ -97,6 +97,12 @@ class Study:
         return tuple(table.name for table in self.tables)
 
     @property
+    def hypotheses(self) -> tuple[str, ...]:
+        """The kinds of claims that it tests, over all its tables: each has q-values of its own."""
+        found = (h for table in self.tables for h in table.column("hypothesis").allowed)
+        return tuple(dict.fromkeys(found))
+
+    @property
     def estimators(self) -> tuple[str, ...]:
         """What it estimates, over all its tables."""
         found = (e for table in self.tables for e in table.column("estimator").allowed)

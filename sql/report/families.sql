@@ -3,6 +3,7 @@ select
     study,
     family,
     question,
+    hypotheses,
     declaration,
     definition_version
 from studies.families

@@ -242,4 +242,22 @@ def test_an_hour_cannot_tell_a_wave_of_a_day_from_a_trend(make_bars, make_vector
     measures = loop(make_vector_series, 21) | {"funding_rate": np.full(3_000, 1e-4)}
     fitted, _, _ = study(make_bars({SPOT: measures}), family())
     assert not [r for r in fitted if r["estimator"] == "exogenous"]
-    assert json.loads(fitted[0]["parameters"])["exogenous"] == []
+    told = json.loads(fitted[0]["parameters"])
+    assert told["exogenous"] == []
+    assert told["exogenous_left_out"] == {
+        "time_of_day": "too_short", f"{SPOT}:funding_rate": "constant_series"}
+
+
+@pytest.mark.parametrize(
+    ("rate", "reason"),
+    [(None, "no_such_measure"), (np.full(3_000, np.nan), "all_null"),
+     (np.where(np.arange(3_000) < 2_000, np.nan, np.arange(3_000.0)), "too_few_bars")],
+)
+def test_a_rate_that_is_not_there_is_left_out_and_said_so(
+    rate, reason, make_bars, make_vector_series
+):
+    measures = loop(make_vector_series, 22) | ({} if rate is None else {"funding_rate": rate})
+    fitted, _, _ = study(make_bars({SPOT: measures}), family())
+    told = json.loads(fitted[0]["parameters"])
+    assert told["exogenous"] == []
+    assert told["exogenous_left_out"][f"{SPOT}:funding_rate"] == reason

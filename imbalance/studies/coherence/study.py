@@ -23,6 +23,7 @@ COHERENCE = study_table(
     "coherence against surrogates.",
     grain="family, window, bar size, pair of series, estimator and period",
     estimators=("multitaper", "wavelet"),
+    hypotheses=("same_book", "same_bar"),
     x="the series that is ahead where the delay is positive",
     y="the other series",
     estimate="Squared coherence of x and y around the period; of wavelets its mean over time.",

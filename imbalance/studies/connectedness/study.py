@@ -24,6 +24,7 @@ CONNECTEDNESS = study_table(
     key=(*WINDOW_KEY, "model", "approach", "part", "state_at", *PAIR_KEY, "horizon"),
     estimators=("total", "corrected_total", "received", "transmitted", "net", "share",
                 "net_pairwise", "pairwise_index"),
+    hypotheses=("whole",),
     x="the series that gives; * for what is received and for totals",
     y="the series that receives; * for what is transmitted and for totals",
     subject=(

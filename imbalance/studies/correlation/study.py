@@ -29,6 +29,7 @@ CORRELATION = study_table(
     "errors that allow for autocorrelation and heteroskedasticity.",
     grain="family, window, bar size, pair of series, estimator, lag, horizon and regime",
     estimators=("pearson", "spearman", "kendall"),
+    hypotheses=("same_book", "same_bar", "own_past", "ahead"),
     x="the leading series at positive lags",
     y="the other series",
     estimate="Correlation of x at bar t and y at bars t+lag … t+lag+horizon−1.",
@@ -52,6 +53,7 @@ CORRELATION_DIFFERENCE = study_table(
     "and the lowest, and a test that all are equal.",
     grain="family, window, bar size, pair of series, test, lag and regime",
     estimators=("high_less_low", "equality"),
+    hypotheses=("same_book", "same_bar", "own_past", "ahead"),
     x="the leading series at positive lags",
     y="the other series",
     estimate="Pearson correlation in the high tercile less that in the low one; or the Wald "

@@ -33,6 +33,7 @@ DEPENDENCE = study_table(
     "information, transfer entropy, dependence of tails and quantiles, with surrogate p-values.",
     grain="family, window, bar size, pair of series, estimator, level, lag, horizon and regime",
     estimators=ESTIMATORS,
+    hypotheses=("same_book", "same_bar", "ahead"),
     x="the series that goes before the other at lag 1",
     y="the other series",
     estimate="What the estimator names, of x at bar t and y at bar t+lag.",

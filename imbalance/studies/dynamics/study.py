@@ -29,6 +29,7 @@ DYNAMICS = study_table(
     "(DCC–GARCH), where it breaks, and by hidden regimes.",
     grain="family, window, bar size, pair of series, estimator, span, state and moment",
     estimators=ESTIMATORS,
+    hypotheses=("whole",),
     x="the first series",
     y="the second series",
     estimate="The correlation of x and y that the estimator names; for dcc_a, dcc_b the parameter, "

@@ -76,6 +76,7 @@ class _Run:
         template = blank(study, self.family.name, self.window, parameters)
         return template | {
             "measure_x": self.measure, "measure_y": self.measure, "step_ms": 0,
+            "hypothesis": "same_bar",
         }
 
     @cached_property

@@ -38,6 +38,7 @@ EPPS = study_table(
     "bars and the curve that Poisson arrivals would give.",
     grain="family, window, pair of instruments, price, estimator and length of bars",
     estimators=(*BY_BAR, *ROBUST),
+    hypotheses=("same_bar",),
     x="one of the two",
     y="the other",
     estimate="Correlation of returns; estimators without bars may exceed 1.",

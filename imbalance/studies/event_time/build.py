@@ -128,7 +128,7 @@ class _Writer:
 
         estimate, error = band.estimate[0], band.standard_error[0]
         yield self._pair(FLOW, RETURN) | {
-            "estimator": estimator, "kind": "predictive", "horizon": self._family.horizon,
+            "estimator": estimator, "kind": "contemporaneous", "horizon": self._family.horizon,
             "seed": self._family.seed, "estimate": estimate, "standard_error": error,
             "interval_low": band.low[0], "interval_high": band.high[0],
             "p_value": 2.0 * ndtr(-abs(estimate) / error) if tested else None,

@@ -26,6 +26,7 @@ EVENT_TIME = study_table(
     estimators=("price_impact", "permanent_impact", "share_of_trades", "flow_after_return",
                 "wald_hac", "r_squared", "root_modulus", "lag_order_aic", "lag_order_hq",
                 "lag_order_bic", "lag_order_fpe", "portmanteau", "arch", "normality"),
+    hypotheses=("same_book", "ahead"),
     x="the cause",
     y="the effect",
     kind_null="the row is about the whole system",

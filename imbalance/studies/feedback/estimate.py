@@ -103,7 +103,8 @@ class _Writer:
         self._family, self._window, self._system, self._model = family, window, system, model
         self._parameters = criteria | {"lag": model.lag, "order": [":".join(s) for s
                                                                     in system.series],
-            "exogenous": [":".join(s) for s in system.exogenous_names]}
+            "exogenous": [":".join(s) for s in system.exogenous_names],
+            "exogenous_left_out": dict(system.exogenous_left_out)}
         left_out = max(system.there - model.n, 0)
         self._common: Row = {
             "model": system.model, "n": model.n, "n_left_out": left_out,

@@ -28,24 +28,33 @@ WAVES = 2
 
 
 def with_exogenous(panel: Panel, system: System, names: Sequence[str]) -> System:
-    """The system with the terms that the window can bear.
+    """The system with the terms that the window can bear, and why it cannot bear the others.
 
     A measure is taken as of the bar before, so that it is known when the bar begins; one that the
     bars do not have, that does not vary, or that lacks over half of the system's bars is left out.
     The time of day is sine and cosine of 24 and 12 hours, in windows of at least 12 hours.
     """
     found: list[tuple[Series, Vector]] = []
+    left_out: dict[str, str] = {}
     for name in names:
-        found.extend(_waves(panel) if name == TIME_OF_DAY else _measure(panel, system, name))
-    if not found:
-        return system
-    terms = np.column_stack([values for _, values in found])
-    return replace(system, exogenous=terms, exogenous_names=tuple(name for name, _ in found))
+        if name == TIME_OF_DAY and panel.window_to - panel.window_from < SHORTEST:
+            left_out[name] = "too_short"
+        elif name == TIME_OF_DAY:
+            found.extend(_waves(panel))
+        else:
+            for instrument in dict.fromkeys(instrument for instrument, _ in system.series):
+                term, reason = _measure(panel, system, instrument, name)
+                if reason is not None:
+                    left_out[f"{instrument}:{name}"] = reason
+                else:
+                    found.append(((instrument, name), term))
+    return replace(
+        system, exogenous_left_out=left_out, exogenous_names=tuple(name for name, _ in found),
+        exogenous=np.column_stack([values for _, values in found]) if found else None,
+    )
 
 
 def _waves(panel: Panel) -> Iterator[tuple[Series, Vector]]:
-    if panel.window_to - panel.window_from < SHORTEST:
-        return
     day = 2.0 * np.pi * (panel.starts % (24 * _HOUR)) / (24 * _HOUR)
     for wave in range(1, WAVES + 1):
         hours = 24 // wave
@@ -53,13 +62,18 @@ def _waves(panel: Panel) -> Iterator[tuple[Series, Vector]]:
         yield (ANY, f"time_of_day_cosine_{hours}h"), np.cos(wave * day)
 
 
-def _measure(panel: Panel, system: System, name: str) -> Iterator[tuple[Series, Vector]]:
+def _measure(
+    panel: Panel, system: System, instrument: str, name: str
+) -> tuple[Vector, str | None]:
+    """The measure of the bar before, and why it cannot be a term."""
+    values = panel.series(instrument, name)
+    if values is None:
+        return np.empty(0), "no_such_measure"
+    before = np.concatenate([[np.nan], values[:-1]])
     used = np.isfinite(system.data).all(axis=1)
-    for instrument in dict.fromkeys(instrument for instrument, _ in system.series):
-        values = panel.series(instrument, name)
-        if values is None:
-            continue
-        before = np.concatenate([[np.nan], values[:-1]])
-        there = before[used & np.isfinite(before)]
-        if len(there) > used.sum() / 2.0 and np.ptp(there) > 0.0:
-            yield (instrument, name), before
+    there = before[used & np.isfinite(before)]
+    if not len(there):
+        return before, "all_null"
+    if len(there) <= used.sum() / 2.0:
+        return before, "too_few_bars"
+    return before, None if np.ptp(there) > 0.0 else "constant_series"

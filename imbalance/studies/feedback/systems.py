@@ -5,8 +5,8 @@ Shared by the studies that are built on vector autoregressions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -63,6 +63,8 @@ class System:
     exogenous: Matrix | None = None
     """T × q: what explains and is not explained."""
     exogenous_names: tuple[Series, ...] = ()
+    exogenous_left_out: Mapping[str, str] = field(default_factory=dict)
+    """Declared terms that the window cannot bear, and why."""
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ FEEDBACK_INDEX = study_table(
     grain="family, window, bar size, pair, estimator, regime and part of the window",
     key=(*WINDOW_KEY, *PAIR_KEY, "regime", "part_from"),
     estimators=("loop_gain", "rolling_loop_gain", "break", "stress_difference"),
+    hypotheses=("ahead",),
     x="whose flow",
     y="whose return",
     subject=(

@@ -33,6 +33,7 @@ HAWKES = study_table(
     key=(*WINDOW_KEY, "model", "baseline", "kernel", "stamps", *PAIR_KEY),
     estimators=("branching", "spectral_radius", "exogenous_share", "bic", "residual_distance",
                 "residual_dependence", "stamp_spread"),
+    hypotheses=("own_past", "ahead"),
     x="the kind of event that calls forth",
     y="the kind of event that is called forth",
     subject=(

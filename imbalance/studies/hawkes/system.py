@@ -127,6 +127,7 @@ class SystemRows:
                     yield template | to | {
                         "estimator": "branching", "instrument_x": other.instrument,
                         "measure_x": other.name,
+                        "hypothesis": "own_past" if cause == effect else "ahead",
                     } | self._normal(branching[effect, cause], errors[effect, cause], test=True)
             yield template | to | {"estimator": "exogenous_share"} | self._normal(
                 exogenous[effect], uncertain[effect])

@@ -132,7 +132,7 @@ class _Run:
         yield row | {
             "estimator": "lead", "estimate": found.best / _MILLISECOND,
             "standard_error": float(found.drawn_best.std(ddof=1)) / _MILLISECOND,
-            "p_value": found.sign_p_value,
+            "p_value": found.sign_p_value, "hypothesis": "ahead",
         } | _band(found.drawn_best / _MILLISECOND, level)
         peak = np.flatnonzero(found.lags == found.best)[0]
         yield row | {

@@ -37,6 +37,7 @@ LEAD_LAG = study_table(
     "the lag at which it is largest, lead-lag ratios, and what errors of the clocks leave of them.",
     grain="family, window, pair of instruments, price, estimator, lag, clock error and hour",
     estimators=ESTIMATORS,
+    hypotheses=("ahead",),
     x="leads at positive lags",
     y="follows at positive lags",
     estimate="Correlation, lag in ms, ratio, or share of replications, as the estimator says.",

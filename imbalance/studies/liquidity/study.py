@@ -33,6 +33,7 @@ LIQUIDITY = study_table(
     estimators=("kyle_lambda", "hasbrouck_lambda", "amihud", "volume", "volatility", "roll",
                 "effective_spread", "realised_spread", "spread_impact", "vpin", "vpin_bulk",
                 "bulk_agreement", "vpin_forecast", "vpin_bulk_forecast"),
+    hypotheses=("same_book", "ahead"),
     x="the instrument",
     y="the instrument",
     kind_null="the row is about the window as a whole",

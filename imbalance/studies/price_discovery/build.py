@@ -131,7 +131,8 @@ def _figures(
     found: Row = {"estimate": float(estimate), "standard_error": error,
                   "interval_low": float(low), "interval_high": float(high)}
     if test and error > 0.0:
-        found["p_value"] = 2.0 * float(ndtr(-abs(float(estimate)) / error))
+        found |= {"p_value": 2.0 * float(ndtr(-abs(float(estimate)) / error)),
+                  "hypothesis": "ahead"}
     return found
 
 

@@ -23,6 +23,7 @@ PRICE_DISCOVERY = study_table(
     key=(*WINDOW_KEY, "model", *PAIR_KEY),
     estimators=("hasbrouck_low", "hasbrouck_high", "hasbrouck_mid", "modified", "gonzalo_granger",
                 "leadership", "adjustment", "trace"),
+    hypotheses=("ahead",),
     x="the market whose share it is",
     y="the other market in a system of two, or the difference that is adjusted to",
     subject=(text("model", "The system: its instruments, with a comma between them."),),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from imbalance.studies.alignment import Panel
 from imbalance.studies.columns import ANY
+from imbalance.studies.hypotheses import Hypothesis
 from imbalance.studies.inference.forecasts import Accuracy, accuracy, clark_west, loss_blocks
 from imbalance.studies.inference.model_race import race
 from imbalance.studies.inference.resampling import percentile_interval
@@ -112,6 +113,11 @@ class _Writer:
             return
         yield from self._judged(data, trial)
 
+    @property
+    def _with_own_flow(self) -> Hypothesis:
+        """What a model tests that has the instrument's own flow in it, whoever else's beside."""
+        return "ahead" if self._horizon else "same_book"
+
     def _refused(self, reason: str) -> Row:
         return self._blank(0) | {"estimator": "r_squared_out", "model": "own_best",
                                  "reason": reason}
@@ -183,6 +189,7 @@ class _Writer:
                 "estimator": "r_squared_out", "estimate": found.r_squared[place],
                 "interval_low": low[place], "interval_high": high[place],
                 "p_value": test.p_value, "seed": family.seed,
+                "hypothesis": self._with_own_flow,
                 "alarm": alarm(low[place], family) if self._horizon else None}
             if name.startswith("cross"):
                 yield from self._coefficients(data, trial, name, row)
@@ -193,7 +200,7 @@ class _Writer:
             first = 1 + int(np.argmax(found.r_squared[1:]))
             yield templates[trial.names[first]] | self._difference(found, first, 0) | {
                 "estimator": "model_race", "p_value": outcome.consistent, "instrument_x": ANY,
-                "measure_x": ANY}
+                "measure_x": ANY, "hypothesis": self._with_own_flow}
 
     def _without_levels(self, data: _Data) -> Iterator[Row]:
         """Refusals of the integrated models that an instrument's feed does not allow."""
