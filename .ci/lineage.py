@@ -27,6 +27,7 @@ sys.path.insert(0, str(REPOSITORY))
 
 from imbalance import catalog  # noqa: E402
 from imbalance.books import build as books  # noqa: E402
+from imbalance.features import activity_tables as activity  # noqa: E402
 from imbalance.features.build import FEATURE_OUTPUTS  # noqa: E402
 from imbalance.features.side_tables import CLASSIFIED  # noqa: E402
 from imbalance.features.tables import BAR_SIZES, BARS  # noqa: E402
@@ -171,6 +172,9 @@ def rows() -> Iterator[tuple[str, str, str, str, str]]:
                 "sql/features")
             for source_table, source_column in derived[name][column]:
                 yield name, column, source_table, source_column, by
+    for table in activity.TABLES:
+        for source in ("book.book_states", "raw.trades", "book.book_health"):
+            yield table.name, ALL, source, ALL, "imbalance/features"
 
 
 def queries_hash() -> str:

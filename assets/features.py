@@ -1,4 +1,5 @@
-"""The features layer: bars of five sizes with every published measure, by day and venue.
+"""The features layer, by day and venue: bars of five sizes with every published measure, and bars
+in volume time and event time.
 
 Formulas and queries are in `imbalance.features` and `sql/features`.
 """
@@ -14,11 +15,13 @@ from assets.execute import Done, work_through
 from assets.partitions import Partitions, previous_day, split
 from assets.specs import asset_key, spec
 from imbalance import catalog
+from imbalance.features import activity_bars
 from imbalance.features.build import FEATURE_OUTPUTS
 from imbalance.features.tasks import features_task
 from imbalance.tasks import read_current
 from imbalance.warehouse import Warehouse
 
+BY_ACTIVITY = ("book.book_states", "book.book_health", "raw.trades")
 UPSTREAM = ("book.bars_100ms", "raw.trades", "raw.quotes")
 CARRIED = ("features.order_flow_moments",)
 """Tables of the day before which a day reads: weights come from the past only."""
@@ -29,7 +32,11 @@ FRESHNESS = dg.FreshnessPolicy.time_window(
 
 
 def build(partitions: Partitions) -> list[dg.AssetsDefinition]:
-    """The step that makes the bars."""
+    """The steps that make the bars."""
+    return [_bars(partitions), _activity_bars(partitions)]
+
+
+def _bars(partitions: Partitions) -> dg.AssetsDefinition:
     upstream = [asset_key(name) for name in UPSTREAM]
 
     def deps(name: str) -> list[Any]:
@@ -77,7 +84,44 @@ def build(partitions: Partitions) -> list[dg.AssetsDefinition]:
             assets={name: asset_key(name) for name in FEATURE_OUTPUTS},
         )
 
-    return [features]
+    return features
+
+
+def _activity_bars(partitions: Partitions) -> dg.AssetsDefinition:
+    outputs = activity_bars.OUTPUTS
+
+    @dg.multi_asset(
+        name="activity_bars",
+        specs=[
+            spec(catalog.table(name), deps=[asset_key(above) for above in BY_ACTIVITY],
+                 kinds={"duckdb", "numba"})
+            for name in outputs
+        ],
+        check_specs=[s for n in outputs for s in checks.specs(n, partitions.days_and_venues)],
+        partitions_def=partitions.days_and_venues,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        op_tags={"layer": "features"},
+    )
+    def by_activity(
+        context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
+    ) -> Iterator[Any]:
+        store = warehouse.open()
+
+        def do(partition: str) -> Done:
+            day, venue = split(partition)
+            task = activity_bars.activity_task(store, venue, day, warehouse.progress)
+            return Done(
+                task.materialise(store, context.run.run_id),
+                metadata={name: _shares(store, name, partition) for name in outputs},
+                checks=[c for name in outputs for c in checks.run(store, name, partition)],
+            )
+
+        yield from work_through(
+            context, store, context.partition_keys, do,
+            assets={name: asset_key(name) for name in outputs},
+        )
+
+    return by_activity
 
 
 def _shares(store: Any, name: str, partition: str) -> dict[str, Any]:

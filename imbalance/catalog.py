@@ -15,12 +15,13 @@ def tables() -> dict[str, Table]:
     """Every declared table by name, in the order of the data's way."""
     from imbalance.books import tables as book
     from imbalance.captures import tables as raw
+    from imbalance.features import activity_tables as activity
     from imbalance.features import tables as features
     from imbalance.studies import tables as studies
 
     return {
         table.name: table
-        for module in (raw, book, features, studies)
+        for module in (raw, book, features, activity, studies)
         for table in module.TABLES
     }
 

@@ -37,6 +37,16 @@ class BookConfig:
 
 
 @dataclass(frozen=True)
+class FeaturesConfig:
+    """`[features]`: how much the bars in event time and volume time hold."""
+
+    book_events_per_bar: int = 500
+    """Changes of the best levels of the book in a bar of `features.event_bars`, at least 1."""
+    trades_per_volume_bar: int = 500
+    """A bar of `features.volume_bars` holds what so many trades have on average, at least 1."""
+
+
+@dataclass(frozen=True)
 class NamedSettings:
     """A table with a name of the user's own: settings as given, and where each of them stands.
 
@@ -101,11 +111,14 @@ class Config:
     """First day of the partitions, YYYY-MM-DD; empty: the earliest day registered."""
     captures: CapturesConfig = field(default_factory=CapturesConfig)
     book: BookConfig = field(default_factory=BookConfig)
+    features: FeaturesConfig = field(default_factory=FeaturesConfig)
     studies: StudiesConfig = field(default_factory=StudiesConfig)
     publish: PublishConfig = field(default_factory=PublishConfig)
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
     multipliers: Mapping[str, float] = field(default_factory=dict)
     """`[multipliers]`: instrument to quote units per contract."""
+    volume_bars: Mapping[str, float] = field(default_factory=dict)
+    """`[volume_bars]`: instrument to base units of a bar of `features.volume_bars`."""
     formats: Mapping[str, NamedSettings] = field(default_factory=dict)
     """`[formats.NAME]`: a format of the user's own, by its columns."""
 
@@ -114,6 +127,8 @@ _BOUNDS: dict[tuple[str, str], tuple[float, float]] = {
     ("captures", "quarantine_limit"): (0.0, 1.0),
     ("book", "levels"): (1, 50),
     ("book", "silent_after_seconds"): (1.0, 86_400.0),
+    ("features", "book_events_per_bar"): (1, 10_000_000),
+    ("features", "trades_per_volume_bar"): (1, 10_000_000),
     ("studies", "replications"): (99, 100_000),
     ("studies", "seed"): (0, 2**63 - 1),
     ("studies", "significance"): (1e-6, 0.5),
@@ -124,9 +139,12 @@ _BOUNDS: dict[tuple[str, str], tuple[float, float]] = {
     ("alerts", "least_usable"): (0.0, 1.0),
 }
 _CHOICES = {("studies", "bar_sizes"): ("100ms", "1s", "10s", "1m", "5m")}
+_BY_INSTRUMENT = {"multipliers": "quote units per contract",
+                  "volume_bars": "base units per bar"}
 _SECTIONS = {
     "captures": CapturesConfig,
     "book": BookConfig,
+    "features": FeaturesConfig,
     "studies": StudiesConfig,
     "publish": PublishConfig,
     "alerts": AlertsConfig,
@@ -172,8 +190,8 @@ class _Reader:
         for name, value in data.items():
             if name in _SECTIONS:
                 values[name] = self._section(name, value)
-            elif name == "multipliers":
-                values[name] = self._multipliers(value)
+            elif name in _BY_INSTRUMENT:
+                values[name] = self._by_instrument(name, value)
             elif name == "formats":
                 values[name] = self._named("formats", value, "tables [formats.NAME]")
             elif name == "first_day":
@@ -246,12 +264,13 @@ class _Reader:
                 raise self._wrong(name, item, ", ".join(choices))
         return tuple(value)
 
-    def _multipliers(self, table: object) -> dict[str, float]:
+    def _by_instrument(self, section: str, table: object) -> dict[str, float]:
         if not isinstance(table, dict):
-            raise self._wrong("multipliers", table, "a table [multipliers]")
+            raise self._wrong(section, table, f"a table [{section}]")
         for name, value in table.items():
-            if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-                raise self._wrong(name, value, "a positive number of quote units per contract")
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not number or not 0 < value < float("inf"):
+                raise self._wrong(name, value, f"a positive number of {_BY_INSTRUMENT[section]}")
         return {name: float(value) for name, value in table.items()}
 
     def _day(self, value: object) -> str:

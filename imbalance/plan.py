@@ -108,6 +108,7 @@ def _venue_steps(
 ) -> list[Step]:
     from imbalance.books.build import OUTPUTS as BOOK_TABLES
     from imbalance.books.build import book_is_current, day_before
+    from imbalance.features.activity_bars import activity_task
     from imbalance.features.tasks import features_task
 
     steps = []
@@ -120,6 +121,8 @@ def _venue_steps(
         book = raw and before not in book_due and book_is_current(store, venue, day)
         task = features_task(venue, day)
         features = book and before not in features_due | book_due and task.is_current(store)
+        by_activity = activity_task(store, venue, day)
+        activity = book and before not in book_due and by_activity.is_current(store)
         if not book:
             book_due.add(day)
         if not features:
@@ -127,7 +130,7 @@ def _venue_steps(
             touched.add(day)
         for layer, tables, current in (
             ("raw", RAW_TABLES, raw), ("book", BOOK_TABLES, book),
-            ("features", task.outputs, features),
+            ("features", task.outputs, features), ("features", by_activity.outputs, activity),
         ):
             steps.append(_step(store, layer, tables, key, current, failures))
     return steps

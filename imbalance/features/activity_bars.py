@@ -1,0 +1,309 @@
+"""Bars in volume time and event time of a venue's day: what is read, how big bars are, the task.
+
+Not here: when a bar ends and what is summed in it (`activity_kernel`), what the measures are
+(`sql/features/activity_measures.sql`). Memory holds one instrument's trades and a batch of states.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from imbalance.books.tables import BOOK_STATES
+from imbalance.books.health_table import BOOK_HEALTH
+from imbalance.captures.event_tables import TRADES
+from imbalance.features.activity_tables import EVENT_BARS, TABLES, VOLUME_BARS
+from imbalance.progress import SILENT, Progress
+from imbalance.store.sqlfiles import read_sql
+from imbalance.tasks import Task
+
+if TYPE_CHECKING:
+    from imbalance.features.activity_kernel import States, Trades
+    from imbalance.features.bars import Queries
+    from imbalance.store.store import Store
+    from imbalance.store.task import TaskContext
+
+OUTPUTS = tuple(table.name for table in TABLES)
+
+_STATES = ("instrument", "event_time", "available_at", "segment_start", "bid_prices", "bid_sizes",
+           "ask_prices", "ask_sizes")
+_TRADES = ("instrument", "kind", "event_time", "available_at", "price", "size_base", "side")
+_SIZES = ("instrument", "kind", "size_base")
+_HEALTH = ("instrument", "valid_from", "valid_to", "state", "cause")
+_QUERIES = ("activity_measures", "mean_trade_sizes")
+_MODULES = ("activity_bars", "activity_kernel")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much a bar holds.
+
+    Parameters
+    ----------
+    book_events : of an event bar.
+    trades : a volume bar holds what so many trades have on average.
+    volumes : base units of a volume bar, by instrument; the word of the settings.
+    """
+
+    book_events: int = 500
+    trades: int = 500
+    volumes: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What the bars of a venue's day are made from: rows of the tables by instrument, `states` in
+    their sequence.
+    """
+
+    states: Iterable[pa.RecordBatch]
+    trades: Iterable[pa.RecordBatch]
+    health: pa.Table
+    previous_trades: Iterable[pa.RecordBatch] = ()
+
+
+@cache
+def definition_version() -> str:
+    """Version of the computation: changes with the registry, a query or the code."""
+    here = Path(__file__).parent
+    parts = [table.definition_hash() for table in TABLES]
+    parts += [read_sql(f"features/{name}.sql") for name in _QUERIES]
+    parts += [(here / f"{name}.py").read_text(encoding="utf-8") for name in _MODULES]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def activity_task(store: Store, venue: str, day: str, progress: Progress = SILENT) -> Task:
+    """The volume and event bars of a venue's day."""
+    key = f"{day}|{venue}"
+    before = datetime.date.fromisoformat(day) - datetime.timedelta(days=1)
+    previous = f"{before.isoformat()}|{venue}"
+    features = store.config.features
+    mine = {name: size for name, size in sorted(store.config.volume_bars.items())
+            if name.startswith(venue + ":")}
+    sizes = Sizes(features.book_events_per_bar, features.trades_per_volume_bar, mine)
+
+    def build(ctx: TaskContext) -> Mapping[str, Any]:
+        progress.advance(note=f"volume and event bars {day} {venue}")
+        inputs = Inputs(
+            ctx.batches(BOOK_STATES.name, key, _STATES), ctx.batches(TRADES.name, key, _TRADES),
+            ctx.read(BOOK_HEALTH.name, key, _HEALTH),
+            ctx.batches(TRADES.name, previous, _SIZES),
+        )
+        from imbalance.features.bars import Queries
+
+        queries = Queries(ctx.connect())
+        return compute(queries, inputs, sizes, lambda name, rows: ctx.writer(name).write(rows))
+
+    return Task(
+        OUTPUTS, key,
+        ((BOOK_STATES.name, key), (TRADES.name, key), (BOOK_HEALTH.name, key),
+         (TRADES.name, previous)),
+        definition_version(), build,
+        {"book_events": sizes.book_events, "trades": sizes.trades, "volumes": mine},
+    )
+
+
+def compute(
+    queries: Queries, inputs: Inputs, sizes: Sizes, write: Callable[[str, pa.Table], None]
+) -> dict[str, Any]:
+    """Make both tables, instrument by instrument; returns the number of bars by table."""
+    means = _mean_sizes(queries, inputs.previous_trades, sizes.trades)
+    made = dict.fromkeys(OUTPUTS, 0)
+    for name, states, trades in _instruments(inputs.states, inputs.trades):
+        health = inputs.health.filter(pc.equal(inputs.health.column("instrument"), name))
+        volume = (sizes.volumes or {}).get(name, means.get(name, np.nan) * sizes.trades)
+        found = _bars(states, trades, (volume, float(sizes.book_events)), sizes.trades)
+        for table, columns in zip((VOLUME_BARS, EVENT_BARS), found, strict=True):
+            if not len(columns["bar_start"]):
+                continue
+            bars = _with_health(name, columns, health, trades.time[0] if len(trades.time) else None)
+            rows = queries.run("activity_measures", bars=bars).cast(table.arrow_schema())
+            write(table.name, rows)
+            made[table.name] += len(rows)
+    return made
+
+
+def _bars(
+    states: Iterable[States], trades: Trades, sizes: tuple[float, float], first_trades: int
+) -> list[dict[str, Any]]:
+    """What is summed in the volume bars and in the event bars of an instrument."""
+    from imbalance.features.activity_kernel import ActivityBars
+
+    makers = [ActivityBars(by_volume, size, first_trades, trades)
+              for by_volume, size in zip((True, False), sizes, strict=True)]
+    parts = [[maker.add(piece, last=False) for maker in makers] for piece in states]
+    parts.append([maker.add(_no_states(), last=True) for maker in makers])
+    return [
+        {name: np.concatenate([part[k][name] for part in parts]) for name in parts[0][k]}
+        for k in range(len(makers))
+    ]
+
+
+def _with_health(
+    name: str, columns: Mapping[str, Any], health: pa.Table, first_trade: int | None
+) -> pa.Table:
+    """The bars as a table, with what the validity of the book says of them."""
+    start, last = columns["bar_start"], columns["bar_end"] - 1
+    valid = health.filter(pc.equal(health.column("state"), "valid"))
+    begin, end = (valid.column(side).cast(pa.int64()).to_numpy() for side in
+                  ("valid_from", "valid_to"))
+    order = np.argsort(begin, kind="stable")
+    begin, end = begin[order], end[order]
+    length = last - start
+    at_start, at_end = _within(start, begin, end, health), _within(last, begin, end, health)
+    covered = _covered(last, begin, end) - _covered(start, begin, end)
+    share = np.where(length > 0, covered / np.maximum(length, 1), at_start)
+    table: dict[str, Any] = {
+        key: pa.array(values, from_pandas=True) for key, values in columns.items()
+    }
+    for key in ("bar_start", "bar_end", "available_at"):
+        table[key] = table[key].cast(pa.timestamp("ns"))
+    for key in ("complete", "broken"):
+        table[key] = pa.array(columns[key] != 0)
+    images = pc.any(pc.equal(health.column("cause"), "image")).as_py() or False
+    return pa.table({
+        "instrument": pa.repeat(name, len(start)), **table, "coverage": share,
+        "valid_at_start": at_start, "valid_at_end": at_end,
+        "images": pa.repeat(images, len(start)),
+        "trades_known": start >= (np.iinfo(np.int64).max if first_trade is None else first_trade),
+    })
+
+
+def _covered(times: Any, begin: Any, end: Any) -> Any:
+    """ns of the intervals up to each time."""
+    if not len(begin):
+        return np.zeros(len(times), np.int64)
+    before = np.concatenate([[0], np.cumsum(end - begin)])
+    place = np.searchsorted(begin, times, side="right") - 1
+    inside = np.maximum(place, 0)
+    part = np.minimum(times - begin[inside], end[inside] - begin[inside])
+    return np.where(place < 0, 0, before[inside] + part)
+
+
+def _within(times: Any, begin: Any, end: Any, health: pa.Table) -> Any:
+    """Which times are in one of the intervals [begin, end); the end of all counts as in it."""
+    if not len(begin):
+        return np.zeros(len(times), bool)
+    over = pc.max(health.column("valid_to")).value
+    place = np.searchsorted(begin, times, side="right") - 1
+    inside = np.maximum(place, 0)
+    return (place >= 0) & ((times < end[inside]) | ((times == end[inside]) & (times == over)))
+
+
+def _mean_sizes(
+    queries: Queries, batches: Iterable[pa.RecordBatch], least: int
+) -> dict[str, float]:
+    schema = pa.schema([pa.field(n, TRADES.arrow_schema().field(n).type) for n in _SIZES])
+    reader = pa.RecordBatchReader.from_batches(schema, (b.cast(schema) for b in batches))
+    rows = queries.run("mean_trade_sizes", {"least": least}, trades=reader)
+    return dict(zip(rows.column("instrument").to_pylist(), rows.column("mean_size").to_pylist(),
+                    strict=True))
+
+
+Piece = tuple[str, pa.RecordBatch]
+
+
+def _instruments(
+    states: Iterable[pa.RecordBatch], trades: Iterable[pa.RecordBatch]
+) -> Iterator[tuple[str, Iterator[States], Trades]]:
+    """Each instrument with its states, batch by batch, and its trades."""
+    traded = groupby(_pieces(trades), key=lambda piece: piece[0])
+    waiting = _next_trades(traded)
+    for name, pieces in groupby(_pieces(states), key=lambda piece: piece[0]):
+        while waiting is not None and waiting[0] < name:
+            yield waiting[0], iter(()), waiting[1]
+            waiting = _next_trades(traded)
+        mine = _no_trades()
+        if waiting is not None and waiting[0] == name:
+            mine = waiting[1]
+            waiting = _next_trades(traded)
+        yield name, (_states(batch) for _, batch in pieces), mine
+    while waiting is not None:
+        yield waiting[0], iter(()), waiting[1]
+        waiting = _next_trades(traded)
+
+
+def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[Piece]:
+    """Batches cut where the instrument changes."""
+    for batch in batches:
+        if not len(batch):
+            continue
+        codes = batch.column("instrument").dictionary_encode()
+        cuts = np.flatnonzero(np.diff(codes.indices.to_numpy())) + 1
+        first = 0
+        for last in [*cuts.tolist(), len(batch)]:
+            name = codes.dictionary[codes.indices[first].as_py()].as_py()
+            yield name, batch.slice(first, last - first)
+            first = last
+
+
+def _next_trades(groups: Iterator[tuple[str, Iterator[Piece]]]) -> tuple[str, Trades] | None:
+    found = next(groups, None)
+    if found is None:
+        return None
+    return found[0], _trades(pa.Table.from_batches([batch for _, batch in found[1]]))
+
+
+def _trades(rows: pa.Table) -> Trades:
+    """Trades in the order of time: single ones where there are any, else aggregate ones."""
+    from imbalance.features.activity_kernel import Trades
+
+    single = pc.equal(rows.column("kind"), "trade")
+    if pc.any(single).as_py():
+        rows = rows.filter(single)
+    time = rows.column("event_time").cast(pa.int64()).to_numpy()
+    order = np.argsort(time, kind="stable")
+    side = rows.column("side")
+    sign = (pc.equal(side, "buy").fill_null(False).to_numpy().astype(np.int64)
+            - pc.equal(side, "sell").fill_null(False).to_numpy().astype(np.int64))
+    return Trades(
+        time[order], rows.column("available_at").cast(pa.int64()).to_numpy()[order],
+        rows.column("price").to_numpy()[order], rows.column("size_base").to_numpy()[order],
+        sign[order],
+    )
+
+
+def _no_trades() -> Trades:
+    from imbalance.features.activity_kernel import Trades
+
+    whole, real = np.empty(0, np.int64), np.empty(0)
+    return Trades(whole, whole, real, real, whole)
+
+
+def _states(batch: pa.RecordBatch) -> States:
+    from imbalance.features.activity_kernel import States
+
+    # Copied: an array that may not be written to is another type to the compiler.
+    return States(
+        batch.column("event_time").cast(pa.int64()).to_numpy().copy(),
+        batch.column("available_at").cast(pa.int64()).to_numpy().copy(),
+        batch.column("segment_start").to_numpy(zero_copy_only=False),
+        *(_best(batch.column(name)) for name in _STATES[4:]),
+    )
+
+
+def _no_states() -> States:
+    from imbalance.features.activity_kernel import States
+
+    whole, real = np.empty(0, np.int64), np.empty(0)
+    return States(whole, whole, np.empty(0, bool), real, real, real, real)
+
+
+def _best(levels: pa.ListArray) -> Any:
+    """The first of each list; NaN of an empty one."""
+    offsets = levels.offsets.to_numpy()
+    values = levels.values.to_numpy(zero_copy_only=False)
+    there = offsets[1:] > offsets[:-1]
+    found = np.full(len(levels), np.nan)
+    found[there] = values[offsets[:-1][there]]
+    return found

@@ -1,0 +1,127 @@
+"""Registry of the bars in volume time and in event time: each ends when enough has happened.
+
+What a bar is made of is in `activity_kernel`, its measures in `sql/features/activity_measures.sql`.
+No code that computes.
+"""
+
+from __future__ import annotations
+
+from imbalance.captures.event_tables import INSTRUMENT
+from imbalance.contracts import Column, Table
+from imbalance.features.columns import count, flow, number, ratio, sided, state, time
+
+_FEED = "poisoned, or the bar begins before the day's first trade"
+_CKS = "Cont, Kukanov, Stoikov 2014"
+_E_N = (
+    "Σ e_n, e_n = 1{b_n≥b_{n−1}}q^b_n − 1{b_n≤b_{n−1}}q^b_{n−1} − 1{a_n≤a_{n−1}}q^a_n "
+    "+ 1{a_n≥a_{n−1}}q^a_{n−1}"
+)
+_IMAGES = "poisoned, or the feed shows images of the book and no events"
+
+_STATE = "no valid book with both sides at the bar's end"
+
+COLUMNS = (
+    INSTRUMENT,
+    time("bar_start", "Start of the bar, inclusive: the end of the one before."),
+    time("bar_end", "End of the bar, exclusive: 1 ns after the event that filled it, with which "
+         "all events of the same ns are in."),
+    time("available_at", "When the row could have been known: the latest of its end and of the "
+         "arrival of all before it, never falling within instrument and day."),
+    number("bar_size", "What the bar has to hold until it ends", "base units or book events",
+           "the day's first bar, which is to tell it", minimum=0.0),
+    Column("complete", "BOOLEAN", "The bar has reached its size. The last one of a day has not: it "
+           "is what was open at midnight or at the end of the captures."),
+    Column("coverage", "DOUBLE", "Share of the bar, to its last event, with a valid book.",
+           unit="fraction", minimum=0.0, maximum=1.0, formula="Σ covered time / length"),
+    Column("poisoned", "BOOLEAN",
+           "The bar touches a gap, a snapshot, a crossed or one-sided book or a silence beyond the "
+           "limit. Its flows and counts are null."),
+    Column("valid", "BOOLEAN", "The bar can be used: complete, not poisoned, a mid at both ends.",
+           formula="complete and not poisoned and mid_open and mid_close are not null"),
+    number("duration_seconds", "How long the bar took to fill", "s", "never", minimum=0.0,
+           formula="bar_end − bar_start"),
+    Column("mid_open", "DOUBLE", "Mid price at the start of the bar.", unit="quote currency",
+           nullable=True, minimum=0.0, formula="(a + b)/2",
+           null_meaning="no valid book with both sides at the bar's start"),
+    state("mid_high", "Highest mid price in the bar", "quote currency", minimum=0.0,
+          null_meaning="no book with both sides in the bar"),
+    state("mid_low", "Lowest mid price in the bar", "quote currency", minimum=0.0,
+          null_meaning="no book with both sides in the bar"),
+    state("mid_close", "Mid price at the end of the bar", "quote currency", minimum=0.0,
+          formula="(a + b)/2"),
+    flow("return_bps", "Log return of the mid from the bar's start to its end", "bps",
+         formula="ln(mid_close/mid_open)·1e4",
+         null_meaning="poisoned, or no mid at the start or the end"),
+    state("bid_price", "Best bid at the end of the bar", "quote currency", minimum=0.0),
+    state("ask_price", "Best ask at the end of the bar", "quote currency", minimum=0.0),
+    state("spread", "Spread at the end of the bar; negative when crossed", "quote currency",
+          formula="a − b"),
+    state("spread_bps", "Relative spread at the end of the bar", "bps",
+          formula="(a − b)/mid_close·1e4"),
+    state("bid_size", "Size at the best bid at the end of the bar", "base units", minimum=0.0),
+    state("ask_size", "Size at the best ask at the end of the bar", "base units", minimum=0.0),
+    ratio("queue_imbalance", "Queue imbalance at the end of the bar",
+          formula="(q^b − q^a)/(q^b + q^a)", source="Gould, Bonart 2016"),
+    state("volume_imbalance", "Resting volume at the touch: best bid size − best ask size",
+          "base units", formula="q^b − q^a"),
+    flow("order_flow_imbalance", "Order flow imbalance at the best level", "base units",
+         formula=_E_N, source=_CKS, null_meaning=_IMAGES),
+    flow("order_flow_imbalance_no_price_change",
+         "Order flow imbalance at the best level without the events that change a best price",
+         "base units", formula="Σ e_n over events with b_n = b_{n−1} and a_n = a_{n−1}",
+         source=f"{_CKS}, footnote 3", null_meaning=_IMAGES),
+    flow("traded_volume", "Volume of all trades, whatever their side", "base units", minimum=0.0,
+         null_meaning=_FEED),
+    flow("buy_volume", "Volume of trades whose aggressor bought", "base units", minimum=0.0,
+         null_meaning=sided(_FEED)),
+    flow("sell_volume", "Volume of trades whose aggressor sold", "base units", minimum=0.0,
+         null_meaning=sided(_FEED)),
+    flow("trade_imbalance", "Trade imbalance", "base units", formula="buy_volume − sell_volume",
+         source=_CKS, null_meaning=sided(_FEED)),
+    number("trade_imbalance_normalised", "Trade imbalance by volume", "fraction",
+           sided(_FEED) + ", or no trade in the bar", minimum=-1.0, maximum=1.0,
+           formula="(buy_volume − sell_volume)/(buy_volume + sell_volume)"),
+    flow("trade_notional", "Value traded", "quote currency", minimum=0.0, formula="Σ price·size",
+         null_meaning=_FEED),
+    number("vwap", "Volume-weighted average price of the trades", "quote currency",
+           _FEED + ", or no trade in the bar", minimum=0.0,
+           formula="trade_notional / traded_volume"),
+    count("trade_count", "Trades: single ones where the feed has them, else aggregate ones",
+          null_meaning=_FEED),
+    count("book_event_count", "Changes of the best levels: states of `book.book_states`"),
+)
+
+_RULES = (
+    "Bars follow one another without a hole; each begins where the one before ended and the day "
+    "begins anew. A bar that touches a gap is poisoned and goes on until it is full."
+)
+
+
+def _table(name: str, what: str) -> Table:
+    return Table(
+        name=name,
+        description=f"{what} {_RULES}",
+        grain="instrument and bar",
+        partitioning="day_venue",
+        key=("instrument", "bar_start"),
+        order=("instrument", "bar_start"),
+        columns=COLUMNS,
+        published=True,
+        may_be_empty="captures without such events have no such bars",
+    )
+
+
+VOLUME_BARS = _table(
+    "features.volume_bars",
+    "Order flow and returns per instrument and volume bar, from the day's first trade on. A bar "
+    "ends when its trades reach `bar_size`: by the settings; else the volume that a number of "
+    "trades had on average the day before; without such a day the first bar ends after that number "
+    "of trades, and its volume is the size of the others.",
+)
+EVENT_BARS = _table(
+    "features.event_bars",
+    "Order flow and returns per instrument and bar of a fixed number of book events (changes of "
+    "the best levels), from the day's first on.",
+)
+
+TABLES = (VOLUME_BARS, EVENT_BARS)
