@@ -28,6 +28,7 @@ sys.path.insert(0, str(REPOSITORY))
 from imbalance import catalog  # noqa: E402
 from imbalance.books import build as books  # noqa: E402
 from imbalance.features import activity_tables as activity  # noqa: E402
+from imbalance.features import derivative_tables as derivatives  # noqa: E402
 from imbalance.features.build import FEATURE_OUTPUTS  # noqa: E402
 from imbalance.features.side_tables import CLASSIFIED  # noqa: E402
 from imbalance.features.tables import BAR_SIZES, BARS  # noqa: E402
@@ -36,7 +37,7 @@ from imbalance.store import Home, Store  # noqa: E402
 TARGET = REPOSITORY / "sql/catalog/lineage.csv"
 HEADER = ("table", "column", "source_table", "source_column", "derived_by")
 QUERIES = ("trades_100ms", "quotes_100ms", "classified_trades", "inferred_100ms", "bars_100ms",
-           "coarser_bars", "measures")
+           "coarser_bars", "measures", "derivative_bars")
 ALL = "*"
 
 Source = tuple[str, str]
@@ -149,6 +150,28 @@ def bars() -> dict[str, Derived]:
     return found
 
 
+def derivative_bars() -> dict[str, Derived]:
+    """Lineage of the derivative bars of each size."""
+    ticks, forced = "raw.derivative_ticks", "raw.liquidations"
+    columns = {name: list(catalog.table(name).column_names) for name in (ticks, forced)}
+    found = {}
+    for table, size in zip(derivatives.TABLES, derivatives.SIZES, strict=True):
+        bars = f"features.bars_{size}"
+        made = derive("derivative_bars", {
+            "pairs": ["instrument", "spot_instrument"], "ticks": columns[ticks],
+            "liquidations": columns[forced], "bars": list(catalog.table(bars).column_names),
+        })
+        names = {"ticks": ticks, "liquidations": forced, "bars": bars}
+        found[table.name] = {
+            column: sorted({
+                ("raw.instruments", ALL) if source == "pairs" else (names.get(source, source), name)
+                for source, name in sources
+            })
+            for column, sources in made.items()
+        }
+    return found
+
+
 def rows() -> Iterator[tuple[str, str, str, str, str]]:
     """All lines of the file."""
     for name, table in catalog.tables().items():
@@ -172,16 +195,26 @@ def rows() -> Iterator[tuple[str, str, str, str, str]]:
                 "sql/features")
             for source_table, source_column in derived[name][column]:
                 yield name, column, source_table, source_column, by
+    yield from _rows_of_other_bars()
+
+
+def _rows_of_other_bars() -> Iterator[tuple[str, str, str, str, str]]:
+    """Of the bars in volume time and event time, and of the derivative bars."""
     for table in activity.TABLES:
         for source in ("book.book_states", "raw.trades", "book.book_health"):
             yield table.name, ALL, source, ALL, "imbalance/features"
+    for name, made in derivative_bars().items():
+        for column in catalog.table(name).column_names:
+            for source_table, source_column in made[column]:
+                yield name, column, source_table, source_column, "sql/features"
 
 
 def queries_hash() -> str:
     """Of what the lineage is derived from: another one means that the file must be made again."""
     parts = [(REPOSITORY / f"sql/features/{name}.sql").read_bytes() for name in QUERIES]
     read = ("raw.trades", "raw.quotes", "book.bars_100ms", "book.book_states", "raw.orders",
-            *FEATURE_OUTPUTS)
+            "raw.derivative_ticks", "raw.liquidations", *FEATURE_OUTPUTS,
+            *(table.name for table in (*activity.TABLES, *derivatives.TABLES)))
     names = [(name, catalog.table(name).column_names) for name in read]
     parts += [repr(names).encode(), Path(__file__).read_bytes()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]

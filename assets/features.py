@@ -1,5 +1,5 @@
-"""The features layer, by day and venue: bars of five sizes with every published measure, and bars
-in volume time and event time.
+"""The features layer. By day and venue: bars of five sizes with every published measure, and bars
+in volume time and event time. By day: derivative bars, whose spot may be of another venue.
 
 Formulas and queries are in `imbalance.features` and `sql/features`.
 """
@@ -12,16 +12,22 @@ import dagster as dg
 
 from assets import checks
 from assets.execute import Done, work_through
-from assets.partitions import Partitions, previous_day, split
+from assets.partitions import Partitions, all_venues, previous_day, split
 from assets.specs import asset_key, spec
 from imbalance import catalog
-from imbalance.features import activity_bars
+from imbalance.features import activity_bars, derivative_bars
 from imbalance.features.build import FEATURE_OUTPUTS
+from imbalance.features.derivative_tables import SIZES
 from imbalance.features.tasks import features_task
 from imbalance.tasks import read_current
 from imbalance.warehouse import Warehouse
 
 BY_ACTIVITY = ("book.book_states", "book.book_health", "raw.trades")
+OF_DERIVATIVES = ("raw.derivative_ticks", "raw.liquidations", "raw.instruments",
+                  *(f"features.bars_{size}" for size in SIZES))
+DAY_ASSETS = tuple(asset_key(name) for name in derivative_bars.OUTPUTS)
+"""Assets of a day over all venues."""
+
 UPSTREAM = ("book.bars_100ms", "raw.trades", "raw.quotes")
 CARRIED = ("features.order_flow_moments",)
 """Tables of the day before which a day reads: weights come from the past only."""
@@ -33,7 +39,7 @@ FRESHNESS = dg.FreshnessPolicy.time_window(
 
 def build(partitions: Partitions) -> list[dg.AssetsDefinition]:
     """The steps that make the bars."""
-    return [_bars(partitions), _activity_bars(partitions)]
+    return [_bars(partitions), _activity_bars(partitions), _derivative_bars(partitions)]
 
 
 def _bars(partitions: Partitions) -> dg.AssetsDefinition:
@@ -122,6 +128,38 @@ def _activity_bars(partitions: Partitions) -> dg.AssetsDefinition:
         )
 
     return by_activity
+
+
+def _derivative_bars(partitions: Partitions) -> dg.AssetsDefinition:
+    outputs = derivative_bars.OUTPUTS
+    deps = [dg.AssetDep(asset_key(t), partition_mapping=all_venues()) for t in OF_DERIVATIVES]
+
+    @dg.multi_asset(
+        name="derivative_bars",
+        specs=[spec(catalog.table(name), deps=deps, kinds={"duckdb"}) for name in outputs],
+        check_specs=[s for name in outputs for s in checks.specs(name, partitions.days)],
+        partitions_def=partitions.days,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        op_tags={"layer": "features"},
+    )
+    def of_derivatives(
+        context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
+    ) -> Iterator[Any]:
+        store = warehouse.open()
+
+        def do(day: str) -> Done:
+            task = derivative_bars.derivatives_task(store, day, warehouse.progress)
+            return Done(
+                task.materialise(store, context.run.run_id),
+                checks=[c for name in outputs for c in checks.run(store, name, day)],
+            )
+
+        yield from work_through(
+            context, store, context.partition_keys, do,
+            assets={name: asset_key(name) for name in outputs},
+        )
+
+    return of_derivatives
 
 
 def _shares(store: Any, name: str, partition: str) -> dict[str, Any]:

@@ -16,12 +16,13 @@ def tables() -> dict[str, Table]:
     from imbalance.books import tables as book
     from imbalance.captures import tables as raw
     from imbalance.features import activity_tables as activity
+    from imbalance.features import derivative_tables as derivatives
     from imbalance.features import tables as features
     from imbalance.studies import tables as studies
 
     return {
         table.name: table
-        for module in (raw, book, features, activity, studies)
+        for module in (raw, book, features, activity, derivatives, studies)
         for table in module.TABLES
     }
 

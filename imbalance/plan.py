@@ -85,7 +85,7 @@ def make_plan(
     touched: set[str] = set()
     for name, of_venue in days.items():
         steps += _venue_steps(store, name, of_venue, failures, touched)
-    steps += _study_steps(store, first, last, failures, touched, list(days))
+    steps += _day_steps(store, first, last, failures, touched, list(days))
     return Plan(days, steps)
 
 
@@ -136,10 +136,11 @@ def _venue_steps(
     return steps
 
 
-def _study_steps(
+def _day_steps(
     store: Store, first: str | None, last: str | None, failures: dict[tuple[str, str], Failure],
     touched: set[str], venues: Iterable[str],
 ) -> list[Step]:
+    from imbalance.features.derivative_bars import derivatives_task
     from imbalance.studies.registry import studies
     from imbalance.studies.tasks import (
         SPAN,
@@ -154,8 +155,13 @@ def _study_steps(
     days = sorted(
         d for d in {*study_days(store), *touched} if (first or d) <= d <= (last or d)
     )
+    steps = []
+    for day in days:
+        task = derivatives_task(store, day)
+        current = day not in touched and task.is_current(store)
+        steps.append(_step(store, "features", task.outputs, day, current, failures))
     families = families_task(store)
-    steps = [_step(store, "studies", families.outputs, SPAN, families.is_current(store), failures)]
+    steps += [_step(store, "studies", families.outputs, SPAN, families.is_current(store), failures)]
     for study in studies():
         for partition in partitions_of(study, days):
             above_due = bool(touched) if partition == SPAN else partition in touched

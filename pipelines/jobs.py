@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets import published, studies
+from assets import features, published, studies
 
 VENUE_DAYS = dg.define_asset_job(
     "venue_days",
-    selection=dg.AssetSelection.groups("raw", "book", "features"),
+    selection=dg.AssetSelection.groups("raw", "book", "features")
+    - dg.AssetSelection.assets(*features.DAY_ASSETS),
     description="Captures of a venue's day to features. Over a range it is one run in one process.",
 )
 
 STUDIES = dg.define_asset_job(
     "studies",
-    selection=dg.AssetSelection.assets(*studies.DAY_ASSETS),
-    description="The studies of a day, over all venues.",
+    selection=dg.AssetSelection.assets(*features.DAY_ASSETS, *studies.DAY_ASSETS),
+    description="What is made of a day over all venues: derivative bars and studies.",
 )
 
 DECLARATION = dg.define_asset_job(

@@ -88,8 +88,8 @@ class Run:
         return {**summary, **refusal}
 
     def _studies(self) -> None:
-        # What the features have become decides which studies are due.
-        due = make_plan(self.store, **self.limits).due("studies")
+        # What the features have become decides which studies and derivative bars are due.
+        due = make_plan(self.store, **self.limits).due("features", "studies")
         days = {*study_days(self.store), SPAN}
         partitions = {s.partition for s in due if s.tables != FAMILY_TABLES} & days
         if any(step.tables == FAMILY_TABLES for step in due):

@@ -19,8 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from imbalance.books.tables import BOOK_STATES
 from imbalance.books.health_table import BOOK_HEALTH
+from imbalance.books.tables import BOOK_STATES
 from imbalance.captures.event_tables import TRADES
 from imbalance.features.activity_tables import EVENT_BARS, TABLES, VOLUME_BARS
 from imbalance.progress import SILENT, Progress
@@ -180,7 +180,7 @@ def _with_health(
 
 
 def _covered(times: Any, begin: Any, end: Any) -> Any:
-    """ns of the intervals up to each time."""
+    """Time within the intervals up to each moment, ns."""
     if not len(begin):
         return np.zeros(len(times), np.int64)
     before = np.concatenate([[0], np.cumsum(end - begin)])

@@ -82,7 +82,7 @@ def identities(table: Table) -> Iterator[Identity]:
     """Those a table can be held to."""
     names = set(table.column_names)
     yield from (one for one in IDENTITIES if names.issuperset(one.columns))
-    size = _SIZES.get(table.base_name.removeprefix("bars_"))
+    size = _SIZES.get(table.base_name.rpartition("bars_")[2])
     if size is not None and {"bar_start", "bar_end"} <= names:
         yield Identity("bar_on_the_grid", ("bar_start",), f"epoch_ns(bar_start) % {size} <> 0",
                        "a bar starts at a multiple of its size")

@@ -224,7 +224,7 @@ def test_bars_hold_all_events_and_each_once():
         assert all(known >= end for known, end in
                    zip(bars["available_at"].to_pylist(), bars["bar_end"].to_pylist(), strict=True))
     full = volume.filter(volume["complete"])["traded_volume"].to_pylist()
-    assert all(40.0 <= held for held in full)
+    assert all(held >= 40.0 for held in full)
 
 
 @settings(max_examples=12)
