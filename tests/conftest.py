@@ -12,8 +12,12 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
-# Shared machines stall for longer than any deadline that would say something about our code.
-hypothesis.settings.register_profile("project", deadline=None, print_blob=True)
+# Shared machines stall for longer than any deadline that would say something about our code, or
+# about how its examples are made.
+hypothesis.settings.register_profile(
+    "project", deadline=None, print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("project")
 
 

@@ -71,7 +71,7 @@ class Ledger:
         known: tuple[int, sqlite3.Connection] | None = getattr(self._local, "known", None)
         if known is None or known[0] != os.getpid():
             connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
-            connection.execute("pragma journal_mode = wal")
+            _keep_a_log(connection)
             connection.execute("pragma synchronous = full")
             known = (os.getpid(), connection)
             self._local.known = known
@@ -376,3 +376,20 @@ def _at(at: int | None) -> int:
 
 def _last_sequence(connection: sqlite3.Connection) -> int:
     return connection.execute("select coalesce(max(sequence), 0) from entries").fetchone()[0]
+
+
+def _keep_a_log(connection: sqlite3.Connection) -> None:
+    """Write-ahead logging, so that readers and the writer do not wait for one another.
+
+    SQLite itself waits for nobody here, and two processes may make the same home at once.
+    """
+    until = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("pragma journal_mode = wal")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= until:
+                raise
+            time.sleep(0.01)
+        else:
+            return

@@ -194,7 +194,7 @@ def test_sql_into_a_closed_pipe(filled):
     reader.stdout.close()
     error = reader.stderr.read()
     reader.stderr.close()
-    reader.wait(timeout=60)
+    reader.wait()
     assert b"Traceback" not in error
 
 

@@ -34,7 +34,9 @@ def test_the_instance_is_made_once_and_quiet(tmp_path, monkeypatch):
         assert not instance.telemetry_enabled
         assert not instance.nux_enabled
         assert instance.run_monitoring_enabled
-        assert instance.get_settings("run_monitoring")["free_slots_after_run_end_seconds"] == 60
+        watched = instance.get_settings("run_monitoring")
+        assert watched["free_slots_after_run_end_seconds"] == 60
+        assert watched["poll_interval_seconds"] == 60
     settings = home.dagster_dir / "dagster.yaml"
     settings.write_text(settings.read_text() + "\n# mine\n")
     with open_instance(home) as instance:

@@ -80,7 +80,7 @@ def test_locks_held_and_left_behind(filled):
     lock = filled.home.publish_lock
     child = context.Process(target=_publish_for_ever, args=(lock, ready))
     child.start()
-    assert ready.wait(30)
+    assert ready.wait(600)
     ((level, what, _),) = found(filled, "locks")
     assert level == "good"
     assert f"at work: publishing, process {child.pid}" in what

@@ -69,6 +69,13 @@ def test_it_agrees_with_a_list_of_everything_that_happened(tmp_path_factory, com
     assert times == sorted(set(times))
 
 
+def test_two_may_make_the_same_home_at_once(tmp_path, monkeypatch):
+    other = sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None)
+    other.executescript("create table theirs (x); begin immediate")
+    monkeypatch.setattr(time, "sleep", lambda _: other.close())
+    assert Ledger(tmp_path / "ledger.sqlite").last_sequence() == 0
+
+
 def test_entries_come_back_as_they_went_in(tmp_path):
     ledger = Ledger(tmp_path / "ledger.sqlite")
     before = time.time_ns()

@@ -103,7 +103,7 @@ def test_what_a_reader_holds_is_not_taken(five):
         reader.stdin.write("\n")
         reader.stdin.flush()
         assert reader.stdout.readline() == "20\n"
-        assert reader.wait(30) == 0
+        assert reader.wait() == 0
     finally:
         reader.kill()
         reader.wait()
