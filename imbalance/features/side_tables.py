@@ -66,8 +66,8 @@ CLASSIFIED = Table(
     "stays null.",
     grain="trade without a side",
     partitioning="day_venue",
-    key=("instrument", "event_time", "capture_id", "line"),
-    order=("instrument", "event_time", "capture_id", "line"),
+    key=("instrument", "event_time", "capture_id", "line", "position"),
+    order=("instrument", "event_time", "capture_id", "line", "position"),
     columns=(
         INSTRUMENT,
         *_as_traded("kind", "trade_id", "trade_key"),
@@ -85,5 +85,8 @@ CLASSIFIED = Table(
         Column("method", "VARCHAR", "What told the side.", allowed=("orders", "quote", "tick"),
                nullable=True, null_meaning="nothing: there is no classified side"),
         *_as_traded("capture_id", "line"),
+        Column("position", "BIGINT", "Place of the trade among those without a side of its "
+               "instrument, time and line, from 1: a line may tell of several.", unit="count",
+               minimum=1),
     ),
 )

@@ -133,6 +133,7 @@ def _page(
               for anchor, section in of_studies.items() for text in section.warnings),
         ],
         "captures": captures,
+        "clocks": source.clocks(),
         "quarantine": source.quarantine(),
         "coverage": coverage,
         "agreements": {row.instrument: row for row in agreements},

@@ -64,6 +64,9 @@ class Source:
     def captures(self) -> list[records.Capture]:
         return self._rows("captures", records.Capture, "raw.captures")
 
+    def clocks(self) -> list[records.Clock]:
+        return self._rows("clocks", records.Clock, "raw.clock_skew", "raw.captures")
+
     def quarantine(self, most: int = 50) -> list[records.Quarantined]:
         return self._rows("quarantine", records.Quarantined, "raw.quarantine", most=most)
 

@@ -41,6 +41,23 @@ class Capture:
 
 
 @dataclass(frozen=True)
+class Clock:
+    """`report/clocks.sql`: differences as recorded, and what the correction leaves of them."""
+
+    venue: str
+    path: str
+    messages: int
+    smallest_ns: int
+    p01_ns: int
+    p50_ns: int
+    p99_ns: int
+    largest_ns: int
+    correction_ns: int
+    latency_ns: int
+    late_ns: int
+
+
+@dataclass(frozen=True)
 class Quarantined:
     """`report/quarantine.sql`."""
 

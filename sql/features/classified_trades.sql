@@ -176,6 +176,9 @@ select
         when direction is not null then 'tick'
     end as method,
     capture_id,
-    line
+    line,
+    row_number() over (
+        partition by instrument, event_time, capture_id, line order by kind, place
+    ) as position
 from met
-order by instrument, event_time, capture_id, line, place
+order by instrument, event_time, capture_id, line, position

@@ -9,6 +9,7 @@ from scipy.stats import norm
 from imbalance.books.tables import BOOK_STATES
 from imbalance.features.bars import Queries
 from imbalance.features.build import bars_in_memory
+from imbalance.features.side_tables import CLASSIFIED
 from imbalance.features.sides import QUOTE_COLUMNS, TRADE_COLUMNS, bulk_volume, classified
 from tests.captures.whole import decode
 
@@ -83,6 +84,18 @@ def test_bars_have_both_the_venue_s_word_and_the_rule_s(market):
     assert (bars[11]["classified_buy_volume"], bars[11]["buy_volume"]) == (0.0, 0.0)
     second = made["features.bars_1s"].to_pylist()[1]
     assert (second["classified_buy_volume"], second["inferred_volume"]) == (4.0, 3.0)
+
+
+def test_trades_of_one_line_are_told_apart(market):
+    trades = market.trades(*(
+        market.trade(k, None, 100.0 + k, 1.0) | {"capture_id": "x", "line": 7,
+                                                 "event_time": market.day, "trade_id": None}
+        for k in (1, 2, 3)
+    ))
+    made = bars_in_memory(market.book(market.book_row(0)), trades, market.quotes())
+    rows = made[CLASSIFIED.name].to_pylist()
+    assert [row["position"] for row in rows] == [1, 2, 3]
+    assert len({tuple(row[name] for name in CLASSIFIED.key) for row in rows}) == 3
 
 
 def test_bulk_volume_is_the_share_below_the_scaled_return(market):

@@ -128,6 +128,11 @@ def fill(session, instruments=(PERPETUAL, SPOT)):
         "instruments": json.dumps(list(instruments)), "first_event_time": START,
         "last_event_time": START + 600 * SECOND, "clock_skew_ns": -1_269_000_000,
     }])
+    insert(session, "raw.clock_skew", [{
+        "capture_id": "0123456789abcdef", "venue": "binance-futures", "messages": 41_000,
+        "smallest_ns": -1_271_250_000, "p01_ns": -1_270_000_000, "p50_ns": -1_269_000_000,
+        "p99_ns": -1_200_000_000, "largest_ns": -900_000_000, "correction_ns": 1_271_250_000,
+    }])
     insert(session, "raw.quarantine", [
         {"capture_id": "0123456789abcdef", "path": "/captures/usdm/btc_0808.gz", "line": line,
          "reason": "not_json", "detail": "ends at byte 17", "text_start": "17231 {<b>bad"}

@@ -130,3 +130,12 @@ def test_transfer_entropy_stands_beside_the_granger_test_of_the_same_series(sess
     rows = source.granger(choose_window(source.windows(), "granger_causality"), most=9)
     found = {row.measure_x: (row.transfer_entropy, row.transfer_entropy_q) for row in rows}
     assert found == {"order_flow_imbalance": (0.04, 0.02), "return_bps": (None, None)}
+
+
+def test_latency_is_what_the_correction_leaves_of_the_clocks_difference(filled, store_rows):
+    unknown = {"capture_id": "f" * 16, "venue": "edgex", "messages": 0, "correction_ns": 0}
+    store_rows["insert"](filled, "raw.clock_skew", [unknown])
+    (clock,) = Source(filled).clocks()
+    assert (clock.path, clock.messages) == ("/captures/usdm/btc_0808.gz", 41_000)
+    assert clock.latency_ns == 2_250_000
+    assert clock.late_ns == 71_250_000

@@ -126,6 +126,18 @@ def test_the_time_varying_system_has_refusals_of_its_own(chain, make_bars):
         assert pick(rows, estimator="total", approach="generalised")[0]["reason"] is None
 
 
+def test_a_quantile_that_too_few_bars_are_near_is_refused_alone(make_bars):
+    """Of a price that mostly stands, what is near the median does not tell coefficients apart."""
+    random = np.random.default_rng(1)
+    values = random.standard_normal((600, 2))
+    values[random.random((600, 2)) > 0.2] = 0.0
+    bars = make_bars({name: {RETURN: values[:, i]} for i, name in enumerate(NAMES[:2])})
+    rows = pick(study(bars, family(quantiles=(0.05, 0.5), criterion="bic", maximum_lag=1)),
+                approach="quantile", estimator="total")
+    assert {row["part"]: row["reason"] for row in rows} == {
+        "quantile 0.05": None, "quantile 0.5": "too_few_bars"}
+
+
 def test_no_bars_at_all():
     given = StudyInput.of_bars({}, [family()], partition="2024-08-08")
     rows = build(given)[CONNECTEDNESS.name].to_pylist()

@@ -36,7 +36,7 @@ VENUES = {
 }
 MARKETS = {venue: market for market, venue in VENUES.items()}
 
-_LAST_MS = 2**63 // 1_000_000 - 1
+LAST_MS = 2**63 // 1_000_000 - 1
 """Last millisecond that is a time in 64 bits of nanoseconds."""
 
 _EXACT = 2**53
@@ -280,7 +280,7 @@ def _dealt(message: dict[str, Any], kind: int, identity: str) -> Decoded:
 def _mark(message: dict[str, Any]) -> Decoded:
     rate = message.get("r")
     due = _optional_integer(message, "T")
-    if due is not None and due > _LAST_MS:
+    if due is not None and due > LAST_MS:
         raise Rejected("number_out_of_range", f"T = {due}")
     return Decoded(
         KIND_MARK,

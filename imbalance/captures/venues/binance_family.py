@@ -161,11 +161,18 @@ class _Session(Feed):
 
 
 def _decoded(found: binance.Decoded, symbol: str) -> Decoded:
-    at = None if found.exchange is None else found.exchange * MS
-    done = None if found.transaction is None else found.transaction * MS
+    at, done = _nanoseconds(found.exchange), _nanoseconds(found.transaction)
     return Decoded(
         _NAMES[found.kind], [_MADE[found.kind](found, symbol, at, done)], found.unknown_fields
     )
+
+
+def _nanoseconds(milliseconds: int | None) -> int | None:
+    if milliseconds is None:
+        return None
+    if milliseconds > binance.LAST_MS:
+        raise Rejected("number_out_of_range", f"a time of {milliseconds} ms")
+    return milliseconds * MS
 
 
 def _diff(found: binance.Decoded, symbol: str, at: int | None, done: int | None) -> Event:

@@ -216,12 +216,18 @@ class _Writer:
     def _quantiles(self) -> Iterator[Row]:
         family = self._family
         for quantile in family.quantiles:
+            part = {"part": f"quantile {quantile:g}"}
             system = fit_quantile(self._model, quantile)
-            drawn = replicate_quantile(system, family.replications, family.seed)
+            try:
+                drawn = replicate_quantile(system, family.replications, family.seed)
+            except TooFewBarsError as error:
+                refusal = _of_system(self._system, error)
+                yield refused(family, self._window, refusal, "quantile") | part
+                continue
             template = self._blank(
                 bands="moving-block bootstrap of scores and residuals",
                 block_length=drawn.block_length, replications=family.replications)
-            template |= {"approach": "quantile", "part": f"quantile {quantile:g}"}
+            template |= {"approach": "quantile"} | part
             yield from self._measures(
                 template, generalised_table(system.lagged, system.sigma, family.n_terms),
                 generalised_table(drawn.lagged, drawn.sigma, family.n_terms),

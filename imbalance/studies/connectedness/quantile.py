@@ -13,7 +13,11 @@ from numpy.typing import NDArray
 
 from imbalance.studies.bootstrap import Replications, block_length
 from imbalance.studies.quantile_regression import quantile_regression
-from imbalance.studies.vector_autoregression import VectorAutoregression, lag_coefficients
+from imbalance.studies.vector_autoregression import (
+    TooFewBarsError,
+    VectorAutoregression,
+    lag_coefficients,
+)
 
 Matrix = NDArray[np.float64]
 
@@ -59,6 +63,11 @@ def fit_quantile(model: VectorAutoregression, quantile: float) -> QuantileSystem
 def replicate_quantile(system: QuantileSystem, replications: int, seed: int) -> Replications:
     """Moving-block bootstrap of the scores and of the products of residuals.
 
+    Raises
+    ------
+    TooFewBarsError
+        If the bars near the quantile do not tell all coefficients apart.
+
     Notes
     -----
     A replication of equation i is β̂ + D⁻¹ Σ_t x_t(τ − 1{u_t < 0}) over resampled blocks, D = Σ_t
@@ -77,7 +86,7 @@ def replicate_quantile(system: QuantileSystem, replications: int, seed: int) -> 
         score = x * (system.quantile - (u[:, i] < 0.0))[:, None]
         near = np.abs(u[:, i]) < _bandwidth(u[:, i], system.quantile)
         width = 2.0 * _bandwidth(u[:, i], system.quantile)
-        bread = np.linalg.inv(x[near].T @ x[near] / width)
+        bread = np.linalg.inv(_spanning(x[near]) / width)
         change[:, i] = weight * _sums(score - score.mean(axis=0), length, starts) @ bread
     centred = u - u.mean(axis=0)
     first, second = np.tril_indices(k)
@@ -93,6 +102,15 @@ def replicate_quantile(system: QuantileSystem, replications: int, seed: int) -> 
     sigma[sound] = moved[sound]
     lagged = lag_coefficients(system.beta.T + change, model.lag)
     return Replications(lagged, sigma * n / model.degrees, length)
+
+
+def _spanning(rows: Matrix) -> Matrix:
+    """Σ xx' of rows that span all columns."""
+    gram = rows.T @ rows
+    roots = np.linalg.eigvalsh(gram)
+    if roots[0] <= roots[-1] * len(roots) * np.finfo(float).eps:
+        raise TooFewBarsError(f"{len(rows)} bars near the quantile for {len(roots)} coefficients")
+    return gram
 
 
 def _sums(values: Matrix, length: int, starts: NDArray[np.int64]) -> Matrix:
