@@ -18,9 +18,7 @@ from dagster import AssetCheckEvaluation
 from assets.specs import asset_key, row_metadata
 from imbalance.store.store import Store
 from imbalance.store.task import TaskResult
-
-SPAN = "all"
-"""Partition of the whole span in tables which are partitioned by day."""
+from imbalance.studies.windows import SPAN
 
 CAPTURE_RETRIES = 3
 CAPTURE_DELAY_SECONDS = 2.0
@@ -57,6 +55,18 @@ class Done:
     result: TaskResult
     metadata: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     checks: Sequence[Check] = ()
+
+
+def together(results: Sequence[TaskResult]) -> TaskResult:
+    """What several tasks of one partition did."""
+    rows: dict[str, int] = {}
+    for one in results:
+        for table, count in one.rows.items():
+            rows[table] = rows.get(table, 0) + count
+    return TaskResult(
+        "built" if any(one.status == "built" for one in results) else "unchanged",
+        rows, sum(one.seconds for one in results),
+    )
 
 
 def work_through(

@@ -1,8 +1,9 @@
 """The studies layer: each study of the registry, per day over all venues, and over the whole span.
 
 The estimators are in `imbalance.studies`. A table may hold both: a day's rows are partition
-`2024-08-08`, those of the span are partition `all`, which has assets of its own here. A study which
-is run over the span alone has assets without partitions and without that suffix.
+`2024-08-08`, those of the span are partition `all`, which has assets of its own here. With a day
+go the windows of the last days up to it, where there are days before. A study which is run over the
+span alone has assets without partitions and without that suffix.
 """
 
 from collections.abc import Iterator
@@ -11,14 +12,22 @@ from typing import Any
 import dagster as dg
 
 from assets import checks, plots
-from assets.execute import Done, work_through
+from assets.execute import Done, together, work_through
 from assets.partitions import Partitions, all_venues
 from assets.specs import asset_key, spec
 from imbalance import catalog
+from imbalance.store.store import Store
 from imbalance.studies.measures import BAR_NANOSECONDS
 from imbalance.studies.registry import studies
-from imbalance.studies.study import Scope, Study
-from imbalance.studies.tasks import FAMILY_TABLES, HEALTH, SPAN, families_task, study_task
+from imbalance.studies.study import Study
+from imbalance.studies.tasks import (
+    FAMILY_TABLES,
+    HEALTH,
+    families_task,
+    study_task,
+    windows_up_to,
+)
+from imbalance.studies.windows import SPAN, Scope, trailing
 from imbalance.warehouse import Warehouse
 
 UPSTREAM = tuple(f"features.bars_{size}" for size in BAR_NANOSECONDS)
@@ -49,7 +58,7 @@ def build(partitions: Partitions) -> list[dg.AssetsDefinition]:
         _families(),
         *(
             _study(study, scope, partitions.days if scope == "day" else None)
-            for study in studies() for scope in study.scopes
+            for study in studies() for scope in study.scopes if scope != "trailing"
         ),
     ]
 
@@ -106,10 +115,14 @@ def _study(
         store = warehouse.open()
 
         def do(partition: str) -> Done:
-            task = study_task(study, store, partition, warehouse.progress)
-            result = task.materialise(store, context.run.run_id)
+            made = [partition, *_windows_up_to(study, store, partition)]
+            results = [
+                study_task(study, store, one, warehouse.progress).materialise(
+                    store, context.run.run_id)
+                for one in made
+            ]
             return Done(
-                result,
+                together(results),
                 metadata={
                     name: {
                         **plots.refusals(store, name, partition),
@@ -118,7 +131,8 @@ def _study(
                     for name in study.table_names
                 },
                 checks=[
-                    c for name in study.table_names for c in checks.run(store, name, partition)
+                    c for one in made for name in study.table_names
+                    for c in checks.run(store, name, one)
                 ],
             )
 
@@ -127,3 +141,10 @@ def _study(
         )
 
     return compute
+
+
+def _windows_up_to(study: Study, store: Store, day: str) -> list[str]:
+    """The partition of the windows up to a day, if there are days before it."""
+    if day == SPAN or "trailing" not in study.scopes or not windows_up_to(store, day):
+        return []
+    return [trailing(day)]

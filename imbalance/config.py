@@ -75,6 +75,8 @@ class StudiesConfig:
     """Steps of the impulse responses, 1 to 200."""
     maximum_lag: int = 10
     """Largest lag order tried for vector autoregressions, 1 to 60."""
+    trailing_windows: tuple[int, ...] = (5, 20)
+    """Days, 2 to 366, over which each study is also run up to each day; empty: over none."""
     families: Mapping[str, Mapping[str, NamedSettings]] = field(default_factory=dict)
     """Study, then family, to the settings in which it differs from its default; or a new family."""
 
@@ -134,6 +136,7 @@ _BOUNDS: dict[tuple[str, str], tuple[float, float]] = {
     ("studies", "significance"): (1e-6, 0.5),
     ("studies", "horizon"): (1, 200),
     ("studies", "maximum_lag"): (1, 60),
+    ("studies", "trailing_windows"): (2, 366),
     ("publish", "patience_seconds"): (0.0, 86_400.0),
     ("alerts", "due_hours"): (0.0, 48.0),
     ("alerts", "least_usable"): (0.0, 1.0),
@@ -256,12 +259,23 @@ class _Reader:
             if name == "webhook" and value and not _on_loopback(value):
                 raise self._wrong(name, value, "http://127.0.0.1:PORT/… or http://localhost:PORT/…")
             return value
+        if hint == tuple[int, ...]:
+            return self._whole_numbers(section, name, value)
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise self._wrong(name, value, "a list of strings")
         choices = _CHOICES.get((section, name))
         for item in value:
             if choices and item not in choices:
                 raise self._wrong(name, item, ", ".join(choices))
+        return tuple(value)
+
+    def _whole_numbers(self, section: str, name: str, value: object) -> tuple[int, ...]:
+        low, high = _BOUNDS[section, name]
+        listed = value if isinstance(value, list) else [value]
+        if not isinstance(value, list) or not all(
+            type(item) is int and low <= item <= high for item in listed
+        ):
+            raise self._wrong(name, value, f"a list of whole numbers from {low:g} to {high:g}")
         return tuple(value)
 
     def _by_instrument(self, section: str, table: object) -> dict[str, float]:

@@ -142,19 +142,23 @@ def _day_steps(
 ) -> list[Step]:
     from imbalance.features.derivative_bars import derivatives_task
     from imbalance.studies.registry import studies
-    from imbalance.studies.tasks import (
-        SPAN,
-        families_task,
-        partitions_of,
-        study_days,
-        study_task,
-    )
+    from imbalance.studies.tasks import families_task, partitions_of, study_days, study_task
+    from imbalance.studies.windows import SPAN, day_of, scope_of, trailing_windows
 
     if not list(venues):
         return []
-    days = sorted(
-        d for d in {*study_days(store), *touched} if (first or d) <= d <= (last or d)
-    )
+    known = sorted({*study_days(store), *touched})
+    days = [d for d in known if (first or d) <= d <= (last or d)]
+    lengths = store.config.studies.trailing_windows
+    windows = {day: trailing_windows(day, known, lengths) for day in days}
+
+    def above_due(partition: str) -> bool:
+        day = day_of(partition)
+        if day is None:
+            return bool(touched)
+        read = windows[day][-1] if scope_of(partition) == "trailing" else (day,)
+        return not touched.isdisjoint(read)
+
     steps = []
     for day in days:
         task = derivatives_task(store, day)
@@ -163,10 +167,9 @@ def _day_steps(
     families = families_task(store)
     steps += [_step(store, "studies", families.outputs, SPAN, families.is_current(store), failures)]
     for study in studies():
-        for partition in partitions_of(study, days):
-            above_due = bool(touched) if partition == SPAN else partition in touched
+        for partition in partitions_of(study, days, windows):
             task = study_task(study, store, partition)
-            current = not above_due and task.is_current(store)
+            current = not above_due(partition) and task.is_current(store)
             steps.append(_step(store, "studies", task.outputs, partition, current, failures))
     return steps
 

@@ -15,8 +15,7 @@ from imbalance import catalog
 from imbalance.contracts import Table
 from imbalance.store.ledger import Entry
 from imbalance.store.store import Store
-
-SPAN = "all"
+from imbalance.studies.windows import SPAN, scope_of
 
 
 def reconcile(store: Store, instance: dg.DagsterInstance) -> int:
@@ -28,6 +27,8 @@ def reconcile(store: Store, instance: dg.DagsterInstance) -> int:
             continue
         known = instance.get_materialized_partitions(asset_key(name))
         for partition, entry in partitions.items():
+            if scope_of(partition) == "trailing":
+                continue  # part of the day's asset
             if partition == SPAN:
                 key = asset_key(f"{name}_span" if table.partitioning == "day" else name)
                 missing = instance.get_latest_materialization_event(key) is None

@@ -28,6 +28,7 @@ from imbalance.plan import Plan, check_range, make_plan
 from imbalance.store.generations import is_published, list_generations
 from imbalance.store.store import Store
 from imbalance.studies.tasks import FAMILY_TABLES, study_days
+from imbalance.studies.windows import SPAN, day_of
 from imbalance.summary import BAR_TABLES, home_summary
 from imbalance.warehouse import PlainWarehouse
 from pipelines.definitions import build_definitions, home_and_config
@@ -37,7 +38,6 @@ from pipelines.reconcile import reconcile
 from pipelines.report import Reporter
 
 EXIT_INTERRUPTED = 130
-SPAN = "all"
 
 _INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
 
@@ -90,11 +90,11 @@ class Run:
     def _studies(self) -> None:
         # What the features have become decides which studies and derivative bars are due.
         due = make_plan(self.store, **self.limits).due("features", "studies")
-        days = {*study_days(self.store), SPAN}
-        partitions = {s.partition for s in due if s.tables != FAMILY_TABLES} & days
+        partitions = {s.partition for s in due if s.tables != FAMILY_TABLES}
+        days = {day for day in study_days(self.store) if day in map(day_of, partitions)}
         if any(step.tables == FAMILY_TABLES for step in due):
             self.failures += self._execute(DECLARATION.name, SPAN)
-        for stretch in stretches(sorted(partitions - {SPAN})):
+        for stretch in stretches(sorted(days)):
             self._range(STUDIES.name, stretch)
         if SPAN in partitions:
             self.failures += self._execute(SPAN_STUDIES.name, SPAN)

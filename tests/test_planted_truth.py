@@ -20,7 +20,8 @@ from imbalance.store.home import Home
 from imbalance.store.store import Store
 from imbalance.store.task import materialise
 from imbalance.studies.registry import study
-from imbalance.studies.tasks import SPAN, families_task, study_task
+from imbalance.studies.tasks import families_task, study_task
+from imbalance.studies.windows import SPAN
 from imbalance.summary import home_summary
 from imbalance.tasks import read_current
 

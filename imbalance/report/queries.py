@@ -209,7 +209,7 @@ def bucket_for(duration_ns: int, points: int) -> int:
 def choose_window(windows: list[records.Window], study: str) -> Choice | None:
     """The window of a study to show: the whole span, else the day with most estimates."""
     totals: dict[tuple[str, str | None], int] = {}
-    rows = [row for row in windows if row.study == study]
+    rows = [row for row in windows if row.study == study and row.scope != "trailing"]
     for row in rows:
         key = (row.scope, None if row.scope == "span" else row.window_day)
         totals[key] = totals.get(key, 0) + row.estimates

@@ -151,7 +151,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Window:
-    """`report/study_windows.sql`."""
+    """`report/study_windows.sql`: `window_day` is of the start, or both ends of a trailing one."""
 
     study: str
     scope: str

@@ -42,7 +42,7 @@ REGIMES = (
 ANY_DEPENDENCE = "q_value_any_dependence"
 """Column of q-values by Benjamini and Yekutieli, for a table that has both."""
 
-WINDOW_KEY = ("family", "scope", "window_from", "bar_size")
+WINDOW_KEY = ("family", "scope", "window_from", "window_to", "bar_size")
 PAIR_KEY = ("instrument_x", "measure_x", "instrument_y", "measure_y", "estimator")
 
 
@@ -150,7 +150,8 @@ def _identity(
     return (
         text("study", "Which study made the row.", (study,)),
         text("family", "The declared family that the row belongs to."),
-        text("scope", "Window of the study: one day, or the whole span.", ("day", "span")),
+        text("scope", "Window of the study: one day, the last days up to one (trailing), or the "
+             "whole span.", ("day", "trailing", "span")),
         Column("window_from", "TIMESTAMP_NS", "Start of the first bar in the window.",
                unit="UTC, ns", owner="studies"),
         Column("window_to", "TIMESTAMP_NS", "End of the last bar in the window.",

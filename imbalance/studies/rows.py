@@ -32,15 +32,18 @@ class Window:
     available_at: int
 
     @classmethod
-    def of(cls, panel: Panel | None, scope: str, partition: str, bar_size: str) -> Window:
-        """The window of a panel; without bars, the day of the partition (or the epoch)."""
-        if panel is not None:
-            return cls(scope, bar_size, panel.window_from, panel.window_to, panel.available_at)
-        try:
-            start = int(np.datetime64(partition, "D").astype("datetime64[ns]").astype(np.int64))
-        except ValueError:
-            start = 0
-        return cls(scope, bar_size, start, start + _DAY, start + _DAY)
+    def of(cls, panel: Panel, scope: str, bar_size: str) -> Window:
+        """The window of a panel."""
+        return cls(scope, bar_size, panel.window_from, panel.window_to, panel.available_at)
+
+    @classmethod
+    def of_days(cls, days: Sequence[str], scope: str, bar_size: str) -> Window:
+        """The window of days in which there is nothing; without days, that of the epoch."""
+        first, last = (
+            int(np.datetime64(day, "D").astype("datetime64[ns]").astype(np.int64))
+            for day in ((days[0], days[-1]) if days else ("1970-01-01",) * 2)
+        )
+        return cls(scope, bar_size, first, last + _DAY, last + _DAY)
 
 
 def blank(study: str, family: str, window: Window, parameters: Mapping[str, Any]) -> Row:

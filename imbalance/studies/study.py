@@ -10,14 +10,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from imbalance.config import StudiesConfig
 from imbalance.contracts import Table
 from imbalance.errors import UserError, nearest
 from imbalance.studies.columns import BAR_SIZES
-
-Scope = Literal["day", "span"]
+from imbalance.studies.windows import Scope
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +69,7 @@ class Study:
     build : `module:function` from a `StudyInput` to Arrow tables by table name.
     family : the class of its families.
     cost : what a day costs, in words.
-    scopes : windows it is run over: each day, the whole span.
+    scopes : windows it is run over: each day, the days up to each day, the whole span.
     events : tables of events it reads beside the bars (`raw.trades`, …), one instrument at a time.
     reasons : its own reasons to refuse, beside the common ones.
     section : `module:function` from the report's `Source` to a `Section`, or none.
@@ -85,7 +84,7 @@ class Study:
     build: str
     family: type[Family]
     cost: str
-    scopes: tuple[Scope, ...] = ("day", "span")
+    scopes: tuple[Scope, ...] = ("day", "trailing", "span")
     events: tuple[str, ...] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
     section: str | None = None

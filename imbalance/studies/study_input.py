@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from imbalance.progress import SILENT, Progress
 from imbalance.studies.alignment import Panel, align
 from imbalance.studies.rows import Window
 from imbalance.studies.study import Family
+from imbalance.studies.windows import Scope, day_of, scope_of
 
 if TYPE_CHECKING:
     from imbalance.studies.events import Events
-
-SPAN = "all"
-"""Partition of the whole span."""
 
 GRID_COLUMNS = (
     "instrument", "bar_start", "bar_end", "available_at", "valid", "poisoned", "coverage",
@@ -35,12 +33,13 @@ class StudyInput:
 
     Parameters
     ----------
-    partition : the day, or `all`.
+    partition : of the tables; it says what kind of window this is.
     families : what to estimate, of the study's own class.
     read_bars : bars of a size with some columns, all instruments and days together, as an Arrow
         table; None where there are none.
     events : tables of events, where the study has declared any.
     progress : told what is being worked on.
+    days : of the window; by default the day of the partition.
     """
 
     partition: str
@@ -48,6 +47,7 @@ class StudyInput:
     read_bars: ReadBars
     events: Events | None = None
     progress: Progress = field(default=SILENT)
+    days: tuple[str, ...] = ()
 
     @classmethod
     def of_bars(
@@ -58,9 +58,14 @@ class StudyInput:
         return cls(partition, families, lambda size, _: bars.get(size), None, progress)
 
     @property
-    def scope(self) -> Literal["day", "span"]:
+    def scope(self) -> Scope:
         """Kind of the window."""
-        return "span" if self.partition == SPAN else "day"
+        return scope_of(self.partition)
+
+    def nowhere(self, bar_size: str) -> Window:
+        """How rows name the window where it holds nothing: by its days."""
+        day = day_of(self.partition)
+        return Window.of_days(self.days or ((day,) if day else ()), self.scope, bar_size)
 
     def panel(
         self, bar_size: str, measures: Sequence[str], reach: int
@@ -79,4 +84,6 @@ class StudyInput:
         wanted = dict.fromkeys((*GRID_COLUMNS, *measures))
         table = self.read_bars(bar_size, tuple(wanted))
         panel = None if table is None else align(table, bar_size, measures, reach)
-        return panel, Window.of(panel, self.scope, self.partition, bar_size)
+        if panel is None:
+            return None, self.nowhere(bar_size)
+        return panel, Window.of(panel, self.scope, bar_size)

@@ -1,6 +1,6 @@
-"""The studies as tasks: what a window of a study reads, and the tables it writes.
+"""The studies as tasks: what a partition of a study reads, and the tables it writes.
 
-A window is a UTC day (partition `2024-08-08`) or the whole span (partition `all`). What is
+A partition holds a day, the windows up to a day, or the whole span (see `windows`). What is
 estimated is in the families; how, in the estimators' modules.
 """
 
@@ -24,13 +24,13 @@ from imbalance.studies.registry import studies
 from imbalance.studies.study import Study, load
 from imbalance.studies.tables import FAMILIES
 from imbalance.studies.version import definition_version
+from imbalance.studies.windows import SPAN, day_of, scope_of, trailing, trailing_windows
 from imbalance.tasks import Task
 
 if TYPE_CHECKING:
     from imbalance.store.store import Store
-    from imbalance.studies.study_input import ReadBars
+    from imbalance.studies.study_input import ReadBars, StudyInput
 
-SPAN = "all"
 FAMILY_TABLES = (FAMILIES.name,)
 HEALTH = "book.book_health"
 
@@ -52,32 +52,46 @@ def families_task(store: Store) -> Task:
 def study_task(
     study: Study, store: Store, partition: str, progress: Progress = SILENT
 ) -> Task:
-    """A study of a window."""
+    """A study of a partition: of one window, or of those up to a day."""
     families = families_of(study, store.config.studies)
     sizes = bar_sizes(families)
-    bars = _inputs(store, [f"features.bars_{size}" for size in sizes], partition)
+    windows = windows_of(store, partition)
+    bars = _inputs(store, [f"features.bars_{size}" for size in sizes], windows[-1])
     tables = (*study.events, HEALTH) if study.events else ()
-    events = _inputs(store, dict.fromkeys(tables), partition)
+    events = _inputs(store, dict.fromkeys(tables), windows[-1])
     version = definition_version(study)
 
     def build(context: TaskContext) -> Mapping[str, Any]:
-        from imbalance.studies.events import Events
-        from imbalance.studies.study_input import StudyInput
-
         progress.advance(note=f"{study.name} {partition}")
-        day = _only_day(study, (*bars, *events)) if partition == SPAN else None
-        if day and _take_from(day, study, context):
-            return {"bars": list(sizes), "taken_from": day}
-        given = StudyInput(
-            partition, families, _reader(context, bars),
-            Events(context, events) if study.events else None, progress,
-        )
-        for name, rows in load(study.build)(given).items():
-            context.writer(name).write(_with_text(rows, "definition_version", version))
+        alike = _alike(study, context, partition, windows[-1][-1:])
+        if alike is not None:
+            return {"bars": list(sizes), "taken_from": alike}
+        for days in windows:
+            given = _input(study, context, partition, families, _of(days, bars),
+                           _of(days, events), days, progress)
+            for name, rows in load(study.build)(given).items():
+                context.writer(name).write(_with_text(rows, "definition_version", version))
         return {"bars": list(sizes)}
 
-    return Task(study.table_names, partition, (*bars, *events), version, build,
-                {"families": as_json(families)})
+    parameters: dict[str, Any] = {"families": as_json(families)}
+    if len(windows) > 1:
+        parameters["windows"] = [list(days) for days in windows]
+    return Task(study.table_names, partition, (*bars, *events), version, build, parameters)
+
+
+def windows_of(store: Store, partition: str) -> list[tuple[str, ...]]:
+    """Days of the windows in a partition, the widest last."""
+    day = day_of(partition)
+    if day is None:
+        return [tuple(study_days(store))]
+    if scope_of(partition) == "day":
+        return [(day,)]
+    return windows_up_to(store, day) or [(day,)]
+
+
+def windows_up_to(store: Store, day: str) -> list[tuple[str, ...]]:
+    """Days of the trailing windows of a day; none where no day before it has features."""
+    return trailing_windows(day, study_days(store), store.config.studies.trailing_windows)
 
 
 def study_days(store: Store) -> list[str]:
@@ -89,38 +103,62 @@ def study_days(store: Store) -> list[str]:
     })
 
 
-def partitions_of(study: Study, days: Iterable[str]) -> list[str]:
-    """Partitions of a study's tables: those of the days which it is run over, and the span."""
-    return [*(days if "day" in study.scopes else ()), *([SPAN] if "span" in study.scopes else ())]
+def partitions_of(
+    study: Study, days: Iterable[str], windows: Mapping[str, Sequence[Sequence[str]]]
+) -> list[str]:
+    """Partitions of a study's tables: those of days, of the windows up to them, and of the span.
+
+    Parameters
+    ----------
+    windows : day to its trailing windows; a day without one has no partition of them.
+    """
+    return [
+        *(days if "day" in study.scopes else ()),
+        *(map(trailing, filter(windows.get, days)) if "trailing" in study.scopes else ()),
+        *([SPAN] if "span" in study.scopes else ()),
+    ]
 
 
-def _inputs(store: Store, tables: Iterable[str], partition: str) -> Inputs:
-    return tuple(
-        (table, key)
-        for table in tables
-        for key in sorted(store.ledger.partitions(table))
-        if partition in (SPAN, key.split("|", 1)[0])
+def _inputs(store: Store, tables: Iterable[str], days: Sequence[str]) -> Inputs:
+    return _of(days, [
+        (table, key) for table in tables for key in sorted(store.ledger.partitions(table))
+    ])
+
+
+def _of(days: Sequence[str], inputs: Iterable[tuple[str, str]]) -> Inputs:
+    """Those of some days."""
+    return tuple((table, key) for table, key in inputs if key.split("|", 1)[0] in days)
+
+
+def _input(
+    study: Study, context: TaskContext, partition: str, families: Sequence[Any], bars: Inputs,
+    events: Inputs, days: tuple[str, ...], progress: Progress,
+) -> StudyInput:
+    from imbalance.studies.events import Events
+    from imbalance.studies.study_input import StudyInput
+
+    return StudyInput(
+        partition, families, _reader(context, bars),
+        Events(context, events) if study.events else None, progress, days,
     )
 
 
-def _only_day(study: Study, inputs: Inputs) -> str | None:
-    """The day that is the whole span, if there is but one and the study is made for it too."""
-    days = {partition.split("|", 1)[0] for _, partition in inputs}
-    return days.pop() if len(days) == 1 and study.scopes == ("day", "span") else None
+def _alike(
+    study: Study, context: TaskContext, partition: str, last: Sequence[str]
+) -> str | None:
+    """Write the rows of another partition that were made from the same, if there are any.
 
-
-def _take_from(day: str, study: Study, context: TaskContext) -> bool:
-    """Write the rows of a day as those of the span, if they were made from the same.
-
-    Estimates do not depend on what their window is called.
+    The span of a home of one day is that day, that of a few days the windows up to the last:
+    estimates do not depend on what their window is called.
     """
-    made = {name: context.made_alike(name, day) for name in study.table_names}
-    for name, rows in made.items():
-        if rows is None:
-            context.start_over()
-            return False
-        context.writer(name).write(_with_text(rows, "scope", "span"))
-    return True
+    others = [other for day in last for other in (day, trailing(day))]
+    for other in others[: others.index(partition)] if partition in others else others:
+        made = {name: context.made_alike(name, other) for name in study.table_names}
+        if all(rows is not None for rows in made.values()):
+            for name, rows in made.items():
+                context.writer(name).write(_with_text(rows, "scope", scope_of(partition)))
+            return other
+    return None
 
 
 def _reader(context: TaskContext, inputs: Inputs) -> ReadBars:

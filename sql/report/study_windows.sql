@@ -3,7 +3,11 @@
 select
     study,
     scope,
-    strftime(window_from, '%Y-%m-%d') as window_day,
+    strftime(window_from, '%Y-%m-%d') || case
+        when scope = 'trailing'
+            then ' to ' || strftime(make_timestamp_ns(epoch_ns(window_to) - 1), '%Y-%m-%d')
+        else ''
+    end as window_day,
     bar_size,
     min(epoch_ns(window_from)) as from_ns,
     max(epoch_ns(window_to)) as to_ns,
@@ -14,6 +18,8 @@ select
     min(n) filter (where reason is null) as smallest_n,
     median(n) filter (where reason is null) as median_n
 from query_table($tables, true)
+-- The hours of a window are windows of their own, which its days have already.
+where not (scope = 'trailing' and starts_with(regime, 'hour_'))
 group by study, scope, window_day, bar_size
 order by
     list_position($tables, 'studies.' || study),

@@ -6,10 +6,8 @@ F46 and F48 to F50 of the faults, Sim7 and Sim11 of the simulations, on the stud
 from collections import Counter
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
-from imbalance import catalog
 from imbalance.config import Config, StudiesConfig
 from imbalance.store.home import Home
 from imbalance.store.store import Store
@@ -18,8 +16,10 @@ from imbalance.studies.feedback.study import FeedbackFamily
 from imbalance.studies.registry import study
 from imbalance.studies.study import load
 from imbalance.studies.study_input import StudyInput
-from imbalance.studies.tasks import SPAN, study_task
-from imbalance.tasks import Task, read_current
+from imbalance.studies.tasks import study_task
+from imbalance.studies.windows import SPAN
+from imbalance.tasks import read_current
+from tests.studies.bar_store import write_day
 
 NANOSECONDS_OF_DAY = 86_400 * 10**9
 MEASURES = ("order_flow_imbalance", "return_bps")
@@ -76,33 +76,6 @@ def test_noise_is_not_called_a_finding(name, make_bars):
 def test_noise_is_not_called_a_finding_in_a_thousand_runs(make_bars):
     found = discoveries(make_bars, "correlation", 1_000, 300, seed=2)
     assert max(found.values()) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1_000), found
-
-
-def features(table, day, generator):
-    """A quarter of an hour of bars of two instruments, every column filled."""
-    start = np.datetime64(day, "ns").astype(np.int64)
-    blanks = {"DOUBLE": 1.0, "BIGINT": 1, "INTEGER": 1, "BOOLEAN": False, "VARCHAR": "",
-              "TIMESTAMP_NS": start, "DOUBLE[]": [], "UTINYINT": 0}
-    rows = []
-    for name in ("binance:A", "binance:B"):
-        for t in range(900):
-            begin = int(start) + t * 10**9
-            row = {c.name: None if c.nullable else c.allowed[0] if c.allowed else blanks[c.type]
-                   for c in table.columns}
-            rows.append(row | {
-                "instrument": name, "bar_start": begin, "bar_end": begin + 10**9,
-                "available_at": begin + 10**9, "valid": True, "poisoned": False,
-                "order_flow_imbalance": generator.standard_normal(),
-                "return_bps": generator.standard_normal(),
-            })
-    return pa.Table.from_pylist(rows, table.arrow_schema())
-
-
-def write_day(store, day, seed):
-    name = "features.bars_1s"
-    rows = features(catalog.table(name), day, np.random.default_rng(seed))
-    Task((name,), f"{day}|binance", (), str(seed),
-         lambda context: context.writer(name).write(rows)).materialise(store)
 
 
 def test_the_future_leaves_a_day_as_it_was(tmp_path):

@@ -86,7 +86,7 @@ def window_of(given: StudyInput, read: Iterable[Prices]) -> Window:
     """The window of a study of events: from the first tick of all to just after the last."""
     used = [prices for prices in read if len(prices.ticks)]
     if not used:
-        return Window.of(None, given.scope, given.partition, EVENTS)
+        return given.nowhere(EVENTS)
     return Window(
         given.scope, EVENTS,
         min(int(prices.ticks.times[0]) for prices in used),

@@ -30,7 +30,7 @@ DIAGNOSTICS = frozenset({"portmanteau", "arch", "normality"})
 def build(given: StudyInput) -> dict[str, Any]:
     """`studies.event_time` of one day; an instrument that cannot be studied says why."""
     rows: list[Row] = []
-    nowhere = Window.of(None, given.scope, given.partition, EVENTS)
+    nowhere = given.nowhere(EVENTS)
     names = () if given.events is None else given.events.instruments(TRADES)
     if not names:
         rows += [_refused(family, nowhere, "*", "no_events", 0) for family in given.families]

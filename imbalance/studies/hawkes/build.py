@@ -40,7 +40,7 @@ def build(given: StudyInput) -> dict[str, Any]:
 def _window(given: StudyInput, read: Mapping[str, Recorded]) -> Window:
     used = [one for one in read.values() if len(one.events.stamps)]
     if not used:
-        return Window.of(None, given.scope, given.partition, EVENTS)
+        return given.nowhere(EVENTS)
     return Window(
         given.scope, EVENTS,
         min(int(one.events.earliest.min()) for one in used),

@@ -121,7 +121,7 @@ def _of_bars(
 
 
 def _of_events(given: StudyInput) -> Iterator[Row]:
-    nowhere = Window.of(None, given.scope, given.partition, EVENTS)
+    nowhere = given.nowhere(EVENTS)
     names = () if given.events is None else given.events.instruments(TRADES)
     if given.events is None or not names:
         for family in given.families:
