@@ -19,8 +19,8 @@ VENUE_DAYS = dg.define_asset_job(
 STUDIES = dg.define_asset_job(
     "studies",
     selection=dg.AssetSelection.assets(*features.DAY_ASSETS, *studies.DAY_ASSETS),
-    description="What is made of a day over all venues: derivative bars, studies, and studies of the "
-    "windows of days up to it.",
+    description="What is made of a day over all venues: derivative bars and studies, also those of "
+    "the windows of days up to it.",
 )
 
 DECLARATION = dg.define_asset_job(

@@ -152,15 +152,36 @@ def long_run_variance(
             else andrews_bandwidth(used[np.isfinite(used[:, 0])], weights)
         )
     filled = np.nan_to_num(used, nan=0.0)
-    lag_weights = kernel_weights(kernel, bandwidth, len(filled))
-    total = filled.T @ filled
-    for lag in range(1, len(lag_weights)):
-        product = filled[lag:].T @ filled[:-lag]
-        total += lag_weights[lag] * (product + product.T)
+    total = (
+        _bartlett_sum(filled, int(bandwidth) + 1) if kernel == "bartlett"
+        else _weighted_sum(filled, kernel_weights(kernel, bandwidth, len(filled)))
+    )
     # With rows lost to prewhitening the sum is scaled up only where gaps cost rows as well.
     scale = 1.0 if rows == n - 1 and prewhiten else n / rows
     matrix = recolour @ (total * scale) @ recolour.T / n
     return LongRunVariance(matrix=matrix, bandwidth=float(bandwidth), n=n)
+
+
+def _weighted_sum(rows: Matrix, weights: Matrix) -> Matrix:
+    """Σ_l w_l (Γ_l + Γ_l'), Γ_l the sum of products of rows that are l apart; Γ_0 once."""
+    total = np.asarray(rows.T @ rows)
+    for lag in range(1, len(weights)):
+        product = rows[lag:].T @ rows[:-lag]
+        total += weights[lag] * (product + product.T)
+    return total
+
+
+def _bartlett_sum(rows: Matrix, width: int) -> Matrix:
+    """The same with w_l = 1 − l/width, in one product whatever the width.
+
+    Two rows that are l apart are together in width − l of all runs of `width` rows, runs over the
+    ends among them: the mean product of their sums has Bartlett's weights.
+    """
+    n = len(rows)
+    running = np.concatenate([np.zeros((1, rows.shape[1])), np.cumsum(rows, axis=0)])
+    ends = np.arange(1, n + width)
+    sums = running[np.minimum(ends, n)] - running[np.maximum(ends - width, 0)]
+    return np.asarray(sums.T @ sums) / width
 
 
 def hac_covariance(

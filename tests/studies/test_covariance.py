@@ -3,7 +3,7 @@ import pytest
 import statsmodels.api as sm
 
 from imbalance.studies.correlation.kernels import mean_variance
-from imbalance.studies.covariance import hac_covariance, long_run_variance
+from imbalance.studies.covariance import hac_covariance, kernel_weights, long_run_variance
 
 
 def test_equals_statsmodels(make_autoregression):
@@ -46,3 +46,19 @@ def test_products_do_not_reach_over_a_gap():
     found = long_run_variance(scores, bandwidth=1).matrix[0, 0]
     # γ_0 = 60/60; γ_1 = 58/60, weight ½ on both sides.
     assert found == pytest.approx(1.0 + 58 / 60)
+
+
+@pytest.mark.parametrize(("n", "bandwidth"), [(300, 0.0), (300, 7.9), (300, 120.0), (40, 80.0)])
+def test_runs_of_rows_have_bartletts_weights(n, bandwidth):
+    """The mean product of sums over runs is the sum over lags, also with gaps and beyond n."""
+    generator = np.random.default_rng(31)
+    scores = generator.standard_normal((n, 3))
+    scores[generator.random(n) < 0.1] = np.nan
+    filled = np.nan_to_num(scores)
+    weights = kernel_weights("bartlett", bandwidth, n)
+    total = filled.T @ filled
+    for lag in range(1, len(weights)):
+        product = filled[lag:].T @ filled[:-lag]
+        total += weights[lag] * (product + product.T)
+    found = long_run_variance(scores, bandwidth=bandwidth)
+    np.testing.assert_allclose(found.matrix * found.n, total, rtol=1e-11, atol=1e-11)
