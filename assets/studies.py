@@ -16,6 +16,7 @@ from assets.execute import Done, together, work_through
 from assets.partitions import Partitions, all_venues
 from assets.specs import asset_key, spec
 from imbalance import catalog
+from imbalance.config import StudiesConfig
 from imbalance.store.store import Store
 from imbalance.studies.measures import BAR_NANOSECONDS
 from imbalance.studies.registry import studies
@@ -23,6 +24,7 @@ from imbalance.studies.study import Study
 from imbalance.studies.tasks import (
     FAMILY_TABLES,
     HEALTH,
+    derivative_tables,
     families_task,
     study_task,
     windows_up_to,
@@ -93,7 +95,12 @@ def _study(
     ending = suffix(study, scope)
     mapping = all_venues() if days else dg.AllPartitionMapping()
     above = dict.fromkeys((*UPSTREAM, *((*study.events, HEALTH) if study.events else ())))
-    deps = [FAMILIES, *(dg.AssetDep(asset_key(t), partition_mapping=mapping) for t in above)]
+    beside = derivative_tables(study.families(StudiesConfig()))
+    deps = [
+        FAMILIES,
+        *(dg.AssetDep(asset_key(t), partition_mapping=mapping) for t in above),
+        *(dg.AssetDep(asset_key(t), partition_mapping=None if days else mapping) for t in beside),
+    ]
     assets = {name: asset_key(name + ending) for name in study.table_names}
 
     @dg.multi_asset(

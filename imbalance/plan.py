@@ -141,8 +141,15 @@ def _day_steps(
     touched: set[str], venues: Iterable[str],
 ) -> list[Step]:
     from imbalance.features.derivative_bars import derivatives_task
+    from imbalance.studies.families import families_of
     from imbalance.studies.registry import studies
-    from imbalance.studies.tasks import families_task, partitions_of, study_days, study_task
+    from imbalance.studies.tasks import (
+        derivative_tables,
+        families_task,
+        partitions_of,
+        study_days,
+        study_task,
+    )
     from imbalance.studies.windows import SPAN, day_of, scope_of, trailing_windows
 
     if not list(venues):
@@ -152,24 +159,29 @@ def _day_steps(
     lengths = store.config.studies.trailing_windows
     windows = {day: trailing_windows(day, known, lengths) for day in days}
 
-    def above_due(partition: str) -> bool:
+    def above_due(partition: str, changed: set[str]) -> bool:
         day = day_of(partition)
         if day is None:
-            return bool(touched)
+            return bool(changed)
         read = windows[day][-1] if scope_of(partition) == "trailing" else (day,)
-        return not touched.isdisjoint(read)
+        return not changed.isdisjoint(read)
 
     steps = []
+    derived = set(touched)
     for day in days:
         task = derivatives_task(store, day)
         current = day not in touched and task.is_current(store)
         steps.append(_step(store, "features", task.outputs, day, current, failures))
+        if not current:
+            derived.add(day)
     families = families_task(store)
     steps += [_step(store, "studies", families.outputs, SPAN, families.is_current(store), failures)]
     for study in studies():
+        beside = derivative_tables(families_of(study, store.config.studies))
         for partition in partitions_of(study, days, windows):
             task = study_task(study, store, partition)
-            current = not above_due(partition) and task.is_current(store)
+            changed = derived if beside else touched
+            current = not above_due(partition, changed) and task.is_current(store)
             steps.append(_step(store, "studies", task.outputs, partition, current, failures))
     return steps
 

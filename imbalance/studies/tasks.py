@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from imbalance.features.derivative_tables import SIZES as DERIVATIVE_SIZES
 from imbalance.progress import SILENT, Progress
 from imbalance.store.task import TaskContext
 from imbalance.studies.families import (
@@ -21,7 +22,7 @@ from imbalance.studies.families import (
 )
 from imbalance.studies.measures import BAR_NANOSECONDS
 from imbalance.studies.registry import studies
-from imbalance.studies.study import Study, load
+from imbalance.studies.study import Family, Study, load
 from imbalance.studies.tables import FAMILIES
 from imbalance.studies.version import definition_version
 from imbalance.studies.windows import SPAN, day_of, scope_of, trailing, trailing_windows
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 FAMILY_TABLES = (FAMILIES.name,)
 HEALTH = "book.book_health"
+_BAR = ["instrument", "bar_start"]
 
 Inputs = tuple[tuple[str, str], ...]
 
@@ -56,7 +58,8 @@ def study_task(
     families = families_of(study, store.config.studies)
     sizes = bar_sizes(families)
     windows = windows_of(store, partition)
-    bars = _inputs(store, [f"features.bars_{size}" for size in sizes], windows[-1])
+    bars = _inputs(store, [*(f"features.bars_{size}" for size in sizes),
+                           *derivative_tables(families)], windows[-1])
     tables = (*study.events, HEALTH) if study.events else ()
     events = _inputs(store, dict.fromkeys(tables), windows[-1])
     version = definition_version(study)
@@ -119,6 +122,26 @@ def partitions_of(
     ]
 
 
+def derivative_tables(families: Sequence[Family]) -> tuple[str, ...]:
+    """Derivative bars that families name columns of, beside their bars."""
+    return tuple(dict.fromkeys(
+        f"features.derivative_bars_{size}"
+        for family in families for size in family.bar_sizes
+        if size in DERIVATIVE_SIZES and _beside(size, family.measures)
+    ))
+
+
+def _beside(size: str, columns: Iterable[str]) -> list[str]:
+    """Those of the columns which only the derivative bars of a size have."""
+    from imbalance import catalog
+
+    if size not in DERIVATIVE_SIZES:
+        return []
+    bars = catalog.table(f"features.bars_{size}").column_names
+    others = catalog.table(f"features.derivative_bars_{size}").column_names
+    return [column for column in columns if column in others and column not in bars]
+
+
 def _inputs(store: Store, tables: Iterable[str], days: Sequence[str]) -> Inputs:
     return _of(days, [
         (table, key) for table in tables for key in sorted(store.ledger.partitions(table))
@@ -162,7 +185,10 @@ def _alike(
 
 
 def _reader(context: TaskContext, inputs: Inputs) -> ReadBars:
-    """Bars of one size, of all venues and days: the columns asked for that there are."""
+    """Bars of one size, of all venues and days: the columns asked for that there are.
+
+    Columns of the derivative bars stand beside those of the same instrument and bar.
+    """
     import pyarrow as pa
 
     from imbalance import catalog
@@ -172,7 +198,12 @@ def _reader(context: TaskContext, inputs: Inputs) -> ReadBars:
         held = catalog.table(name).column_names
         wanted = [column for column in columns if column in held]
         parts = [context.read(table, key, wanted) for table, key in inputs if table == name]
-        return pa.concat_tables(parts) if parts else None
+        if not parts:
+            return None
+        whole, beside = pa.concat_tables(parts), _beside(size, columns)
+        others = [context.read(table, key, [*_BAR, *beside]) for table, key in inputs
+                  if beside and table == f"features.derivative_bars_{size}"]
+        return whole.join(pa.concat_tables(others), _BAR) if others else whole
 
     return read
 

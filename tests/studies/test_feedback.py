@@ -3,6 +3,9 @@ import json
 import numpy as np
 import pytest
 
+from imbalance.config import Config, StudiesConfig
+from imbalance.store.home import Home
+from imbalance.store.store import Store
 from imbalance.studies.feedback.build import build
 from imbalance.studies.feedback.study import (
     GRANGER_CAUSALITY,
@@ -10,7 +13,11 @@ from imbalance.studies.feedback.study import (
     VECTOR_AUTOREGRESSION,
     FeedbackFamily,
 )
+from imbalance.studies.registry import study as study_of
 from imbalance.studies.study_input import StudyInput
+from imbalance.studies.tasks import study_task
+from imbalance.tasks import read_current
+from tests.studies.bar_store import write_day, write_derivatives
 
 SPOT, PERPETUAL, ETHER = "binance:BTCUSDT", "binance-futures:BTCUSDT", "binance:ETHUSDT"
 FLOW, RETURN = "order_flow_imbalance", "return_bps"
@@ -261,3 +268,27 @@ def test_a_rate_that_is_not_there_is_left_out_and_said_so(
     told = json.loads(fitted[0]["parameters"])
     assert told["exogenous"] == []
     assert told["exogenous_left_out"][f"{SPOT}:funding_rate"] == reason
+
+
+def test_the_funding_rate_comes_from_the_derivative_bars(tmp_path):
+    """A rate that steps each minute, of one of two instruments; rows of no bar are not joined."""
+    config = Config(studies=StudiesConfig(
+        bar_sizes=("1s",), replications=99, horizon=2, maximum_lag=1))
+    store = Store(Home.open(tmp_path / "home", create=True), config)
+    write_day(store, "2024-08-08", seed=1, seconds=600)
+    feedback = study_of("feedback")
+    without = study_task(feedback, store, "2024-08-08")
+    rate = [1e-4 * (second // 60 % 4) for second in range(700)]
+    write_derivatives(store, "2024-08-08", "binance:A", funding_rate=rate)
+    task = study_task(feedback, store, "2024-08-08")
+    assert {*task.inputs} - {*without.inputs} == {("features.derivative_bars_1s", "2024-08-08")}
+    task.materialise(store)
+    fitted = read_current(store, VECTOR_AUTOREGRESSION.name, "2024-08-08").to_pylist()
+    terms = {(r["model"], r["instrument_x"], r["measure_x"], r["n"]) for r in fitted
+             if r["estimator"] == "exogenous"}
+    assert {(model, x, name) for model, x, name, _ in terms} == {
+        (model, "binance:A", "funding_rate")
+        for model in ("binance:A", "across:binance:A,binance:B")}
+    assert {n for *_, n in terms} == {598}, "nothing is known before the first bar; and its lag"
+    told = next(json.loads(r["parameters"]) for r in fitted if r["model"] == "binance:B")
+    assert told["exogenous_left_out"]["binance:B:funding_rate"] == "all_null"
