@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,14 +30,21 @@ def build(given: StudyInput) -> dict[str, Any]:
         read = {name: found for name in names
                 if reader is not None and (found := read_book(reader, name, feed)) is not None}
         window = _window(given, read)
-        made = []
-        for system in _systems(family, names, read):
-            given.progress.advance(note=f"Hawkes {system.model}")
-            made += list(SystemRows(system, family, window).rows())
+        systems = list(_systems(family, names, read))
+        made: list[Row] = []
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            by_system = threads.map(partial(_rows_of, family=family, window=window), systems)
+            for system, own in zip(systems, by_system, strict=True):
+                given.progress.advance(note=f"Hawkes {system.model}")
+                made += own
         rows += made or [blank("hawkes", family.name, window, {}) | {
             "model": "*", "baseline": "*", "kernel": "*", "stamps": "*",
             "estimator": "spectral_radius", "reason": "no_events"}]
     return {HAWKES.name: to_arrow(rows, HAWKES, DIAGNOSTICS)}
+
+
+def _rows_of(system: System, family: HawkesFamily, window: Window) -> list[Row]:
+    return list(SystemRows(system, family, window).rows())
 
 
 def _window(given: StudyInput, read: Mapping[str, Recorded]) -> Window:

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 Vector = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+_FADED = 40.0
+"""Times a decay after which e^{−βt} is nothing beside 1, in whatever number of events."""
+
 
 @dataclass(frozen=True)
 class Events:
@@ -62,20 +65,26 @@ class Events:
         return np.repeat(self.ends, np.diff(self.bounds)) - self.times
 
     def mass(self, decays: Vector) -> tuple[Vector, Vector]:
-        """Σ over events of j of 1 − e^{−β_m left}, d × decays, and its derivative by β_m."""
-        faded = np.exp(-self.left[:, None] * decays)
-        gone, slope = 1.0 - faded, self.left[:, None] * faded
-        return self._by_kind(gone), self._by_kind(slope)
+        """Σ over events of j of 1 − e^{−β_m left}, d × decays, and its derivative by β_m.
+
+        Only events near the end of their stretch are looked at: of the others 1 − e^{…} is 1 to the
+        last bit.
+        """
+        gone = np.empty((self.size, len(decays)))
+        slope = np.empty((self.size, len(decays)))
+        for m, decay in enumerate(decays):
+            near = np.flatnonzero(self.left < _FADED / decay)
+            left, kinds = self.left[near], self.kinds[near]
+            faded = np.exp(-decay * left)
+            gone[:, m] = self.counts - np.bincount(kinds, faded, minlength=self.size)
+            slope[:, m] = np.bincount(kinds, left * faded, minlength=self.size)
+        return gone, slope
 
     def exposure(self, knots: Vector) -> Vector:
         """∫ of each hat function of the baseline over the stretches."""
         if len(knots) == 1:
             return np.array([self.duration])
         return np.asarray(_hats(knots, self.ends) - _hats(knots, self.begins)).sum(axis=0)
-
-    def _by_kind(self, values: Vector) -> Vector:
-        return np.column_stack([
-            np.bincount(self.kinds, column, minlength=self.size) for column in values.T])
 
 
 def _hats(knots: Vector, times: Vector) -> Vector:
