@@ -192,6 +192,14 @@ def filled(session):
     return session
 
 
+@pytest.fixture(scope="session")
+def market():
+    """The same for all tests that only read it."""
+    with empty_session() as connection:
+        fill(connection)
+        yield connection
+
+
 @pytest.fixture
 def store_rows():
     """The functions which make rows, for tests that need other ones."""

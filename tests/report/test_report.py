@@ -37,8 +37,14 @@ def written(session, tmp_path, **more):
     return out.read_text(encoding="utf-8"), summary
 
 
-def test_overview_says_what_was_ingested_and_found(filled, tmp_path):
-    html, summary = written(filled, tmp_path)
+@pytest.fixture(scope="module")
+def page(market, tmp_path_factory):
+    """The page of the market and its summary, for all tests that only read them."""
+    return written(market, tmp_path_factory.mktemp("page"))
+
+
+def test_overview_says_what_was_ingested_and_found(page):
+    html, summary = page
     text = Page(html).text
     assert (
         "One capture of one venue (3.6 MB, 52 MB of text) holds 41,234 lines: 41,000 decoded, "
@@ -65,8 +71,8 @@ def test_overview_says_what_was_ingested_and_found(filled, tmp_path):
         assert sentence in text
 
 
-def test_warnings_name_what_is_wrong(filled, tmp_path):
-    _, summary = written(filled, tmp_path)
+def test_warnings_name_what_is_wrong(page):
+    _, summary = page
     said = " ".join(summary.warnings)
     assert "Three lines of one capture could not be understood" in said
     assert "fields no rule knows: zz" in said
@@ -77,8 +83,8 @@ def test_warnings_name_what_is_wrong(filled, tmp_path):
     assert "autocorrelated (portmanteau p < 0.01) in two of two fitted systems" in said
 
 
-def test_insignificant_cells_are_masked_and_refused_ones_marked(filled, tmp_path):
-    html, _ = written(filled, tmp_path)
+def test_insignificant_cells_are_masked_and_refused_ones_marked(page):
+    html, _ = page
     heat = html[html.index('<g id="heat-0-figure_1">') :].split("</svg>")[0]
     shown = re.findall(r"<title>(.*?)</title>", heat)
     assert len(shown) == 8
@@ -148,31 +154,31 @@ def test_hostile_symbol_is_inert(session, tmp_path, store_rows):
     assert any(HOSTILE[:20] in words for words in page.words)
 
 
-def test_page_asks_for_nothing(filled, tmp_path):
-    html, _ = written(filled, tmp_path)
+def test_page_asks_for_nothing(page):
+    html, _ = page
     assert "http:" not in html
     assert "https:" not in html
-    page = Page(html)
-    assert not {"link", "script", "iframe", "object", "embed", "base"} & set(page.tags)
-    links = [value for _, name, value in page.attributes if name in {"src", "href"}]
+    parsed = Page(html)
+    assert not {"link", "script", "iframe", "object", "embed", "base"} & set(parsed.tags)
+    links = [value for _, name, value in parsed.attributes if name in {"src", "href"}]
     assert all(value.startswith("#") for value in links)
     assert re.search(r"default-src 'none'; style-src 'unsafe-inline'; img-src data:", html)
     assert "@import" not in html
     assert not re.search(r"url\((?!#)", html)
 
 
-def test_every_reference_within_the_page_leads_somewhere(filled, tmp_path):
-    html, _ = written(filled, tmp_path)
-    page = Page(html)
-    ids = [value for _, name, value in page.attributes if name == "id"]
+def test_every_reference_within_the_page_leads_somewhere(page):
+    html, _ = page
+    attributes = Page(html).attributes
+    ids = [value for _, name, value in attributes if name == "id"]
     assert len(ids) == len(set(ids))
-    wanted = {v[1:] for _, name, v in page.attributes if name == "href" and v.startswith("#")}
+    wanted = {v[1:] for _, name, v in attributes if name == "href" and v.startswith("#")}
     wanted |= set(re.findall(r"url\(#([^)]+)\)", html))
     assert wanted <= set(ids)
 
 
-def test_the_same_session_gives_the_same_bytes(filled, tmp_path):
-    assert written(filled, tmp_path)[0] == written(filled, tmp_path)[0]
+def test_the_same_session_gives_the_same_bytes(page, market, tmp_path):
+    assert written(market, tmp_path)[0] == page[0]
 
 
 def test_size_stays_bounded(session, tmp_path, store_rows):
