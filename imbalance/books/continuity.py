@@ -17,10 +17,12 @@ from imbalance.books.ladder import ASK, BID
 from imbalance.books.state import Book, Messages, Output
 from imbalance.kernels import bare
 
-SNAPSHOT, CLOSING_BOOK, NO_SNAPSHOT, GAP, UNBRIDGEABLE, SILENCE, RESUMED, UNUSABLE, IMAGE = range(9)
+(
+    SNAPSHOT, CLOSING_BOOK, NO_SNAPSHOT, GAP, UNBRIDGEABLE, SILENCE, RESUMED, UNUSABLE, IMAGE,
+) = np.arange(9)  # fmt: skip
 """Codes of `state.CAUSES`, the first of those that a recorder's or decoder's break may have."""
 
-IS_VALID, IS_WAITING, IS_SILENT = range(3)
+IS_VALID, IS_WAITING, IS_SILENT = np.arange(3)
 """Codes of `state.HEALTH_STATES`."""
 
 

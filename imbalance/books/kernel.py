@@ -5,6 +5,8 @@ What a message may do is in `continuity.py`, what it does in `flow.py`, the bars
 
 from __future__ import annotations
 
+import numpy as np
+
 from imbalance.books import continuity as rule
 from imbalance.books import state as at
 from imbalance.books.bars import advance, end_bar, start_bar
@@ -16,6 +18,9 @@ from imbalance.kernels import bare
 DONE, BUFFERS_FULL, FAR_FULL, FINER_TICK = range(4)
 """Why the kernel returned: all messages done; empty the buffers; give the ladder more room for
 far levels; a price is no multiple of the tick."""
+
+_NO, _YES = np.array([False, True])
+"""NumPy's truths, for the reason of its integers in `ladder`."""
 
 
 @bare
@@ -34,8 +39,8 @@ def begin(book: Book, last: int) -> None:
 @bare
 def _put(book: Book, m: Messages, k: int) -> None:
     clear(book.ladder)
-    apply_side(book, BID, m.bid_prices, m.bid_sizes, m.bid_offsets[k], m.bid_offsets[k + 1], False)
-    apply_side(book, ASK, m.ask_prices, m.ask_sizes, m.ask_offsets[k], m.ask_offsets[k + 1], False)
+    apply_side(book, BID, m.bid_prices, m.bid_sizes, m.bid_offsets[k], m.bid_offsets[k + 1], _NO)
+    apply_side(book, ASK, m.ask_prices, m.ask_sizes, m.ask_offsets[k], m.ask_offsets[k + 1], _NO)
 
 
 @bare
@@ -48,7 +53,7 @@ def _image(book: Book, m: Messages, out: Output, k: int, event: int) -> None:
     whole[at.KNOWN_HIGH] = furthest(ladder, ASK)
     whole[at.LAST_ID] = m.ids[k, 1]
     whole[at.HEALTH_MESSAGES] += 1
-    follow(book, out, event, m.ids[k, 1], True, True)
+    follow(book, out, event, m.ids[k, 1], _YES, _YES)
 
 
 @bare
@@ -61,7 +66,7 @@ def _snapshot(book: Book, m: Messages, out: Output, k: int, event: int) -> None:
     whole[at.STATUS] = at.VALID
     whole[at.FRESH] = 1
     start = whole[at.PENDING]
-    bid_at = ask_at = 0
+    bid_at = ask_at = np.int64(0)
     for j in range(whole[at.PENDING]):
         row = book.pending[j]
         if not rule.is_stale(book, row[1], row[2]):
@@ -69,10 +74,10 @@ def _snapshot(book: Book, m: Messages, out: Output, k: int, event: int) -> None:
                 start = j
                 break
             apply_side(
-                book, BID, book.pending_bids[:, 0], book.pending_bids[:, 1], bid_at, row[3], False
+                book, BID, book.pending_bids[:, 0], book.pending_bids[:, 1], bid_at, row[3], _NO
             )
             apply_side(
-                book, ASK, book.pending_asks[:, 0], book.pending_asks[:, 1], ask_at, row[4], False
+                book, ASK, book.pending_asks[:, 0], book.pending_asks[:, 1], ask_at, row[4], _NO
             )
             whole[at.LAST_ID] = row[1]
             whole[at.FRESH] = 0
@@ -95,7 +100,7 @@ def _snapshot(book: Book, m: Messages, out: Output, k: int, event: int) -> None:
         return
     whole[at.PENDING] = whole[at.PENDING_BIDS] = whole[at.PENDING_ASKS] = 0
     whole[at.PENDING_LAST] = at.NO_ID
-    follow(book, out, event, whole[at.LAST_ID], True, True)
+    follow(book, out, event, whole[at.LAST_ID], _YES, _YES)
 
 
 @bare
@@ -180,10 +185,10 @@ def run(book: Book, m: Messages, out: Output, start: int) -> tuple[int, int]:
                 rule.keep(book, m, k)
         else:
             bids = apply_side(
-                book, BID, m.bid_prices, m.bid_sizes, m.bid_offsets[k], m.bid_offsets[k + 1], True
+                book, BID, m.bid_prices, m.bid_sizes, m.bid_offsets[k], m.bid_offsets[k + 1], _YES
             )
             asks = apply_side(
-                book, ASK, m.ask_prices, m.ask_sizes, m.ask_offsets[k], m.ask_offsets[k + 1], True
+                book, ASK, m.ask_prices, m.ask_sizes, m.ask_offsets[k], m.ask_offsets[k + 1], _YES
             )
             whole[at.LAST_ID] = last
             whole[at.FRESH] = 0

@@ -10,7 +10,8 @@ import numpy as np
 
 from imbalance.kernels import bare, inline, jit, leading_zeros, trailing_zeros
 
-BID, ASK = 0, 1
+BID, ASK = np.arange(2)
+"""NumPy's integers: a kernel is compiled once for each value of Python's that it is given."""
 
 # places in `Ladder.meta`
 BASE, WIDTH, BEST_BID, BEST_ASK, FAR_USED, MISPLACED = range(6)
@@ -218,11 +219,20 @@ def levels_of(ladder: Ladder, side: int) -> tuple[Any, Any]:
     return ticks[order], sizes[order]
 
 
-@jit
+@bare
 def furthest(ladder: Ladder, side: int) -> int:
     """Tick of the level furthest from the market; −1 on an empty side."""
-    ticks, _ = levels_of(ladder, side)
-    return ticks[-1] if len(ticks) else -1
+    width = ladder.meta[WIDTH]
+    index = next_above(ladder, side, 0) if side == BID else next_below(ladder, side, width - 1)
+    found = ladder.meta[BASE] + index if index >= 0 else -1
+    if ladder.meta[FAR_USED] > 0:
+        for slot in range(len(ladder.far_key)):
+            key = ladder.far_key[slot]
+            if key != 0 and (key - 1) & 1 == side and ladder.far_size[slot] > 0.0:
+                tick = (key - 1) >> 1
+                if found < 0 or (tick < found if side == BID else tick > found):
+                    found = tick
+    return found
 
 
 @jit

@@ -45,6 +45,7 @@ from imbalance.books.state import (
     VALID,
     Book,
     Messages,
+    as_compiled,
     new_book,
     new_output,
 )  # fmt: skip
@@ -130,6 +131,7 @@ class BookBuilder:
             self._images = ImageFlow(BAR_NS)
         if self._book is None:
             self._book = self._start(messages)
+        messages = as_compiled(messages)
         position = 0
         while True:
             why, position = kernel.run(self._book, messages, self._out, position)

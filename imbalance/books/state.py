@@ -104,7 +104,7 @@ class Book(NamedTuple):
 
 class Messages(NamedTuple):
     """Book messages of one instrument in order: ids are (n, 3) first, last, previous; of a break
-    the first is the code of its cause.
+    the first is the code of its cause. See `as_compiled`.
     """
 
     kind: Any
@@ -136,6 +136,24 @@ class Output(NamedTuple):
     health: Any
     proof_id: Any
     proofs: Any
+
+
+_MESSAGE_TYPES = Messages(
+    np.uint8, np.int64, np.int64, np.int64, np.int32, np.int32, *(np.float64,) * 4
+)
+
+
+def as_compiled(messages: Messages) -> Messages:
+    """The same as the one type of arrays that the kernel is compiled for: those of Arrow are
+    read-only, those of NumPy are not, and for each mixture of them it would be compiled anew.
+    """
+    arrays = [
+        np.ascontiguousarray(array, kind).view()
+        for array, kind in zip(messages, _MESSAGE_TYPES, strict=True)
+    ]
+    for array in arrays:
+        array.flags.writeable = False
+    return Messages(*arrays)
 
 
 def new_book(

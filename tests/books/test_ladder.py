@@ -9,6 +9,7 @@ from imbalance.books.ladder import (
     ASK,
     BASE,
     BID,
+    furthest,
     levels_of,
     new_ladder,
     put_levels,
@@ -51,8 +52,9 @@ def test_holds_what_a_dictionary_holds(steps):
     ladder, held = _apply(steps)
     for side in (BID, ASK):
         ticks, sizes = levels_of(ladder, side)
-        expected = sorted(held[side].items(), reverse=side == BID)
+        expected = sorted(held[side].items(), reverse=bool(side == BID))
         assert list(zip(ticks.tolist(), sizes.tolist(), strict=True)) == expected
+        assert furthest(ladder, side) == (expected[-1][0] if expected else -1)
 
 
 @given(changes, st.integers(1, 5 * CENTRE))
@@ -73,7 +75,7 @@ def test_best_levels_come_best_first(steps):
     ladder, held = _apply(near)
     ticks, sizes = np.zeros(10, np.int64), np.zeros(10)
     for side in (BID, ASK):
-        expected = sorted(held[side].items(), reverse=side == BID)[:10]
+        expected = sorted(held[side].items(), reverse=bool(side == BID))[:10]
         count = take_best(ladder, side, 10, ticks, sizes)
         assert list(zip(ticks[:count].tolist(), sizes[:count].tolist(), strict=True)) == expected
 
