@@ -5,11 +5,16 @@ import sys
 from pathlib import Path
 
 
+def words(*arguments: object, home: Path, config: Path | None = None) -> list[str]:
+    """What it is given."""
+    own = ["--home", str(home), *(["--config", str(config)] if config else [])]
+    return [*own, *map(str, arguments)]
+
+
 def command(*arguments: object, home: Path, config: Path | None = None) -> list[str]:
     """The words that start it."""
-    words = [sys.executable, "-m", "imbalance.cli.main", "--home", str(home)]
-    words += ["--config", str(config)] if config else []
-    return [*words, *map(str, arguments)]
+    given = words(*arguments, home=home, config=config)
+    return [sys.executable, "-m", "imbalance.cli.main", *given]
 
 
 def imbalance(*arguments: object, home: Path, config: Path | None = None):

@@ -11,21 +11,23 @@ import pyarrow.parquet as pq
 import pytest
 
 from imbalance import catalog
+from imbalance.cli.main import run
 from imbalance.store.store import Store
-from tests.cli.process import command, imbalance
+from tests.cli.process import command, words
 
 INSTRUMENTS = ["binance-futures:BTCUSDT", "binance:BTCUSDT"]
 
 
 @pytest.fixture
-def ask(filled):
+def ask(filled, capfd):
     """Run a command on the filled home and return its output."""
 
     def call(*arguments, code=0):
-        done = imbalance(*arguments, home=filled.home, config=filled.config)
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stdout if code in {0, 5} else done.stderr
+        ended = run(words(*arguments, home=filled.home, config=filled.config))
+        said = capfd.readouterr()
+        assert ended == code, said
+        assert "Traceback" not in said.err
+        return said.out if code in {0, 5} else said.err
 
     return call
 
