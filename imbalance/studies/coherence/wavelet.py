@@ -9,7 +9,10 @@ Sources: Torrence and Compo 1998 (Morlet transform, cone of influence); Torrence
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +34,15 @@ class WaveletCoherence:
     periods: Vector
     coherence: Matrix
     """Periods × bars, 0 to 1."""
-    phase: Matrix
-    """Radians of the smoothed cross spectrum: positive when x is ahead of y."""
+    cross: Complex
+    """The smoothed cross spectrum."""
     inside: NDArray[np.bool_]
     """Where the ends of the series do not reach: outside the cone of influence."""
+
+    @property
+    def phase(self) -> Matrix:
+        """Radians of the cross spectrum: positive when x is ahead of y."""
+        return np.angle(self.cross)
 
 
 def wavelet_coherence(
@@ -58,15 +66,13 @@ def wavelet_coherence(
     periods = shortest * 2.0 ** (np.arange(octaves + 1) / voices)
     scales = periods / _FOURIER
     a, b = _transform(x, scales), _transform(y, scales)
-    cross = a * b.conj() / scales[:, None]
-    smooth_cross = _smooth(cross, scales, voices)
-    power_x = _smooth(np.abs(a) ** 2 / scales[:, None], scales, voices).real
-    power_y = _smooth(np.abs(b) ** 2 / scales[:, None], scales, voices).real
-    coherence = np.clip(np.abs(smooth_cross) ** 2 / (power_x * power_y), 0.0, 1.0)
+    cross = _smooth(a * b.conj() / scales[:, None], scales, voices)
+    # Both powers in one transform: one as the real part, one as the imaginary part.
+    powers = _smooth((_squared(a) + 1j * _squared(b)) / scales[:, None], scales, voices)
+    coherence = np.clip(_squared(cross) / (powers.real * powers.imag), 0.0, 1.0)
     t = np.arange(len(x))
     edge = np.minimum(t, len(x) - 1 - t)
-    return WaveletCoherence(periods, coherence, np.angle(smooth_cross),
-                            edge >= np.sqrt(2.0) * scales[:, None])
+    return WaveletCoherence(periods, coherence, cross, edge >= np.sqrt(2.0) * scales[:, None])
 
 
 def surrogate_coherence(
@@ -81,25 +87,30 @@ def surrogate_coherence(
     """
     from scipy.signal import lfilter
 
-    generator = np.random.default_rng(seed)
-    rows = []
     burn = 200
-    for _ in range(count):
-        noise = generator.standard_normal((2, length + burn))
-        x = lfilter([1.0], [1.0, -phi_x], noise[0])[burn:]
-        y = lfilter([1.0], [1.0, -phi_y], noise[1])[burn:]
-        rows.append(mean_over_time(wavelet_coherence(x, y, shortest, longest, voices))[0])
-    return np.stack(rows)
+    noise = np.random.default_rng(seed).standard_normal((count, 2, length + burn))
+
+    def mean_of(pair: Matrix) -> Vector:
+        x = lfilter([1.0], [1.0, -phi_x], pair[0])[burn:]
+        y = lfilter([1.0], [1.0, -phi_y], pair[1])[burn:]
+        return _mean(wavelet_coherence(x, y, shortest, longest, voices))
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return np.stack(list(threads.map(mean_of, noise)))
 
 
 def mean_over_time(found: WaveletCoherence) -> tuple[Vector, Vector, Vector]:
     """Mean coherence inside the cone at each period, its mean phase, and the bars inside."""
     bars = found.inside.sum(axis=1)
-    weight = np.where(found.inside, 1.0, 0.0)
+    weight = np.where(found.inside, found.coherence, 0.0)
+    phase = np.angle((np.exp(1j * found.phase) * weight).sum(axis=1))
+    return _mean(found), np.where(bars > 0, phase, np.nan), bars.astype(np.float64)
+
+
+def _mean(found: WaveletCoherence) -> Vector:
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = (found.coherence * weight).sum(axis=1) / bars
-    phase = np.angle((np.exp(1j * found.phase) * found.coherence * weight).sum(axis=1))
-    return mean, np.where(bars > 0, phase, np.nan), bars.astype(np.float64)
+        total = np.where(found.inside, found.coherence, 0.0).sum(axis=1)
+        return np.asarray(total / found.inside.sum(axis=1))
 
 
 def first_autocorrelation(values: Vector) -> float:
@@ -113,23 +124,33 @@ def _transform(values: Vector, scales: Vector) -> Complex:
     """Scales × bars, by the Fourier transform of the wavelet; padded, so that ends do not meet."""
     from scipy import fft
 
-    n = len(values)
-    size = fft.next_fast_len(2 * n)
-    spectrum = fft.fft((values - values.mean()) / values.std(), size)
-    omega = 2.0 * np.pi * fft.fftfreq(size)
-    daughter = np.exp(-0.5 * (scales[:, None] * omega - OMEGA) ** 2) * (omega > 0.0)
-    daughter *= np.pi**-0.25 * np.sqrt(2.0 * np.pi * scales)[:, None]
-    return fft.ifft(spectrum * daughter, axis=1)[:, :n]
+    wavelets, _ = _in_frequency(len(values), tuple(scales.tolist()))
+    spectrum = fft.fft((values - values.mean()) / values.std(), wavelets.shape[1])
+    return fft.ifft(spectrum * wavelets, axis=1)[:, : len(values)]
 
 
-def _smooth(values: Complex | Matrix, scales: Vector, voices: int) -> Complex:
+@lru_cache(maxsize=4)
+def _in_frequency(length: int, scales: tuple[float, ...]) -> tuple[Matrix, Matrix]:
+    """Wavelets and smoothing windows at the frequencies of padded series: surrogates share them."""
+    from scipy import fft
+
+    omega = 2.0 * np.pi * fft.fftfreq(fft.next_fast_len(2 * length))
+    scale = np.array(scales)[:, None]
+    wavelets = np.exp(-0.5 * (scale * omega - OMEGA) ** 2) * (omega > 0.0)
+    wavelets *= np.pi**-0.25 * np.sqrt(2.0 * np.pi * scale)
+    return wavelets, np.exp(-0.5 * (scale * omega) ** 2)
+
+
+def _squared(values: Complex) -> Matrix:
+    return np.asarray(values.real**2 + values.imag**2)
+
+
+def _smooth(values: Complex, scales: Vector, voices: int) -> Complex:
     from scipy import fft
 
     n = values.shape[1]
-    size = fft.next_fast_len(2 * n)
-    omega = 2.0 * np.pi * fft.fftfreq(size)
-    window = np.exp(-0.5 * (scales[:, None] * omega) ** 2)
-    in_time = fft.ifft(fft.fft(values, size, axis=1) * window, axis=1)[:, :n]
+    _, windows = _in_frequency(n, tuple(scales.tolist()))
+    in_time = fft.ifft(fft.fft(values, windows.shape[1], axis=1) * windows, axis=1)[:, :n]
     # A box in scale by running sums; at the first and last scales the mean of what is there.
     sums = np.concatenate([np.zeros((1, n)), np.cumsum(in_time, axis=0)])
     here, half = np.arange(len(scales)), int(0.3 * voices)
