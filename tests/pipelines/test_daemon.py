@@ -86,8 +86,9 @@ def until(question):
     raise AssertionError(f"not within {PATIENCE_SECONDS:g} s")
 
 
-@pytest.mark.slow
-def test_a_killed_worker_fails_is_tried_again_and_a_restart_goes_on(tmp_path, monkeypatch):
+@pytest.fixture
+def watched(tmp_path, monkeypatch):
+    """A home, the settings that watch a directory, and one registered capture in that directory."""
     monkeypatch.setenv("DAGSTER_HOME", "")
     captures = tmp_path / "captures"
     captures.mkdir()
@@ -102,34 +103,45 @@ def test_a_killed_worker_fails_is_tried_again_and_a_restart_goes_on(tmp_path, mo
     from imbalance.captures.register import register
 
     register(store, [file])  # so that the code location knows its day from the first on
+    return store, config
 
+
+def start_sensor(daemon):
+    daemon.ask(f"mutation {{ startSensor(sensorSelector: {SENSOR % 'new_captures'}) "
+               "{ __typename } }")
+
+
+def at_work(instance):
+    """The runs that have told which process works for them."""
+    return [
+        r for r in instance.get_runs()
+        if r.status.value == "STARTED" and r.tags.get("imbalance/process")
+    ]
+
+
+def ended(instance, status):
+    return [r for r in instance.get_runs() if r.status.value == status]
+
+
+@pytest.mark.slow
+def test_a_killed_worker_fails_is_tried_again_and_a_restart_goes_on(watched, tmp_path):
+    store, config = watched
     with open_instance(store.home) as instance:
         daemon = Daemon(store.home.root, config)
         try:
             assert daemon.state("new_captures")[0] == "STOPPED"
             assert daemon.state("alerts")[0] == "RUNNING"
-            daemon.ask(f"mutation {{ startSensor(sensorSelector: {SENSOR % 'new_captures'}) "
-                       "{ __typename } }")
-
-            def worker():
-                runs = [r for r in instance.get_runs() if r.status.value == "STARTED"]
-                signed = [r.tags.get("imbalance/process") for r in runs]
-                return signed[0] if signed and signed[0] else None
-
-            pid = int(until(worker).split(".")[-2])
-            os.kill(pid, signal.SIGKILL)
-            first = until(lambda: [
-                r for r in instance.get_runs() if r.status.value == "FAILURE"
-            ])[0]
-            again = until(lambda: [
-                r for r in instance.get_runs() if r.status.value == "SUCCESS"
-            ])[0]
+            start_sensor(daemon)
+            (run,) = until(lambda: at_work(instance))
+            _, pid, _ = run.tags["imbalance/process"].rsplit(".", 2)
+            os.kill(int(pid), signal.SIGKILL)
+            (first,) = until(lambda: ended(instance, "FAILURE"))
+            (again,) = until(lambda: ended(instance, "SUCCESS"))
             assert again.root_run_id == first.run_id
             assert store.ledger.partitions("features.bars_1s")
-            told = tmp_path / "alerts"
-            until(lambda: told.exists() and told.read_text().endswith("\n"))
-            (alert,) = [json.loads(x) for x in told.read_text().splitlines()]
-            assert (alert["kind"], alert["run"]) == ("run_failed", first.run_id)
+            done = time.time()
+            until(lambda: daemon.state("alerts")[1] > done)
+            assert not (tmp_path / "alerts").exists()  # it was tried again, and then it was good
             runs = len(instance.get_runs())
         finally:
             daemon.kill()
@@ -141,6 +153,29 @@ def test_a_killed_worker_fails_is_tried_again_and_a_restart_goes_on(tmp_path, mo
             until(lambda: daemon.state("new_captures")[1] > began)
             until(lambda: daemon.state("alerts")[1] > began)
             assert len(instance.get_runs()) == runs
-            assert len(told.read_text().splitlines()) == 1
+            assert not (tmp_path / "alerts").exists()
+        finally:
+            daemon.kill()
+
+
+@pytest.mark.slow
+def test_a_cancelled_run_gives_its_place_back_and_can_be_run_again(watched):
+    store, config = watched
+    with open_instance(store.home) as instance:
+        daemon = Daemon(store.home.root, config)
+        try:
+            start_sensor(daemon)
+            (run,) = until(lambda: at_work(instance))
+            asked = f'mutation {{ terminateRun(runId: "{run.run_id}") {{ __typename }} }}'
+            assert daemon.ask(asked)["terminateRun"]["__typename"] == "TerminateRunSuccess"
+            until(lambda: ended(instance, "CANCELED"))
+            until(lambda: not instance.event_log_storage.get_concurrency_run_ids())
+            assert list(store.home.staging_dir.iterdir()) == []
+            asked = (f'mutation {{ launchRunReexecution(reexecutionParams: {{parentRunId: '
+                     f'"{run.run_id}", strategy: ALL_STEPS}}) {{ __typename }} }}')
+            assert daemon.ask(asked)["launchRunReexecution"]["__typename"] == "LaunchRunSuccess"
+            (again,) = until(lambda: ended(instance, "SUCCESS"))
+            assert again.root_run_id == (run.root_run_id or run.run_id)
+            assert store.ledger.partitions("features.bars_1s")
         finally:
             daemon.kill()

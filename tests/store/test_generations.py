@@ -292,29 +292,33 @@ def _read_until(root: Path, stop, reading, failures) -> None:
     failures.put(None)
 
 
-def test_readers_never_see_half_a_generation(store):
+@pytest.mark.parametrize(("readers", "publications"), [
+    (2, 6), pytest.param(8, 1000, marks=pytest.mark.slow),
+])
+def test_readers_never_see_half_a_generation(store, readers, publications):
     put(store, "studies.correlation", study(), "2024-08-08")
     put(store, "features.bars", bars(100))
     publish(store)
     context = multiprocessing.get_context("spawn")
     stop, failures = context.Event(), context.Queue()
-    reading = [context.Semaphore(0) for _ in range(2)]
-    readers = [context.Process(target=_read_until, args=(store.home.root, stop, one, failures))
-               for one in reading]
-    for reader in readers:
+    reading = [context.Semaphore(0) for _ in range(readers)]
+    processes = [context.Process(target=_read_until, args=(store.home.root, stop, one, failures))
+                 for one in reading]
+    for reader in processes:
         reader.start()
     for one in reading:
         assert one.acquire(timeout=600)  # from here on each reads, again and again
     long_reader = open_generation(store.home)
-    for number in range(1, 7):
-        day = next_day("2024-08-08", number)
-        put(store, "features.bars", bars(100, day=day), f"{day}|binance-futures")
+    for number in range(1, publications + 1):
+        day = next_day("2024-08-08", 1 + number % 6)
+        put(store, "features.bars", bars(100, day=day, seed=number), f"{day}|binance-futures")
         assert publish(store).number == number + 1
     stop.set()
-    assert [failures.get(timeout=600) for _ in readers] == [None, None]
-    for reader in readers:
+    assert [failures.get(timeout=600) for _ in processes] == [None] * readers
+    for reader in processes:
         reader.join()
         assert reader.exitcode == 0
     assert long_reader.execute("select count(*) from features.bars").fetchone() == (100,)
     long_reader.close()
-    assert sum(DATABASE_NAME in str(p) for p in store.home.generations_dir.rglob("*")) == 7
+    databases = sum(DATABASE_NAME in str(p) for p in store.home.generations_dir.rglob("*"))
+    assert databases == publications + 1
