@@ -69,11 +69,14 @@ def study_task(
         alike = _alike(study, context, partition, windows[-1][-1:])
         if alike is not None:
             return {"bars": list(sizes), "taken_from": alike}
+        keys = {table.name: table.key for table in study.tables}
+        told: dict[str, set[tuple[Any, ...]]] = {name: set() for name in keys}
         for days in windows:
             given = _input(study, context, partition, families, _of(days, bars),
                            _of(days, events), days, progress)
             for name, rows in load(study.build)(given).items():
-                context.writer(name).write(_with_text(rows, "definition_version", version))
+                new = _untold(rows, keys[name], told[name])
+                context.writer(name).write(_with_text(new, "definition_version", version))
         return {"bars": list(sizes)}
 
     parameters: dict[str, Any] = {"families": as_json(families)}
@@ -206,6 +209,23 @@ def _reader(context: TaskContext, inputs: Inputs) -> ReadBars:
         return whole.join(pa.concat_tables(others), _BAR) if others else whole
 
     return read
+
+
+def _untold(rows: Any, key: Sequence[str], told: set[tuple[Any, ...]]) -> Any:
+    """Rows that no shorter window of the partition has: their keys join those told.
+
+    Hours of a window, and the window of an instrument whose events are of the last days alone, are
+    the same in all that hold them.
+    """
+    import pyarrow as pa
+
+    columns = (rows.column(name) for name in key)
+    values = [(c.cast(pa.int64()) if pa.types.is_timestamp(c.type) else c).to_pylist()
+              for c in columns]
+    keys = list(zip(*values, strict=True))
+    new = rows.filter(pa.array([one not in told for one in keys], pa.bool_()))
+    told.update(keys)
+    return new
 
 
 def _with_text(rows: Any, column: str, text: str) -> Any:

@@ -1,16 +1,20 @@
 """Studies over the last days up to a day: which days, what is kept, what is made again."""
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from imbalance.config import Config, StudiesConfig, load_config
 from imbalance.errors import UserError
 from imbalance.store.home import Home
 from imbalance.store.store import Store
+from imbalance.studies.lead_lag.study import LEAD_LAG
 from imbalance.studies.registry import study
 from imbalance.studies.tasks import partitions_of, study_task
 from imbalance.studies.windows import SPAN, day_of, scope_of, trailing, trailing_windows
-from imbalance.tasks import read_current
+from imbalance.tasks import Task, read_current
 from tests.studies.bar_store import write_day
+from tests.studies.event_store import HEALTH, TRADES, health, trades
 
 DAYS = ("2024-08-08", "2024-08-09", "2024-08-10")
 TABLE = "studies.correlation_matrix"
@@ -101,3 +105,26 @@ def test_windows_that_cannot_be_are_named(value, tmp_path):
     assert "whole numbers from 2 to 366" in caught.value.allowed
     path.write_text("[studies]\ntrailing_windows = []\n")
     assert load_config(path).studies.trailing_windows == ()
+
+
+def test_an_hour_that_two_windows_hold_is_told_once(tmp_path):
+    config = Config(studies=StudiesConfig(trailing_windows=(2, 20)))
+    store = Store(Home.open(tmp_path / "home", create=True), config)
+    names, hour = ("binance:A", "binance:B"), 3600 * 10**9
+    for number, day in enumerate(DAYS):
+        write_day(store, day, seed=0, seconds=5)
+        begin = number * 24 * hour
+        times = begin + np.arange(4) * hour // 2
+        tables = {TRADES: [trades(name, times, np.arange(4) + 5.0) for name in names],
+                  HEALTH: [health(name, (begin, begin + 2 * hour, "valid")) for name in names]}
+        Task(tuple(tables), f"{day}|binance", (), "1", lambda context, tables=tables: [
+            context.writer(name).write(pa.concat_tables(parts)) for name, parts in tables.items()
+        ] and None).materialise(store)
+    study_task(study("lead_lag"), store, trailing(DAYS[2])).materialise(store)
+    rows = read_current(store, LEAD_LAG.name, trailing(DAYS[2]))
+    keys = [tuple(row.values()) for row in rows.select(LEAD_LAG.key).to_pylist()]
+    assert len(set(keys)) == len(keys)
+    of_all = {str(row["window_from"])[:10] for row in rows.to_pylist() if row["regime"] == "all"}
+    assert of_all == set(DAYS[:2]), "both windows are there"
+    hours = {str(row["window_from"])[:13] for row in rows.to_pylist() if row["regime"] != "all"}
+    assert hours >= {f"{day} {hour}" for day in DAYS for hour in ("00", "01")}
