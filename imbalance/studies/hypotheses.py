@@ -19,7 +19,7 @@ HYPOTHESES: Mapping[str, str] = {
     "same_bar": "x and y are of different instruments in one bar",
     "own_past": "x is y's own past",
     "ahead": "x goes before y",
-    "whole": "about a system or a window as a whole",
+    "whole": "about a system or a window as a whole, or how its parts differ",
 }
 
 _ANY = "*"

@@ -32,6 +32,10 @@ def test_section_of_known_rows(session, store_rows):
         *(row(f"r_squared_{where}", 0.5 + 0.1 * m, levels=m, measure_x=f"{FLOW}_levels")
           for where in ("in", "out") for m in (1, 2)),
         *(row("response", 1.0 - 0.1 * h, horizon=h) for h in (0, 1, 5)),
+        row("regime_slope", 0.3, regime="messages_per_trade_low"),
+        row("regime_slope", 0.1, regime="messages_per_trade_high"),
+        row("regime_difference", -0.2, regime="messages_per_trade_high", q_value=0.002, n=120),
+        row("regime_slope", 0.3, regime="time_06"),
     ])
     store_rows["insert"](session, "studies.cross_impact", [
         cross(f"r_squared_{where}", value, model, horizon)
@@ -52,7 +56,9 @@ def test_section_of_known_rows(session, store_rows):
     assert others.endswith("of a:A by 0.060 to 0.080 out of sample (q = 0.001).")
     assert "misses by 30.0 % less" in found.paragraphs[1]
     assert "in one of one cases they help to forecast" in found.paragraphs[2]
-    assert found.tables[1].rows[0] == ["here: a:A", "0.60", "0.30", "0.25", "0.65", "0.010"]
+    assert found.tables[1].rows == [["a:A", "10s", "messages per trade", "0.300", "0.100",
+                                     "−0.200", "−0.250 to −0.150", "0.002", "120"]]
+    assert found.tables[2].rows[0] == ["here: a:A", "0.60", "0.30", "0.25", "0.65", "0.010"]
     assert len(found.warnings) == 1
     assert "next 10s return of c:C is forecast with an R² above 0.45" in found.warnings[0]
     assert found.charts[0].svg.startswith("<svg")

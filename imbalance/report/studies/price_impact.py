@@ -25,6 +25,8 @@ _OWN = ("instrument", "bars", "bps per unit of flow", "95 % interval", "R² of f
 _CROSS = ("instrument", "bars", "return of", "own, best level", "all, best level",
           "own, integrated", "all, integrated", "others add (best level)", "95 % interval", "q",
           "strongest other", "n")  # fmt: skip
+_BY_REGIME = ("instrument", "bars", "regime", "low", "high", "high less low", "95 % interval", "q",
+              "n")  # fmt: skip
 _BESIDE = ("source", "R² of flow", "without price changes", "of trades", "of both",
            "of the next bar")  # fmt: skip
 
@@ -64,6 +66,22 @@ class Own:
 
 
 @dataclass(frozen=True)
+class ByRegime:
+    """A row of `price_impact_regimes.sql`."""
+
+    bar_size: str
+    instrument: str
+    regime: str
+    low: float
+    high: float
+    difference: float
+    difference_low: float | None
+    difference_high: float | None
+    q_value: float | None
+    n: int
+
+
+@dataclass(frozen=True)
 class Cross:
     """A row of `cross_impact.sql`."""
 
@@ -96,6 +114,7 @@ def section(source: Source) -> Section:
     if window is None or not own:
         return Section(STUDY.title, STUDY.question, ["No instrument had a flow to study."])
     cross = source.of_study("cross_impact", Cross, "cross_impact", window)
+    by_regime = source.of_study("price_impact_regimes", ByRegime, "price_impact", window)
     points = _points(source, window)
     return Section(
         STUDY.title,
@@ -113,6 +132,7 @@ def section(source: Source) -> Section:
                  "imbalance of the same bar. «Without price changes» leaves out the events which "
                  "move a best price, whose effect is an identity.",
                  _OWN, [_own_cells(one) for one in own[:MOST_ROWS]], frozenset(_OWN[2:])),
+            *_regime_tables(by_regime),
             *_beside(own),
             *_cross_tables(cross),
         ],
@@ -195,6 +215,18 @@ def _beside(own: Sequence[Own]) -> list[Rows]:
         for one in mine[:MOST_ROWS]]
     return [Rows("Beside the literature: mean R² of 10 s bars in half-hours.", _BESIDE,
                  [*rows, *map(list, PUBLISHED)], frozenset(_BESIDE[1:]))]
+
+
+def _regime_tables(found: Sequence[ByRegime]) -> list[Rows]:
+    if not found:
+        return []
+    rows = [[one.instrument, one.bar_size, one.regime.replace("_", " "),
+             *(words.number(value) for value in (one.low, one.high, one.difference)),
+             words.interval(one.difference_low, one.difference_high, figures=True),
+             words.q(one.q_value), words.count(one.n)] for one in found[:MOST_ROWS]]
+    return [Rows("Slope (bps per unit of flow) after bars in the low and in the high tercile of a "
+                 "regime, the surest differences first. The terciles are of the window: they "
+                 "describe.", _BY_REGIME, rows, frozenset(_BY_REGIME[3:]))]
 
 
 def _cross_tables(cross: Sequence[Cross]) -> list[Rows]:

@@ -18,6 +18,7 @@ from imbalance.studies.inference.resampling import percentile_interval
 from imbalance.studies.price_impact.flows import Flows
 from imbalance.studies.price_impact.forecast import Design, Model, Trial, run
 from imbalance.studies.price_impact.penalised import least_squares, ridge
+from imbalance.studies.price_impact.regimes import by_regime
 from imbalance.studies.price_impact.regression import (
     Estimate,
     depth_exponent,
@@ -80,6 +81,7 @@ class _Writer:
                 "estimator": "slope", "levels": 1, "reason": reason}
             return
         yield from self._by_half_hour(flows, change)
+        yield from self._by_regime(flows, change)
         yield from self._decay(flows, change)
         yield from self._by_level(flows, change)
 
@@ -152,6 +154,26 @@ class _Writer:
             yield self._tested(self._row(measure, "slope", mean_slope(fits))) | {
                 "significant_share": float(np.mean(fits.t_value > 1.96))}
         yield self._exponent(fitted[flows.measure])
+
+    def _by_regime(self, flows: Flows, change: Vector) -> Iterator[Row]:
+        """Slopes by level, and high less low."""
+        family = self._family
+        for regime, found in by_regime(self._panel, self._instrument, family.regimes, flows.raw,
+                                       change, family.minimum_bars):
+            for level, reason in found.refused.items():
+                yield self._blank(flows.measure, 0) | {
+                    "estimator": "regime_slope", "regime": level, "reason": reason}
+            errors = np.sqrt(np.diagonal(found.covariance))
+            for place, level in enumerate(found.names):
+                value = Estimate(float(found.slopes[place]), found.counts[place], 0,
+                                 float(errors[place]))
+                yield self._tested(self._row(flows.measure, "regime_slope", value, regime=level))
+            difference = found.difference(regime)
+            if difference is not None:
+                slope, error, n = difference
+                yield self._tested(self._row(
+                    flows.measure, "regime_difference", Estimate(slope, n, 0, error),
+                    regime=f"{regime}_high", hypothesis="whole"))
 
     def _exponent(self, fits: PriceImpact) -> Row:
         depth = self._panel.series(self._instrument, "depth_touch_mean")

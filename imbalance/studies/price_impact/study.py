@@ -9,7 +9,8 @@ from imbalance.config import StudiesConfig
 from imbalance.contracts import Column
 from imbalance.errors import UserError
 from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, count, figure, study_table, text
-from imbalance.studies.study import Family, Study
+from imbalance.studies.measures import REGIME_LEVELS, regime_columns
+from imbalance.studies.study import Family, Study, among
 
 LEVELS = 10
 """Levels of the book whose flows the bars have."""
@@ -34,18 +35,20 @@ PRICE_IMPACT = study_table(
     "price_impact",
     "How far order flow moves the price of its instrument: the regression of returns on order flow "
     "imbalance by half-hour, what depth does to it, how it decays, and what deeper levels add.",
-    grain="family, window, bar size, instrument, measures, estimator, lag, horizon and levels",
-    key=(*WINDOW_KEY, *PAIR_KEY, "lag", "horizon", "levels"),
-    estimators=("slope", "r_squared", "depth_exponent", "response", "r_squared_in",
-                "r_squared_out", "ridge_r_squared_in", "ridge_r_squared_out", "rmse_reduction"),
-    hypotheses=("same_book", "ahead"),
+    grain="family, window, bar size, instrument, measures, estimator, lag, horizon, levels and "
+    "regime",
+    key=(*WINDOW_KEY, *PAIR_KEY, "lag", "horizon", "levels", "regime"),
+    estimators=("slope", "regime_slope", "regime_difference", "r_squared", "depth_exponent",
+                "response", "r_squared_in", "r_squared_out", "ridge_r_squared_in",
+                "ridge_r_squared_out", "rmse_reduction"),
+    hypotheses=("same_book", "ahead", "whole"),
     x="what moves the price",
     y="the price's return, or the slope for a depth exponent",
     kind_null="the row compares half-hours",
     estimate="The figure that the estimator names: a slope in bps per base unit, an R², an "
     "exponent, a response in bps, or the share by which the error of forecasts falls.",
-    interval="normal for slopes, exponents and responses; of the block bootstrap else, basic for "
-    "r_squared and percentiles for the others",
+    interval="normal for slopes, exponents and responses; of a noncentral χ² with the variance of "
+    "the block bootstrap for r_squared; percentiles of it for the others",
     subject=(count("levels", "Levels of the book whose flows are in the regression; 0 for a row "
                    "without flows.", "levels"),),
     extra=(
@@ -55,8 +58,6 @@ PRICE_IMPACT = study_table(
                "not a slope", minimum=0.0, maximum=1.0),
         _ALARM,
     ),
-    regimes=("all",),
-    regime="All bars.",
     reasons=_REASONS,
 )
 
@@ -98,6 +99,8 @@ class PriceImpactFamily(Family):
     """Bars back: of the decay, and of the flows that forecasts are made from."""
     folds: int = 5
     """Folds in the order of time, on which penalties are chosen."""
+    regimes: tuple[str, ...] = tuple(REGIME_LEVELS)
+    """Regimes by whose levels the slope is estimated too."""
     minimum_windows: int = 8
     """Fewest half-hours for a depth exponent."""
     maximum_peers: int = 20
@@ -110,6 +113,8 @@ class PriceImpactFamily(Family):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.regimes:
+            among(self.regimes, list(REGIME_LEVELS), "regime", self.where)
         if not 1 <= self.levels <= LEVELS:
             raise UserError(f"levels = {self.levels}", where=self.where, allowed=f"1 to {LEVELS}")
         if not self.lags or min(self.lags) < 1:
@@ -124,12 +129,13 @@ class PriceImpactFamily(Family):
     @property
     def measures(self) -> tuple[str, ...]:
         """Columns of the bars that the family reads."""
-        return (
+        return tuple(dict.fromkeys((
             "return_bps", "order_flow_imbalance", "generalised_order_flow_imbalance",
             "order_flow_imbalance_no_price_change", "trade_imbalance", "depth_touch_mean",
             "level_depth_mean",
             *(f"order_flow_imbalance_level_{m}" for m in range(1, self.levels + 1)),
-        )
+            *regime_columns(self.regimes),
+        )))
 
 
 def families(settings: StudiesConfig) -> Sequence[PriceImpactFamily]:
