@@ -190,7 +190,8 @@ def _alike(
 def _reader(context: TaskContext, inputs: Inputs) -> ReadBars:
     """Bars of one size, of all venues and days: the columns asked for that there are.
 
-    Columns of the derivative bars stand beside those of the same instrument and bar.
+    Columns of the derivative bars stand beside those of the same instrument and bar, which is known
+    when both are.
     """
     import pyarrow as pa
 
@@ -204,11 +205,22 @@ def _reader(context: TaskContext, inputs: Inputs) -> ReadBars:
         if not parts:
             return None
         whole, beside = pa.concat_tables(parts), _beside(size, columns)
-        others = [context.read(table, key, [*_BAR, *beside]) for table, key in inputs
+        others = [context.read(table, key, [*_BAR, "available_at", *beside])
+                  for table, key in inputs
                   if beside and table == f"features.derivative_bars_{size}"]
-        return whole.join(pa.concat_tables(others), _BAR) if others else whole
+        return _joined(whole, pa.concat_tables(others)) if others else whole
 
     return read
+
+
+def _joined(bars: Any, others: Any) -> Any:
+    """Bars with the columns of others, in any order; available when both are."""
+    import pyarrow.compute as pc
+
+    both = bars.join(others, _BAR, right_suffix="_of_others")
+    known = pc.max_element_wise(both.column("available_at"), both.column("available_at_of_others"))
+    place = both.schema.get_field_index("available_at")
+    return both.set_column(place, "available_at", known).drop_columns("available_at_of_others")
 
 
 def _untold(rows: Any, key: Sequence[str], told: set[tuple[Any, ...]]) -> Any:

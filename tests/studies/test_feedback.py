@@ -279,7 +279,9 @@ def test_the_funding_rate_comes_from_the_derivative_bars(tmp_path):
     feedback = study_of("feedback")
     without = study_task(feedback, store, "2024-08-08")
     rate = [1e-4 * (second // 60 % 4) for second in range(700)]
-    write_derivatives(store, "2024-08-08", "binance:A", funding_rate=rate)
+    day = int(np.datetime64("2024-08-08", "ns").astype(np.int64))
+    late = [day + (second + 3) * 10**9 for second in range(700)]
+    write_derivatives(store, "2024-08-08", "binance:A", funding_rate=rate, available_at=late)
     task = study_task(feedback, store, "2024-08-08")
     assert {*task.inputs} - {*without.inputs} == {("features.derivative_bars_1s", "2024-08-08")}
     task.materialise(store)
@@ -289,6 +291,7 @@ def test_the_funding_rate_comes_from_the_derivative_bars(tmp_path):
     assert {(model, x, name) for model, x, name, _ in terms} == {
         (model, "binance:A", "funding_rate")
         for model in ("binance:A", "across:binance:A,binance:B")}
+    assert {row["available_at"].value for row in fitted} == {late[599]}, "known 2 s after its bar"
     assert {n for *_, n in terms} == {598}, "nothing is known before the first bar; and its lag"
     told = next(json.loads(r["parameters"]) for r in fitted if r["model"] == "binance:B")
     assert told["exogenous_left_out"]["binance:B:funding_rate"] == "all_null"
