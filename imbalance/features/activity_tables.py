@@ -18,7 +18,7 @@ _E_N = (
 )
 _IMAGES = "poisoned, or the feed shows images of the book and no events"
 
-_STATE = "no valid book with both sides at the bar's end"
+_NO_RANGE = "no valid book at the bar's start, or none with both sides in the bar"
 
 COLUMNS = (
     INSTRUMENT,
@@ -44,9 +44,9 @@ COLUMNS = (
            nullable=True, minimum=0.0, formula="(a + b)/2",
            null_meaning="no valid book with both sides at the bar's start"),
     state("mid_high", "Highest mid price in the bar", "quote currency", minimum=0.0,
-          null_meaning="no book with both sides in the bar"),
+          null_meaning=_NO_RANGE),
     state("mid_low", "Lowest mid price in the bar", "quote currency", minimum=0.0,
-          null_meaning="no book with both sides in the bar"),
+          null_meaning=_NO_RANGE),
     state("mid_close", "Mid price at the end of the bar", "quote currency", minimum=0.0,
           formula="(a + b)/2"),
     flow("return_bps", "Log return of the mid from the bar's start to its end", "bps",

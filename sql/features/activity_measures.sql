@@ -14,6 +14,9 @@ known as (
     select
         * replace (
             if(valid_at_start, mid_open, null) as mid_open,
+            -- else the mid of before a gap would be among them
+            if(valid_at_start, mid_high, null) as mid_high,
+            if(valid_at_start, mid_low, null) as mid_low,
             if(valid_at_end, mid_close, null) as mid_close,
             if(valid_at_end and mid_close is not null, bid_price, null) as bid_price,
             if(valid_at_end and mid_close is not null, ask_price, null) as ask_price,

@@ -137,14 +137,17 @@ def test_a_size_nobody_gave_is_the_first_bar_s_volume_or_that_of_the_day_before(
 
 def test_a_gap_poisons_the_bars_it_touches_and_no_other():
     book = [state(k, 100.0, 5.0 + k, 101.0, 5.0, start=k in (0, 12)) for k in range(20)]
+    for row in book[:12]:  # the price moves while nobody sees it
+        row |= {"bid_prices": [90.0], "ask_prices": [91.0]}
     health = [valid(0, 8.5), valid(8.5, 12, state="waiting", cause="sequence_gap"),
               valid(12, 19)]
     _, bars = made(book, (), health, book_events=4)
     assert bars["poisoned"].to_pylist() == [False, False, True, True, False]
     assert bars["order_flow_imbalance"].to_pylist() == [3.0, 4.0, None, None, 4.0]
     assert bars["book_event_count"].to_pylist() == [4, 4, None, None, 4]
-    assert bars["mid_close"].to_pylist() == [100.5, 100.5, None, 100.5, 100.5]
-    assert bars["mid_open"].to_pylist() == [100.5, 100.5, 100.5, None, 100.5]
+    assert bars["mid_close"].to_pylist() == [90.5, 90.5, None, 100.5, 100.5]
+    assert bars["mid_open"].to_pylist() == [90.5, 90.5, 90.5, None, 100.5]
+    assert bars["mid_low"].to_pylist() == [90.5, 90.5, 90.5, None, 100.5]
     assert bars["coverage"][2].as_py() == pytest.approx(1.5 / 4.0, abs=1e-6)
     assert bars["return_bps"].to_pylist() == [0.0, 0.0, None, None, 0.0]
 
