@@ -131,23 +131,20 @@ def _column(value: float, edges: Vector) -> int:
 
 
 @jit
-def _distance(points: Matrix, i: int, j: int) -> float:
-    largest = 0.0
-    for c in range(points.shape[1]):
-        largest = max(largest, abs(points[i, c] - points[j, c]))
-    return largest
-
-
-@jit
 def _scan(points: Matrix, weight: Index, first: int, stop: int, i: int, k: int, best: Vector,
           who: Index) -> None:
     """Insert the points first … stop into the k nearest of point i, which are kept in order."""
+    furthest = best[k - 1]
     for j in range(first, stop):
-        if j == i:
+        distance = abs(points[j, 0] - points[i, 0])
+        c = 1
+        while c < points.shape[1] and distance < furthest:
+            distance = max(distance, abs(points[j, c] - points[i, c]))
+            c += 1
+        if distance >= furthest or j == i:
             continue
-        distance = _distance(points, i, j)
         copies = weight[j]
-        while copies > 0 and distance < best[k - 1]:
+        while copies > 0 and distance < furthest:
             place = k - 1
             while place > 0 and best[place - 1] > distance:
                 best[place] = best[place - 1]
@@ -156,6 +153,7 @@ def _scan(points: Matrix, weight: Index, first: int, stop: int, i: int, k: int, 
             best[place] = distance
             who[place] = j
             copies -= 1
+            furthest = best[k - 1]
 
 
 @jit
@@ -234,11 +232,11 @@ def _count(points: Matrix, weight: Index, x_edges: Vector, y_edges: Vector, star
         total = 0
         for column in range(left, right + 1):
             for j in range(start[column * cells + below], start[column * cells + above + 1]):
-                away = 0.0
-                for c in range(points.shape[1]):
+                away = max(abs(points[j, 0] - x), abs(points[j, 1] - y))
+                for c in range(2, points.shape[1]):
                     away = max(away, abs(points[j, c] - queries[i, c]))
-                if away < r or away == 0.0 or (closed and away == r):
-                    total += weight[j]
+                # whether a point counts is as good as random: no branch on it
+                total += weight[j] * ((away < r) | (away == 0.0) | (closed & (away == r)))
         found[i] = total
 
 
