@@ -75,7 +75,7 @@ def planted(tmp_path_factory):
 @pytest.fixture(scope="module")
 def findings(planted):
     store, truth = planted
-    with store.session() as session:
+    with store.session(described=False) as session:
         return compare(truth, lambda sql, values: session.execute(sql, dict(values)).fetchall())
 
 

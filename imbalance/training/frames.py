@@ -44,6 +44,13 @@ def connect(
     >>> with imbalance.connect("warehouse") as connection:  # doctest: +SKIP
     ...     connection.sql("from features.bars_1s limit 5").df()
     """
+    return _connect(home, generation, as_of, described=True)
+
+
+def _connect(
+    home: str | Path | None, generation: str | None, as_of: str | datetime.date | None, *,
+    described: bool,
+) -> duckdb.DuckDBPyConnection:
     place = Path(home or os.environ.get("IMBALANCE_HOME") or "warehouse")
     if generation is not None:
         if as_of is not None:
@@ -54,7 +61,7 @@ def connect(
         return open_generation(Home.open(place), None if generation == "current" else generation)
     store = Store.open(place)
     at = None if as_of is None else store.ledger.sequence_at(parse_moment(as_of, "as_of"))
-    return store.session(at)
+    return store.session(at, described=described)
 
 
 def load(
@@ -103,7 +110,7 @@ def load(
                         where="frame", allowed=", ".join(FRAMES))
     recipe = make_recipe(features, max_age=max_age)
     table = f"features.bars_{finest_bars(recipe.tables)}"
-    connection = connect(home, generation=generation, as_of=as_of)
+    connection = _connect(home, generation, as_of, described=False)
     spines.check_tables(connection, [table, *recipe.tables])
     spines.check_instruments(connection, table, instruments)
     spines.of_table(

@@ -45,7 +45,7 @@ def built(tmp_path):
         register(store, [directory])
         assert not materialise_raw(store, "binance", [DAY]).failed
         materialise_book(store, "binance", DAY)
-        return store.session()
+        return store.session(described=False)
 
     return build
 

@@ -30,7 +30,7 @@ def august(shared, tmp_path_factory):
         assert not materialise_raw(store, venue, BOTH_DAYS).failed
         for day in BOTH_DAYS:
             materialise_book(store, venue, day)
-    return store.session()
+    return store.session(described=False)
 
 
 def test_every_comparable_state_agrees_with_the_quotes(august):
@@ -76,7 +76,7 @@ def test_a_day_of_a_quiet_market(shared, tmp_path):
     assert not materialise_raw(store, "binance", days).failed
     for day in days:
         materialise_book(store, "binance", day)
-    session = store.session()
+    session = store.session(described=False)
     assert session.sql(
         "select sum(compared), sum(mismatched) from book.quote_agreement"
     ).fetchone() == (12_198, 0)

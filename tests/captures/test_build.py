@@ -260,7 +260,7 @@ def test_hostile_symbols_go_through_as_they_are(store, tmp_path):
     assert sorted(rows(store, "raw.quotes")["instrument"].to_pylist()) == sorted(
         f"binance:{name}" for name in names
     )
-    with store.session() as connection:
+    with store.session(described=False) as connection:
         found = connection.execute(
             "select count(*) from raw.quotes where instrument = $name",
             {"name": "binance:A'; drop table raw.trades; --"},

@@ -37,7 +37,8 @@ def start_and_interrupt(filled, home):
         time.sleep(0.02)
     # This process reads while that one writes; a command of its own would take so long to start
     # that nothing is left to be interrupted.
-    (rows,) = Store.open(home).session().sql("select count(*) from raw.trades").fetchone()
+    session = Store.open(home).session(described=False)
+    (rows,) = session.sql("select count(*) from raw.trades").fetchone()
     running.send_signal(signal.SIGINT)
     _, error = running.communicate()
     return rows, running.returncode, error.strip()

@@ -148,7 +148,7 @@ def test_a_task_writes_what_memory_holds(market, tmp_path):
     )
     made = bars_in_memory(book, trades, market.quotes(), previous_trades=before)
     assert made["features.bars_100ms"].column("buy_volume")[0].as_py() == 0.0
-    with store.session() as session:
+    with store.session(described=False) as session:
         for name in FEATURE_OUTPUTS:
             rows = session.sql("from " + quote_table(name)).to_arrow_table()
             rows = rows.drop_columns("recorded_at")

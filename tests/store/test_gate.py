@@ -218,7 +218,7 @@ def test_lines_are_accounted_for_and_few_are_quarantined(tmp_path):
         put(store, table.name, pa.Table.from_pylist([row], schema=table.arrow_schema()), name)
 
     def findings(limit):
-        with store.session() as session:
+        with store.session(described=False) as session:
             return [(f.rule, f.count, f.sample[0]["capture_id"])
                     for f in check_captures(session, limit)]
 

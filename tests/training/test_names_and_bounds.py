@@ -47,7 +47,7 @@ def made(session, given):
 
 
 def test_a_column_of_the_user_replaces_none(store):
-    with store.session() as session:
+    with store.session(described=False) as session:
         plain = made(session, rows())
         found = made(session, rows(**{name: [-7.5] for name in TAKEN}))
     assert plain["bars_1s_order_flow_imbalance"].null_count < 20
@@ -124,7 +124,7 @@ def test_options_that_cannot_be_together(store, tmp_path, monkeypatch, more, wor
 
 
 def test_lists_are_not_for_csv(store, tmp_path):
-    with store.session() as session:
+    with store.session(described=False) as session:
         spines.of_rows(session, rows(), "test")
         reader = training_set(session, make_recipe([FLOW], horizons=["5s"], folds=2))
         with pytest.raises(UserError, match="cannot hold these columns"):
@@ -137,7 +137,7 @@ def test_lists_are_not_for_csv(store, tmp_path):
     (pa.table({"instrument": ["a"], "time": [20240808]}), "integers"),
 ])
 def test_rows_that_say_too_little(store, given, words):
-    with store.session() as session, pytest.raises(UserError, match=words):
+    with store.session(described=False) as session, pytest.raises(UserError, match=words):
         made(session, given)
 
 
@@ -153,7 +153,7 @@ def test_times_of_64_bits():
 
 
 def test_the_spine_of_a_table_has_one_order(store):
-    with store.session() as session:
+    with store.session(described=False) as session:
         spines.of_table(session, "features.bars_1s", keep=("bar_start",))
         found = session.execute(
             "select time, instrument, bar_start from spine order by row_id").fetchall()

@@ -59,7 +59,7 @@ def test_each_null_has_its_reason(store):
         (INSTRUMENTS[0], 1.000001), (INSTRUMENTS[0], when), (INSTRUMENTS[0], 300),
         (INSTRUMENTS[0], 205),
     ]
-    with store.session() as session:
+    with store.session(described=False) as session:
         found = made(session, rows_of(*moments), max_age="10s")
         queue = made(session, rows_of((INSTRUMENTS[0], 50)), "bars_1s.queue_imbalance")
     reasons = found["bars_1s_order_flow_imbalance_reason"].to_pylist()
@@ -75,11 +75,11 @@ def test_what_was_recorded_by_the_time_of_each_row(store):
     second = store.ledger.current("features.bars_1s", "2024-08-08|binance").recorded_at
     rows = rows_of(*[(INSTRUMENTS[0], 50)] * 4)
     until = pa.array([first - 1, first, second - 1, second], pa.timestamp("ns"))
-    with store.session() as session:
+    with store.session(described=False) as session:
         found = made(session, rows.append_column("recorded_until", until))
         now = column(made(session, rows), "bars_1s_order_flow_imbalance")
     values = column(found, "bars_1s_order_flow_imbalance")
-    with store.session(store.ledger.sequence_at(first)) as session:
+    with store.session(store.ledger.sequence_at(first), described=False) as session:
         then = column(made(session, rows), "bars_1s_order_flow_imbalance")
     assert found["bars_1s_order_flow_imbalance_reason"].to_pylist()[0] == "not_yet_recorded"
     assert np.isnan(values[0])
@@ -90,7 +90,7 @@ def test_labels_begin_after_the_moment_and_are_those_of_the_bars(store):
     rng = np.random.default_rng(3)
     moments = [(INSTRUMENTS[int(i)], float(t)) for i, t in
                zip(rng.integers(0, 2, 300), rng.uniform(0, 205, 300), strict=True)]
-    with store.session() as session:
+    with store.session(described=False) as session:
         found = made(session, rows_of(*moments), horizons=["5s", "20s"])
         known = session.execute("select instrument, epoch_ns(bar_end) as e, mid_close, "
                                 "realised_variance from features.bars_1s").fetchall()
@@ -123,7 +123,7 @@ def test_labels_begin_after_the_moment_and_are_those_of_the_bars(store):
 
 def test_folds_leave_out_what_overlaps_and_what_follows(store):
     moments = [(name, t) for t in range(180) for name in INSTRUMENTS]
-    with store.session() as session:
+    with store.session(described=False) as session:
         found = made(session, rows_of(*moments), horizons=["10s"], folds=3, embargo="5s")
     time = found["time"].cast("int64").to_numpy()
     end = found["label_end"].cast("int64").to_numpy()
@@ -142,7 +142,7 @@ def test_folds_leave_out_what_overlaps_and_what_follows(store):
 def test_permuting_the_future_changes_no_feature(store, tmp_path):
     rows = rows_of(*[(name, t / 2) for t in range(200) for name in INSTRUMENTS])
     features = (FLOW, "bars_10s.order_flow_imbalance")
-    with store.session() as session:
+    with store.session(described=False) as session:
         before = made(session, rows, *features, horizons=["5s"])
     other = Store(Home.open(tmp_path / "other", create=True))
     cut = at(100)
@@ -153,14 +153,14 @@ def test_permuting_the_future_changes_no_feature(store, tmp_path):
         place = good.column_names.index("order_flow_imbalance")
         put_bars(other, good.set_column(
             place, good.schema.field(place), pa.array(values, from_pandas=True)), size)
-    with other.session() as session:
+    with other.session(described=False) as session:
         after = made(session, rows, *features, horizons=["5s"])
     assert before.equals(after)
     assert column(before, "bars_10s_order_flow_imbalance").size == 400
 
 
 def test_a_grid_and_the_rows_of_a_table(store):
-    with store.session() as session:
+    with store.session(described=False) as session:
         spines.grid(session, "features.bars_1s", 10 * SECOND, first=at(3), last=at(33),
                     instruments=INSTRUMENTS[:1])
         found = session.execute("select epoch_ns(time), instrument, row_id from spine").fetchall()
@@ -175,12 +175,12 @@ def test_a_file_of_the_user(store, tmp_path):
     path = tmp_path / "mine.csv"
     path.write_text("time,instrument,weight\n"
                     "2024-08-08T00:00:50,binance:BTCUSDT,1.5\n2024-08-08T00:00:20,x:y,2\n")
-    with store.session() as session:
+    with store.session(described=False) as session:
         found = made(session, spines.read_file(path))
     assert found["weight"].to_pylist() == [1.5, 2.0]
     assert found["bars_1s_order_flow_imbalance_reason"].to_pylist()[1] == "no_instrument"
     pq.write_table(spines.read_file(path), tmp_path / "mine.parquet")
-    with store.session() as session:
+    with store.session(described=False) as session:
         assert made(session, spines.read_file(tmp_path / "mine.parquet")).equals(found)
 
 
@@ -192,7 +192,7 @@ def test_a_file_of_the_user(store, tmp_path):
                "bars_1s_order_flow_imbalance": [1]}), "and so has the data set"),
 ])
 def test_a_spine_that_is_none_is_refused(store, rows, words):
-    with store.session() as session, pytest.raises(UserError, match=words):
+    with store.session(described=False) as session, pytest.raises(UserError, match=words):
         made(session, rows)
 
 
@@ -211,7 +211,7 @@ def test_a_recipe_that_cannot_be_is_refused(features, more, words):
 
 def test_the_file_keeps_its_recipe(store, tmp_path):
     recipe = make_recipe([FLOW], horizons=["5s"])
-    with store.session() as session:
+    with store.session(described=False) as session:
         spines.grid(session, "features.bars_1s", SECOND)
         written = write(training_set(session, recipe), tmp_path / "set.parquet",
                         recipe.as_dict())
