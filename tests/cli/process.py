@@ -21,5 +21,5 @@ def imbalance(*arguments: object, home: Path, config: Path | None = None):
     """Run it to its end."""
     return subprocess.run(
         command(*arguments, home=home, config=config),
-        capture_output=True, text=True, timeout=900, check=False,
+        capture_output=True, text=True, check=False,
     )
