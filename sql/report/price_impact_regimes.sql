@@ -1,6 +1,7 @@
 -- How far the same flow moves the price in the low and the high level of each regime: one row per
--- instrument, bar size and regime, the surest differences first.
+-- family, instrument, bar size and regime, the surest differences first.
 select
+    family,
     bar_size,
     instrument_y as instrument,
     regexp_replace(regime, '_[a-z]+$', '') as regime,
@@ -19,4 +20,4 @@ where
     and estimator in ('regime_slope', 'regime_difference')
 group by all
 having max(estimate) filter (where estimator = 'regime_difference') is not null
-order by q_value asc, instrument asc, bar_size asc, regime asc
+order by q_value asc, instrument asc, bar_size asc, regime asc, family asc

@@ -65,6 +65,18 @@ def test_section_of_known_rows(session, store_rows):
     assert picture(source, source.choice("price_impact")) is not None
 
 
+def test_families_are_not_mixed_in_the_table_of_regimes(session, store_rows):
+    store_rows["insert"](session, "studies.price_impact", [row("r_squared", 0.6, n_windows=1)] + [
+        row(estimator, value, regime=f"depth_{level}", family=family, q_value=q)
+        for family, values, q in (("one", (0.3, 0.1), 0.001), ("two", (0.2, 0.4), 0.02))
+        for estimator, value, level in (("regime_slope", values[0], "low"),
+                                        ("regime_slope", values[1], "high"),
+                                        ("regime_difference", values[1] - values[0], "high"))
+    ])
+    rows = section(Source(session)).tables[1].rows
+    assert [one[3:6] for one in rows] == [["0.300", "0.100", "−0.200"], ["0.200", "0.400", "0.200"]]
+
+
 def test_section_without_an_estimate(session, store_rows):
     refused = row("slope", 0.0) | {"estimate": None, "reason": "all_null"}
     store_rows["insert"](session, "studies.price_impact", [refused])

@@ -69,6 +69,7 @@ class Own:
 class ByRegime:
     """A row of `price_impact_regimes.sql`."""
 
+    family: str
     bar_size: str
     instrument: str
     regime: str
