@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from imbalance.report import words
 from imbalance.report.queries import SIGNIFICANCE, Choice, Source
 from imbalance.report.records import Cumulative, Finding, Granger
+from imbalance.studies.measures import FLOW, IMAGE_FLOW
 
 QUESTION_FAMILY = "perpetual_imbalance_and_spot_volatility"
 """The family with the question that is answered whether or not anything is significant."""
@@ -92,17 +93,18 @@ def granger_sentences(rows: Sequence[Granger]) -> list[str]:
     own = [row for row in rows if not row.across and row.hc_q is not None]
     sentences = []
     for size in dict.fromkeys(row.bar_size for row in own):
-        found: dict[str, set[str]] = {"order_flow_imbalance": set(), "return_bps": set()}
+        found: dict[str, set[str]] = {FLOW: set(), "return_bps": set()}
         tested = set()
         for row in own:
-            if row.bar_size != size or {row.measure_x, row.measure_y} != set(found):
+            cause, effect = map(_flow_of_any_feed, (row.measure_x, row.measure_y))
+            if row.bar_size != size or {cause, effect} != set(found):
                 continue
             tested.add(row.instrument_x)
             if row.hc_q is not None and row.hc_q <= SIGNIFICANCE:
-                found[row.measure_x].add(row.instrument_x)
+                found[cause].add(row.instrument_x)
         if not tested:
             continue
-        flow, price = found["order_flow_imbalance"], found["return_bps"]
+        flow, price = found[FLOW], found["return_bps"]
         both = sorted(flow & price)
         named = f": {', '.join(both[:6])}{' and others' if len(both) > 6 else ''}" if both else ""
         sentences.append(
@@ -128,6 +130,10 @@ def cumulative_sentences(rows: Sequence[Cumulative]) -> list[str]:
         f"{words.plural(len(moved), 'fit')} whose band leaves out zero."
     )
     return [sentence]
+
+
+def _flow_of_any_feed(measure: str) -> str:
+    return FLOW if measure == IMAGE_FLOW else measure
 
 
 def _of(found: Collection[str]) -> str:

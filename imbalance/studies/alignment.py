@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from imbalance.studies.measures import (
     BAR_NANOSECONDS,
+    FLOW,
     HOURS,
+    IMAGE_FLOW,
     REGIME_LEVELS,
     REGIME_MEASURES,
     TIME,
@@ -106,6 +108,17 @@ class Panel:
             if level == "middle":
                 return np.asarray((before > low) & (before <= high))
             return np.asarray(before > high)
+
+    def known_as(self, series: tuple[str, str]) -> tuple[str, str]:
+        """(instrument, measure); instead of the flow that a feed of images does not give, the
+        generalised one of Su et al. 2021, which it does.
+        """
+        instrument, measure = series
+        image = self.columns.get((instrument, IMAGE_FLOW))
+        if measure != FLOW or image is None or not np.isfinite(image).any():
+            return series
+        own = self.columns.get(series)
+        return (instrument, IMAGE_FLOW) if own is None or np.isnan(own).all() else series
 
     def levels(self, regime: str) -> tuple[str, ...]:
         """Levels of a regime, such as `depth_low`; of the time of day, those with a bar."""

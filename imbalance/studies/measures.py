@@ -38,6 +38,10 @@ REGIME_LEVELS = {**dict.fromkeys(REGIME_MEASURES, LEVELS), TIME: HOURS}
 LOGARITHMIC_LAGS = (-64, -32, -16, -8, -4, -2, -1, 0, 1, 2, 4, 8, 16, 32, 64)
 """Lags in bars: fine where dependence changes fast, coarse where it does not."""
 
+FLOW = "order_flow_imbalance"
+IMAGE_FLOW = "generalised_order_flow_imbalance"
+"""Order flow as a feed of images of the book allows it, where there is no other."""
+
 _ABSOLUTE = re.compile(r"^absolute\((\w+)\)$")
 _RATIO = re.compile(r"^ratio\((\w+),(\w+)\)$")
 

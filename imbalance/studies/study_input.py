@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from imbalance.progress import SILENT, Progress
 from imbalance.studies.alignment import Panel, align
+from imbalance.studies.measures import FLOW, IMAGE_FLOW
 from imbalance.studies.rows import Window
 from imbalance.studies.study import Family
 from imbalance.studies.windows import Scope, day_of, scope_of
@@ -81,6 +82,8 @@ class StudyInput:
         -------
         The panel, or None when the window holds no such bars; and the window.
         """
+        if FLOW in measures:
+            measures = tuple(dict.fromkeys((*measures, IMAGE_FLOW)))
         wanted = dict.fromkeys((*GRID_COLUMNS, *measures))
         table = self.read_bars(bar_size, tuple(wanted))
         panel = None if table is None else align(table, bar_size, measures, reach)

@@ -11,7 +11,7 @@ where
     and ($window_day is null or strftime(window_from, '%Y-%m-%d') = $window_day)
     and estimator = 'pearson'
     and instrument_x = instrument_y
-    and measure_x = 'order_flow_imbalance'
+    and measure_x in ('order_flow_imbalance', 'generalised_order_flow_imbalance')
     and measure_y = 'return_bps'
     and lag = 0
     and horizon = 1

@@ -32,7 +32,7 @@ where
     not across
     or (
         instrument_x <> instrument_y
-        and measure_x = 'order_flow_imbalance'
+        and measure_x in ('order_flow_imbalance', 'generalised_order_flow_imbalance')
         and measure_y = 'return_bps'
     )
 qualify

@@ -13,6 +13,7 @@ from imbalance.studies.feedback.study import (
     VECTOR_AUTOREGRESSION,
     FeedbackFamily,
 )
+from imbalance.studies.measures import IMAGE_FLOW
 from imbalance.studies.registry import study as study_of
 from imbalance.studies.study_input import StudyInput
 from imbalance.studies.tasks import study_task
@@ -295,3 +296,29 @@ def test_the_funding_rate_comes_from_the_derivative_bars(tmp_path):
     assert {n for *_, n in terms} == {598}, "nothing is known before the first bar; and its lag"
     told = next(json.loads(r["parameters"]) for r in fitted if r["model"] == "binance:B")
     assert told["exogenous_left_out"]["binance:B:funding_rate"] == "all_null"
+
+
+def test_a_feed_of_images_is_studied_by_the_flow_that_it_has(make_bars, make_vector_series):
+    """A feed without changes has the generalised flow alone; one with both keeps its own."""
+    images, changes = (loop(make_vector_series, seed, 600) for seed in (30, 31))
+    images = {FLOW: np.full(600, np.nan), IMAGE_FLOW: images[FLOW], RETURN: images[RETURN]}
+    changes = {FLOW: changes[FLOW], IMAGE_FLOW: np.arange(600.0), RETURN: changes[RETURN]}
+    bars = make_bars({SPOT: images, PERPETUAL: changes})
+    tables = study(bars, family(systems=("own", "across")))
+    for rows in tables:
+        named = {(r["instrument_x"], r["measure_x"]) for r in rows
+                 if r["reason"] is None and "*" not in (r["instrument_x"], r["measure_x"])}
+        assert named == {(SPOT, IMAGE_FLOW), (SPOT, RETURN), (PERPETUAL, FLOW),
+                         (PERPETUAL, RETURN)}
+        assert {r["model"] for r in rows if r["reason"] is None} == {
+            SPOT, PERPETUAL, f"across:{PERPETUAL},{SPOT}"}
+    (found,) = (r for r in tables[0] if r["model"] == SPOT and r["estimator"] == "coefficient"
+                and (r["measure_x"], r["measure_y"], r["lag"]) == (IMAGE_FLOW, RETURN, 1))
+    assert (found["hypothesis"], found["q_value"] < 1e-6) == ("ahead", True)
+
+
+def test_where_there_is_no_flow_of_any_kind_the_refusal_names_the_one_declared(make_bars):
+    bars = make_bars({SPOT: {FLOW: np.full(100, np.nan), IMAGE_FLOW: np.full(100, np.nan),
+                             RETURN: np.random.default_rng(0).standard_normal(100)}})
+    for rows in study(bars, family()):
+        assert [(r["measure_y"], r["reason"]) for r in rows] == [(FLOW, "all_null")]

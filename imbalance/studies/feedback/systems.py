@@ -103,7 +103,7 @@ def _refusal(
     panel: Panel, family: SystemFamily, pool: SeriesPool, instrument: str
 ) -> Refusal | None:
     for measure in family.variables:
-        reason = pool.get((instrument, measure)).reason
+        reason = pool.get(panel.known_as((instrument, measure))).reason
         if reason is not None:
             there = int(panel.exists[instrument].sum())
             return Refusal(instrument, instrument, measure, reason, there)
@@ -115,7 +115,8 @@ def _across(
 ) -> Iterator[System | Refusal]:
     valid = {
         instrument: np.isfinite(
-            np.stack([panel.columns[instrument, measure] for measure in family.variables])
+            np.stack([panel.columns[panel.known_as((instrument, measure))]
+                      for measure in family.variables])
         ).all(axis=0)
         for instrument in sound
     }
@@ -146,7 +147,8 @@ def _system(
     panel: Panel, family: SystemFamily, instruments: tuple[str, ...], name: str
 ) -> System:
     series = tuple(
-        (instrument, measure) for measure in family.variables for instrument in instruments
+        panel.known_as((instrument, measure))
+        for measure in family.variables for instrument in instruments
     )
     data = np.column_stack([panel.columns[one] for one in series])
     there = np.stack([panel.exists[instrument] for instrument in instruments]).any(axis=0)

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 
 from imbalance.features.integrated import principal_vector
 from imbalance.studies.alignment import Panel
+from imbalance.studies.measures import FLOW, IMAGE_FLOW
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
-FLOW = "order_flow_imbalance"
-IMAGE_FLOW = "generalised_order_flow_imbalance"
 LEAST_SHARE = 0.5
 """Share of an instrument's bars in which a level must have a flow to be used."""
 

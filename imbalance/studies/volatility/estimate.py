@@ -14,8 +14,9 @@ from imbalance.studies.inference.forecasts import accuracy, clark_west, loss_blo
 from imbalance.studies.inference.model_race import race
 from imbalance.studies.inference.resampling import percentile_interval
 from imbalance.studies.local_projections.project import Projection, project, standard_errors
+from imbalance.studies.measures import FLOW
 from imbalance.studies.pairs import instrument_pairs
-from imbalance.studies.price_impact.flows import FLOW, flow_at_best
+from imbalance.studies.price_impact.flows import flow_at_best
 from imbalance.studies.rows import Row, Window, blank, share
 from imbalance.studies.vector_autoregression import CollinearError, TooFewBarsError
 from imbalance.studies.volatility.heterogeneous import (
