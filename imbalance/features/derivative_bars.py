@@ -1,6 +1,7 @@
 """Derivative bars of a day over all venues: which spot a derivative is measured against, the task.
 
-The measures are in `sql/features/derivative_bars.sql`.
+The measures are in `sql/features/derivative_bars.sql`. Memory holds the bars of one size of a few
+derivatives and their spots.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ SPOT_MARKETS: dict[str, str] = {
     "huobi-dm-swap": "huobi",
 }
 """Venue of derivatives to the spot market of the same operator, where that is another venue."""
+
+AT_ONCE = 32
+"""Derivatives whose bars are made together: what memory holds of a day of hundreds."""
 
 _DERIVATIVES = ("perpetual", "future")
 _BARS = ("instrument", "bar_start", "available_at", "poisoned", "coverage", "spread", "mid_close")
@@ -133,22 +137,27 @@ def compute(
     """
     start = (datetime.date.fromisoformat(day) - datetime.date(1970, 1, 1)).days * 86_400 * 10**9
     with_bars = _names(read(f"features.bars_{max(SIZES, key=SIZES.__getitem__)}", ("instrument",)))
-    ticks = _whole(read(DERIVATIVE_TICKS.name, _TICKS), DERIVATIVE_TICKS.arrow_schema(), _TICKS)
-    forced = _whole(
-        read(LIQUIDATIONS.name, _LIQUIDATIONS), LIQUIDATIONS.arrow_schema(), _LIQUIDATIONS
-    )
-    known = {*with_bars, *_names(ticks.to_batches()), *_names(forced.to_batches())}
+    known = with_bars.union(*(_names(read(table.name, ("instrument",)))
+                              for table in (DERIVATIVE_TICKS, LIQUIDATIONS)))
     spots = spot_of({name: contracts.facts(name) for name in sorted(known)}, with_bars)
-    pairs = pa.table({"instrument": pa.array(spots, pa.string()),
-                      "spot_instrument": pa.array(spots.values(), pa.string())})
-    used = pa.array(sorted({*spots, *(name for name in spots.values() if name)}), pa.string())
-    for table, (size, length) in zip(TABLES, SIZES.items(), strict=True):
-        bars = _whole(read(f"features.bars_{size}", _BARS), BARS[0].arrow_schema(), _BARS, used)
-        rows = queries.run(
-            "derivative_bars", {"bar_nanoseconds": length, "day_start": start},
-            pairs=pairs, bars=bars, ticks=ticks, liquidations=forced,
+    for first in range(0, len(spots), AT_ONCE):
+        few = dict(list(spots.items())[first : first + AT_ONCE])
+        derivatives = pa.array(few, pa.string())
+        pairs = pa.table({"instrument": derivatives,
+                          "spot_instrument": pa.array(few.values(), pa.string())})
+        used = pa.array(sorted({*few, *(name for name in few.values() if name)}), pa.string())
+        ticks, forced = (
+            _whole(read(table.name, columns), table.arrow_schema(), columns, derivatives)
+            for table, columns in ((DERIVATIVE_TICKS, _TICKS), (LIQUIDATIONS, _LIQUIDATIONS))
         )
-        write(table.name, rows.cast(table.arrow_schema()))
+        for table, (size, length) in zip(TABLES, SIZES.items(), strict=True):
+            bars = _whole(
+                read(f"features.bars_{size}", _BARS), BARS[0].arrow_schema(), _BARS, used)
+            rows = queries.run(
+                "derivative_bars", {"bar_nanoseconds": length, "day_start": start},
+                pairs=pairs, bars=bars, ticks=ticks, liquidations=forced,
+            )
+            write(table.name, rows.cast(table.arrow_schema()))
     return {"derivatives": len(spots), "with_spot": sum(s is not None for s in spots.values())}
 
 
@@ -160,17 +169,16 @@ def _names(batches: Iterable[pa.RecordBatch]) -> set[str]:
 
 def _whole(
     batches: Iterable[pa.RecordBatch], schema: pa.Schema, columns: tuple[str, ...],
-    instruments: pa.Array | None = None,
+    instruments: pa.Array,
 ) -> pa.Table:  # fmt: skip
-    """Rows of some instruments, or of all."""
+    """Rows of some instruments."""
     import pyarrow.compute as pc
 
     wanted = pa.schema([schema.field(name) for name in columns])
     found = []
     for batch in batches:
-        rows = batch if instruments is None else batch.filter(
-            pc.is_in(batch.column("instrument").cast(pa.string()), value_set=instruments)
-        )
+        mine = pc.is_in(batch.column("instrument").cast(pa.string()), value_set=instruments)
+        rows = batch.filter(mine)
         if len(rows):
             found.append(rows.cast(wanted))
     return pa.Table.from_batches(found, wanted)

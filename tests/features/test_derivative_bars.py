@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from imbalance.captures.event_tables import DERIVATIVE_TICKS, LIQUIDATIONS
 from imbalance.captures.instruments import Contracts
 from imbalance.config import Config
+from imbalance.features import derivative_bars
 from imbalance.features.bars import Queries
 from imbalance.features.derivative_bars import compute, spot_of
 from imbalance.features.derivative_tables import SIZES, TABLES
@@ -67,8 +68,9 @@ def made(bars=(), ticks=(), liquidations=(), rows=1_000):
         return iter(pa.Table.from_pylist(values, schema).to_batches(max_chunksize=rows))
 
     found = {}
-    compute(queries(), TODAY, Contracts(Config()), read, found.__setitem__)
-    return {size: found[f"features.derivative_bars_{size}"] for size in SIZES}
+    compute(queries(), TODAY, Contracts(Config()), read,
+            lambda name, part: found.setdefault(name, []).append(part))
+    return {size: pa.concat_tables(found[f"features.derivative_bars_{size}"]) for size in SIZES}
 
 
 def test_a_state_is_what_was_known_by_the_bar_s_end():
@@ -172,6 +174,19 @@ def test_no_state_is_from_after_the_bar_and_no_cut_of_the_input_matters(events, 
         last = max(known, key=lambda t: (t["available_at"], t["event_time"], t["line"]),
                    default=None)
         assert row["mark_price"] == (last["mark_price"] if last else None)
+
+
+def test_derivatives_made_apart_are_those_made_together(monkeypatch):
+    other = "binance-futures:ETHUSDT"
+    arguments = (
+        [bar(k, name, 100.0 + k) for name in (FUTURE, other, SPOT) for k in range(3)],
+        [tick(0.5, mark_price=100.0), tick(1.5, other, mark_price=7.0)],
+        [liquidation(1.5, "buy", 1.0, other), liquidation(0.5, "sell", 1.0, INVERSE)],
+    )
+    together = made(*arguments)
+    assert together["1s"]["instrument"].unique().to_pylist() == [INVERSE, FUTURE, other]
+    monkeypatch.setattr(derivative_bars, "AT_ONCE", 1)
+    assert made(*arguments) == together
 
 
 def test_rows_keep_the_rules_of_the_registry(tmp_path):
