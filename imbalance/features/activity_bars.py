@@ -1,7 +1,7 @@
 """Bars in volume time and event time of a venue's day: what is read, how big bars are, the task.
 
 Not here: when a bar ends and what is summed in it (`activity_kernel`), what the measures are
-(`sql/features/activity_measures.sql`). Memory holds one instrument's trades and a batch of states.
+(`sql/features/activity_measures.sql`). Memory holds the day's trades and a batch of states.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ OUTPUTS = tuple(table.name for table in TABLES)
 
 _STATES = ("instrument", "event_time", "available_at", "segment_start", "bid_prices", "bid_sizes",
            "ask_prices", "ask_sizes")
-_TRADES = ("instrument", "kind", "event_time", "available_at", "price", "size_base", "side")
+_TRADES = ("instrument", "kind", "trade_id", "trade_key", "event_time", "available_at", "price",
+           "size_base", "side", "capture_id", "line")
 _SIZES = ("instrument", "kind", "size_base")
 _HEALTH = ("instrument", "valid_from", "valid_to", "state", "cause")
-_QUERIES = ("activity_measures", "mean_trade_sizes")
+_QUERIES = ("activity_measures", "mean_trade_sizes", "trades_in_order")
 _MODULES = ("activity_bars", "activity_kernel")
 
 
@@ -62,8 +63,8 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the bars of a venue's day are made from: rows of the tables by instrument, `states` in
-    their sequence.
+    """What the bars of a venue's day are made from: rows of the tables, of `states` by instrument
+    and in their sequence.
     """
 
     states: Iterable[pa.RecordBatch]
@@ -119,7 +120,8 @@ def compute(
     """Make both tables, instrument by instrument; returns the number of bars by table."""
     means = _mean_sizes(queries, inputs.previous_trades, sizes.trades)
     made = dict.fromkeys(OUTPUTS, 0)
-    for name, states, trades in _instruments(inputs.states, inputs.trades):
+    traded = queries.run("trades_in_order", trades=_reader(inputs.trades, _TRADES))
+    for name, states, trades in _instruments(inputs.states, traded.to_batches()):
         health = inputs.health.filter(pc.equal(inputs.health.column("instrument"), name))
         volume = (sizes.volumes or {}).get(name, means.get(name, np.nan) * sizes.trades)
         found = _bars(states, trades, (volume, float(sizes.book_events)), sizes.trades)
@@ -203,11 +205,18 @@ def _within(times: Any, begin: Any, end: Any, health: pa.Table) -> Any:
 def _mean_sizes(
     queries: Queries, batches: Iterable[pa.RecordBatch], least: int
 ) -> dict[str, float]:
-    schema = pa.schema([pa.field(n, TRADES.arrow_schema().field(n).type) for n in _SIZES])
-    reader = pa.RecordBatchReader.from_batches(schema, (b.cast(schema) for b in batches))
-    rows = queries.run("mean_trade_sizes", {"least": least}, trades=reader)
+    rows = queries.run("mean_trade_sizes", {"least": least}, trades=_reader(batches, _SIZES))
     return dict(zip(rows.column("instrument").to_pylist(), rows.column("mean_size").to_pylist(),
                     strict=True))
+
+
+def _reader(
+    batches: Iterable[pa.RecordBatch], columns: tuple[str, ...]
+) -> pa.RecordBatchReader:
+    """Trades as a query reads them."""
+    schema = pa.schema([pa.field(n, TRADES.arrow_schema().field(n).type) for n in columns])
+    rows = (batch.select(columns).cast(schema) for batch in batches)
+    return pa.RecordBatchReader.from_batches(schema, rows)
 
 
 Piece = tuple[str, pa.RecordBatch]
@@ -216,10 +225,14 @@ Piece = tuple[str, pa.RecordBatch]
 def _instruments(
     states: Iterable[pa.RecordBatch], trades: Iterable[pa.RecordBatch]
 ) -> Iterator[tuple[str, Iterator[States], Trades]]:
-    """Each instrument with its states, batch by batch, and its trades."""
+    """Each instrument with its states, batch by batch, and its trades; both are by instrument."""
     traded = groupby(_pieces(trades), key=lambda piece: piece[0])
     waiting = _next_trades(traded)
+    last = ""
     for name, pieces in groupby(_pieces(states), key=lambda piece: piece[0]):
+        if name < last:
+            raise ValueError(f"states out of order: {name} after {last}")
+        last = name
         while waiting is not None and waiting[0] < name:
             yield waiting[0], iter(()), waiting[1]
             waiting = _next_trades(traded)
@@ -255,21 +268,13 @@ def _next_trades(groups: Iterator[tuple[str, Iterator[Piece]]]) -> tuple[str, Tr
 
 
 def _trades(rows: pa.Table) -> Trades:
-    """Trades in the order of time: single ones where there are any, else aggregate ones."""
     from imbalance.features.activity_kernel import Trades
 
-    single = pc.equal(rows.column("kind"), "trade")
-    if pc.any(single).as_py():
-        rows = rows.filter(single)
-    time = rows.column("event_time").cast(pa.int64()).to_numpy()
-    order = np.argsort(time, kind="stable")
-    side = rows.column("side")
-    sign = (pc.equal(side, "buy").fill_null(False).to_numpy().astype(np.int64)
-            - pc.equal(side, "sell").fill_null(False).to_numpy().astype(np.int64))
+    # Copied: an array that may not be written to is another type to the compiler.
     return Trades(
-        time[order], rows.column("available_at").cast(pa.int64()).to_numpy()[order],
-        rows.column("price").to_numpy()[order], rows.column("size_base").to_numpy()[order],
-        sign[order],
+        rows.column("event_time").cast(pa.int64()).to_numpy().copy(),
+        rows.column("available_at").cast(pa.int64()).to_numpy().copy(),
+        *(rows.column(name).to_numpy().copy() for name in ("price", "size_base", "sign")),
     )
 
 
@@ -283,7 +288,6 @@ def _no_trades() -> Trades:
 def _states(batch: pa.RecordBatch) -> States:
     from imbalance.features.activity_kernel import States
 
-    # Copied: an array that may not be written to is another type to the compiler.
     return States(
         batch.column("event_time").cast(pa.int64()).to_numpy().copy(),
         batch.column("available_at").cast(pa.int64()).to_numpy().copy(),
