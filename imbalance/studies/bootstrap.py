@@ -27,6 +27,7 @@ from imbalance.studies.impulse_response import (
     variance_shares,
 )
 from imbalance.studies.vector_autoregression import (
+    CollinearError,
     VectorAutoregression,
     companion,
     lag_coefficients,
@@ -219,6 +220,7 @@ def response_bands(
     the horizons of one response: estimate ± c·s_h, with c the quantile over replications of
     max_h |θ*_h − mean_h| / s_h.
     """
+    check_regular(drawn.sigma)
     corrected = bias_corrected(model, drawn)
     phi = moving_average(model.lagged, horizon)
     stacked = moving_average(corrected, horizon)
@@ -245,6 +247,23 @@ def response_bands(
         significance,
     )
     return found
+
+
+def check_regular(sigma: Matrix) -> None:
+    """Refuse covariances, … × K × K, by which shocks cannot be told apart.
+
+    Residuals of series that mostly stand still make such replications.
+
+    Raises
+    ------
+    CollinearError
+        If one is singular to rounding.
+    """
+    roots = np.linalg.eigvalsh(sigma)
+    least = roots[..., -1] * sigma.shape[-1] * np.finfo(float).eps
+    singular = int((roots[..., 0] <= least).sum())
+    if singular:
+        raise CollinearError(f"{singular} covariances of residuals are singular")
 
 
 def band(point: Matrix, draws: Matrix, significance: float) -> Band:

@@ -16,7 +16,7 @@ from imbalance.studies.impulse_response import (
     orthogonal,
     variance_shares,
 )
-from imbalance.studies.vector_autoregression import fit
+from imbalance.studies.vector_autoregression import CollinearError, fit
 
 A = np.array([[[0.4, 0.15], [0.2, 0.3]], [[0.2, -0.1], [0.05, 0.15]]])
 SIGMA = np.array([[1.0, 0.3], [0.3, 0.5]])
@@ -175,3 +175,14 @@ def test_reduced_form_bands_cover_planted_responses(make_vector_series):
         band = reduced_form_bands(model, replicate_wild(model, 299, run), HORIZON)
         inside.append((band.low[1:] <= wanted[1:]) & (wanted[1:] <= band.high[1:]))
     assert 0.90 <= np.mean(inside) <= 0.99
+
+
+def test_residuals_that_mostly_stand_still_have_no_bands():
+    """Blocks without one of the few moves have a singular covariance: shocks cannot be parted."""
+    random = np.random.default_rng(1)
+    data = np.zeros((60, 2))
+    for column in data.T:
+        column[random.choice(60, 2, replace=False)] = random.standard_normal(2)
+    model = fit(data, 1)
+    with pytest.raises(CollinearError, match="singular"):
+        response_bands(model, replicate(model, 199, 1), 5, 0.05)

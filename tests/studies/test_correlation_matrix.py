@@ -165,6 +165,20 @@ def test_too_little_is_refused():
     assert {row["reason"] for row in select(short, estimator="cluster")} == {"too_few_bars"}
 
 
+def test_replications_in_which_a_series_stands_still_are_left_out():
+    """Off zero by the mean, what stands still has a standard deviation of rounding."""
+    rows = groups(7, 200)
+    rows[:, 0] = np.where(np.arange(200) % 50 == 7, rows[:, 0], 0.0)
+    found = made(dict(zip(NAMES, rows.T, strict=True)))
+    named = [row for row in select(found, estimator="sample") if row["instrument_x"] == NAMES[0]]
+    assert len(named) == 5
+    assert all(row["standard_error"] > 0.0 for row in named)
+    rows[:, 0] = np.where(np.arange(200) == 7, 1.0, 0.0)
+    found = made(dict(zip(NAMES, rows.T, strict=True)))
+    reasons = {row["reason"] for row in select(found, estimator="sample")}
+    assert reasons <= {None, "no_common_bars"}
+
+
 @pytest.mark.parametrize("setting", [
     {"bar_sizes": ()}, {"farthest": 0.0}, {"farthest": 2.5}, {"replications": 5},
 ])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from imbalance.progress import SILENT, Progress
 from imbalance.studies.alignment import Panel
-from imbalance.studies.bootstrap import bias_corrected, replicate
+from imbalance.studies.bootstrap import bias_corrected, check_regular, replicate
 from imbalance.studies.connectedness.frequency import band_tables
 from imbalance.studies.connectedness.joint import joint_table
 from imbalance.studies.connectedness.measures import (
@@ -82,7 +82,12 @@ def connect(
         if model.root_moduli[0] >= 1.0:
             yield refused(family, window, _of_system(system, "explosive"))
             continue
-        yield from _Writer(panel, family, window, system, model, criteria).rows()
+        try:
+            rows = list(_Writer(panel, family, window, system, model, criteria).rows())
+        except CollinearError as error:
+            yield refused(family, window, _of_system(system, error))
+            continue
+        yield from rows
 
 
 def refused(
@@ -128,6 +133,7 @@ class _Writer:
     def rows(self) -> Iterator[Row]:
         family, model = self._family, self._model
         drawn = replicate(model, family.replications, family.seed)
+        check_regular(drawn.sigma)
         lagged, sigma = bias_corrected(model, drawn), drawn.sigma
         point = model.lagged, model.standardised_sigma
         template = self._blank(
@@ -220,7 +226,8 @@ class _Writer:
             system = fit_quantile(self._model, quantile)
             try:
                 drawn = replicate_quantile(system, family.replications, family.seed)
-            except TooFewBarsError as error:
+                check_regular(drawn.sigma)
+            except (TooFewBarsError, CollinearError) as error:
                 refusal = _of_system(self._system, error)
                 yield refused(family, self._window, refusal, "quantile") | part
                 continue

@@ -72,14 +72,23 @@ def _rows(panel: Panel, family: MatrixFamily, template: Row) -> Iterator[Row]:
     counted = template | {
         "n": n, "n_left_out": there - n, "coverage": share(n, there - n),
     }
-    if n < family.minimum_bars or not (values[complete].std(axis=0) > 0.0).all():
+    if n < family.minimum_bars or not _all_vary(values[complete]):
         yield counted | {"estimator": "sample", "reason": "no_common_bars"}
         return
     memories = [series.memory for series in usable.values() if series.memory is not None]
     effective = effective_observations(memories, n)
     run = _Run(counted | {"seed": family.seed, "n_effective": effective}, tuple(usable),
                MatrixEstimate(values[complete], effective, family.farthest), family)
-    yield from run.rows()
+    drawn = run.drawn()
+    if len(drawn) * 2 < family.replications:
+        yield counted | {"estimator": "sample", "reason": "no_common_bars"}
+        return
+    yield from run.rows(drawn)
+
+
+def _all_vary(rows: NDArray[np.float64]) -> bool:
+    """Whether every column has more than one value; a standard deviation would be of rounding."""
+    return bool((np.ptp(rows, axis=0) > 0.0).all())
 
 
 @dataclass(frozen=True)
@@ -91,13 +100,13 @@ class _Run:
     whole: MatrixEstimate
     family: MatrixFamily
 
-    def rows(self) -> Iterator[Row]:
-        drawn = self._drawn()
+    def rows(self, drawn: list[MatrixEstimate]) -> Iterator[Row]:
+        """All rows, with the errors that the replications give."""
         yield from self._pairs(drawn)
         yield from self._system(drawn)
         yield from self._structure(drawn)
 
-    def _drawn(self) -> list[MatrixEstimate]:
+    def drawn(self) -> list[MatrixEstimate]:
         """The same of resampled rows; one in which a series stands still says nothing."""
         rows = self.whole.rows
         length = max(optimal_block_length(column).moving for column in rows.T)
@@ -105,7 +114,7 @@ class _Run:
         samples = (rows[blocks.rows(r)] for r in range(blocks.replications))
         return [
             MatrixEstimate(sample, self.whole.observations, self.family.farthest)
-            for sample in samples if (sample.std(axis=0) > 0.0).all()
+            for sample in samples if _all_vary(sample)
         ]
 
     def _estimated(

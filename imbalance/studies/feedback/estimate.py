@@ -115,15 +115,22 @@ class _Writer:
         """The fit; and, if it is stable, responses and tests."""
         found = FeedbackRows(vector_autoregression=list(self._fit_rows()))
         if self._model.root_moduli[0] >= 1.0:
-            unstable = Refusal(self._system.model, "*", "*", "explosive", self._system.there)
-            refused = FeedbackRows()
-            refused.refuse(self._family, self._window, unstable)
+            refused = self._refused("explosive")
             found.impulse_response += refused.impulse_response
             found.granger_causality += refused.granger_causality
             return found
-        found.impulse_response += self._response_rows()
+        try:
+            found.impulse_response += list(self._response_rows())
+        except CollinearError:
+            found.impulse_response += self._refused("collinear").impulse_response
         found.granger_causality += self._causality_rows()
         return found
+
+    def _refused(self, reason: str) -> FeedbackRows:
+        refused = FeedbackRows()
+        refusal = Refusal(self._system.model, "*", "*", reason, self._system.there)
+        refused.refuse(self._family, self._window, refusal)
+        return refused
 
     def _blank(self, study: str, **parameters: Any) -> Row:
         return blank(study, self._family.name, self._window,

@@ -1,0 +1,80 @@
+"""SIGKILL at random moments of an ingestion: nothing torn, and run again the same tables (F1)."""
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from imbalance.captures.register import register
+from imbalance.store.store import Store
+from imbalance.store.sweep import sweep
+from imbalance.store.verify import verify
+from tests.captures.building import build_all, write
+from tests.captures.samples import MINUTE, START, VENUES, recording
+
+# Forked, so that a child has everything imported and the kill falls into the work.
+FORK = multiprocessing.get_context("fork")
+
+
+def ingest(root, captures):
+    """Register captures and make the raw tables of their days."""
+    store = Store.open(root, create=True)
+    register(store, [captures])
+    build_all(store)
+
+
+def start_and_kill(root, captures, after):
+    child = FORK.Process(target=ingest, args=(root, captures))
+    child.start()
+    time.sleep(after)
+    os.kill(child.pid, signal.SIGKILL)
+    child.join()
+
+
+def hashes(store):
+    return {
+        (table, partition): entry.rows_hash
+        for table, entries in store.ledger.all_partitions().items()
+        for partition, entry in entries.items()
+    }
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.slow)])
+def test_an_ingestion_that_is_killed_ends_in_the_same_tables(tmp_path, kills):
+    """A kill counts when it falls into unfinished work, however fast the machine is."""
+    captures = tmp_path / "captures"
+    for venue in VENUES:
+        for part in range(2):
+            lines = recording(venue, 150, receive=START + part * MINUTE, first=1000 * (part + 1))
+            write(captures / venue / f"{part}.gz", lines)
+    ingest(tmp_path / "reference", captures)  # compiles what the children need
+    started = time.monotonic()
+    ingest(tmp_path / "measured", captures)
+    length = time.monotonic() - started
+    wanted = hashes(Store.open(tmp_path / "reference"))
+    assert len(wanted) > 20
+    moments = random.Random(20240808)
+    homes, unfinished, root = 0, 0, None
+    while unfinished < kills:
+        if root is None:
+            root, homes = tmp_path / f"home-{homes}", homes + 1
+            Store.open(root, create=True)
+        start_and_kill(root, captures, moments.uniform(0.0, length))
+        store = Store.open(root)
+        found = hashes(store)
+        assert found.items() <= wanted.items()
+        assert verify(store.home).whole
+        done = found == wanted
+        unfinished += not done
+        length *= 0.8 if done else 1.0
+        if done or unfinished % 5 == 0:
+            ingest(root, captures)
+            assert hashes(store) == wanted
+            sweep(store.home, store.ledger, older_than=0)
+            assert list(store.home.staging_dir.iterdir()) == []
+            on_disk = {p for p in store.home.tables_dir.rglob("*") if p.is_file()}
+            assert on_disk == {store.home.file(name) for name in store.ledger.files()}
+            root = None  # begin anew, so that kills fall on every part of the work
