@@ -77,6 +77,14 @@ def test_families_are_not_mixed_in_the_table_of_regimes(session, store_rows):
     assert [one[3:6] for one in rows] == [["0.300", "0.100", "−0.200"], ["0.200", "0.400", "0.200"]]
 
 
+def test_what_a_feed_of_images_does_not_have_is_not_told(session, store_rows):
+    store_rows["insert"](session, "studies.price_impact", [
+        row("slope", 0.2, n_windows=1, measure_x=f"generalised_{FLOW}"),
+        row("r_squared", 0.6, n_windows=1, measure_x=f"generalised_{FLOW}")])
+    (own,) = section(Source(session)).findings
+    assert own.endswith("(0.55 to 0.65 as R²).")
+
+
 def test_section_without_an_estimate(session, store_rows):
     refused = row("slope", 0.0) | {"estimate": None, "reason": "all_null"}
     store_rows["insert"](session, "studies.price_impact", [refused])

@@ -247,8 +247,9 @@ def _findings(own: Sequence[Own], cross: Sequence[Cross]) -> list[str]:
     first = (
         f"Order flow of {surest.instrument} explains {words.percent(surest.r_squared)} of the "
         f"variance of its {surest.bar_size} returns "
-        f"({words.interval(surest.low, surest.high)} as R²; "
-        f"{words.percent(surest.control)} without the events that move the price)."
+        f"({words.interval(surest.low, surest.high)} as R²"
+        + (f"; {words.percent(surest.control)} without the events that move the price)."
+           if surest.control is not None else ").")
     )
     helped = sorted((one for one in cross if one.horizon and _adds(one) and one.alarm is None),
                     key=lambda one: -(one.gain or 0.0))
