@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from imbalance.studies.alignment import Panel
+from imbalance.studies.bootstrap import check_regular
 from imbalance.studies.price_discovery.error_correction import (
     ErrorCorrection,
     correct,
@@ -88,7 +89,12 @@ def _of_system(
     if p_value > family.significance:
         yield _refused(markets, family, window, "not_cointegrated")
         return
-    yield from _share_rows(markets, family, fitted, template | {"seed": family.seed})
+    try:
+        rows = list(_share_rows(markets, family, fitted, template | {"seed": family.seed}))
+    except CollinearError:
+        yield _refused(markets, family, window, "collinear")
+        return
+    yield from rows
 
 
 def _largest_lag(markets: Markets, family: PriceDiscoveryFamily) -> int:
@@ -106,6 +112,7 @@ def _share_rows(
     two = len(markets.instruments) == 2
     found = information_shares(fitted.alpha, fitted.omega)
     alpha, omega = fitted.replicate(family.replications, family.seed)
+    check_regular(omega)
     drawn = information_shares(alpha, omega)
     for number, instrument in enumerate(markets.instruments):
         row = template | {"instrument_x": instrument, "measure_x": family.price}
