@@ -6,7 +6,7 @@ transforms of measures, regimes. No estimation.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,8 +21,10 @@ from imbalance.studies.measures import (
     REGIME_LEVELS,
     REGIME_MEASURES,
     TIME,
+    base_measure,
     columns_of,
 )
+from imbalance.studies.pairs import Series
 
 Vector = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -109,16 +111,27 @@ class Panel:
                 return np.asarray((before > low) & (before <= high))
             return np.asarray(before > high)
 
-    def known_as(self, series: tuple[str, str]) -> tuple[str, str]:
-        """(instrument, measure); instead of the flow that a feed of images does not give, the
-        generalised one of Su et al. 2021, which it does.
+    def known_as(self, series: Series) -> Series:
+        """The series; instead of the flow that a feed of images does not give, or its
+        size, the generalised one of Su et al. 2021, which it does.
         """
         instrument, measure = series
         image = self.columns.get((instrument, IMAGE_FLOW))
-        if measure != FLOW or image is None or not np.isfinite(image).any():
+        if base_measure(measure) != FLOW or image is None or not np.isfinite(image).any():
             return series
-        own = self.columns.get(series)
-        return (instrument, IMAGE_FLOW) if own is None or np.isnan(own).all() else series
+        own = self.columns.get((instrument, FLOW))
+        if own is not None and not np.isnan(own).all():
+            return series
+        return instrument, measure.replace(FLOW, IMAGE_FLOW)
+
+    def known_pairs(self, pairs: Iterable[tuple[Series, Series]]) -> list[tuple[Series, Series]]:
+        """Pairs `known_as`, each once; without those that have become one series."""
+        known: dict[tuple[Series, Series], None] = {}
+        for x, y in pairs:
+            pair = self.known_as(x), self.known_as(y)
+            if pair[0] != pair[1] or x == y:
+                known[pair] = None
+        return list(known)
 
     def levels(self, regime: str) -> tuple[str, ...]:
         """Levels of a regime, such as `depth_low`; of the time of day, those with a bar."""

@@ -87,3 +87,18 @@ def test_dictionary_encoded_instruments_in_chunks(make_bars):
     encoded = bars.set_column(0, "instrument", bars.column("instrument").dictionary_encode())
     panel = align(encoded, "1s", ["m"], 1)
     assert panel.series("binance:B", "m").tolist() == [0.0, 0.0, 0.0]
+
+
+def test_pairs_of_a_feed_of_images_stay_apart(make_bars):
+    """Its flow is the generalised one; where a family names both, that is no pair, nor two."""
+    flow, image, price = "order_flow_imbalance", "generalised_order_flow_imbalance", "return_bps"
+    values = np.arange(4.0)
+    panel = align(make_bars({
+        "A": {flow: np.full(4, np.nan), image: -values, price: values},
+        "B": {flow: values, image: values, price: values},
+    }), "1s", (flow, image, price), 1)
+    assert panel.series(*panel.known_as(("A", f"absolute({flow})"))).tolist() == values.tolist()
+    pairs = [((name, x), (name, y)) for name in ("A", "B")
+             for x, y in ((flow, price), (image, price), (flow, image), (price, price))]
+    assert panel.known_pairs(pairs) == [
+        (("A", image), ("A", price)), (("A", price), ("A", price)), *pairs[4:]]

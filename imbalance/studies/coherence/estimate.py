@@ -49,8 +49,8 @@ def cohere(
 ) -> list[Row]:
     """All rows of a family on one bar size; a pair that is refused is one row."""
     pool = SeriesPool(panel, family.minimum_bars, ranked=False)
-    pairs = [(panel.known_as(x), panel.known_as(y)) for x, y in series_pairs(
-        family.pairs, family.x_measures, family.y_measures, panel.instruments)]
+    pairs = panel.known_pairs(series_pairs(
+        family.pairs, family.x_measures, family.y_measures, panel.instruments))
     template = blank("coherence", family.name, window, {}) | {"period": 0.0}
     if not pairs:
         return [template | {"estimator": "multitaper", "reason": "no_pair"}]

@@ -73,8 +73,7 @@ def correlate(
     ranked = bool({"spearman", "kendall"} & set(family.estimators))
     pool = SeriesPool(panel, family.minimum_bars, ranked)
     template = blank("correlation", family.name, window, _parameters(family))
-    pairs = [(panel.known_as(x), panel.known_as(y))
-             for x, y in series_pairs(family, panel.instruments)]
+    pairs = panel.known_pairs(series_pairs(family, panel.instruments))
     if not pairs:
         return [template | _named(None, None) | {"reason": "no_pair"}], []
     rows: list[Row] = []

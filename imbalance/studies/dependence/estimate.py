@@ -62,8 +62,8 @@ def depend(
 ) -> list[Row]:
     """All rows of a family on one bar size; a pair that is refused is one row."""
     pool = SeriesPool(panel, family.minimum_bars, ranked=False)
-    pairs = [(panel.known_as(x), panel.known_as(y)) for x, y in series_pairs(
-        family.pairs, family.x_measures, family.y_measures, panel.instruments)]
+    pairs = panel.known_pairs(series_pairs(
+        family.pairs, family.x_measures, family.y_measures, panel.instruments))
     template = blank("dependence", family.name, window, {}) | {"level": 0.0}
     if not pairs:
         return [template | {"estimator": "distance_correlation", "reason": "no_pair"}]

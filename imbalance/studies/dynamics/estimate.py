@@ -39,8 +39,8 @@ def move(
 ) -> list[Row]:
     """All rows of a family on one bar size; a pair that is refused is one row."""
     pool = SeriesPool(panel, family.minimum_bars, ranked=False)
-    pairs = [(panel.known_as(x), panel.known_as(y)) for x, y in series_pairs(
-        family.pairs, family.x_measures, family.y_measures, panel.instruments)]
+    pairs = panel.known_pairs(series_pairs(
+        family.pairs, family.x_measures, family.y_measures, panel.instruments))
     if not pairs:
         return [_blank(family, window) | {"estimator": "rolling", "reason": "no_pair"}]
     prepared = [(x, y, prepare_pair(pool, x, y)) for x, y in pairs]
