@@ -223,8 +223,8 @@ class _Writer:
         family = self._family
         for quantile in family.quantiles:
             part = {"part": f"quantile {quantile:g}"}
-            system = fit_quantile(self._model, quantile)
             try:
+                system = fit_quantile(self._model, quantile)
                 drawn = replicate_quantile(system, family.replications, family.seed)
                 check_regular(drawn.sigma)
             except (TooFewBarsError, CollinearError) as error:

@@ -54,9 +54,18 @@ class QuantileSystem:
 
 
 def fit_quantile(model: VectorAutoregression, quantile: float) -> QuantileSystem:
-    """Fit a system of the same order, bars and variables at a quantile, equation by equation."""
+    """Fit a system of the same order, bars and variables at a quantile, equation by equation.
+
+    Raises
+    ------
+    TooFewBarsError
+        If several fits are equally good: most bars are the same, and lie at the quantile.
+    """
     targets = model.standardised[model.targets]
-    beta = [quantile_regression(model.design, column, quantile) for column in targets.T]
+    try:
+        beta = [quantile_regression(model.design, column, quantile) for column in targets.T]
+    except np.linalg.LinAlgError:
+        raise TooFewBarsError("bars at the quantile do not tell coefficients apart") from None
     return QuantileSystem(quantile, model, np.column_stack(beta))
 
 

@@ -100,3 +100,18 @@ def test_the_same_seed_gives_the_same_rows(make_bars):
     bars = make_bars({SPOT: {"mid_close": prices[:, 0]}, PERPETUAL: {"mid_close": prices[:, 1]}})
     assert study(bars) == study(bars)
     assert study(bars) != study(bars, seed=1)
+
+
+def test_prices_that_move_once_have_no_shares(make_bars):
+    """Most replications draw none of the moves: their covariance is singular."""
+    random = np.random.default_rng(0)
+    logs = np.zeros((400, 2))
+    first, second = random.choice(np.arange(1, 400), (2, 1))
+    for t in range(1, 400):
+        logs[t] = logs[t - 1] + [0.0, 0.5 * (logs[t - 1, 0] - logs[t - 1, 1])]
+        logs[t] += random.standard_normal(2) * [t in first, t in second]
+    prices = 60_000.0 * np.exp(1e-4 * logs)
+    bars = make_bars({SPOT: {"mid_close": prices[:, 0]}, PERPETUAL: {"mid_close": prices[:, 1]}})
+    rows = study(bars, maximum_lag=1)
+    assert {row["estimator"]: row["reason"] for row in rows} == {
+        "trace": None, "hasbrouck_mid": "collinear"}
