@@ -38,8 +38,13 @@ FRESHNESS = dg.FreshnessPolicy.time_window(
 
 
 def build(partitions: Partitions) -> list[dg.AssetsDefinition]:
-    """The steps that make the bars."""
-    return [_bars(partitions), _activity_bars(partitions), _derivative_bars(partitions)]
+    """The steps that make the bars of a venue's day."""
+    return [_bars(partitions), _activity_bars(partitions)]
+
+
+def build_over_venues(partitions: Partitions) -> list[dg.AssetsDefinition]:
+    """The step that makes the bars of a day over all venues."""
+    return [_derivative_bars(partitions)]
 
 
 def _bars(partitions: Partitions) -> dg.AssetsDefinition:

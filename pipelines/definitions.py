@@ -59,6 +59,7 @@ def build_definitions(
             *raw.build(partitions),
             *book.build(partitions),
             *features.build(partitions),
+            *features.build_over_venues(partitions),
             *studies.build(partitions),
             *published.build(),
         ],
