@@ -16,7 +16,7 @@ from assets.execute import Done, together, work_through
 from assets.partitions import Partitions, all_venues
 from assets.specs import asset_key, spec
 from imbalance import catalog
-from imbalance.config import StudiesConfig
+from imbalance.features.derivative_bars import OUTPUTS as DERIVATIVE_BARS
 from imbalance.store.store import Store
 from imbalance.studies.measures import BAR_NANOSECONDS
 from imbalance.studies.registry import studies
@@ -24,7 +24,6 @@ from imbalance.studies.study import Study
 from imbalance.studies.tasks import (
     FAMILY_TABLES,
     HEALTH,
-    derivative_tables,
     families_task,
     study_task,
     windows_up_to,
@@ -33,7 +32,9 @@ from imbalance.studies.windows import SPAN, Scope, trailing
 from imbalance.warehouse import Warehouse
 
 UPSTREAM = tuple(f"features.bars_{size}" for size in BAR_NANOSECONDS)
-"""Bars of all sizes; the configuration says which of them are studied."""
+"""Bars of all sizes; the configuration says which of them are studied, and whether the derivative
+bars beside them are.
+"""
 
 FAMILIES = asset_key(FAMILY_TABLES[0])
 
@@ -95,11 +96,11 @@ def _study(
     ending = suffix(study, scope)
     mapping = all_venues() if days else dg.AllPartitionMapping()
     above = dict.fromkeys((*UPSTREAM, *((*study.events, HEALTH) if study.events else ())))
-    beside = derivative_tables(study.families(StudiesConfig()))
     deps = [
         FAMILIES,
         *(dg.AssetDep(asset_key(t), partition_mapping=mapping) for t in above),
-        *(dg.AssetDep(asset_key(t), partition_mapping=None if days else mapping) for t in beside),
+        *(dg.AssetDep(asset_key(t), partition_mapping=None if days else mapping)
+          for t in DERIVATIVE_BARS),
     ]
     assets = {name: asset_key(name + ending) for name in study.table_names}
 
