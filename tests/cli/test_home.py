@@ -76,7 +76,7 @@ def test_status(ask):
     assert states["features.bars_1s"] == {
         "table": "features.bars_1s", "current": 4, "stale": 0, "missing": 0, "failed": 0,
     }
-    assert states["studies.correlation"]["current"] == 3
+    assert states["studies.correlation"]["current"] == 4  # two days, the window of both, the span
     assert sorted({row["instrument"] for row in document["coverage"]}) == INSTRUMENTS
     assert document["overdue"] == []
     assert "features.bars_1s" in ask("status")
