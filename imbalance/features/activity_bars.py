@@ -6,13 +6,10 @@ Not here: when a bar ends and what is summed in it (`activity_kernel`), what the
 
 from __future__ import annotations
 
-import datetime
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,8 +20,9 @@ from imbalance.books.health_table import BOOK_HEALTH
 from imbalance.books.tables import BOOK_STATES
 from imbalance.captures.event_tables import TRADES
 from imbalance.features.activity_tables import EVENT_BARS, TABLES, VOLUME_BARS
+from imbalance.features.build import previous_partition
+from imbalance.features.version import version_of
 from imbalance.progress import SILENT, Progress
-from imbalance.store.sqlfiles import read_sql
 from imbalance.tasks import Task
 
 if TYPE_CHECKING:
@@ -76,18 +74,13 @@ class Inputs:
 @cache
 def definition_version() -> str:
     """Version of the computation: changes with the registry, a query or the code."""
-    here = Path(__file__).parent
-    parts = [table.definition_hash() for table in TABLES]
-    parts += [read_sql(f"features/{name}.sql") for name in _QUERIES]
-    parts += [(here / f"{name}.py").read_text(encoding="utf-8") for name in _MODULES]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    return version_of(TABLES, _QUERIES, _MODULES)
 
 
 def activity_task(store: Store, venue: str, day: str, progress: Progress = SILENT) -> Task:
     """The volume and event bars of a venue's day."""
     key = f"{day}|{venue}"
-    before = datetime.date.fromisoformat(day) - datetime.timedelta(days=1)
-    previous = f"{before.isoformat()}|{venue}"
+    previous = previous_partition(day, venue)
     features = store.config.features
     mine = {name: size for name, size in sorted(store.config.volume_bars.items())
             if name.startswith(venue + ":")}

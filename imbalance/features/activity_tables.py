@@ -9,6 +9,7 @@ from __future__ import annotations
 from imbalance.captures.event_tables import INSTRUMENT
 from imbalance.contracts import Column, Table
 from imbalance.features.columns import count, flow, number, ratio, sided, state, time
+from imbalance.features.tables import BAR_COLUMNS
 
 _FEED = "poisoned, or the bar begins before the day's first trade"
 _CKS = "Cont, Kukanov, Stoikov 2014"
@@ -19,6 +20,12 @@ _E_N = (
 _IMAGES = "poisoned, or the feed shows images of the book and no events"
 
 _NO_RANGE = "no valid book at the bar's start, or none with both sides in the bar"
+
+
+def _as_of_the_grid(*names: str) -> tuple[Column, ...]:
+    """Columns that say the same of these bars as of those of a length of time."""
+    return tuple(column for column in BAR_COLUMNS if column.name in names)
+
 
 COLUMNS = (
     INSTRUMENT,
@@ -40,26 +47,13 @@ COLUMNS = (
            formula="complete and not poisoned and mid_open and mid_close are not null"),
     number("duration_seconds", "How long the bar took to fill", "s", "never", minimum=0.0,
            formula="bar_end − bar_start"),
-    Column("mid_open", "DOUBLE", "Mid price at the start of the bar.", unit="quote currency",
-           nullable=True, minimum=0.0, formula="(a + b)/2",
-           null_meaning="no valid book with both sides at the bar's start"),
+    *_as_of_the_grid("mid_open"),
     state("mid_high", "Highest mid price in the bar", "quote currency", minimum=0.0,
           null_meaning=_NO_RANGE),
     state("mid_low", "Lowest mid price in the bar", "quote currency", minimum=0.0,
           null_meaning=_NO_RANGE),
-    state("mid_close", "Mid price at the end of the bar", "quote currency", minimum=0.0,
-          formula="(a + b)/2"),
-    flow("return_bps", "Log return of the mid from the bar's start to its end", "bps",
-         formula="ln(mid_close/mid_open)·1e4",
-         null_meaning="poisoned, or no mid at the start or the end"),
-    state("bid_price", "Best bid at the end of the bar", "quote currency", minimum=0.0),
-    state("ask_price", "Best ask at the end of the bar", "quote currency", minimum=0.0),
-    state("spread", "Spread at the end of the bar; negative when crossed", "quote currency",
-          formula="a − b"),
-    state("spread_bps", "Relative spread at the end of the bar", "bps",
-          formula="(a − b)/mid_close·1e4"),
-    state("bid_size", "Size at the best bid at the end of the bar", "base units", minimum=0.0),
-    state("ask_size", "Size at the best ask at the end of the bar", "base units", minimum=0.0),
+    *_as_of_the_grid("mid_close", "return_bps", "bid_price", "ask_price", "spread", "spread_bps",
+                     "bid_size", "ask_size"),
     ratio("queue_imbalance", "Queue imbalance at the end of the bar",
           formula="(q^b − q^a)/(q^b + q^a)", source="Gould, Bonart 2016"),
     state("volume_imbalance", "Resting volume at the touch: best bid size − best ask size",

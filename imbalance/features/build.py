@@ -7,12 +7,10 @@ tables to Arrow tables. Not here: what a bar is made of (`bars`).
 from __future__ import annotations
 
 import datetime
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +23,7 @@ from imbalance.features import sides
 from imbalance.features.columns import FEED_SILENCE
 from imbalance.features.side_tables import CLASSIFIED
 from imbalance.features.tables import BARS, CHAINS, MOMENTS, TABLES, WEIGHTS
-from imbalance.store.sqlfiles import read_sql
+from imbalance.features.version import version_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -58,16 +56,12 @@ _MODULES = ("bars", "build", "chains", "integrated", "microprice", "rows", "side
 @cache
 def definition_version() -> str:
     """Version of the computation: changes with the registry, a query or the code of a measure."""
-    here = Path(__file__).parent
-    parts = [table.definition_hash() for table in TABLES]
-    parts += [read_sql(f"features/{name}.sql") for name in _QUERIES]
-    parts += [(here / f"{name}.py").read_text(encoding="utf-8") for name in _MODULES]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    return version_of(TABLES, _QUERIES, _MODULES)
 
 
 def feature_inputs(day: str, venue: str) -> list[tuple[str, str]]:
     """(table, partition) pairs which `build_bars` reads, those of the previous day included."""
-    partition, previous = f"{day}|{venue}", _previous(day, venue)
+    partition, previous = f"{day}|{venue}", previous_partition(day, venue)
     return [
         (BARS_100MS.name, partition),
         (TRADES.name, partition),
@@ -81,7 +75,8 @@ def feature_inputs(day: str, venue: str) -> list[tuple[str, str]]:
     ]
 
 
-def _previous(day: str, venue: str) -> str:
+def previous_partition(day: str, venue: str) -> str:
+    """Partition of a venue's day before."""
     before = datetime.date.fromisoformat(day) - datetime.timedelta(days=1)
     return f"{before.isoformat()}|{venue}"
 
@@ -122,7 +117,7 @@ def build_bars(ctx: TaskContext, day: str, venue: str) -> dict[str, Any]:
         `instruments`; `coverage`: mean coverage of the 100 ms bars by instrument; `poisoned`: how
         many of them are poisoned by instrument.
     """
-    partition, previous = f"{day}|{venue}", _previous(day, venue)
+    partition, previous = f"{day}|{venue}", previous_partition(day, venue)
     inputs = Inputs(
         book=ctx.batches(BARS_100MS.name, partition),
         trades=ctx.batches(TRADES.name, partition, _TRADE_COLUMNS),

@@ -7,10 +7,8 @@ derivatives and their spots.
 from __future__ import annotations
 
 import datetime
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -21,8 +19,8 @@ from imbalance.captures.register import days_of
 from imbalance.captures.tables import INSTRUMENTS
 from imbalance.features.derivative_tables import SIZES, TABLES
 from imbalance.features.tables import BARS
+from imbalance.features.version import version_of
 from imbalance.progress import SILENT, Progress
-from imbalance.store.sqlfiles import read_sql
 from imbalance.tasks import Task
 
 if TYPE_CHECKING:
@@ -57,9 +55,7 @@ _LIQUIDATIONS = ("instrument", "event_time", "available_at", "side", "size_base"
 @cache
 def definition_version() -> str:
     """Version of the computation: changes with the registry, the query or the code."""
-    parts = [table.definition_hash() for table in TABLES]
-    parts += [read_sql("features/derivative_bars.sql"), Path(__file__).read_text(encoding="utf-8")]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    return version_of(TABLES, ["derivative_bars"], ["derivative_bars"])
 
 
 def spot_of(facts: Mapping[str, Instrument], with_bars: Iterable[str]) -> dict[str, str | None]:

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from imbalance import catalog
-from imbalance.features import build, tables
+from imbalance.features import build, tables, version
 from imbalance.features.bars import Queries
 from imbalance.features.build import FEATURE_OUTPUTS, bars_in_memory, definition_version
 from imbalance.features.sides import classified
@@ -99,7 +99,7 @@ def test_the_version_follows_the_queries(monkeypatch):
     definition_version.cache_clear()
     assert definition_version() == before
     definition_version.cache_clear()
-    monkeypatch.setattr(build, "read_sql", lambda name: f"{name} changed")
+    monkeypatch.setattr(version, "read_sql", lambda name: f"{name} changed")
     assert definition_version() != before
     definition_version.cache_clear()
 
