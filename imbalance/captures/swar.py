@@ -12,12 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from imbalance.captures.text import POWERS, read_decimal, read_integer
+from imbalance.captures.text import HIGH_BIT, LOW_BITS, POWERS, read_decimal, read_integer
 from imbalance.kernels import inline, peek, peek_word, trailing_zeros
 
 _ZEROS = np.uint64(0x3030303030303030)
-_HIGH = np.uint64(0x8080808080808080)
-_LOW = np.uint64(0x7F7F7F7F7F7F7F7F)
 _ABOVE_NINE = np.uint64(0x7676767676767676)
 _PAIRS = np.uint64(0x00FF00FF00FF00FF)
 _FOURS = np.uint64(0x0000FFFF0000FFFF)
@@ -38,7 +36,7 @@ MOST_DIGITS = 15
 def _marks(word: Any) -> Any:
     """The highest bit of each byte that is no digit."""
     moved = word ^ _ZEROS
-    return (((moved & _LOW) + _ABOVE_NINE) | moved) & _HIGH
+    return (((moved & LOW_BITS) + _ABOVE_NINE) | moved) & HIGH_BIT
 
 
 @inline

@@ -20,8 +20,9 @@ _FALSE = np.frombuffer(b"false", np.uint8)
 
 _NEWLINES = np.uint64(0x0A0A0A0A0A0A0A0A)
 _ONES = np.uint64(0x0101010101010101)
-_LOW = np.uint64(0x7F7F7F7F7F7F7F7F)
-_HIGH = np.uint64(0x8080808080808080)
+LOW_BITS = np.uint64(0x7F7F7F7F7F7F7F7F)
+HIGH_BIT = np.uint64(0x8080808080808080)
+"""Of each byte of a word."""
 
 DECIMALS = 12
 """Finest unit of prices and sizes that is believed: the twelfth decimal."""
@@ -35,7 +36,7 @@ def count_newlines(text: Any, stop: int) -> int:
     for k in range(0, words, 8):
         word = peek_word(text, k) ^ _NEWLINES
         # the highest bit of each byte that is zero now; no byte carries into the next
-        zero = ~(((word & _LOW) + _LOW) | word) & _HIGH
+        zero = ~(((word & LOW_BITS) + LOW_BITS) | word) & HIGH_BIT
         count += ((zero >> np.uint64(7)) * _ONES) >> np.uint64(56)
     for k in range(words, stop):
         count += np.uint64(text[k] == 10)
