@@ -1,9 +1,6 @@
 """SIGKILL at random moments of an ingestion: nothing torn, and run again the same tables (F1)."""
 
-import multiprocessing
-import os
 import random
-import signal
 import time
 
 import pytest
@@ -14,9 +11,7 @@ from imbalance.store.sweep import sweep
 from imbalance.store.verify import verify
 from tests.captures.building import build_all, write
 from tests.captures.samples import MINUTE, START, VENUES, recording
-
-# Forked, so that a child has everything imported and the kill falls into the work.
-FORK = multiprocessing.get_context("fork")
+from tests.killing import start_and_kill
 
 
 def ingest(root, captures):
@@ -24,14 +19,6 @@ def ingest(root, captures):
     store = Store.open(root, create=True)
     register(store, [captures])
     build_all(store)
-
-
-def start_and_kill(root, captures, after):
-    child = FORK.Process(target=ingest, args=(root, captures))
-    child.start()
-    time.sleep(after)
-    os.kill(child.pid, signal.SIGKILL)
-    child.join()
 
 
 def hashes(store):
@@ -62,7 +49,7 @@ def test_an_ingestion_that_is_killed_ends_in_the_same_tables(tmp_path, kills):
         if root is None:
             root, homes = tmp_path / f"home-{homes}", homes + 1
             Store.open(root, create=True)
-        start_and_kill(root, captures, moments.uniform(0.0, length))
+        start_and_kill(ingest, root, captures, after=moments.uniform(0.0, length))
         store = Store.open(root)
         found = hashes(store)
         assert found.items() <= wanted.items()

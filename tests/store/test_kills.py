@@ -1,9 +1,7 @@
 """SIGKILL at random moments of tasks and publications: nothing torn, nothing lost."""
 
-import multiprocessing
 import os
 import random
-import signal
 import time
 from pathlib import Path
 
@@ -14,10 +12,9 @@ from imbalance.store.files import sha256_file
 from imbalance.store.generations import find_generation, list_generations, open_generation, publish
 from imbalance.store.sweep import sweep
 from imbalance.store.verify import verify
+from tests.killing import start_and_kill
 from tests.store.samples import PARTITION, TABLES, bars, events, next_day, put, study
 
-# Forked, so that a child has everything imported and the kill falls into the work.
-FORK = multiprocessing.get_context("fork")
 PARTITIONS = [f"{next_day('2024-08-01', n)}|binance-futures" for n in range(6)]
 OUTPUTS = ("raw.events", "features.bars")
 
@@ -45,14 +42,6 @@ def run_all(root: Path) -> None:
                     build=build)
 
 
-def start_and_kill(target, root: Path, after: float) -> None:
-    child = FORK.Process(target=target, args=(root,))
-    child.start()
-    time.sleep(after)
-    os.kill(child.pid, signal.SIGKILL)
-    child.join()
-
-
 def hashes(store: Store) -> dict:
     return {
         (table, key): (entry.rows_hash, entry.sha256)
@@ -74,7 +63,7 @@ def test_killed_tasks_lose_and_tear_nothing(tmp_path, kills):
         if store is None:
             store = Store(Home.open(tmp_path / f"home-{homes}", create=True), tables=TABLES)
             homes += 1
-        start_and_kill(run_all, store.home.root, moments.uniform(0.0, length / 2))
+        start_and_kill(run_all, store.home.root, after=moments.uniform(0.0, length / 2))
         found = hashes(store)
         assert found == {key: hashes(reference)[key] for key in found}
         assert all(found.keys() >= {(name, key) for name in OUTPUTS} for _, key in found)
@@ -124,7 +113,8 @@ def test_killed_publications_leave_whole_generations(store, kills):
     moments = random.Random(8)
     last = check_reader(store)
     for _ in range(kills):
-        start_and_kill(publish_one_more_day, store.home.root, moments.uniform(0.0, 1.2 * length))
+        after = moments.uniform(0.0, 1.2 * length)
+        start_and_kill(publish_one_more_day, store.home.root, after=after)
         number = check_reader(store)
         assert number >= last
         last = number
