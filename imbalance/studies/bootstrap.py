@@ -259,11 +259,16 @@ def check_regular(sigma: Matrix) -> None:
     CollinearError
         If one is singular to rounding.
     """
-    roots = np.linalg.eigvalsh(sigma)
-    least = roots[..., -1] * sigma.shape[-1] * np.finfo(float).eps
-    singular = int((roots[..., 0] <= least).sum())
-    if singular:
-        raise CollinearError(f"{singular} covariances of residuals are singular")
+    count = int(singular(sigma).sum())
+    if count:
+        raise CollinearError(f"{count} covariances of residuals are singular")
+
+
+def singular(matrices: Matrix) -> Matrix:
+    """Which of some symmetric matrices, … × K × K, are singular to rounding."""
+    roots = np.linalg.eigvalsh(matrices)
+    least = roots[..., -1] * matrices.shape[-1] * np.finfo(float).eps
+    return np.asarray(roots[..., 0] <= least)
 
 
 def band(point: Matrix, draws: Matrix, significance: float) -> Band:

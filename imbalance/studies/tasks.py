@@ -75,7 +75,7 @@ def study_task(
             given = _input(study, context, partition, families, _of(days, bars),
                            _of(days, events), days, progress)
             for name, rows in load(study.build)(given).items():
-                new = _untold(rows, keys[name], told[name])
+                new = _untold(rows, keys[name], told[name]) if len(windows) > 1 else rows
                 context.writer(name).write(_with_text(new, "definition_version", version))
         return {"bars": list(sizes)}
 

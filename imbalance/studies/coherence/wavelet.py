@@ -129,7 +129,7 @@ def _transform(values: Vector, scales: Vector) -> Complex:
     return fft.ifft(spectrum * wavelets, axis=1)[:, : len(values)]
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=1)
 def _in_frequency(length: int, scales: tuple[float, ...]) -> tuple[Matrix, Matrix]:
     """Wavelets and smoothing windows at the frequencies of padded series: surrogates share them."""
     from scipy import fft

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imbalance.studies.bootstrap import Replications, block_length
+from imbalance.studies.bootstrap import Replications, block_length, singular
 from imbalance.studies.quantile_regression import quantile_regression
 from imbalance.studies.vector_autoregression import (
     TooFewBarsError,
@@ -116,9 +116,8 @@ def replicate_quantile(system: QuantileSystem, replications: int, seed: int) -> 
 def _spanning(rows: Matrix) -> Matrix:
     """Σ xx' of rows that span all columns."""
     gram = rows.T @ rows
-    roots = np.linalg.eigvalsh(gram)
-    if roots[0] <= roots[-1] * len(roots) * np.finfo(float).eps:
-        raise TooFewBarsError(f"{len(rows)} bars near the quantile for {len(roots)} coefficients")
+    if singular(gram):
+        raise TooFewBarsError(f"{len(rows)} bars near the quantile for {len(gram)} coefficients")
     return gram
 
 

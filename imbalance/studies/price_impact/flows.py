@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from imbalance.features.integrated import principal_vector
 from imbalance.studies.alignment import Panel
-from imbalance.studies.measures import FLOW, IMAGE_FLOW
+from imbalance.studies.measures import FLOW
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -57,11 +57,9 @@ def flows_of(panel: Panel, instrument: str, levels: int) -> Flows | None:
 
 def flow_at_best(panel: Panel, instrument: str) -> tuple[str, Vector] | None:
     """The column of the flow that an instrument's feed has, and its values; None without any."""
-    for measure in (FLOW, IMAGE_FLOW):
-        found = panel.series(instrument, measure)
-        if found is not None and np.isfinite(found).any():
-            return measure, found
-    return None
+    _, measure = panel.known_as((instrument, FLOW))
+    found = panel.series(instrument, measure)
+    return None if found is None or not np.isfinite(found).any() else (measure, found)
 
 
 def level_weights(levels: Matrix) -> Vector | None:
