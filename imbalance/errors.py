@@ -78,6 +78,23 @@ def may_pass(error: OSError) -> bool:
     return error.errno in _PASSING
 
 
+def raise_interruption(error: BaseException) -> None:
+    """Raise anew the interruption that an error was made of, if it was made of one.
+
+    DuckDB tells that a query was interrupted by a RuntimeError whose cause is the interruption;
+    it would else pass for a failure of the task, and the next one would begin.
+
+    Raises
+    ------
+    BaseException
+        The same kind of interruption as was raised first: a KeyboardInterrupt, or that of whatever
+        executes the task.
+    """
+    cause = error.__cause__
+    if cause is not None and not isinstance(cause, Exception):
+        raise type(cause)(*cause.args) from error
+
+
 def nearest(value: str, choices: list[str]) -> str | None:
     """The choice most like `value`, or None when nothing is close."""
     import difflib

@@ -8,6 +8,7 @@ bad day stops only what depends on it. What is computed is the assets' business.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import os
 import signal
@@ -39,7 +40,22 @@ from pipelines.report import Reporter
 
 EXIT_INTERRUPTED = 130
 
-_INTERRUPTED = dg.DagsterExecutionInterruptedError.__name__
+
+class Interruptions:
+    """Whether this process has been interrupted, whoever's handler of the signal was in place and
+    whatever has become of what it raised.
+    """
+
+    def __init__(self) -> None:
+        self._signals, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        self._came = False
+
+    def came(self) -> bool:
+        """Whether it has, since this was made."""
+        with contextlib.suppress(BlockingIOError):
+            self._came |= signal.SIGINT in os.read(self._signals, 4096)
+        return self._came
 
 
 class Run:
@@ -60,11 +76,27 @@ class Run:
         self.reporter = reporter
         self.home, self.config = home, config
         self.failures: list[dict[str, str]] = []
+        self.interruptions = Interruptions()
         self.instance: dg.DagsterInstance
         self.definitions: dg.Definitions
 
     def execute(self) -> dict[str, Any]:
-        """Bring everything up to date and publish; returns the summary."""
+        """Bring everything up to date and publish; returns the summary.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If it was interrupted. Dagster tells that as a failure like any other, with the error
+            that the interrupted thing made of it: DuckDB's is a RuntimeError.
+        """
+        try:
+            return self._bring_up_to_date()
+        except Exception as error:
+            if self.interruptions.came():
+                raise KeyboardInterrupt from error
+            raise
+
+    def _bring_up_to_date(self) -> dict[str, Any]:
         began = time.monotonic()
         plan = make_plan(self.store, **self.limits)
         first, last = self.limits["first"], self.limits["last"]
@@ -113,21 +145,14 @@ class Run:
     def _execute(
         self, name: str, partition: str, tags: dict[str, str] | None = None
     ) -> list[dict[str, str]]:
-        """Run a job; returns its failures.
-
-        Raises
-        ------
-        KeyboardInterrupt
-            If it was interrupted, which Dagster tells as a failure like any other.
-        """
+        """Run a job; returns its failures."""
         job = self.definitions.resolve_job_def(name)
         run_id = str(uuid.uuid4())
         result = job.execute_in_process(
             instance=self.instance, run_id=run_id, raise_on_error=False,
             tags={**process_tag(run_id), **(tags or {})},
         )
-        errors = [getattr(e.event_specific_data, "error", None) for e in result.all_events]
-        if any(error and error.cls_name == _INTERRUPTED for error in errors):
+        if self.interruptions.came():
             raise KeyboardInterrupt
         return [
             {"step": event.step_key or name, "partition": partition, "message": _message(event)}
@@ -147,7 +172,7 @@ class Run:
             )
         except Exception as error:
             refusal = _user_error(error)
-            if refusal is None:
+            if refusal is None or self.interruptions.came():
                 raise
             return refusal.as_dict()
         return {}

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imbalance.contracts import Table
-from imbalance.errors import EXIT_REFUSED, UserError
+from imbalance.errors import EXIT_REFUSED, UserError, raise_interruption
 from imbalance.store.gate_rules import Rule, partition_parameters, row_rules
 from imbalance.store.manifest import Released
 from imbalance.store.sqlfiles import quote_ident, quote_text
@@ -270,7 +270,8 @@ def check_captures(connection: duckdb.DuckDBPyConnection, limit: float) -> list[
 
 
 def failed_check(table: str, partition: str, error: Exception) -> Finding:
-    """A check that could not be made, which counts as one that failed."""
+    """A check that could not be made, which counts as one that failed unless it was interrupted."""
+    raise_interruption(error)
     return Finding("check_failed", table, partition, "*", 0,
                    f"the check runs to its end, not {type(error).__name__}: {error}")
 

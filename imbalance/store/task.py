@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from imbalance.errors import UserError
+from imbalance.errors import UserError, raise_interruption
 from imbalance.store.files import (
     PartitionWriter,
     StagedFile,
@@ -300,6 +300,7 @@ def materialise(
         _commit(store, staged, partition, text, version, run)
     except BaseException as error:
         context._abort()  # noqa: SLF001
+        raise_interruption(error)
         if isinstance(error, Exception):
             # A full disk refuses the note as well: what is raised is why the task failed.
             with contextlib.suppress(UserError):

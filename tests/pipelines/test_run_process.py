@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 
 import dagster as dg
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from imbalance.store.home import Home
 from pipelines.instance import add_venues, fail_orphans, open_instance, process_tag
 from pipelines.report import Reporter
-from pipelines.run import _user_error, stretches
+from pipelines.run import Interruptions, _user_error, stretches
 
 
 @pytest.mark.parametrize(
@@ -91,3 +92,21 @@ def test_a_circle_of_exceptions_ends():
     one, other = ValueError("one"), ValueError("other")
     one.__cause__, other.__cause__ = other, one
     assert _user_error(one) is None
+
+
+def test_an_interruption_is_known_whatever_became_of_it():
+    handler, wakeup = signal.getsignal(signal.SIGINT), signal.set_wakeup_fd(-1)
+    try:
+        signal.signal(signal.SIGINT, lambda *_: None)
+        signal.signal(signal.SIGUSR1, lambda *_: None)
+        interruptions = Interruptions()
+        assert not interruptions.came()
+        signal.raise_signal(signal.SIGUSR1)
+        assert not interruptions.came()
+        signal.raise_signal(signal.SIGINT)
+        assert interruptions.came()
+        assert interruptions.came()
+    finally:
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, handler)
+        signal.set_wakeup_fd(wakeup)

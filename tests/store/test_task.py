@@ -1,6 +1,8 @@
 """`materialise`: when it runs, when it does not, and that it commits everything or nothing."""
 
+import contextlib
 import multiprocessing
+import signal
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,6 +10,7 @@ import pytest
 
 from imbalance.errors import UserError
 from imbalance.store import Home, Store, materialise
+from imbalance.store.gate import failed_check
 from imbalance.store.task import is_current, remove
 from tests.store.samples import BARS, PARTITION, TABLES, bars, events, put
 
@@ -239,3 +242,48 @@ def test_many_processes_may_write_the_same_and_other_partitions(store):
         assert session.execute("select count(*) from raw.events").fetchone() == (current,)
         assert session.execute("select count(*) from features.bars").fetchone() == (30,)
     assert list(store.home.staging_dir.iterdir()) == []
+
+
+class Interrupted(BaseException):
+    """What whoever executes a task may raise in place of KeyboardInterrupt."""
+
+
+@contextlib.contextmanager
+def interruption_after(seconds):
+    """The signal comes while something is going on, and its handler raises."""
+
+    def interrupt(*_):
+        raise Interrupted("enough")
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def count_for_ever(session):
+    session.sql("select count(*) from range(10000000) a, range(10000000) b where a.range % 7 = 1")\
+        .fetchall()
+
+
+def test_an_interrupted_query_is_an_interruption_and_not_a_failure(store):
+    put(store, "raw.events", events(30))
+
+    task = Counter(store)
+    task.build = lambda _: count_for_ever(store.session(described=False))
+    with interruption_after(0.3), pytest.raises(Interrupted, match="enough"):
+        task.run()
+    assert not store.ledger.failures()
+    assert Counter(store).run().status == "built"
+
+
+def test_an_interrupted_check_is_an_interruption_and_not_a_refusal(store):
+    with interruption_after(0.3), pytest.raises(RuntimeError) as query:
+        count_for_ever(store.session(described=False))
+    with pytest.raises(Interrupted, match="enough"):
+        failed_check("features.bars", PARTITION, query.value)
+    found = failed_check("features.bars", PARTITION, RuntimeError("no such column"))
+    assert "no such column" in found.promise
