@@ -11,8 +11,13 @@ import pyarrow as pa
 import pytest
 
 from imbalance.books.order_matching import events_of, pairs, trades_of
+from imbalance.books.rebuild import BookBuilder, Rules
+from imbalance.captures.events import OrderUpdate
+from imbalance.captures.order_levels import OrderLevels
 from imbalance.features.bars import Queries
 from imbalance.features.sides import ORDER_COLUMNS, TRADE_COLUMNS, classified
+from tests.books.conftest import as_arrays
+from tests.books.reference_book import Message
 from tests.captures.whole import decode
 
 ACTIONS = {"created": "add", "changed": "change", "deleted": "delete"}
@@ -130,3 +135,102 @@ def test_the_orders_that_met_tell_the_sides_of_the_trades(recorded):
         )
     assert len(rows) == len(trades) == 575
     assert Counter(rows.column("method").to_pylist()) == {"orders": 546, "tick": 28, None: 1}
+
+
+def resting(theirs):
+    """Orders that rest, in the order in which they were told: those they call market or pacman
+    orders are left out, as are those of which neither the beginning nor a change was seen.
+    """
+    rows = [dict(zip(theirs, row, strict=True)) for row in zip(*theirs.values(), strict=True)]
+    rows = [row for row in rows if row["type"] not in {"market", "pacman"}]
+    seen = {row["id"] for row in rows if row["action"] == "created"
+            or (row["action"] == "changed" and float(row["fill"]) == 0)}  # fmt: skip
+    return sorted(
+        (row for row in rows if row["id"] in seen),
+        # what is told in one moment: bids first, by price, as in the file of levels
+        key=lambda row: (float(row["ts_ms"]), row["direction"] == "ask", float(row["price"])),
+    )
+
+
+def levels(rows):
+    """What each event makes of the level of its price: (time in ms, side, price, size)."""
+    book = OrderLevels()
+    for k, row in enumerate(rows):
+        update = book.take([OrderUpdate(
+            symbol="BTCUSD", action="snapshot" if k == 0 else ACTIONS[row["action"]],
+            order_key=row["id"], book_side=row["direction"], price=float(row["price"]),
+            size=int(float(row["volume_sat"])) / 1e8,
+        )])  # fmt: skip
+        ((price, size),) = [*zip(*update.bids, strict=True), *zip(*update.asks, strict=True)]
+        yield int(row["ts_ms"]), row["direction"], price, size
+
+
+def test_what_rests_at_each_price_after_each_event(expected):
+    ours = Counter(
+        (time, side, price, round(size * 1e8))
+        for time, side, price, size in levels(
+            resting(table(expected / "bitstamp_events_expected.csv.gz"))
+        )
+    )
+    depth = table(expected / "bitstamp_depth_expected.csv.gz")
+    wanted = Counter(zip(
+        map(int, depth["ts_ms"]), depth["side"], map(float, depth["price"]),
+        (int(float(size)) for size in depth["volume_sat"]), strict=True,
+    ))  # fmt: skip
+    assert ours == wanted
+    assert ours.total() == 49_376
+
+
+def test_best_quotes_after_each_event(expected):
+    """Theirs are a book into which no level comes that would cross it. The size of their best bid
+    stays what it was when a better one comes, until that level changes: it is told here as well.
+    """
+    bids, asks, messages, changes = {}, {}, [], []
+    for k, (time, side, price, size) in enumerate(
+        levels(resting(table(expected / "bitstamp_events_expected.csv.gz")))
+    ):
+        crosses = price >= min(asks, default=np.inf) if side == "bid" else (
+            price <= max(bids, default=0)
+        )  # fmt: skip
+        if not crosses:
+            (bids if side == "bid" else asks)[price] = size
+            if size == 0:
+                del (bids if side == "bid" else asks)[price]
+        level = [] if crosses else [(price, size)]
+        changes.append((side, price, size > 0 and not crosses))
+        messages.append(Message(
+            k == 0, k, k, k - 1, time * 1_000_000, time * 1_000_000,
+            level if side == "bid" else [], level if side == "ask" else [],
+        ))  # fmt: skip
+    states = []
+    builder = BookBuilder(
+        "bitstamp:BTCUSD", Rules(silence_ns=10**18),
+        lambda name, rows: states.append(rows) if name == "book.book_states" else None,
+    )
+    builder.feed(as_arrays(messages))
+    builder.finish(messages[-1].event)
+    rows = iter(pa.concat_tables(states).select(
+        ["update_id", "crossed", "bid_prices", "bid_sizes", "ask_prices", "ask_sizes"]
+    ).to_pylist())  # fmt: skip
+    best, stale, ours = None, None, []
+    following = next(rows)
+    for k, (message, (side, price, put)) in enumerate(zip(messages, changes, strict=True)):
+        before = best
+        if following and following["update_id"] == k:
+            assert not following["crossed"]
+            best = [(following[f"{one}_prices"] or [0])[0] for one in ("bid", "ask")]
+            sizes = [round((following[f"{one}_sizes"] or [0])[0] * 1e8) for one in ("bid", "ask")]
+            following = next(rows, None)
+        if not (side == "bid" and put and price == best[0] and before and price > before[0]):
+            at_best = side == "bid" and price == best[0]
+            stale = sizes[0] if at_best or not before or best[0] < before[0] else stale
+        ours.append((message.event // 1_000_000, best[0], stale, best[1], sizes[1]))
+    assert following is None
+    theirs = table(expected / "bitstamp_bbo_expected.csv.gz")
+    wanted = [
+        (int(time), float(bid), int(float(bid_size)), float(ask), int(float(ask_size)))
+        for time, bid, bid_size, ask, ask_size in zip(
+            *(theirs[name] for name in ("ts_ms", "bid", "bid_vol", "ask", "ask_vol")), strict=True)
+    ]  # fmt: skip
+    assert len(wanted) == 49_216
+    assert ours[-len(wanted) :] == wanted
