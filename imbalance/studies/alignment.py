@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imbalance.studies.columns import ANY
 from imbalance.studies.measures import (
     BAR_NANOSECONDS,
     FLOW,
@@ -30,6 +31,7 @@ Vector = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 _HOUR = 3_600_000_000_000
+_SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 
 SHORTEST_GAP = 256
 """Slots that a long gap keeps on the grid: more than any lag or kernel reaches over."""
@@ -85,7 +87,8 @@ class Panel:
         A bar belongs to the regime that its instrument's measure had in the bar before, so that
         what happens in the bar does not decide where it is counted. The limits are the terciles
         of the measure over this window. The time of day, `time_06` for the six hours from 06:00
-        UTC, is the bar's own.
+        UTC, is the bar's own. The regime of all instruments together, `*`, is that of the mean of
+        their ranks.
         """
         if (instrument, name) not in self._masks:
             self._masks[instrument, name] = self._regime(instrument, name)
@@ -96,7 +99,7 @@ class Panel:
         if kind == TIME:
             hours = self.starts // _HOUR % 24
             return np.asarray((hours >= int(level)) & (hours < int(level) + 24 // len(HOURS)))
-        values = self.series(instrument, REGIME_MEASURES[kind])
+        values = self.regime_values(instrument, kind)
         if values is None:
             return None
         before = np.concatenate([[np.nan], values[:-1]])
@@ -110,6 +113,19 @@ class Panel:
             if level == "middle":
                 return np.asarray((before > low) & (before <= high))
             return np.asarray(before > high)
+
+    def regime_values(self, instrument: str, regime: str) -> Vector | None:
+        """Measure of a regime; of all instruments together the mean of each one's ranks, 0 to 1."""
+        measure = REGIME_MEASURES[regime]
+        if instrument != ANY:
+            return self.series(instrument, measure)
+        found = [self.series(one, measure) for one in self.instruments]
+        ranked = [_ranks(values) for values in found if values is not None]
+        if not ranked:
+            return None
+        there = np.sum([np.isfinite(one) for one in ranked], axis=0)
+        total = np.sum([np.nan_to_num(one) for one in ranked], axis=0)
+        return np.where(there > 0, total / np.maximum(there, 1), np.nan)
 
     def known_as(self, series: Series) -> Series:
         """The series; instead of the flow that a feed of images does not give, or its
@@ -243,6 +259,16 @@ def _transformed(parts: Sequence[Vector]) -> Vector:
     with np.errstate(divide="ignore", invalid="ignore"):
         found = parts[0] / parts[1]
     return np.where(np.isfinite(found), found, np.nan)
+
+
+def _ranks(values: Vector) -> Vector:
+    """Share of the values below each, plus half of those equal to it; NaN stays."""
+    there = np.isfinite(values)
+    ordered = np.sort(values[there])
+    ranks = np.full(len(values), np.nan)
+    below, not_above = (np.searchsorted(ordered, values[there], side) for side in _SIDES)
+    ranks[there] = (below + not_above) / (2.0 * max(len(ordered), 1))
+    return ranks
 
 
 def _nanoseconds(bars: Any, name: str) -> NDArray[np.int64]:

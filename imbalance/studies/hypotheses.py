@@ -22,16 +22,24 @@ HYPOTHESES: Mapping[str, str] = {
     "whole": "about a system or a window as a whole, or how its parts differ",
 }
 
+DIFFERENCES = frozenset({
+    "high_less_low", "equality", "regime_difference",
+    "correlation_risk", "tail_excess", "diversification_lost",
+})
+"""Estimators of how parts of a window differ. That a flow and the return of its bar go together
+holds by construction; that they do so more in a thin book does not, nor does it forecast."""
+
 _ANY = "*"
 
 
 def hypothesis_of(row: Mapping[str, Any]) -> Hypothesis:
-    """The kind of claim that a row tests, from its `kind` and from what x and y are.
+    """The kind of claim that a row tests, from its estimator, its `kind` and what x and y are.
 
-    A row about all instruments is of one book where it sets one measure against another.
+    A difference between levels or states is about the window, whatever x and y are. A row about all
+    instruments is of one book where it sets one measure against another.
     """
     x, y = ((row[f"instrument_{side}"], row[f"measure_{side}"]) for side in ("x", "y"))
-    if row["kind"] is None:
+    if row["kind"] is None or row["estimator"] in DIFFERENCES:
         return "whole"
     if row["kind"] == "predictive":
         return "own_past" if x == y and x[0] != _ANY else "ahead"

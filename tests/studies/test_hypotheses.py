@@ -40,6 +40,12 @@ def test_a_claim_is_of_the_kind_that_x_and_y_make_it(kind, x, y, hypothesis):
     assert hypothesis_of(row(kind, x, y)) == hypothesis
 
 
+@pytest.mark.parametrize("estimator", ["high_less_low", "equality", "regime_difference"])
+@pytest.mark.parametrize("kind", ["contemporaneous", "predictive", None])
+def test_a_difference_between_regimes_is_about_the_window_in_every_study(estimator, kind):
+    assert hypothesis_of(row(kind, ("A", FLOW), ("A", RETURN), estimator=estimator)) == "whole"
+
+
 def test_a_flood_of_true_effects_of_the_bar_leaves_the_forecasts_as_they_are():
     generator = np.random.default_rng(1)
     forecasts = [row("predictive", ("A", FLOW), ("B", RETURN), lag=lag, p_value=p)
@@ -87,7 +93,7 @@ def test_a_table_says_before_which_tests_it_makes():
         for table in one.tables:
             assert set(table.column("hypothesis").allowed) <= set(HYPOTHESES)
     written = {r["study"]: r["hypotheses"] for r in families_table(declare()).to_pylist()}
-    assert written["correlation"] == "same_book, same_bar, own_past, ahead"
+    assert written["correlation"] == "same_book, same_bar, own_past, ahead, whole"
     assert written["correlation_matrix"] == ""
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from imbalance.config import StudiesConfig
 from imbalance.errors import UserError
 from imbalance.studies.columns import ANY_DEPENDENCE, figure, study_table
+from imbalance.studies.difference_tables import REASONS, difference_table
 from imbalance.studies.measures import (
     LOGARITHMIC_LAGS,
     REGIME_LEVELS,
@@ -20,7 +21,6 @@ from imbalance.studies.study import Family, Study, among
 PairKind = Literal["own", "cross", "perpetual_to_spot"]
 Estimator = Literal["pearson", "spearman", "kendall"]
 
-_REASONS = {"one_level": "all bars of the window are of one level of the regime"}
 _NOT_COSTLY = "not among the family's costly lags, or a regime, or nothing was estimated"
 
 CORRELATION = study_table(
@@ -47,23 +47,11 @@ CORRELATION = study_table(
     ),
 )
 
-CORRELATION_DIFFERENCE = study_table(
-    "correlation_difference",
-    "Whether a correlation differs between the levels of a regime: the difference of the highest "
-    "and the lowest, and a test that all are equal.",
-    grain="family, window, bar size, pair of series, test, lag and regime",
-    estimators=("high_less_low", "equality"),
-    hypotheses=("same_book", "same_bar", "own_past", "ahead"),
+CORRELATION_DIFFERENCE = difference_table(
+    "correlation",
+    of=("pearson",),
     x="the leading series at positive lags",
     y="the other series",
-    estimate="Pearson correlation in the high tercile less that in the low one; or the Wald "
-    "statistic of equality, chi-squared.",
-    interval="normal",
-    regimes=tuple(REGIME_LEVELS),
-    regime="The regime whose levels are compared.",
-    reasons=_REASONS,
-    corrected_by="Benjamini and Yekutieli 2001",
-    may_be_empty="no family is estimated by regime, or no pair of series could be",
 )
 
 
@@ -169,7 +157,7 @@ STUDY = Study(
     question="How do imbalances and returns of instruments move together, in the same bar and in "
     "later ones, and which leads?",
     tables=(CORRELATION, CORRELATION_DIFFERENCE),
-    reasons=_REASONS,
+    reasons=REASONS,
     families=families,
     family=CorrelationFamily,
     build="imbalance.studies.correlation.build:build",

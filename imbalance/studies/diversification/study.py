@@ -27,7 +27,7 @@ DIVERSIFICATION = study_table(
     key=(*WINDOW_KEY, "estimator", "class_x", "class_y", "regime"),
     estimators=("mean_correlation", "correlation_risk", "tail_excess", "diversification_ratio",
                 "diversification_lost"),
-    hypotheses=("same_bar",),
+    hypotheses=("whole",),
     x="always * (the row is about a class)",
     y="always * (the row is about a class)",
     kind_null="never",

@@ -21,7 +21,7 @@ LOCAL_PROJECTION = study_table(
     estimators=("local_projection", "lag_augmented", "cumulative", "regime_difference",
                 "vector_autoregression", "vector_autoregression_iid", "reduced_form", "permanent",
                 "difference", "disagreement"),
-    hypotheses=("own_past", "ahead"),
+    hypotheses=("own_past", "ahead", "whole"),
     x="the impulse",
     y="the response",
     subject=(text("model", "The system: an instrument, or `across:` and its instruments."),),

@@ -15,10 +15,11 @@ from imbalance.features.price_impact import PriceImpact
 from imbalance.studies.alignment import Panel
 from imbalance.studies.inference.forecasts import accuracy, loss_blocks
 from imbalance.studies.inference.resampling import percentile_interval
+from imbalance.studies.levels import at_levels, level_rows, normal_figures, regime_masks
 from imbalance.studies.price_impact.flows import Flows
 from imbalance.studies.price_impact.forecast import Design, Model, Trial, run
 from imbalance.studies.price_impact.penalised import least_squares, ridge
-from imbalance.studies.price_impact.regimes import by_regime
+from imbalance.studies.price_impact.regimes import slope_at
 from imbalance.studies.price_impact.regression import (
     Estimate,
     depth_exponent,
@@ -157,23 +158,19 @@ class _Writer:
 
     def _by_regime(self, flows: Flows, change: Vector) -> Iterator[Row]:
         """Slopes by level, and high less low."""
-        family = self._family
-        for regime, found in by_regime(self._panel, self._instrument, family.regimes, flows.raw,
-                                       change, family.minimum_bars):
-            for level, reason in found.refused.items():
-                yield self._blank(flows.measure, 0) | {
-                    "estimator": "regime_slope", "regime": level, "reason": reason}
-            errors = np.sqrt(np.diagonal(found.covariance))
-            for place, level in enumerate(found.names):
-                value = Estimate(float(found.slopes[place]), found.counts[place], 0,
-                                 float(errors[place]))
-                yield self._tested(self._row(flows.measure, "regime_slope", value, regime=level))
-            difference = found.difference(regime)
-            if difference is not None:
-                slope, error, n = difference
-                yield self._tested(self._row(
-                    flows.measure, "regime_difference", Estimate(slope, n, 0, error),
-                    regime=f"{regime}_high", hypothesis="whole"))
+        family, name = self._family, self._instrument
+        estimator = slope_at(flows.raw, change, family.minimum_bars)
+        for regime in family.regimes:
+            found = at_levels(regime, regime_masks(self._panel, name, regime),
+                              self._panel.exists[name], estimator)
+            blank = self._blank(flows.measure, 0) | {"estimator": "regime_slope"}
+            for row in level_rows(found, family.significance, tested=True):
+                yield blank | row
+            ends = found.high_less_low()
+            if ends is not None:
+                yield self._blank(flows.measure, ends.n) | normal_figures(
+                    ends.value, ends.error, family.significance) | {
+                    "estimator": "regime_difference", "regime": f"{regime}_high"}
 
     def _exponent(self, fits: PriceImpact) -> Row:
         depth = self._panel.series(self._instrument, "depth_touch_mean")

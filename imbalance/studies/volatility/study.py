@@ -29,7 +29,7 @@ VOLATILITY = study_table(
     key=(*WINDOW_KEY, *PAIR_KEY, "horizon", "regime"),
     estimators=("local_projection", "regime_difference", "partial_r_squared", "r_squared_in",
                 "r_squared_out", "gain", "model_race"),
-    hypotheses=("ahead",),
+    hypotheses=("ahead", "whole"),
     x="what comes first",
     y="what follows",
     kind_null="never",

@@ -7,10 +7,11 @@ import pytest
 
 from imbalance.config import StudiesConfig
 from imbalance.errors import UserError
+from imbalance.studies.levels import at_levels
 from imbalance.studies.price_impact.build import build
 from imbalance.studies.price_impact.forecast import Model, run
 from imbalance.studies.price_impact.penalised import least_squares
-from imbalance.studies.price_impact.regimes import level_slopes
+from imbalance.studies.price_impact.regimes import slope_at
 from imbalance.studies.price_impact.regression import mean_r_squared
 from imbalance.studies.price_impact.study import (
     CROSS_IMPACT,
@@ -236,13 +237,14 @@ def test_slopes_by_regime_are_those_of_a_regression_with_interactions(make_bars)
     assert difference["interval_low"] < -0.2 < difference["interval_high"] < -0.15
     assert difference["q_value"] < 1e-6
     masks = {"depth_low": thin, "depth_middle": ~(thin | deep), "depth_high": deep}
-    found = level_slopes(flow, returns, masks, 20)
+    found = at_levels("depth", masks, np.ones(5_400, bool), slope_at(flow, returns, 20))
     dummies = np.column_stack([mask.astype(float) for mask in masks.values()])
     design = np.column_stack([dummies, dummies * flow[:, None]])
     scores = 3  # the slopes stand behind the three intercepts
     fitted = sm.OLS(returns, design).fit(cov_type="HAC", cov_kwds={"maxlags": 0,
                                                                    "use_correction": False})
-    np.testing.assert_allclose(found.slopes, fitted.params[scores:], rtol=1e-10)
+    np.testing.assert_allclose([one.value for one in found.levels], fitted.params[scores:],
+                               rtol=1e-10)
     ratio = np.sqrt(np.diagonal(found.covariance)) / fitted.bse[scores:]
     assert ratio == pytest.approx(np.ones(3), abs=0.1), "HAC of white noise is about White's"
 
@@ -255,8 +257,9 @@ def test_equal_slopes_are_not_told_apart(make_bars):
         flow, noise, depth = generator.standard_normal((3, 900))
         low, high = np.quantile(depth, [1 / 3, 2 / 3])
         masks = {"depth_low": depth < low, "depth_high": depth > high}
-        slope, error, _ = level_slopes(flow, 0.2 * flow + noise, masks, 20).difference("depth")
-        called += abs(slope) > 1.96 * error
+        found = at_levels("depth", masks, np.ones(900, bool),
+                          slope_at(flow, 0.2 * flow + noise, 20)).high_less_low()
+        called += abs(found.value) > 1.96 * found.error
     assert called <= 4
 
 

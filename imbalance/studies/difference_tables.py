@@ -1,0 +1,64 @@
+"""The table in which a study says whether what it estimates differs between levels of a regime.
+
+One form for all studies: `studies.<study>_difference`, a row per comparison. How levels are
+compared is in `levels`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from imbalance.contracts import Column, Table
+from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, study_table, text
+from imbalance.studies.measures import REGIME_LEVELS
+
+HIGH_LESS_LOW = "high_less_low"
+EQUALITY = "equality"
+
+REASONS = {
+    "one_level": "all bars of the window are of one level of the regime",
+}
+"""Why levels are not compared, beside the reasons of the estimates themselves."""
+
+
+def difference_table(
+    study: str,
+    *,
+    of: tuple[str, ...],
+    x: str,
+    y: str,
+    subject: tuple[Column, ...] = (),
+    kind_null: str = "never",
+    reasons: Mapping[str, str] | None = None,
+) -> Table:
+    """`studies.<study>_difference`.
+
+    Parameters
+    ----------
+    of : estimators of the study whose values are compared.
+    x, y, kind_null : as in the study's own table.
+    subject : its own columns that say what a row is about; they are part of the key.
+    reasons : the study's reasons to refuse.
+    """
+    return study_table(
+        f"{study}_difference",
+        "Whether an estimate differs between the levels of a regime: the difference of the highest "
+        "and the lowest, and a test that all are equal.",
+        grain="family, window, bar size, pair of series, what is compared, test, lag and regime",
+        key=(*WINDOW_KEY, *PAIR_KEY, "of", *(column.name for column in subject), "lag", "horizon",
+             "regime"),
+        estimators=(HIGH_LESS_LOW, EQUALITY),
+        hypotheses=("whole",),
+        x=x,
+        y=y,
+        kind_null=kind_null,
+        subject=(text("of", "Estimator whose values at the levels are compared.", of), *subject),
+        estimate="Value in the high tercile less that in the low one; or the Wald statistic of "
+        "equality, chi-squared.",
+        interval="normal",
+        regimes=tuple(REGIME_LEVELS),
+        regime="The regime whose levels are compared.",
+        reasons={**REASONS, **(reasons or {})},
+        corrected_by="Benjamini and Yekutieli 2001",
+        may_be_empty="no family is estimated by regime, or no pair of series could be",
+    )
