@@ -64,6 +64,10 @@ test: $(STAMP)  ## the fast tests (ARGS="tests/store -x" narrows them)
 test-slow: $(STAMP)  ## the tests marked slow
 	@$(PYTHON) -m pytest -q -m slow $(ON_ALL_CORES) $(ARGS)
 
+.PHONY: oracles
+oracles: $(STAMP)  ## every study against its oracles: expected, got, tolerance, seconds
+	@$(PYTHON) -m pytest -q -m oracle --oracle-table $(ON_ALL_CORES) $(ARGS)
+
 # The lock of this project with DuckDB 2 in the place of 1.5; nothing else differs.
 .PHONY: test-duckdb2
 test-duckdb2: .venv-duckdb2/.setup  ## the fast tests on DuckDB 2.0

@@ -10,6 +10,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+pytest_plugins = ("tests.oracle_table",)
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 # Shared machines stall for longer than any deadline that would say something about our code, or

@@ -31,6 +31,8 @@ from imbalance.studies.asynchrony.sampling import (
 )
 from imbalance.studies.asynchrony.ticks import Ticks, make_ticks
 
+pytestmark = pytest.mark.oracle("HF1", "epps")
+
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND
 DAY = 86_400 * SECOND
@@ -92,15 +94,15 @@ def several(shared):
     }
 
 
-def test_realised_covariance_on_the_previous_tick_grid(minutes, expected):
+def test_realised_covariance_on_the_previous_tick_grid(minutes, expected, oracle):
     for day, step, wanted in (
         ("2001-08-04", MINUTE, "rCov_day1"), ("2001-08-05", 5 * MINUTE, "rCov_5min_20010805"),
     ):
         returns = sampled_increments(minutes[day], regular_grid(minutes[day], step))
-        np.testing.assert_allclose(returns.T @ returns, expected[wanted], rtol=1e-12)
+        oracle.agrees(wanted, returns.T @ returns, expected[wanted], rtol=1e-12)
 
 
-def test_hayashi_yoshida_between_two_grids(minutes, expected):
+def test_hayashi_yoshida_between_two_grids(minutes, expected, oracle):
     """rHYCov with period 5 gathers 1,500 seconds of one series and meets them with the other.
 
     It counts a first return of zero, so that its intervals end at minutes 24, 49, … 374.
@@ -109,31 +111,32 @@ def test_hayashi_yoshida_between_two_grids(minutes, expected):
     ends = np.append(0, np.arange(24, 390, 25))
     coarse = Ticks(market.times[ends], market.log_prices[ends])
     wanted = expected["rHYCov_20010805_p5"][0][1]
-    assert hayashi_yoshida(coarse, stock) == pytest.approx(wanted, rel=1e-12)
-    assert hayashi_yoshida(stock, coarse) == pytest.approx(wanted, rel=1e-12)
+    found = [hayashi_yoshida(coarse, stock), hayashi_yoshida(stock, coarse)]
+    oracle.agrees("rHYCov_20010805_p5, both ways", found, [wanted, wanted], rtol=1e-12)
 
 
-def test_bipower(minutes, expected):
+def test_bipower(minutes, expected, oracle):
     stock, market = minutes["2001-08-04"]
     returns = np.column_stack([stock.increments, market.increments])
-    np.testing.assert_allclose(bipower(returns), expected["rBPCov_day1"], rtol=1e-12)
+    oracle.agrees("rBPCov_day1", bipower(returns), expected["rBPCov_day1"], rtol=1e-12)
 
 
-def test_modulated_realised_covariance(minutes, expected):
+def test_modulated_realised_covariance(minutes, expected, oracle):
     stock, market = minutes["2001-08-04"]
     returns = with_first_return(np.column_stack([market.increments, stock.increments]))
     found = modulated_realised_covariance(returns)
-    np.testing.assert_allclose(found, expected["rMRCov"], rtol=0, atol=1e-8)
+    oracle.agrees("rMRCov", found, expected["rMRCov"], atol=1e-8)
     diagonal = [pre_averaged_variance(returns[:, [i]]) for i in (0, 1)]
     total = sum(diagonal) + 2.0 * found[0, 1]
-    assert total == pytest.approx(expected["rMRCov_pairwise_sum"], rel=1e-12)
+    oracle.agrees("rMRCov_pairwise_sum", total, expected["rMRCov_pairwise_sum"], rtol=1e-12)
 
 
-def test_refresh_times(several, expected):
+def test_refresh_times(several, expected, oracle):
     series = [make_ticks(*several[name]) for name in ("ETF", "AAA", "BBB")]
     wanted = expected["refreshTime"]
     times = refresh_times(series)
-    assert len(times) == wanted["n"] == 3949
+    assert wanted["n"] == 3949
+    oracle.agrees("refresh times", len(times), 3949)
     assert times[:3].tolist() == [nanoseconds(text) for text in wanted["first"]]
     for ticks, (stamps, prices), column in zip(series, several.values(), range(3), strict=True):
         seen = prices[np.searchsorted(stamps, times, side="right") - 1]
@@ -143,24 +146,25 @@ def test_refresh_times(several, expected):
         np.testing.assert_allclose(got - got[0], np.log(seen / seen[0]), atol=1e-12)
 
 
-def test_modulated_realised_covariance_of_three(several, expected):
+def test_modulated_realised_covariance_of_three(several, expected, oracle):
     series = [make_ticks(*several[name]) for name in ("ETF", "AAA", "BBB")]
     returns = with_first_return(sampled_increments(series, refresh_times(series)))
     found = modulated_realised_covariance(returns)
-    np.testing.assert_allclose(found, expected["rMRCov_multi"], rtol=0, atol=1e-8)
+    oracle.agrees("rMRCov_multi", found, expected["rMRCov_multi"], atol=1e-8)
 
 
-def test_modulated_realised_covariance_pair_by_pair(several, expected):
+def test_modulated_realised_covariance_pair_by_pair(several, expected, oracle):
     series = [make_ticks(*several[name]) for name in ("ETF", "AAA", "BBB")]
     wanted = np.array(expected["rMRCov_multi_pair"])
+    found = np.zeros((3, 3))
     for i, ticks in enumerate(series):
-        own = pre_averaged_variance(with_first_return(ticks.increments[:, None]))
-        assert own == pytest.approx(wanted[i, i], rel=1e-12)
+        found[i, i] = pre_averaged_variance(with_first_return(ticks.increments[:, None]))
         for j in range(i):
             pair = (ticks, series[j])
             returns = with_first_return(sampled_increments(pair, refresh_times(pair)))
-            both = modulated_realised_covariance(returns)[0, 1]
-            assert both == pytest.approx(wanted[i, j], rel=1e-12)
+            found[i, j] = modulated_realised_covariance(returns)[0, 1]
+    below = np.tril_indices(3)
+    oracle.agrees("rMRCov_multi_pair", found[below], wanted[below], rtol=1e-12)
 
 
 def lead_lag_of_highfrequency(x, y, lag, *, lossy):
@@ -189,7 +193,7 @@ def lead_lag_of_highfrequency(x, y, lag, *, lossy):
     return float(np.sum(np.diff(px) * reached))
 
 
-def test_lead_lag_contrasts(several, expected):
+def test_lead_lag_contrasts(several, expected, oracle):
     """In price levels and absolute, with unsquared ratio, as highfrequency has them."""
     wanted = expected["leadLag_AAA_ETF"]
     # The longer series goes first, with the signs of the lags turned.
@@ -205,13 +209,14 @@ def test_lead_lag_contrasts(several, expected):
         ])
 
     theirs = np.abs(found(lossy=True))
-    np.testing.assert_allclose(theirs, wanted["contrasts"], rtol=0, atol=1e-8)
-    assert theirs[lags > 0].sum() / theirs[lags < 0].sum() == pytest.approx(wanted["llr"], abs=1e-8)
+    oracle.agrees("leadLag contrasts", theirs, wanted["contrasts"], atol=1e-8)
+    ratio = theirs[lags > 0].sum() / theirs[lags < 0].sum()
+    oracle.agrees("leadLag ratio", ratio, wanted["llr"], atol=1e-8)
     ours = contrast(Ticks(y[0], y[1]), Ticks(x[0], x[1]), lags * SECOND) / scale
     np.testing.assert_allclose(ours, found(lossy=False), rtol=0, atol=1e-12)
 
 
-def test_realised_kernel_with_flat_weights(trades, expected):
+def test_realised_kernel_with_flat_weights(trades, expected, oracle):
     for ticks, wanted in zip(trades, expected["rKernelCov_TData_5min"], strict=True):
         start = ticks.times[0] // (5 * MINUTE) * 5 * MINUTE
         grid = np.arange(start, ticks.times[-1] + 5 * MINUTE, 5 * MINUTE)
@@ -220,13 +225,14 @@ def test_realised_kernel_with_flat_weights(trades, expected):
         returns = with_first_return(np.diff(prices, axis=0))
         n = len(returns)
         found = kernel_covariance(returns, np.array([1.0, n / (n - 1)]))
-        assert found[0, 0] == pytest.approx(wanted, abs=1e-14)
+        oracle.agrees(f"rKernelCov of {n} returns", found[0, 0], wanted, atol=1e-14)
 
 
-def test_two_scales(trades, expected):
+def test_two_scales(trades, expected, oracle):
     first = trades[0]
-    assert two_scales(first.log_prices) == pytest.approx(expected["rTSCov_TData"], rel=1e-9)
-    assert robust_two_scales(first) == pytest.approx(expected["rRTSCov_TData"], rel=1e-9)
+    for found, name in ((two_scales(first.log_prices), "rTSCov_TData"),
+                        (robust_two_scales(first), "rRTSCov_TData")):
+        oracle.agrees(name, found, expected[name], rtol=1e-9)
 
 
 @pytest.fixture(scope="module")
@@ -247,19 +253,21 @@ def hry(shared):
     return json.loads((shared / "oracles/leadlag/btcjpy_hry_expected.json").read_text())
 
 
-def test_hayashi_yoshida(bitcoin, hry, shared):
+@pytest.mark.oracle("L1", "lead_lag")
+def test_hayashi_yoshida(bitcoin, hry, shared, oracle):
     x, y = bitcoin
     assert (len(x), len(y)) == (hry["n_x"], hry["n_y"])
-    assert x.variance == pytest.approx(hry["rv_x"], abs=1e-14)
-    assert hayashi_yoshida(x, y) == pytest.approx(hry["hy_cov0"], abs=1e-14)
-    assert hayashi_yoshida(y, x) == pytest.approx(hry["hy_cov0"], abs=1e-14)
-    assert hayashi_yoshida_correlation(x, y) == pytest.approx(hry["hy_rho0"], abs=1e-12)
+    oracle.agrees("realised variance", x.variance, hry["rv_x"], atol=1e-14)
+    both = [hayashi_yoshida(x, y), hayashi_yoshida(y, x)]
+    oracle.agrees("covariance, both ways", both, [hry["hy_cov0"]] * 2, atol=1e-14)
+    oracle.agrees("correlation", hayashi_yoshida_correlation(x, y), hry["hy_rho0"], atol=1e-12)
     yuima = json.loads((shared / "oracles/leadlag/yuima_expected.json").read_text())
-    assert hayashi_yoshida(x, y) == pytest.approx(yuima["yuima_HY_cov"][0][1], abs=1e-14)
+    oracle.agrees("covariance by yuima", both[0], yuima["yuima_HY_cov"][0][1], atol=1e-14)
 
 
-def test_contrast(bitcoin, hry):
+@pytest.mark.oracle("L1", "lead_lag")
+def test_contrast(bitcoin, hry, oracle):
     lags = np.array(hry["lags"]) * SECOND
     found = contrast(*bitcoin, lags)
-    np.testing.assert_allclose(found, hry["U"], rtol=0, atol=1e-14)
-    np.testing.assert_allclose(contrast(*bitcoin[::-1], -lags), hry["U"], rtol=0, atol=1e-14)
+    oracle.agrees("contrast", found, hry["U"], atol=1e-14)
+    oracle.agrees("contrast mirrored", contrast(*bitcoin[::-1], -lags), hry["U"], atol=1e-14)

@@ -26,38 +26,41 @@ def expected(shared):
     return json.loads((shared / "oracles/garch/garch_dcc_expected.json").read_text())
 
 
-def test_garch_benchmark(shared, expected):
+@pytest.mark.oracle("D1", "dynamics")
+def test_garch_benchmark(shared, expected, oracle):
     found = fit_garch(read(shared / "oracles/garch/dmbp.csv", ["ret"])[:, 0])
     wanted = expected["dmbp"]["FCP_benchmark"]
-    assert found.mean == pytest.approx(wanted["mu"], rel=1e-3)
-    assert found.omega == pytest.approx(wanted["omega"], rel=1e-3)
-    assert found.alpha == pytest.approx(wanted["alpha1"], rel=1e-3)
-    assert found.beta == pytest.approx(wanted["beta1"], rel=1e-3)
+    for got, name in ((found.mean, "mu"), (found.omega, "omega"), (found.alpha, "alpha1"),
+                      (found.beta, "beta1")):
+        oracle.agrees(name, got, wanted[name], rtol=1e-3)
 
 
-def test_conditional_correlations(shared, expected):
+@pytest.mark.oracle("D2", "dynamics")
+def test_conditional_correlations(shared, expected, oracle):
     """The reference starts its recursion otherwise: the first bar is left out."""
     wanted = expected["dcc"]
     returns = read(shared / "oracles/garch/dji30retw3_pct.csv", wanted["cols"])
     margins = [fit_garch(column) for column in returns.T]
     found = fit_dcc(np.column_stack([margin.standardised for margin in margins]))
-    assert found.a == pytest.approx(wanted["coef"]["[Joint]dcca1"], abs=1e-3)
-    assert found.b == pytest.approx(wanted["coef"]["[Joint]dccb1"], abs=1e-3)
+    oracle.agrees("a", found.a, wanted["coef"]["[Joint]dcca1"], atol=1e-3)
+    oracle.agrees("b", found.b, wanted["coef"]["[Joint]dccb1"], atol=1e-3)
     total = sum(margin.log_likelihood for margin in margins) + found.log_likelihood
-    assert total == pytest.approx(wanted["loglik"], abs=0.05)
-    for t, rho in list(zip(wanted["R12_at"]["t"], wanted["R12_at"]["rho"], strict=True))[1:]:
-        assert found.path[t - 1, 0, 1] == pytest.approx(rho, abs=5e-3)
-    assert found.path[-1, 0, 2] == pytest.approx(wanted["R13_last"], abs=5e-3)
-    assert found.path[-1, 1, 2] == pytest.approx(wanted["R23_last"], abs=5e-3)
+    oracle.agrees("likelihood", total, wanted["loglik"], atol=0.05)
+    at = np.array(wanted["R12_at"]["t"])[1:] - 1
+    oracle.agrees("ρ of 1 and 2 at bars", found.path[at, 0, 1], wanted["R12_at"]["rho"][1:],
+                  atol=5e-3)
+    oracle.agrees("last ρ of 1 and 2 with 3", found.path[-1, :2, 2],
+                  [wanted["R13_last"], wanted["R23_last"]], atol=5e-3)
 
 
-def test_wavelet_phase_of_a_planted_lag_and_no_coherence_without(shared):
+@pytest.mark.oracle("W1", "coherence")
+def test_wavelet_phase_of_a_planted_lag_and_no_coherence_without(shared, oracle):
     wanted = json.loads((shared / "oracles/wavelet/wavelet_expected.json").read_text())
     x, y = read(shared / "oracles/wavelet/wc.csv", ["x", "y"]).T
     found = wavelet_coherence(x, y, 4.0, 128.0)
     at = int(np.argmin(np.abs(found.periods - 32.0)))
-    assert found.phase[at, 64:192].mean() == pytest.approx(wanted["phase_true"], abs=0.1)
-    assert found.coherence[at, 64:192].mean() > 0.95
+    oracle.agrees("phase", found.phase[at, 64:192].mean(), wanted["phase_true"], atol=0.1)
+    oracle.lies("coherence, coupled", found.coherence[at, 64:192].mean(), 0.95, 1.0)
     # By halves: the first is coupled, the second is not, and only surrogates can tell.
     for part, coupled in ((slice(0, 256), True), (slice(256, 512), False)):
         half = wavelet_coherence(x[part], y[part], 4.0, 64.0)
@@ -68,4 +71,5 @@ def test_wavelet_phase_of_a_planted_lag_and_no_coherence_without(shared):
         )
         limit = np.quantile(drawn[:, at], 0.95)
         assert 0.2 < limit < 0.8
-        assert (mean_over_time(half)[0][at] > limit) == coupled
+        name = f"coherence over the limit of surrogates, {'coupled' if coupled else 'independent'}"
+        oracle.agrees(name, mean_over_time(half)[0][at] > limit, coupled)

@@ -13,6 +13,8 @@ from imbalance.studies.covariance import (
     newey_west_bandwidth,
 )
 
+pytestmark = pytest.mark.oracle("H1", "correlation")
+
 NO_INTERCEPT = np.array([0.0, 1.0, 1.0])
 
 
@@ -40,29 +42,33 @@ def errors(covariance):
         ("NW_auto_prewhite", {"prewhiten": True}),
     ],
 )
-def test_newey_west(investment, name, settings):
+def test_newey_west(investment, oracle, name, settings):
     x, u, expected = investment
-    np.testing.assert_allclose(errors(hac_covariance(x, u, **settings)), expected[name], rtol=1e-9)
+    found = errors(hac_covariance(x, u, **settings))
+    oracle.agrees(f"standard errors, {name}", found, expected[name], rtol=1e-9)
 
 
-def test_automatic_bandwidth_of_newey_and_west(investment):
+def test_automatic_bandwidth_of_newey_and_west(investment, oracle):
     x, u, expected = investment
     wanted = expected["NW_auto_bw"]
     bandwidth = newey_west_bandwidth(x * u[:, None], NO_INTERCEPT)
-    assert bandwidth == pytest.approx(wanted["bwNeweyWest"], rel=1e-9)
-    np.testing.assert_allclose(errors(hac_covariance(x, u)), wanted["se"], rtol=1e-9)
+    oracle.agrees("automatic bandwidth", bandwidth, wanted["bwNeweyWest"], rtol=1e-9)
+    found = errors(hac_covariance(x, u))
+    oracle.agrees("standard errors at it", found, wanted["se"], rtol=1e-9)
 
 
-def test_quadratic_spectral_kernel_with_the_bandwidth_of_andrews(investment):
+def test_quadratic_spectral_kernel_with_the_bandwidth_of_andrews(investment, oracle):
     x, u, expected = investment
     wanted = expected["Andrews_QS"]
     bandwidth = andrews_bandwidth(x * u[:, None], NO_INTERCEPT)
-    assert bandwidth == pytest.approx(wanted["bw"], rel=1e-9)
+    oracle.agrees("bandwidth of Andrews", bandwidth, wanted["bw"], rtol=1e-9)
     covariance = hac_covariance(x, u, kernel="quadratic_spectral", small_sample=True)
-    np.testing.assert_allclose(errors(covariance), wanted["se"], rtol=1e-9)
+    oracle.agrees("standard errors, quadratic spectral", errors(covariance), wanted["se"],
+                  rtol=1e-9)
 
 
 @pytest.mark.parametrize(("name", "kind"), [("HC0", "hc0"), ("HC3", "hc3")])
-def test_heteroskedasticity_only(investment, name, kind):
+def test_heteroskedasticity_only(investment, oracle, name, kind):
     x, u, expected = investment
-    np.testing.assert_allclose(errors(hc_covariance(x, u, kind)), expected[name], rtol=1e-9)
+    found = errors(hc_covariance(x, u, kind))
+    oracle.agrees(f"standard errors, {name}", found, expected[name], rtol=1e-9)

@@ -42,40 +42,46 @@ def markets(shared):
     return numbers(shared / "oracles/connectedness/dy2009.csv")
 
 
-def test_shrinkage(returns, markets, expected):
+@pytest.mark.oracle("S1", "correlation_matrix")
+def test_shrinkage(returns, markets, expected, oracle):
     for rows, name in ((returns, "dji30retw3_pct"), (markets[:60] * 100.0, "dy2009_x100_first60")):
         wanted = expected[name]
         assert rows.shape == (wanted["n"], wanted["p"])
         found = ledoit_wolf(rows)
-        assert found.intensity == pytest.approx(wanted["lw_shrinkage"], rel=1e-10)
-        assert found.covariance[0, 0] == pytest.approx(wanted["lw_cov_00"], rel=1e-10)
-        assert found.covariance[0, 1] == pytest.approx(wanted["lw_cov_01"], rel=1e-10)
-        assert np.trace(found.covariance) / wanted["p"] == pytest.approx(wanted["mu"], rel=1e-10)
-        oas = oracle_approximating(rows)
-        assert oas.intensity == pytest.approx(wanted["oas_shrinkage"], rel=1e-10)
+        oracle.agrees("intensity of Ledoit and Wolf", found.intensity, wanted["lw_shrinkage"],
+                      rtol=1e-10)
+        oracle.agrees("covariances of Ledoit and Wolf", found.covariance[0, :2],
+                      [wanted["lw_cov_00"], wanted["lw_cov_01"]], rtol=1e-10)
+        oracle.agrees("mean variance", np.trace(found.covariance) / wanted["p"], wanted["mu"],
+                      rtol=1e-10)
+        oracle.agrees("oracle approximating intensity", oracle_approximating(rows).intensity,
+                      wanted["oas_shrinkage"], rtol=1e-10)
 
 
-def test_clipping(markets, expected):
+@pytest.mark.oracle("S1", "correlation_matrix")
+def test_clipping(markets, expected, oracle):
     wanted = expected["rmt_clip_dy2009"]
     assert markets.shape == (wanted["T"], wanted["N"])
     correlation = np.corrcoef(markets.T)
     upper = marchenko_pastur_edges(wanted["N"], wanted["T"])[1]
-    assert upper == pytest.approx(wanted["lambda_plus"], rel=1e-10)
+    oracle.agrees("upper edge", upper, wanted["lambda_plus"], rtol=1e-10)
     values = spectrum(correlation).values
-    np.testing.assert_allclose(values[:5], wanted["eig_top5"], rtol=1e-10)
-    assert values[-1] == pytest.approx(wanted["eig_min"], rel=1e-10)
-    assert (values > upper).sum() == wanted["n_above"]
+    oracle.agrees("eigenvalues", [*values[:5], values[-1]],
+                  [*wanted["eig_top5"], wanted["eig_min"]], rtol=1e-10)
+    oracle.agrees("eigenvalues above the edge", (values > upper).sum(), wanted["n_above"])
     cleaned = clip(correlation, upper)
-    assert correlation[0, 1] == pytest.approx(wanted["raw_01"], rel=1e-10)
-    assert cleaned[0, 1] == pytest.approx(wanted["clean_01"], rel=1e-10)
-    assert np.trace(cleaned) == pytest.approx(wanted["trace_preserved"], rel=1e-12)
-    assert absorption_ratio(values) == pytest.approx(wanted["absorption_top1"], rel=1e-10)
+    oracle.agrees("correlation, raw and clipped", [correlation[0, 1], cleaned[0, 1]],
+                  [wanted["raw_01"], wanted["clean_01"]], rtol=1e-10)
+    oracle.agrees("trace", np.trace(cleaned), wanted["trace_preserved"], rtol=1e-12)
+    oracle.agrees("absorption ratio", absorption_ratio(values), wanted["absorption_top1"],
+                  rtol=1e-10)
 
 
-def test_marchenko_pastur_edges(shared):
+@pytest.mark.oracle("A1", "correlation_matrix")
+def test_marchenko_pastur_edges(shared, oracle):
     wanted = json.loads((shared / "oracles/analytic/closed_forms.json").read_text())
     for name, edges in wanted["marchenko_pastur"].items():
         series, rows = (int(part.split("=")[1]) for part in name.split(","))
-        low, high = marchenko_pastur_edges(series, rows)
-        assert low == pytest.approx(edges["lam_minus"], abs=1e-9)
-        assert high == pytest.approx(edges["lam_plus"], abs=1e-9)
+        oracle.agrees(f"edges of Marchenko and Pastur, {name}",
+                      marchenko_pastur_edges(series, rows),
+                      [edges["lam_minus"], edges["lam_plus"]], atol=1e-9)

@@ -20,22 +20,27 @@ def johansen_case(shared):
     return johansen(data, expected["K"] - 1), expected
 
 
-def test_eigenvalues_and_both_statistics_of_johansen(johansen_case):
+@pytest.mark.oracle("J1", "price_discovery")
+def test_eigenvalues_and_both_statistics_of_johansen(johansen_case, oracle):
     found, expected = johansen_case
-    np.testing.assert_allclose(found.eigenvalues, expected["lambda"], atol=1e-8)
-    np.testing.assert_allclose(found.trace[::-1], expected["trace_stat_r3_to_r0"], atol=1e-8)
-    np.testing.assert_allclose(found.largest_root[::-1], expected["maxeig_r3_to_r0"], atol=1e-8)
+    oracle.agrees("eigenvalues", found.eigenvalues, expected["lambda"], atol=1e-8)
+    oracle.agrees("trace", found.trace[::-1], expected["trace_stat_r3_to_r0"], atol=1e-8)
+    oracle.agrees("largest root", found.largest_root[::-1], expected["maxeig_r3_to_r0"], atol=1e-8)
 
 
-def test_shares_of_two_markets_in_closed_form(shared):
+@pytest.mark.oracle("A1", "price_discovery")
+def test_shares_of_two_markets_in_closed_form(shared, oracle):
     closed = json.loads((shared / "oracles/analytic/closed_forms.json").read_text())
     case = closed["information_share"]
     # The file's difference is that of the first price from the second: the opposite of ours.
     alpha = -np.array(case["alpha"])[:, None]
     found = information_shares(alpha, np.array(case["Omega"]))
     low, high = case["IS_market1_bounds"]
-    np.testing.assert_allclose(found.hasbrouck_low, [low, 1 - high], atol=1e-9)
-    np.testing.assert_allclose(found.hasbrouck_high, [high, 1 - low], atol=1e-9)
-    np.testing.assert_allclose(found.hasbrouck_mid, case["IS_mid"], atol=1e-9)
-    np.testing.assert_allclose(found.gonzalo_granger, case["gonzalo_granger"], atol=1e-9)
-    np.testing.assert_allclose(found.modified, case["MIS_LienShrestha"], atol=1e-9)
+    for what, got, wanted in (
+        ("least information share", found.hasbrouck_low, [low, 1 - high]),
+        ("greatest information share", found.hasbrouck_high, [high, 1 - low]),
+        ("middle of information shares", found.hasbrouck_mid, case["IS_mid"]),
+        ("share of Gonzalo and Granger", found.gonzalo_granger, case["gonzalo_granger"]),
+        ("modified information share", found.modified, case["MIS_LienShrestha"]),
+    ):
+        oracle.agrees(what, got, wanted, atol=1e-9)

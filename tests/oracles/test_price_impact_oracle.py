@@ -15,6 +15,8 @@ from imbalance.studies.price_impact.build import build
 from imbalance.studies.price_impact.study import PRICE_IMPACT, PriceImpactFamily
 from imbalance.studies.study_input import StudyInput
 
+pytestmark = pytest.mark.oracle("O2", "price_impact")
+
 OPEN = 34_200
 START = int(np.datetime64("2012-06-21T13:30:00", "ns").astype(np.int64))
 SECONDS = {"1s": 1, "10s": 10}
@@ -79,17 +81,19 @@ def first_level(shared):
     ("10s", "order_flow_imbalance_no_price_change", "bar_10s_excl_price_changing", 0.2931),
     ("10s", "trade_imbalance", "bar_10s_TI_visible", 0.3524),
 ])
-def test_mean_over_half_hours(first_level, expected, size, measure, name, r_squared):
+def test_mean_over_half_hours(first_level, expected, oracle, size, measure, name, r_squared):
     rows = regressions(bars(*first_level, size), size)
     share, slope = rows[measure, "r_squared"], rows[measure, "slope"]
-    assert share["estimate"] == pytest.approx(r_squared, abs=1e-4)
-    assert share["estimate"] == pytest.approx(expected[name]["mean_R2"], abs=1e-9)
-    assert slope["estimate"] == pytest.approx(expected[name]["mean_beta_ticks"], rel=1e-9)
-    assert slope["significant_share"] == expected[name]["frac_t_gt_1_96"] == 1.0
-    assert share["n_windows"] == slope["n_windows"] == 13
+    wanted = expected[name]
+    oracle.agrees(f"R² of {name} in print", share["estimate"], r_squared, atol=1e-4)
+    oracle.agrees(f"R² of {name}", share["estimate"], wanted["mean_R2"], atol=1e-9)
+    oracle.agrees(f"slope of {name}", slope["estimate"], wanted["mean_beta_ticks"], rtol=1e-9)
+    assert wanted["frac_t_gt_1_96"] == 1.0
+    oracle.agrees(f"share of t > 1.96, {name}", slope["significant_share"], 1.0)
+    oracle.agrees(f"half-hours of {name}", [share["n_windows"], slope["n_windows"]], [13, 13])
 
 
-def test_the_capture_of_five_levels(shared, expected):
+def test_the_capture_of_five_levels(shared, expected, oracle):
     """The same day as recorded with five levels. It has orders of 33,570 and 25,000 shares at the
     best price, at 11:28:46 and 15:20:06, which the recording of one level lacks: their half-hours
     are other ones, the other eleven are the same.
@@ -110,8 +114,10 @@ def test_the_capture_of_five_levels(shared, expected):
         found.append(np.corrcoef(flow[part][ok], change[part][ok])[0, 1] ** 2)
     wanted = np.array(expected["bar_10s"]["per_window"])[:, 5]
     same = ~np.isin(np.arange(13), (3, 11))
-    np.testing.assert_allclose(np.array(found)[same], wanted[same], atol=1e-4)
+    oracle.agrees("R² of eleven half-hours of the capture", np.array(found)[same], wanted[same],
+                  atol=1e-4)
     rows = regressions(table, "10s")
     share = rows["order_flow_imbalance", "r_squared"]
     assert share["estimate"] == pytest.approx(np.mean(found), abs=1e-9)
-    assert rows["trade_imbalance", "r_squared"]["estimate"] == pytest.approx(0.3524, abs=1e-4)
+    oracle.agrees("R² of trade imbalance, of the capture",
+                  rows["trade_imbalance", "r_squared"]["estimate"], 0.3524, atol=1e-4)

@@ -327,17 +327,19 @@ def test_a_series_with_itself_and_with_its_opposite(noisy):
 # --- the Epps effect ------------------------------------------------------------------------------
 
 
-def test_the_closed_form_of_poisson_arrivals(shared):
+@pytest.mark.oracle("A1", "epps")
+def test_the_closed_form_of_poisson_arrivals(shared, oracle):
     """A1: 1 + (e^{−λΔ} − 1)/(λΔ) for equal rates."""
     wanted = json.loads((shared / "oracles/analytic/closed_forms.json").read_text())["epps"]
     for name, factor in wanted.items():
         product = float(name.split("=")[1])
-        assert epps_factor(product, product, 1.0) == pytest.approx(factor, abs=1e-12)
-        assert epps_factor(product / 4.0, product / 4.0, 4.0) == pytest.approx(factor, abs=1e-12)
+        found = [epps_factor(product, product, 1.0), epps_factor(product / 4.0, product / 4.0, 4.0)]
+        oracle.agrees(f"Epps factor, {name}", found, [factor, factor], atol=1e-12)
 
 
+@pytest.mark.oracle("Sim4", "epps")
 @pytest.mark.parametrize("rates", [(1.0, 1.0), (2.0, 0.4)])
-def test_the_curve_follows_the_closed_form(rates):
+def test_the_curve_follows_the_closed_form(oracle, rates):
     """Sim4: within 2 %, of which 4 standard errors are less; correlation 1 shows the factor."""
     steps = (1, 2, 5, 10)
     found = np.zeros((12, len(steps)))
@@ -347,7 +349,7 @@ def test_the_curve_follows_the_closed_form(rates):
             x, y = sampled_increments(pair, regular_grid(pair, step * SECOND)).T
             found[run, column] = (x @ y) / np.sqrt((x @ x) * (y @ y))
     wanted = np.array([epps_factor(*rates, step) for step in steps])
-    np.testing.assert_allclose(found.mean(axis=0), wanted, rtol=0.02)
+    oracle.agrees(f"curve, {rates} ticks per s", found.mean(axis=0), wanted, rtol=0.02)
     assert (4.0 * found.std(axis=0) / np.sqrt(12) < 0.02 * wanted).all()
 
 

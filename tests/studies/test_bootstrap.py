@@ -123,18 +123,20 @@ def test_bands_cover_the_planted_responses(make_vector_series):
 
 
 @pytest.mark.slow
-def test_bands_cover_the_planted_responses_in_a_thousand_samples(make_vector_series):
+@pytest.mark.oracle("Sim2", "feedback")
+def test_bands_cover_the_planted_responses_in_a_thousand_samples(make_vector_series, oracle):
     inside, joint = coverage(make_vector_series, 1_000, 999, 9)
     for name in inside:
-        assert 0.93 <= inside[name] <= 0.97, name
-        assert 0.92 <= joint[name] <= 0.98, name
+        oracle.lies(f"coverage, {name}", inside[name], 0.93, 0.97)
+        oracle.lies(f"joint coverage, {name}", joint[name], 0.92, 0.98)
 
 
-def test_generalised_decomposition_of_a_long_series(make_vector_series):
+@pytest.mark.oracle("Sim2", "feedback")
+def test_generalised_decomposition_of_a_long_series(make_vector_series, oracle):
     model = fit(make_vector_series(np.random.default_rng(10), A, FACTOR, 100_000), 2)
     found = generalised_variance_shares(moving_average(model.coefficients, 9), model.sigma)
     wanted = generalised_variance_shares(moving_average(A, 9), SIGMA)
-    np.testing.assert_allclose(found, wanted, atol=1e-2)
+    oracle.agrees("generalised variance shares at T = 1e5", found, wanted, atol=1e-2)
 
 
 def test_bands_are_in_original_units(make_vector_series):

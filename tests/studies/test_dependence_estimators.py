@@ -121,24 +121,26 @@ def test_duplicated_columns_share_without_bound_and_finitely():
     assert 4.0 < found.value < np.log(1_000)
 
 
-def test_a_square_is_found_where_correlation_is_none():
-    """Sim6."""
+@pytest.mark.oracle("Sim6", "dependence")
+@pytest.mark.parametrize("name", ["y = x²", "a copula that turns its sign"])
+def test_dependence_is_found_where_correlation_is_none(oracle, name):
     generator = np.random.default_rng(9)
-    x = generator.standard_normal(600)
-    y = x**2 + 0.5 * generator.standard_normal(600)
-    assert abs(np.corrcoef(x, y)[0, 1]) < 0.1
+    x, noise = generator.standard_normal((2, 600))
+    y = x**2 + 0.5 * noise
+    if name != "y = x²":
+        # ρ is 0.8, −0.8, 0.8 and −0.8 in turn.
+        y = 0.8 * np.repeat([1.0, -1.0, 1.0, -1.0], [200, 200, 100, 100]) * x + 0.6 * noise
+    oracle.lies(f"correlation, {name}", np.corrcoef(x, y)[0, 1], -0.1, 0.1)
     left, right = normal_scores(x), normal_scores(y)
     shifts = draw_shifts(600, 100, seed=1, least=30)
     by_distance, other = margin(left), margin(right)
-    assert upper_tail(
-        squared_correlation(by_distance, other),
-        np.array([squared_correlation(shifted(by_distance, s), other) for s in shifts]), 600.0,
-    ).p_value < 1e-3
-    assert upper_tail(
-        mutual_information(left[:, None], right[:, None]).value,
-        np.array([mutual_information(np.roll(left, s)[:, None], right[:, None]).value
-                  for s in shifts]), 600.0,
-    ).p_value < 1e-3
+    by_shift = np.array([squared_correlation(shifted(by_distance, s), other) for s in shifts])
+    found = upper_tail(squared_correlation(by_distance, other), by_shift, 600.0)
+    oracle.lies(f"p of distance correlation, {name}", found.p_value, 0.0, 1e-3)
+    by_shift = np.array([mutual_information(np.roll(left, s)[:, None], right[:, None]).value
+                         for s in shifts])
+    found = upper_tail(mutual_information(left[:, None], right[:, None]).value, by_shift, 600.0)
+    oracle.lies(f"p of information (KSG), {name}", found.p_value, 0.0, 1e-3)
 
 
 def test_transfer_entropy_has_a_direction_and_reaches_over_no_gap():

@@ -73,9 +73,12 @@ def test_noise_is_not_called_a_finding(name, make_bars):
 
 
 @pytest.mark.slow
-def test_noise_is_not_called_a_finding_in_a_thousand_runs(make_bars):
+@pytest.mark.oracle("Sim7", "correlation")
+def test_noise_is_not_called_a_finding_in_a_thousand_runs(make_bars, oracle):
     found = discoveries(make_bars, "correlation", 1_000, 300, seed=2)
-    assert max(found.values()) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 1_000), found
+    for (_, hypothesis), rate in found.items():
+        oracle.lies(f"false discovery rate, {hypothesis}", rate, 0.0,
+                    0.05 + 3 * np.sqrt(0.05 * 0.95 / 1_000))
 
 
 def test_the_future_leaves_a_day_as_it_was(tmp_path):
@@ -165,9 +168,10 @@ def test_series_that_cannot_be_used_are_refused_by_name(name, spoil, reasons, ma
                for figure in ("estimate", "standard_error", "p_value", "q_value"))
 
 
+@pytest.mark.oracle("Sim11", "correlation and feedback")
 @pytest.mark.parametrize("name", list(FAMILIES))
-def test_what_stands_in_poisoned_bars_is_never_used(name, make_bars):
-    """Sim11: whatever is put into the poisoned bars, every row is the same."""
+def test_what_stands_in_poisoned_bars_is_never_used(name, make_bars, oracle):
+    """Whatever is put into the poisoned bars, every row is the same."""
     generator = np.random.default_rng(7)
     series = noise(generator, 700, instruments=2)
     bad = {"binance:0": [50, 51, 52, 300], "binance:1": [299, 699]}
@@ -175,6 +179,8 @@ def test_what_stands_in_poisoned_bars_is_never_used(name, make_bars):
     for instrument, where in bad.items():
         for values in series[instrument].values():
             values[where] = 1e9 * generator.standard_normal(len(where))
-    assert estimated(make_bars(series, poisoned=bad), name) == clean
+    again = estimated(make_bars(series, poisoned=bad), name)
+    changed = sum(before != after for before, after in zip(clean, again, strict=True))
+    oracle.agrees(f"rows of {name} changed by poisoned bars, of {len(clean)}", changed, 0)
     assert any(row["estimate"] is not None for row in clean)
     assert all(row["n_left_out"] > 0 for row in clean if row["regime"] == "all")

@@ -50,17 +50,18 @@ def test_a_planted_loop_is_found_and_an_absent_one_is_not(name):
 
 
 @pytest.mark.slow
+@pytest.mark.oracle("Sim10", "feedback_index")
 @pytest.mark.parametrize("name", PLANTED)
-def test_size_power_and_coverage_at_full_length(name):
+def test_size_power_and_coverage_at_full_length(oracle, name):
     rejected, covered = sized(1_000, 2_000, name)
     if name == "loop":
-        assert rejected >= 0.9
-        assert 0.93 <= covered <= 0.97
+        oracle.lies("power, gain 0.4", rejected, 0.9, 1.0)
+        oracle.lies("coverage, gain 0.4", covered, 0.93, 0.97)
     else:
         # 6 % and three binomial deviations of a thousand runs at 5 % are the same to a tenth.
-        assert rejected <= 0.06
+        oracle.lies(f"size, {name}", rejected, 0.0, 0.06)
         # A gain of 0 is a product with a factor of 0: covered in 92 % and more of the samples.
-        assert covered >= 0.92
+        oracle.lies(f"coverage, {name}", covered, 0.92, 1.0)
 
 
 def test_figures_in_closed_form():

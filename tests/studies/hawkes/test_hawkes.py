@@ -40,23 +40,26 @@ def test_planted_branching_comes_back():
 
 
 @pytest.mark.slow
-def test_branching_error_at_a_hundred_thousand_events():
+@pytest.mark.oracle("Sim5", "hawkes")
+def test_branching_error_at_a_hundred_thousand_events(oracle):
     events = planted(1, 100_000)
     found = maximise(events, np.array([0.5]), CONSTANT)
-    assert np.abs(found.process.branching - NORMS[:, :, 0]).max() < 0.05
+    oracle.agrees("norms at 1e5 events", found.process.branching, NORMS[:, :, 0], atol=0.05)
 
 
 @pytest.mark.slow
-def test_intervals_of_the_spectral_radius_cover_as_often_as_they_say():
+@pytest.mark.oracle("Sim5", "hawkes")
+def test_intervals_of_the_spectral_radius_cover_as_often_as_they_say(oracle):
     inside = []
     for seed in range(200):
         found = maximise(planted(seed, 2_500), np.array([1.0]), CONSTANT)
         inside.append(abs(found.process.spectral_radius - 0.41667) < 1.96 * found.radius_error)
     # Three binomial standard errors around 0.95.
-    assert 0.90 < np.mean(inside) < 0.995
+    oracle.lies("coverage of the spectral radius", np.mean(inside), 0.90, 0.995)
 
 
-def test_the_shape_of_a_day_is_not_taken_for_criticality():
+@pytest.mark.oracle("Sim5", "hawkes")
+def test_the_shape_of_a_day_is_not_taken_for_criticality(oracle):
     # A U: five times as many events at both ends as in the middle, and no excitation beyond K1's.
     shape = np.array([5.0, 1.0, 1.0, 1.0, 5.0])
     events = planted(2, 12_000, BASELINE * shape / shape.mean())
@@ -65,7 +68,8 @@ def test_the_shape_of_a_day_is_not_taken_for_criticality():
                                                           float(events.ends[0]) / 4.0))
     # The constant baseline puts the day's shape down to excitation; the moving one does not.
     assert still.process.spectral_radius > 0.60
-    assert abs(moving.process.spectral_radius - 0.41667) < 3.0 * moving.radius_error
+    oracle.agrees("spectral radius under a U-shaped rate, 3 errors", moving.process.spectral_radius,
+                  0.41667, atol=3.0 * moving.radius_error)
     assert moving.bic < still.bic
     np.testing.assert_allclose(moving.process.baseline[0] / moving.process.baseline[0].mean(),
                                shape / shape.mean(), rtol=0.35)

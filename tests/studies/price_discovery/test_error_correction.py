@@ -32,24 +32,22 @@ def markets(seed, length, alpha=ALPHA, omega=OMEGA, gamma=0.0):
     return prices
 
 
-def test_planted_bounds_come_back_within_their_intervals():
+@pytest.mark.oracle("Sim8", "price_discovery")
+def test_planted_bounds_come_back_within_their_intervals(oracle):
     fitted = correct(markets(0, 40_000), 1)
     found = information_shares(fitted.alpha, fitted.omega)
     drawn = information_shares(*fitted.replicate(499, 1))
-    for draws, estimate, true in (
-        (drawn.hasbrouck_low[:, 0], found.hasbrouck_low[0], SHARE_BOUNDS[0]),
-        (drawn.hasbrouck_high[:, 0], found.hasbrouck_high[0], SHARE_BOUNDS[1]),
-        (drawn.gonzalo_granger[:, 0], found.gonzalo_granger[0], 0.2),
-        (drawn.modified[:, 0], found.modified[0], 0.07211198527086587),
-    ):
-        low, high = np.quantile(draws, [0.005, 0.995])
-        assert low < true < high
-        assert low < estimate < high
+    for name, true in (("hasbrouck_low", SHARE_BOUNDS[0]), ("hasbrouck_high", SHARE_BOUNDS[1]),
+                       ("gonzalo_granger", 0.2), ("modified", 0.07211198527086587)):
+        low, high = np.quantile(getattr(drawn, name)[:, 0], [0.005, 0.995])
+        oracle.lies(f"{name} of {true:.6g}, 99 % interval", true, low, high)
+        oracle.lies(f"{name}, estimate in it", getattr(found, name)[0], low, high)
         assert high - low < 0.1
 
 
 @pytest.mark.slow
-def test_intervals_of_the_shares_cover_as_often_as_they_say():
+@pytest.mark.oracle("Sim8", "price_discovery")
+def test_intervals_of_the_shares_cover_as_often_as_they_say(oracle):
     inside = []
     for seed in range(300):
         fitted = correct(markets(seed, 2_000), 1)
@@ -57,7 +55,7 @@ def test_intervals_of_the_shares_cover_as_often_as_they_say():
         low, high = np.quantile(drawn, [0.025, 0.975])
         inside.append(low < 0.2 < high)
     # Three binomial standard errors around 0.95.
-    assert 0.91 < np.mean(inside) < 0.99
+    oracle.lies("coverage of the share of Gonzalo and Granger", np.mean(inside), 0.91, 0.99)
 
 
 def test_coefficients_equal_statsmodels_with_the_same_relation():

@@ -60,7 +60,8 @@ def book(flow, returns, **more):
             "depth_touch_mean": np.ones(len(flow)), **levels, **more}
 
 
-def test_planted_impact_and_its_share(make_bars):
+@pytest.mark.oracle("Sim1", "price_impact")
+def test_planted_impact_and_its_share(make_bars, oracle):
     """r = 0.3 f + v with R² 0.65; trades are a fifth of the flow's variance."""
     generator = np.random.default_rng(0)
     flow, noise, other = generator.standard_normal((3, 7_200))
@@ -69,11 +70,11 @@ def test_planted_impact_and_its_share(make_bars):
                   order_flow_imbalance_no_price_change=other)
     single, cross = study(make_bars({A: market}), family())
     (slope,) = pick(single, estimator="slope", measure_x=FLOW)
-    assert slope["interval_low"] < 0.3 < slope["interval_high"]
+    oracle.lies("slope of 0.3, 95 % interval", 0.3, slope["interval_low"], slope["interval_high"])
     assert slope["interval_high"] - slope["interval_low"] < 0.03
     assert (slope["n_windows"], slope["significant_share"]) == (4, 1.0)
     shares = {row["measure_x"]: row for row in pick(single, estimator="r_squared", lag=0)}
-    assert shares[FLOW]["estimate"] == pytest.approx(0.65, abs=0.02)
+    oracle.agrees("R²", shares[FLOW]["estimate"], 0.65, atol=0.02)
     assert shares[FLOW]["interval_low"] < 0.65 < shares[FLOW]["interval_high"]
     assert shares["trade_imbalance"]["estimate"] == pytest.approx(0.13, abs=0.03)
     assert shares[f"{FLOW},trade_imbalance"]["estimate"] >= shares[FLOW]["estimate"]
