@@ -115,7 +115,7 @@ class Levels:
 
 def at_levels(
     regime: str, masks: Mapping[str, Mask | None], there: Mask, estimator: Estimator,
-    bandwidth: float | None = None,
+    sample: NDArray[np.intp] | None = None, bandwidth: float | None = None,
 ) -> Levels:
     """Estimate at every level, with the joint covariance of the estimates.
 
@@ -123,6 +123,8 @@ def at_levels(
     ----------
     masks : name to the bars of a level, none of them in two; None where its measure is missing.
     there : bars that exist, used or not.
+    sample : places of the bars that the estimator works on, where not on all: masks are cut to
+        them, and autocorrelation counts their steps.
     bandwidth : lags of the Bartlett kernel; None chooses them, after prewhitening.
 
     Notes
@@ -136,7 +138,8 @@ def at_levels(
         if mask is None:
             levels.append(Level(name, 0, reason="no_such_measure"))
             continue
-        count, found = int((mask & there).sum()), estimator(mask)
+        count = int((mask & there).sum())
+        found = estimator(mask if sample is None else mask[sample])
         if isinstance(found, str):
             levels.append(Level(name, count, reason=found))
             continue

@@ -56,3 +56,17 @@ def test_the_picture_of_the_asset(source):
 
 def test_nothing_estimated_is_said(session):
     assert "Nothing was estimated" in section(Source(session)).paragraphs[0]
+
+
+def test_what_differs_between_regimes_is_a_table(source, session, store_rows):
+    store_rows["insert"](session, "studies.dependence_difference", [
+        row(test, value, q=q, study="dependence_difference", of="mutual_information",
+            regime="depth", interval_low=0.1, interval_high=0.3)
+        for test, value, q in (("high_less_low", 0.2, 0.001), ("equality", 9.0, 0.02))
+    ] + [row("equality", 1.0, q=0.9, study="dependence_difference", of="transfer_entropy",
+             regime="time")])
+    _, table = section(Source(session)).tables
+    assert "Of three tests, two are significant" in table.caption
+    assert table.rows[0][1:] == ["1s", "mutual information", "depth", "0.20", "0.10 to 0.30",
+                                 "0.001", "0.020"]
+    assert table.rows[1][3:] == ["time", "–", "–", "–", "0.90"]

@@ -6,8 +6,17 @@ import numpy as np
 import pytest
 
 from imbalance.errors import UserError
+from imbalance.studies.alignment import align
 from imbalance.studies.dependence.build import build
-from imbalance.studies.dependence.study import DEPENDENCE, DependenceFamily, families
+from imbalance.studies.dependence.regimes import regime_rows
+from imbalance.studies.dependence.study import (
+    DEPENDENCE,
+    DEPENDENCE_DIFFERENCE,
+    DependenceFamily,
+    families,
+)
+from imbalance.studies.prepared_series import SeriesPool, prepare_pair
+from imbalance.studies.rows import Window
 from imbalance.studies.study_input import StudyInput
 
 SPOT, PERPETUAL = "binance:BTCUSDT", "binance-futures:BTCUSDT"
@@ -17,12 +26,12 @@ FLOW, RETURN = "order_flow_imbalance", "return_bps"
 def family(**changes):
     return DependenceFamily(**({
         "name": "planted", "question": "?", "x_measures": (FLOW,), "y_measures": (RETURN,),
-        "pairs": ("own",), "bar_sizes": ("1s",), "surrogates": 100} | changes))
+        "pairs": ("own",), "bar_sizes": ("1s",), "surrogates": 100, "regimes": ()} | changes))
 
 
 def study(bars, **changes):
-    table = build(StudyInput.of_bars({"1s": bars}, [family(**changes)], partition="2024-08-08"))
-    table = table[DEPENDENCE.name]
+    tables = build(StudyInput.of_bars({"1s": bars}, [family(**changes)], partition="2024-08-08"))
+    table = tables[DEPENDENCE.name]
     assert table.schema.equals(DEPENDENCE.arrow_schema())
     rows = table.to_pylist()
     keys = [tuple(row[part] for part in DEPENDENCE.key) for row in rows]
@@ -168,3 +177,69 @@ def test_default_families_are_declared_under_the_configuration():
     found = families(StudiesConfig(bar_sizes=("1s",), seed=7))
     assert {one.bar_sizes for one in found} == {("1s",)}
     assert {one.seed for one in found} == {7}
+
+
+def by_depth(generator, length, low, high):
+    """Flow and return that are correlated `low` after thin bars and `high` after deep ones."""
+    depth = 1.0 + generator.random(length)
+    before = np.concatenate([[0.0], depth[:-1]])
+    strength = np.where(before > 1.0 + 2 / 3, high, low)
+    flow, noise = generator.standard_normal((2, length))
+    return {FLOW: flow, RETURN: strength * flow + np.sqrt(1 - strength**2) * noise,
+            "depth_touch_mean": depth}
+
+
+def between_depths(bars, **changes):
+    """Rows by level and rows of differences, by estimator."""
+    tables = build(StudyInput.of_bars({"1s": bars}, [
+        family(regimes=("depth", "spread"), surrogates=19, **changes)], partition="2024-08-08"))
+    for table in (DEPENDENCE, DEPENDENCE_DIFFERENCE):
+        rows = tables[table.name].to_pylist()
+        assert len({tuple(row[part] for part in table.key) for row in rows}) == len(rows)
+        assert all((row["estimate"] is None) == (row["reason"] is not None) for row in rows)
+    rows = [r for r in tables[DEPENDENCE.name].to_pylist() if r["regime"].startswith("depth")]
+    differences = tables[DEPENDENCE_DIFFERENCE.name].to_pylist()
+    return rows, differences
+
+
+def test_dependence_that_a_regime_changes_is_found(make_bars):
+    rows, differences = between_depths(make_bars({SPOT: by_depth(
+        np.random.default_rng(3), 1_500, 0.1, 0.8)}))
+    found = {(r["of"], r["estimator"]): r for r in differences if r["regime"] == "depth"
+             and r["measure_x"] == FLOW}
+    for of in ("distance_correlation_bias_corrected", "mutual_information"):
+        ends, equal = found[of, "high_less_low"], found[of, "equality"]
+        assert ends["interval_low"] > 0.05
+        assert max(ends["q_value"], equal["q_value"]) < 1e-4
+        assert (ends["hypothesis"], ends["kind"]) == ("whole", "contemporaneous")
+        levels = {r["regime"]: r for r in rows if r["estimator"] == of}
+        assert levels["depth_high"]["estimate"] - levels["depth_low"]["estimate"] == (
+            pytest.approx(ends["estimate"]))
+        assert sum(r["n"] for r in levels.values()) == 1_499
+    assert found["upper_tail_dependence", "high_less_low"]["level"] == 0.05
+    assert found["transfer_entropy", "high_less_low"]["p_value"] > 0.01
+    missing = [r for r in differences if r["regime"] == "spread"]
+    assert {(r["estimator"], r["reason"]) for r in missing} == {("equality", "no_such_measure")}
+
+
+def test_dependence_that_is_the_same_everywhere_differs_nowhere(make_bars, make_autoregression):
+    """Forty markets of one dependence, persistent: no more than 5 % are called, but for chance."""
+    generator, called = np.random.default_rng(4), []
+    for _ in range(40):
+        flow, noise, depth = make_autoregression(generator, 0.5, (3, 600))
+        panel = align(make_bars({SPOT: {
+            FLOW: flow, RETURN: 0.5 * flow + noise, "depth_touch_mean": 9 + depth}}), "1s",
+            (FLOW, RETURN, "depth_touch_mean"), 1)
+        x, y = (SPOT, FLOW), (SPOT, RETURN)
+        pair = prepare_pair(SeriesPool(panel, 100, ranked=False), x, y)
+        _, differences = regime_rows(
+            panel, family(regimes=("depth",)), Window.of(panel, "day", "1s"), x, y, pair)
+        called += [r["p_value"] <= 0.05 for r in differences if r.get("p_value") is not None]
+    assert len(called) > 320
+    assert np.mean(called) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 320)
+
+
+def test_regimes_are_of_the_bars_that_are_declared_for_them(make_bars):
+    series = by_depth(np.random.default_rng(5), 600, 0.1, 0.1)
+    rows, differences = between_depths(make_bars({SPOT: series}), regime_bar_sizes=("10s",))
+    assert (rows, differences) == ([], [])

@@ -9,6 +9,7 @@ from imbalance.report import words
 from imbalance.report.figures import Drawing, svg_text
 from imbalance.report.interval_chart import Line, interval_chart
 from imbalance.report.queries import SIGNIFICANCE, Choice, Source
+from imbalance.report.regime_table import regime_tables
 from imbalance.report.sections import Chart
 from imbalance.report.study_section import Rows, Section
 
@@ -68,7 +69,7 @@ def section(source: Source) -> Section:
         charts=[Chart("Distance correlation", svg_text(drawing, "dependence"),
                       "With 95 % intervals; the short bar is what independent series with the "
                       "same memory give. Grey: not significant.")],
-        tables=[_table(pairs)],
+        tables=[_table(pairs), *regime_tables(source, "dependence")],
         findings=_findings(pairs),
         warnings=[(
             "Mutual information and transfer entropy of series with many equal values are biased: "

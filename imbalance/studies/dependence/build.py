@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from imbalance.studies.dependence.estimate import depend
-from imbalance.studies.dependence.study import DEPENDENCE
+from imbalance.studies.dependence.study import DEPENDENCE, DEPENDENCE_DIFFERENCE
+from imbalance.studies.multiple_testing import benjamini_yekutieli
 from imbalance.studies.rows import Row, blank, to_arrow
 from imbalance.studies.study_input import StudyInput
 
 
 def build(given: StudyInput) -> dict[str, Any]:
-    """`studies.dependence` of one window."""
+    """`studies.dependence` and `studies.dependence_difference` of one window."""
     rows: list[Row] = []
+    differences: list[Row] = []
     for family in given.families:
         for bar_size in family.bar_sizes:
             panel, window = given.panel(bar_size, family.measures, reach=1)
@@ -21,5 +23,11 @@ def build(given: StudyInput) -> dict[str, Any]:
                     "estimator": "distance_correlation", "level": 0.0,
                     "kind": "contemporaneous", "reason": "no_bars"})
             else:
-                rows.extend(depend(panel, family, window, given.progress))
-    return {DEPENDENCE.name: to_arrow(rows, DEPENDENCE)}
+                found, between = depend(panel, family, window, given.progress)
+                rows += found
+                differences += between
+    return {
+        DEPENDENCE.name: to_arrow(rows, DEPENDENCE),
+        DEPENDENCE_DIFFERENCE.name: to_arrow(
+            differences, DEPENDENCE_DIFFERENCE, adjust=benjamini_yekutieli),
+    }

@@ -33,9 +33,11 @@ from imbalance.studies.dependence.information import (
     transfer_entropy,
 )
 from imbalance.studies.dependence.ranks import normal_scores, tied_share
+from imbalance.studies.dependence.regimes import regime_rows
 from imbalance.studies.dependence.study import DependenceFamily
 from imbalance.studies.dependence.tail_rows import tail_rows
 from imbalance.studies.inference.surrogates import SurrogateTest, draw_shifts, upper_tail
+from imbalance.studies.levels import regime_masks
 from imbalance.studies.pairs import Series, series_pairs
 from imbalance.studies.prepared_series import PreparedPair, SeriesPool, prepare_pair
 from imbalance.studies.rows import Row, Window, blank, share
@@ -59,23 +61,36 @@ def least_shift(n: int) -> int:
 
 def depend(
     panel: Panel, family: DependenceFamily, window: Window, progress: Progress = SILENT
-) -> list[Row]:
-    """All rows of a family on one bar size; a pair that is refused is one row."""
+) -> tuple[list[Row], list[Row]]:
+    """All rows of a family on one bar size, and how its regimes differ.
+
+    A pair that is refused is one row.
+    """
     pool = SeriesPool(panel, family.minimum_bars, ranked=False)
     pairs = panel.known_pairs(series_pairs(
         family.pairs, family.x_measures, family.y_measures, panel.instruments))
     template = blank("dependence", family.name, window, {}) | {"level": 0.0}
     if not pairs:
-        return [template | {"estimator": "distance_correlation", "reason": "no_pair"}]
-    # Each series is prepared once, before threads ask for it.
+        return [template | {"estimator": "distance_correlation", "reason": "no_pair"}], []
+    # Each series is prepared once, before threads ask for it, and so are the bars of the regimes.
     prepared = [(x, y, prepare_pair(pool, x, y)) for x, y in pairs]
     progress.advance(note=f"dependence {family.name} {window.bar_size}")
 
-    def rows_of(given: tuple[Series, Series, PreparedPair]) -> list[Row]:
-        return list(_PairRows(family, window, *given).rows())
+    if window.bar_size in family.regime_bar_sizes:
+        for instrument in panel.instruments:
+            for regime in family.regimes:
+                regime_masks(panel, instrument, regime)
+
+    def rows_of(given: tuple[Series, Series, PreparedPair]) -> tuple[list[Row], list[Row]]:
+        rows, pair = list(_PairRows(family, window, *given).rows()), given[2]
+        if pair.reason is not None or window.bar_size not in family.regime_bar_sizes:
+            return rows, []
+        by_level, differences = regime_rows(panel, family, window, *given)
+        return rows + by_level, differences
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return [row for rows in threads.map(rows_of, prepared) for row in rows]
+        found = list(threads.map(rows_of, prepared))
+    return [row for rows, _ in found for row in rows], [row for _, rows in found for row in rows]
 
 
 class _PairRows:

@@ -10,7 +10,9 @@ from imbalance.contracts import Column
 from imbalance.errors import UserError
 from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table
 from imbalance.studies.correlation.study import PairKind
-from imbalance.studies.measures import base_measure
+from imbalance.studies.difference_tables import REASONS as DIFFERENCE_REASONS
+from imbalance.studies.difference_tables import difference_table
+from imbalance.studies.measures import REGIME_LEVELS, base_measure, regime_columns
 from imbalance.studies.study import Family, Study, among
 
 ESTIMATORS = (
@@ -22,10 +24,21 @@ ESTIMATORS = (
     "quantilogram",
 )
 
+BY_REGIME = (
+    "distance_correlation_bias_corrected", "mutual_information", "transfer_entropy",
+    "lower_tail_dependence", "upper_tail_dependence",
+)
+"""Estimators whose values are compared between the levels of a regime."""
+
 REASONS = {
+    "no_common_tail": "no bar is in the tails of both series",
     "too_few_tail_bars": "the tail of that level holds fewer than ten bars",
     "heavily_tied": "equal values fill the tail or too much of the series",
 }
+
+_LEVEL = Column(
+    "level", "DOUBLE", "Probability of the tail, or quantile; 0 for estimators of the whole "
+    "distribution.", minimum=0.0, maximum=1.0, owner="studies")
 
 DEPENDENCE = study_table(
     "dependence",
@@ -41,10 +54,7 @@ DEPENDENCE = study_table(
     interval="normal with the standard error; of tails, Clopper and Pearson's",
     reasons=REASONS,
     key=(*WINDOW_KEY, *PAIR_KEY, "level", "lag", "horizon", "regime"),
-    subject=(
-        Column("level", "DOUBLE", "Probability of the tail, or quantile; 0 for estimators of the "
-               "whole distribution.", minimum=0.0, maximum=1.0, owner="studies"),
-    ),
+    subject=(_LEVEL,),
     extra=(
         figure("surrogate_mean", "Mean of the estimator over circular shifts of x: what it finds "
                "where there is nothing.", "no surrogates belong to this estimator"),
@@ -53,12 +63,23 @@ DEPENDENCE = study_table(
     ),
 )
 
+DEPENDENCE_DIFFERENCE = difference_table(
+    "dependence",
+    of=BY_REGIME,
+    x="the series that goes before the other at lag 1",
+    y="the other series",
+    subject=(_LEVEL,),
+    reasons=REASONS,
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class DependenceFamily(Family):
     """Dependence of every x with every y, for the pairs of instruments that `pairs` names.
 
     At lag 0, and of x with y a bar later. Transfer entropy goes both ways, with one past bar each.
+    Regimes are of instrument x (of transfer entropy, the one that is to go before), without
+    surrogates, tails at the largest of `levels`.
     """
 
     x_measures: tuple[str, ...]
@@ -71,6 +92,9 @@ class DependenceFamily(Family):
     surrogates: int = 100
     largest_sample: int = 4096
     """Pairs that the estimators with surrogates use: evenly spaced ones of a longer window."""
+    regimes: tuple[str, ...] = tuple(REGIME_LEVELS)
+    regime_bar_sizes: tuple[str, ...] = ("1s",)
+    """Bars on which levels are compared: those with enough of them to fill thirds."""
     seed: int = 20240808
     minimum_bars: int = 100
 
@@ -79,6 +103,8 @@ class DependenceFamily(Family):
         among(self.pairs, ["own", "cross", "perpetual_to_spot"], "kind of pair", self.where)
         if not self.x_measures or not self.y_measures:
             raise UserError("no measure is declared", where=self.where, allowed="at least one")
+        if self.regimes:
+            among(self.regimes, list(REGIME_LEVELS), "regime", self.where)
         for value in (*self.levels, *self.quantiles):
             if not 0.0 < value < 1.0:
                 raise UserError(f"a level of {value:g}", where=self.where,
@@ -96,7 +122,8 @@ class DependenceFamily(Family):
     @property
     def measures(self) -> tuple[str, ...]:
         """Columns of the bars that the family reads."""
-        return tuple(dict.fromkeys(base_measure(m) for m in (*self.x_measures, *self.y_measures)))
+        bases = (base_measure(m) for m in (*self.x_measures, *self.y_measures))
+        return tuple(dict.fromkeys((*bases, *regime_columns(self.regimes))))
 
 
 def families(settings: StudiesConfig) -> Sequence[DependenceFamily]:
@@ -128,12 +155,12 @@ STUDY = Study(
     title="Non-linear dependence",
     question="Which dependence between flows and returns does correlation not see: of any form, of "
     "one's future on the other's past, of tails and of quantiles?",
-    tables=(DEPENDENCE,),
+    tables=(DEPENDENCE, DEPENDENCE_DIFFERENCE),
     families=families,
     family=DependenceFamily,
     build="imbalance.studies.dependence.build:build",
-    cost="seconds for minutes of six instruments; about two minutes for a full day at 1 s",
-    reasons=REASONS,
+    cost="seconds for minutes of six instruments; about three minutes for a full day at 1 s",
+    reasons=REASONS | DIFFERENCE_REASONS,
     section="imbalance.report.studies.dependence:section",
     figures={DEPENDENCE.name: "imbalance.report.studies.dependence:picture"},
 )

@@ -12,19 +12,16 @@ from imbalance.studies.dependence.copulas import CopulaFit, fit_copulas
 from imbalance.studies.dependence.ranks import tied_share, uniform_scores
 from imbalance.studies.dependence.study import DependenceFamily
 from imbalance.studies.dependence.tails import (
-    Mask,
     Share,
     Side,
     quantilogram,
     shift_p_value,
     tail_dependence,
     tail_masks,
+    tail_refusal,
 )
 
 Vector = NDArray[np.float64]
-
-FEWEST_TAIL_BARS = 10
-"""Bars that a tail must hold to be looked at."""
 
 MOST_TIED = 0.2
 """Share of tied values up to which a copula is fitted: it is a model of continuous margins."""
@@ -50,7 +47,7 @@ def tail_rows(
                     "parameters": {"test": "all circular shifts",
                                    "interval": "Clopper-Pearson at the effective number"}}
             masks = tail_masks(u, v, level, side)
-            reason = _reason(masks, level, len(u))
+            reason = tail_refusal(masks, level, len(u))
             if reason is not None:
                 yield base | {"reason": reason}
                 continue
@@ -62,25 +59,13 @@ def tail_rows(
         base = {"estimator": "quantilogram", "level": level, "n": len(u),
                 "parameters": {"test": "all circular shifts, two-sided", "interval": "normal"}}
         masks = u <= level, v <= level
-        reason = _reason(masks, level, len(u))
+        reason = tail_refusal(masks, level, len(u))
         if reason is not None:
             yield base | {"reason": reason}
             continue
         yield base | _figures(quantilogram(u, v, level, family.significance)) | {
             "surrogate_mean": 0.0, "p_value": shift_p_value(*masks, least, two_sided=True)}
     yield from _copula_rows(sample_x, sample_y, family, every)
-
-
-def _reason(masks: tuple[Mask, Mask], level: float, n: int) -> str | None:
-    tail = min(level, 1.0 - level)
-    if n * tail < FEWEST_TAIL_BARS:
-        return "too_few_tail_bars"
-    # A tie that reaches over the edge of the tail makes it much larger or smaller than it is to be.
-    for mask in masks:
-        held = min(float(mask.mean()), 1.0 - float(mask.mean()))
-        if abs(held - tail) > 0.5 * tail:
-            return "heavily_tied"
-    return None
 
 
 def _figures(found: Share) -> dict[str, Any]:

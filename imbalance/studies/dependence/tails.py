@@ -21,6 +21,9 @@ Vector = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Side = Literal["lower", "upper"]
 
+FEWEST_TAIL_BARS = 10
+"""Bars that a tail must hold to be looked at."""
+
 
 @dataclass(frozen=True)
 class Share:
@@ -61,15 +64,11 @@ def tail_dependence(u: Vector, v: Vector, level: float, side: Side, significance
     """
     from scipy.special import betaincinv
 
-    in_x, in_y = tail_masks(u, v, level, side)
     n = len(u)
-    tail = 0.5 * float(in_x.sum() + in_y.sum())
-    both = float((in_x & in_y).sum())
-    share = min(both / tail, 1.0)
-    influence = (in_x & in_y) - _slope(u, in_y, level, side) * in_x - _slope(
-        v, in_x, level, side) * in_y
-    variance = long_run_variance((influence - influence.mean())[:, None]).matrix[0, 0] / n
-    error = float(np.sqrt(max(variance, 0.0))) * n / tail
+    tail = 0.5 * float(sum(mask.sum() for mask in tail_masks(u, v, level, side)))
+    share, influence = tail_share(u, v, level, side)
+    variance = long_run_variance(influence[:, None]).matrix[0, 0] / n
+    error = float(np.sqrt(max(variance, 0.0)))
     effective = tail
     if 0.0 < share < 1.0:
         effective = tail / max(1.0, error**2 * tail / (share * (1.0 - share)))
@@ -80,6 +79,29 @@ def tail_dependence(u: Vector, v: Vector, level: float, side: Side, significance
         if effective > hits else 1.0
     )
     return Share(share, error, float(low), float(high), effective)
+
+
+def tail_share(u: Vector, v: Vector, level: float, side: Side) -> tuple[float, Vector]:
+    """λ(q), and the influence of every pair on it, of mean 0; see `tail_dependence`."""
+    in_x, in_y = tail_masks(u, v, level, side)
+    tail = 0.5 * float(in_x.sum() + in_y.sum())
+    influence = (in_x & in_y) - _slope(u, in_y, level, side) * in_x - _slope(
+        v, in_x, level, side) * in_y
+    share = min(float((in_x & in_y).sum()) / tail, 1.0)
+    return share, np.asarray((influence - influence.mean()) * len(u) / tail)
+
+
+def tail_refusal(masks: tuple[Mask, Mask], level: float, n: int) -> str | None:
+    """Why tails of that level cannot be looked at; None where they can."""
+    tail = min(level, 1.0 - level)
+    if n * tail < FEWEST_TAIL_BARS:
+        return "too_few_tail_bars"
+    # A tie that reaches over the edge of the tail makes it much larger or smaller than it is to be.
+    for mask in masks:
+        held = min(float(mask.mean()), 1.0 - float(mask.mean()))
+        if abs(held - tail) > 0.5 * tail:
+            return "heavily_tied"
+    return None
 
 
 def quantilogram(u: Vector, v: Vector, level: float, significance: float) -> Share:
