@@ -54,7 +54,7 @@ def difference_table(
         kind_null=kind_null,
         subject=(text("of", "Estimator whose values at the levels are compared.", of), *subject),
         estimate="Value in the high tercile less that in the low one; or the Wald statistic of "
-        "equality, chi-squared.",
+        "equality.",
         interval="normal",
         regimes=tuple(REGIME_LEVELS),
         regime="The regime whose levels are compared.",

@@ -26,7 +26,8 @@ _WORST_CONDITION = 1e10
 
 PARAMETERS = {
     "covariance": "Bartlett HAC of the influence values of all levels, prewhitened",
-    "equality": "Wald test that all levels have one value; the estimate is chi-squared",
+    "equality": "Wald test that all levels have one value, against F; the estimate is the Wald "
+    "statistic",
     "regimes": "terciles of the window; regime of instrument_x in the bar before; or hours UTC",
 }
 """Settings of a comparison, as its rows tell them."""
@@ -95,8 +96,12 @@ class Levels:
         return Contrast(high.value - low.value, float(np.sqrt(variance)), high.n + low.n)
 
     def equality(self) -> tuple[float, float] | str:
-        """Wald's statistic that all levels are one, and its p-value; or why there is none."""
-        from scipy.special import chdtrc
+        """Wald's statistic that all levels are one, and its p-value; or why there is none.
+
+        The statistic over its degrees of freedom is held against F with those and n − 1 of the
+        smallest level: against χ² it rejects too often where a level has few bars.
+        """
+        from scipy.special import fdtrc
 
         if len(self.levels) < 2:
             return "one_level"
@@ -110,7 +115,8 @@ class Levels:
         if not np.linalg.cond(self.covariance) < _WORST_CONDITION:
             return "collinear"
         statistic = float(change @ np.linalg.solve(covariance, change))
-        return statistic, float(chdtrc(size - 1, statistic))
+        fewest = min(one.n for one in self.levels)
+        return statistic, float(fdtrc(size - 1, fewest - 1, statistic / (size - 1)))
 
 
 def at_levels(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from imbalance.studies.correlation.build import build
+from imbalance.studies.correlation.differences import correlation_at
 from imbalance.studies.correlation.estimators import pearson_influence, rank_influence
 from imbalance.studies.correlation.intervals import bootstrap_interval
 from imbalance.studies.correlation.study import (
@@ -11,6 +12,7 @@ from imbalance.studies.correlation.study import (
     CORRELATION_DIFFERENCE,
     CorrelationFamily,
 )
+from imbalance.studies.levels import at_levels
 from imbalance.studies.study_input import StudyInput
 
 
@@ -199,3 +201,31 @@ def test_hours_are_compared_where_the_window_has_several(make_bars):
     (test,) = found[CORRELATION_DIFFERENCE.name].to_pylist()
     assert (test["estimator"], test["regime"]) == ("equality", "time")
     assert test["p_value"] < 1e-6
+
+
+def test_what_a_bar_adds_is_what_leaving_it_out_takes_away():
+    x, y = np.random.default_rng(12).standard_normal((2, 50))
+    y[3] = np.nan
+    mask = np.arange(50) % 3 > 0
+    found = correlation_at(x, y, 20)(mask)
+    used = np.flatnonzero(mask & np.isfinite(y))
+    assert found.value == pytest.approx(np.corrcoef(x[used], y[used])[0, 1])
+    for bar in used:
+        rest = used[used != bar]
+        taken = found.value - np.corrcoef(x[rest], y[rest])[0, 1]
+        assert found.influence[bar] == pytest.approx((len(used) - 1) * taken)
+    assert np.isnan(found.influence[3])
+    one_move = np.zeros(50)
+    one_move[4] = 1.0
+    assert correlation_at(one_move, y, 20)(mask) == "constant_series"
+
+
+def test_levels_of_few_bars_and_heavy_tails_are_seldom_told_apart():
+    generator, rejected = np.random.default_rng(13), []
+    for _ in range(500):
+        x, y = generator.standard_t(4, (2, 300))
+        level = np.argsort(generator.random(300)) % 3
+        masks = {name: level == number for number, name in enumerate("abc")}
+        found = at_levels("any", masks, np.ones(300, bool), correlation_at(x, y, 20))
+        rejected.append(found.equality()[1] < 0.05)
+    assert np.mean(rejected) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 500)
