@@ -68,8 +68,9 @@ class PairStudy:
             return
         yield self._loop_row("loop_gain", whole)
         if not self._own:
+            yield from self._regime_rows(self._family.cross_regimes)
             return
-        yield from self._regime_rows()
+        yield from self._regime_rows(self._family.regimes)
         yield from self._rolling_rows()
         yield self._break_row(whole)
         yield from self._stress_rows()
@@ -88,8 +89,8 @@ class PairStudy:
             raise TooFewBarsError(f"{found.model.n} bars")
         return found
 
-    def _regime_rows(self) -> Iterator[Row]:
-        for kind in self._family.regimes:
+    def _regime_rows(self, kinds: tuple[str, ...]) -> Iterator[Row]:
+        for kind in kinds:
             for regime in self._panel.levels(kind):
                 where = self._panel.regime(self._series[FLOW][0], regime)
                 if where is None:

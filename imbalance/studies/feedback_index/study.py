@@ -94,14 +94,16 @@ FEEDBACK_INDEX = study_table(
 class FeedbackIndexFamily(Family):
     """Loops between `flow` of x and `returns` of y, for the pairs of instruments that are named.
 
-    Regimes, half-hours, breaks and stress are looked at for an instrument with itself, where the
-    loop is closed in one book.
+    Half-hours, breaks and stress are looked at for an instrument with itself, where the loop is
+    closed in one book; two instruments have the loop by `cross_regimes`, levels of the one whose
+    flow it is.
     """
 
     flow: str = "order_flow_imbalance"
     returns: str = "return_bps"
     pairs: tuple[PairKind, ...] = ("own", "cross")
     regimes: tuple[str, ...] = ("depth", "spread", "volatility", "messages", "cancellations")
+    cross_regimes: tuple[str, ...] = ("depth", "volatility")
     stress_measure: str = "realised_variance"
     maximum_lag: int = 10
     horizon: int = 60
@@ -112,8 +114,9 @@ class FeedbackIndexFamily(Family):
     def __post_init__(self) -> None:
         super().__post_init__()
         among(self.pairs, ["own", "cross", "perpetual_to_spot"], "kind of pair", self.where)
-        if self.regimes:
-            among(self.regimes, list(REGIME_LEVELS), "regime", self.where)
+        for regimes in (self.regimes, self.cross_regimes):
+            if regimes:
+                among(regimes, list(REGIME_LEVELS), "regime", self.where)
         if self.maximum_lag < 1 or self.replications < 100 or self.horizon < 2:
             raise UserError(
                 f"maximum_lag = {self.maximum_lag}, replications = {self.replications}, "
@@ -126,7 +129,8 @@ class FeedbackIndexFamily(Family):
     @property
     def measures(self) -> tuple[str, ...]:
         """Columns of the bars that the family reads."""
-        regimes = regime_columns(self.regimes)
+        cross = self.cross_regimes if set(self.pairs) - {"own"} else ()
+        regimes = regime_columns((*self.regimes, *cross))
         return tuple(dict.fromkeys((self.flow, self.returns, self.stress_measure, *regimes)))
 
 

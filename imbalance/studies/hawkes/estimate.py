@@ -62,6 +62,7 @@ class HawkesFit:
     events: Events
     log_likelihood: float
     steps: int
+    method: str
 
     @property
     def parameters(self) -> int:
@@ -208,7 +209,8 @@ def maximise(
                       options={"maxiter": 500, "ftol": 1e-9, "gtol": 1e-7, "maxcor": 20})
     if not np.isfinite(result.fun) or (not result.success and result.nit >= 500):
         raise NotConvergedError(str(result.message))
-    return HawkesFit(process(result.x), events, -float(result.fun) * count, int(result.nit))
+    return HawkesFit(process(result.x), events, -float(result.fun) * count, int(result.nit),
+                     "L-BFGS-B")
 
 
 def expect_and_maximise(
@@ -250,7 +252,7 @@ def expect_and_maximise(
         before, found = found.value, log_likelihood(events, now)
         if found.value - before < tolerance * len(events.times):
             break
-    return HawkesFit(now, events, found.value, taken)
+    return HawkesFit(now, events, found.value, taken, "expectation and maximisation")
 
 
 def _lowest(events: Events) -> Vector:

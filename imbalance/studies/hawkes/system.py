@@ -10,7 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbalance.studies.hawkes.book_events import BookEvents
-from imbalance.studies.hawkes.estimate import HawkesFit, NotConvergedError, maximise
+from imbalance.studies.hawkes.estimate import (
+    HawkesFit,
+    NotConvergedError,
+    expect_and_maximise,
+    maximise,
+)
 from imbalance.studies.hawkes.process import Events, Hawkes, knots_over
 from imbalance.studies.hawkes.reading import as_process, thinned, within
 from imbalance.studies.hawkes.residuals import goodness_of_fit, residuals
@@ -19,6 +24,9 @@ from imbalance.studies.rows import Row, Window, blank, share
 
 Integers = NDArray[np.int64]
 Vector = NDArray[np.float64]
+
+MOST_STEPS = 500
+"""Steps of expectation and maximisation, where the quicker search has given up."""
 
 DIAGNOSTICS = frozenset({"residual_distance", "residual_dependence"})
 """Tests of the fit, which are not tests of the family's question."""
@@ -90,7 +98,9 @@ class SystemRows:
     def _fit(
         self, events: Events, baseline: Baseline, kernel: Kernel, near: HawkesFit | None
     ) -> HawkesFit:
-        """Fit, beginning where a fit of the same kernel on about the same events has ended."""
+        """Fit, beginning where a fit of the same kernel on about the same events has ended; the
+        slower way where the quicker one gives up.
+        """
         family = self._family
         spacing = None if baseline == "constant" else 60.0 * family.knot_minutes
         knots = knots_over(float(events.begins[0]), float(events.ends[-1]), spacing)
@@ -103,14 +113,20 @@ class SystemRows:
             if level.shape[1] != len(knots):
                 level = np.repeat(level.mean(axis=1, keepdims=True), len(knots), axis=1)
             begin = Hawkes(known.decays, knots, level, known.norms)
-        return maximise(events, decays, knots, begin=begin)
+        try:
+            return maximise(events, decays, knots, begin=begin)
+        except NotConvergedError:
+            found = expect_and_maximise(events, decays, knots, steps=MOST_STEPS)
+            if found.steps == MOST_STEPS:
+                raise
+            return found
 
     def _fit_rows(self, fit: HawkesFit, baseline: Baseline, kernel: Kernel) -> Iterator[Row]:
         process, kinds = fit.process, self._system.kinds
         template = self._template(
             decays_per_second=[float(decay) for decay in process.decays],
             knots=len(process.knots), parameters=fit.parameters, steps=fit.steps,
-            log_likelihood=fit.log_likelihood,
+            log_likelihood=fit.log_likelihood, method=fit.method,
         ) | {"baseline": baseline, "kernel": kernel, "stamps": "randomised"}
         yield template | {"estimator": "spectral_radius"} | self._normal(
             process.spectral_radius, fit.radius_error)

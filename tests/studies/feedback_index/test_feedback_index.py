@@ -111,10 +111,28 @@ def test_a_loop_that_ends_is_a_break(make_bars):
 def test_flow_of_one_and_return_of_another(make_bars):
     first, second = loop(5, 3_000), loop(6, 3_000)
     rows = study(make_bars({SPOT: first, ETHER: second}))
-    cross = one(rows, instrument_x=SPOT, instrument_y=ETHER)
-    assert cross["regime"] == "all"
+    cross = one(rows, instrument_x=SPOT, instrument_y=ETHER, regime="all")
     assert cross["p_value"] > 0.01
     assert abs(cross["estimate"]) < 0.1
+
+
+def test_two_instruments_have_the_loop_by_the_regime_of_the_flow(make_bars):
+    """The flow of one and the return of the other, in whose loop only thin books take part."""
+    first, second = loop(5, 4_500), loop(6, 4_500)
+    thin = np.arange(4_500) % 90 < 30
+    for t in range(1, 4_500):
+        second["return_bps"][t] += 0.9 * thin[t - 1] * first["order_flow_imbalance"][t] / 1_000.0
+    first["depth_touch_mean"] = np.where(thin, 1.0, 10.0) + 0.1 * np.arange(4_500) / 4_500
+    rows = study(make_bars({SPOT: first, ETHER: second}), cross_regimes=("depth",))
+    levels = {level: one(rows, instrument_x=SPOT, instrument_y=ETHER, regime=f"depth_{level}")
+              for level in ("low", "middle", "high")}
+    whole = one(rows, instrument_x=SPOT, instrument_y=ETHER, regime="all")
+    assert sum(row["n"] for row in levels.values()) == whole["n"]
+    assert levels["low"]["flow_to_return_low"] * 1_000.0 > 0.6
+    assert abs(levels["high"]["flow_to_return"]) * 1_000.0 < 0.3
+    assert levels["low"]["flow_to_return_p_value"] < 1e-6
+    estimators = {row["estimator"] for row in rows if row["instrument_x"] != row["instrument_y"]}
+    assert estimators == {"loop_gain"}
 
 
 def test_what_cannot_be_studied_says_why(make_bars):

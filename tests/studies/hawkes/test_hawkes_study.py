@@ -1,5 +1,7 @@
 """Events made from states and trades, and the study over what is read of them."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -14,6 +16,7 @@ from imbalance.studies.hawkes.book_events import (
     resolution,
 )
 from imbalance.studies.hawkes.build import build
+from imbalance.studies.hawkes.estimate import NotConvergedError
 from imbalance.studies.hawkes.reading import as_process, common_stretches, thinned, within
 from imbalance.studies.hawkes.study import HAWKES, HawkesFamily
 from imbalance.studies.hawkes.system import System, SystemRows
@@ -168,6 +171,33 @@ def test_planted_branching_becomes_rows():
     assert min(r["p_value"] for r in tests) > 0.001
     assert {r["estimator"] for r in rows if r["estimator"].startswith("stamp")} == {"stamp_spread"}
     assert [r["stamps"] for r in rows].count("as_recorded") == 1
+
+
+def test_where_the_quick_search_gives_up_the_slow_one_is_tried(monkeypatch):
+    times, kinds = planted()
+    stamps = (times * 1e9).astype(np.int64)
+    system = System(SPOT, (*_kinds("price_up"), *_kinds("price_down")),
+                    BookEvents(stamps, stamps, stamps + 1, kinds),
+                    np.array([[0, 3_000 * 10**9]]))
+
+    def radii():
+        rows = SystemRows(system, family(baselines=("constant",), randomisations=1), WINDOW).rows()
+        return {row["stamps"]: row for row in rows if row["estimator"] == "spectral_radius"}
+
+    quick = radii()["randomised"]
+    assert json.loads(quick["parameters"])["method"] == "L-BFGS-B"
+
+    def gives_up(*_, **__):
+        raise NotConvergedError("no")
+
+    monkeypatch.setattr("imbalance.studies.hawkes.system.maximise", gives_up)
+    slow = radii()["randomised"]
+    assert json.loads(slow["parameters"])["method"] == "expectation and maximisation"
+    # It ends where a step adds 1e-8 an event to the likelihood: near by what can be known.
+    assert abs(slow["estimate"] - quick["estimate"]) < 0.2 * quick["standard_error"] < 0.01
+    assert slow["standard_error"] == pytest.approx(quick["standard_error"], rel=0.05)
+    monkeypatch.setattr("imbalance.studies.hawkes.system.MOST_STEPS", 2)
+    assert {row["reason"] for row in radii().values()} == {"not_converged"}
 
 
 def _kinds(name):
