@@ -119,13 +119,15 @@ class Panel:
         measure = REGIME_MEASURES[regime]
         if instrument != ANY:
             return self.series(instrument, measure)
-        found = [self.series(one, measure) for one in self.instruments]
-        ranked = [_ranks(values) for values in found if values is not None]
-        if not ranked:
-            return None
-        there = np.sum([np.isfinite(one) for one in ranked], axis=0)
-        total = np.sum([np.nan_to_num(one) for one in ranked], axis=0)
-        return np.where(there > 0, total / np.maximum(there, 1), np.nan)
+        if (ANY, measure) not in self._made:
+            found = [self.series(one, measure) for one in self.instruments]
+            ranked = [_ranks(values) for values in found if values is not None]
+            if not ranked:
+                return None
+            there = np.sum([np.isfinite(one) for one in ranked], axis=0)
+            total = np.sum([np.nan_to_num(one) for one in ranked], axis=0)
+            self._made[ANY, measure] = np.where(there > 0, total / np.maximum(there, 1), np.nan)
+        return self._made[ANY, measure]
 
     def known_as(self, series: Series) -> Series:
         """The series; instead of the flow that a feed of images does not give, or its

@@ -6,6 +6,7 @@ with chosen as (
     where
         scope = $scope
         and ($window_day is null or strftime(window_from, '%Y-%m-%d') = $window_day)
+        and regime = 'all'
         and reason is null
 ),
 

@@ -1,18 +1,31 @@
 """The study of correlation matrices from bars to rows: planted groups, gaps, degenerate series."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from imbalance.errors import UserError
+from imbalance.studies.alignment import align
 from imbalance.studies.columns import ANY
 from imbalance.studies.correlation_matrix.build import build
 from imbalance.studies.correlation_matrix.estimate import MatrixEstimate
-from imbalance.studies.correlation_matrix.study import CORRELATION_MATRIX, MatrixFamily
+from imbalance.studies.correlation_matrix.regimes import (
+    absorption_weights,
+    by_regime,
+    figure_at,
+)
+from imbalance.studies.correlation_matrix.study import (
+    CORRELATION_MATRIX,
+    CORRELATION_MATRIX_DIFFERENCE,
+    MatrixFamily,
+)
+from imbalance.studies.rows import Window, blank
 from imbalance.studies.study_input import StudyInput
-from tests.studies.conftest import bars_table
+from tests.studies.conftest import autoregression, bars_table
 
 FAMILY = MatrixFamily(name="returns", question="?", measure="return_bps", bar_sizes=("1s",),
-                      replications=99, seed=3)
+                      replications=99, seed=3, regimes=())
 NAMES = [f"binance:{name}USDT" for name in "ABCDEF"]
 
 
@@ -176,7 +189,93 @@ def test_replications_in_which_a_series_stands_still_are_left_out():
     rows[:, 0] = np.where(np.arange(200) == 7, 1.0, 0.0)
     found = made(dict(zip(NAMES, rows.T, strict=True)))
     reasons = {row["reason"] for row in select(found, estimator="sample")}
-    assert reasons <= {None, "no_common_bars"}
+    assert reasons <= {None, "constant_series"}
+
+
+def depths(generator, length, weight_of):
+    """Four series behind one factor, whose weight is of the depth of all books a bar before."""
+    depth = autoregression(generator, 0.5, (length,))
+    before = np.concatenate([[0.0], depth[:-1]])
+    weight = weight_of(before > np.quantile(depth, 2 / 3))
+    values = autoregression(generator, 0.5, (4, length)) + weight * generator.normal(size=length)
+    return {name: {"return_bps": one, "depth_touch_mean": np.exp(depth)}
+            for name, one in zip(NAMES, values, strict=False)}
+
+
+def by_depth(series, **changes):
+    """Rows of differences by what is compared and the test; and the table by level."""
+    family = replace(FAMILY, regimes=("depth", "time"), **changes)
+    found = build(StudyInput.of_bars({"1s": bars_table(series)}, [family],
+                                     partition="2024-08-08"))
+    differences = found[CORRELATION_MATRIX_DIFFERENCE.name].to_pylist()
+    keys = [tuple(row[part] for part in CORRELATION_MATRIX_DIFFERENCE.key) for row in differences]
+    assert len(set(keys)) == len(keys)
+    return found, {(r["of"], r["estimator"]): r for r in differences if r["regime"] == "depth"
+                   and r["instrument_y"] in {ANY, NAMES[1]}}
+
+
+def test_a_matrix_that_a_regime_changes_is_told():
+    series = depths(np.random.default_rng(11), 1_500, lambda deep: np.where(deep, 1.5, 0.3))
+    found, tests = by_depth(series)
+    for of in ("sample", "mean_correlation", "absorption_ratio"):
+        ends = tests[of, "high_less_low"]
+        assert ends["interval_low"] > 0.1
+        assert max(ends["q_value"], tests[of, "equality"]["q_value"]) < 1e-4
+        assert ends["hypothesis"] == "whole"
+        levels = {r["regime"]: r["estimate"] for r in select(
+            found, estimator=of, instrument_y=ends["instrument_y"],
+            instrument_x=ends["instrument_x"])}
+        assert levels["depth_high"] - levels["depth_low"] == pytest.approx(ends["estimate"])
+    mean = [r["estimate"] for r in select(found, regime="depth_high", estimator="sample")]
+    (whole,) = select(found, regime="depth_high", estimator="mean_correlation")
+    assert whole["estimate"] == pytest.approx(np.mean(mean), rel=1e-12)
+    one_level = {r["reason"] for r in found[CORRELATION_MATRIX_DIFFERENCE.name].to_pylist()
+                 if r["regime"] == "time"}
+    assert one_level == {"one_level"}
+    found, _ = by_depth(series, paired_by_regime=3)
+    assert {r["of"] for r in found[CORRELATION_MATRIX_DIFFERENCE.name].to_pylist()} == {
+        "mean_correlation", "absorption_ratio"}
+
+
+def test_the_absorption_of_a_level_is_that_of_its_eigenvalues():
+    values = groups(12, 300)[:, :4]
+    mask = np.arange(300) < 200
+    found = figure_at(values, absorption_weights, 20)(mask)
+    whole = MatrixEstimate(values[:200], 200.0, 0.765)
+    assert found.value == pytest.approx(whole.absorption, rel=1e-12)
+    assert np.isfinite(found.influence).sum() == 200
+    # What leaving a bar out changes, a jackknife of it, is what the influence says.
+    for bar in (3, 77, 150):
+        without = MatrixEstimate(np.delete(values[:200], bar, axis=0), 199.0, 0.765).absorption
+        assert found.influence[bar] / 199 == pytest.approx(found.value - without, rel=0.1, abs=2e-6)
+
+
+def test_matrices_that_do_not_differ_are_not_told_apart():
+    generator, called = np.random.default_rng(13), []
+    for _ in range(30):
+        series = depths(generator, 600, lambda deep: np.full(len(deep), 0.8))
+        panel = align(bars_table(series), "1s", ("return_bps", "depth_touch_mean"), 1)
+        names = [(name, "return_bps") for name in panel.instruments]
+        values = np.column_stack([panel.series(*one) for one in names])
+        window = Window.of(panel, "day", "1s")
+        template = blank("correlation_matrix", "returns", window, {})
+        _, differences = by_regime(panel, replace(FAMILY, regimes=("depth",)), window, names,
+                                   values, template)
+        called += [r["p_value"] <= 0.05 for r in differences]
+    assert np.mean(called) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 150)
+
+
+def test_images_of_the_book_have_the_flow_that_they_allow():
+    flows = groups(14, 300)
+    family = replace(FAMILY, name="order_flow", measure="order_flow_imbalance")
+    bars = {"1s": bars_table({name: {
+        "order_flow_imbalance": np.full(300, np.nan), "generalised_order_flow_imbalance": values}
+        for name, values in zip(NAMES, flows.T, strict=True)})}
+    found = build(StudyInput.of_bars(bars, [family], partition="2024-08-08"))
+    rows = found[CORRELATION_MATRIX.name].to_pylist()
+    assert {row["measure_x"] for row in rows} == {"generalised_order_flow_imbalance"}
+    assert len(select(found, estimator="sample")) == 15
+    assert {row["reason"] for row in rows} == {None}
 
 
 @pytest.mark.parametrize("setting", [

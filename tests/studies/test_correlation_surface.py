@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from imbalance.studies.correlation.build import build
-from imbalance.studies.correlation.differences import correlation_at
+from imbalance.studies.correlation.by_level import correlation_at
 from imbalance.studies.correlation.estimators import pearson_influence, rank_influence
 from imbalance.studies.correlation.intervals import bootstrap_interval
 from imbalance.studies.correlation.study import (

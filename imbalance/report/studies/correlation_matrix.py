@@ -5,6 +5,7 @@ from __future__ import annotations
 from imbalance.report import words
 from imbalance.report.figures import Drawing, svg_text
 from imbalance.report.queries import Choice, Source
+from imbalance.report.regime_table import regime_tables
 from imbalance.report.sections import Chart
 from imbalance.report.studies.correlation_matrix_figures import Entry, Matrix, matrix_figure
 from imbalance.report.study_section import Rows, Section
@@ -25,7 +26,8 @@ def section(source: Source) -> Section:
         paragraphs=[_sentence(matrix) for matrix in matrices],
         charts=[_chart(matrix) for matrix in matrices],
         tables=[Rows("The matrices, with what noise alone would reach.", _HEADER,
-                     [_cells(matrix) for matrix in matrices], frozenset(_HEADER[2:]))],
+                     [_cells(matrix) for matrix in matrices], frozenset(_HEADER[2:])),
+                *regime_tables(source, "correlation_matrix")],
         warnings=[
             _thin(matrix) for matrix in matrices
             if matrix.value("effective_observations") < 10 * len(matrix.names)

@@ -6,24 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbalance.studies.alignment import Panel
+from imbalance.studies.correlation.by_level import correlation_at
 from imbalance.studies.correlation.study import CorrelationFamily
-from imbalance.studies.levels import (
-    PARAMETERS,
-    Estimate,
-    Estimator,
-    Mask,
-    at_levels,
-    difference_rows,
-    regime_masks,
-)
+from imbalance.studies.levels import PARAMETERS, at_levels, difference_rows, regime_masks
 from imbalance.studies.pairs import Series
-from imbalance.studies.prepared_series import COLLINEAR, SeriesPool
+from imbalance.studies.prepared_series import SeriesPool
 from imbalance.studies.rows import Row, Window, blank
 
 Vector = NDArray[np.float64]
-
-_STILL = 1e-10
-"""Share of a level's variance that must be left without any one of its bars."""
 
 
 def compare(panel: Panel, family: CorrelationFamily, window: Window, pool: SeriesPool,
@@ -53,38 +43,6 @@ def compare(panel: Panel, family: CorrelationFamily, window: Window, pool: Serie
                 rows += [template | row for row in difference_rows(
                     found, int(there.sum()), family.significance)]
     return rows
-
-
-def correlation_at(x: Vector, y: Vector, least: int) -> Estimator:
-    """Pearson's correlation of two series in the bars of a level, of which there must be some.
-
-    What a bar adds is (n − 1)(r − r without it): of the few bars of a level the derivative would
-    make too little of the outer ones, which move r most (Miller 1974).
-    """
-    both = np.isfinite(x) & np.isfinite(y)
-
-    def estimate(mask: Mask) -> Estimate | str:
-        used = both & mask
-        n = int(used.sum())
-        if n < max(least, 4):
-            return "too_few_bars"
-        u, v = x[used] - x[used].mean(), y[used] - y[used].mean()
-        if not (np.ptp(u) > 0.0 and np.ptp(v) > 0.0):
-            return "constant_series"
-        r = float(u @ v / np.sqrt((u @ u) * (v @ v)))
-        if not abs(r) < COLLINEAR:
-            return "collinear"
-        # Sums about the means of the others: a deviation of 0 in the mean leaves n/(n − 1) of it.
-        weight = n / (n - 1.0)
-        left = np.stack([u @ u - weight * u * u, v @ v - weight * v * v])
-        if (left.min(axis=1) <= _STILL * np.array([u @ u, v @ v])).any():
-            return "constant_series"
-        rest = (u @ v - weight * u * v) / np.sqrt(left.prod(axis=0))
-        added = np.full(len(x), np.nan)
-        added[used] = (n - 1.0) * (r - rest)
-        return Estimate(r, added)
-
-    return estimate
 
 
 def _shifted(y: Vector, lag: int) -> Vector:

@@ -12,10 +12,18 @@ from numpy.typing import NDArray
 from imbalance.studies.alignment import Panel
 from imbalance.studies.columns import ANY
 from imbalance.studies.correlation_matrix.estimate import MatrixEstimate
+from imbalance.studies.correlation_matrix.regimes import by_regime
 from imbalance.studies.correlation_matrix.spectrum import effective_observations
-from imbalance.studies.correlation_matrix.study import CORRELATION_MATRIX, PAIRS, MatrixFamily
+from imbalance.studies.correlation_matrix.study import (
+    CORRELATION_MATRIX,
+    CORRELATION_MATRIX_DIFFERENCE,
+    PAIRS,
+    MatrixFamily,
+)
 from imbalance.studies.inference.block_length import optimal_block_length
 from imbalance.studies.inference.resampling import draw_blocks, percentile_interval
+from imbalance.studies.multiple_testing import benjamini_yekutieli
+from imbalance.studies.pairs import Series
 from imbalance.studies.prepared_series import SeriesPool
 from imbalance.studies.rows import Row, Window, blank, share, to_arrow
 from imbalance.studies.study_input import StudyInput
@@ -24,11 +32,12 @@ Vector = NDArray[np.float64]
 
 
 def build(given: StudyInput) -> dict[str, Any]:
-    """`studies.correlation_matrix` of one window.
+    """`studies.correlation_matrix` and `studies.correlation_matrix_difference` of one window.
 
     An instrument that cannot be used is a row with its reason, and left out of the matrix.
     """
     rows: list[Row] = []
+    differences: list[Row] = []
     for family in given.families:
         for bar_size in family.bar_sizes:
             given.progress.advance(note=f"correlation matrix {family.name} {bar_size}")
@@ -37,8 +46,14 @@ def build(given: StudyInput) -> dict[str, Any]:
             if panel is None:
                 rows.append(template | {"estimator": "sample", "reason": "no_bars"})
             else:
-                rows.extend(_rows(panel, family, template))
-    return {CORRELATION_MATRIX.name: to_arrow(rows, CORRELATION_MATRIX)}
+                found, between = _rows(panel, family, window, template)
+                rows += found
+                differences += between
+    return {
+        CORRELATION_MATRIX.name: to_arrow(rows, CORRELATION_MATRIX),
+        CORRELATION_MATRIX_DIFFERENCE.name: to_arrow(
+            differences, CORRELATION_MATRIX_DIFFERENCE, adjust=benjamini_yekutieli),
+    }
 
 
 def _template(family: MatrixFamily, window: Window) -> Row:
@@ -54,36 +69,44 @@ def _template(family: MatrixFamily, window: Window) -> Row:
     }
 
 
-def _rows(panel: Panel, family: MatrixFamily, template: Row) -> Iterator[Row]:
+def _rows(
+    panel: Panel, family: MatrixFamily, window: Window, template: Row
+) -> tuple[list[Row], list[Row]]:
+    """Rows of the matrix over all bars and by level, and of the differences between levels."""
     pool = SeriesPool(panel, family.minimum_bars, ranked=False)
-    prepared = {name: pool.get((name, family.measure)) for name in panel.instruments}
-    for name, series in prepared.items():
-        if series.reason is not None:
-            yield template | {"instrument_x": name, "estimator": "cluster",
-                              "n": int(np.isfinite(series.values).sum()), "reason": series.reason}
-    usable = {name: series for name, series in prepared.items() if series.reason is None}
+    prepared = {series: pool.get(series) for series in (
+        panel.known_as((name, family.measure)) for name in panel.instruments)}
+    rows = [
+        template | {"instrument_x": name, "measure_x": measure, "measure_y": measure,
+                    "estimator": "cluster", "n": int(np.isfinite(one.values).sum()),
+                    "reason": one.reason}
+        for (name, measure), one in prepared.items() if one.reason is not None
+    ]
+    usable = {series: one for series, one in prepared.items() if one.reason is None}
     if len(usable) < 2:
-        yield template | {"estimator": "sample", "reason": "too_few_series"}
-        return
-    values = np.column_stack([series.values for series in usable.values()])
+        return [*rows, template | {"estimator": "sample", "reason": "too_few_series"}], []
+    measures = {measure for _, measure in usable}
+    if len(measures) == 1:
+        template = template | dict.fromkeys(("measure_x", "measure_y"), measures.pop())
+    values = np.column_stack([one.values for one in usable.values()])
     complete = np.isfinite(values).all(axis=1)
-    there = int(np.all([panel.exists[name] for name in usable], axis=0).sum())
+    there = int(np.all([panel.exists[name] for name, _ in usable], axis=0).sum())
     n = int(complete.sum())
     counted = template | {
         "n": n, "n_left_out": there - n, "coverage": share(n, there - n),
     }
-    if n < family.minimum_bars or not _all_vary(values[complete]):
-        yield counted | {"estimator": "sample", "reason": "no_common_bars"}
-        return
-    memories = [series.memory for series in usable.values() if series.memory is not None]
+    if n < family.minimum_bars:
+        return [*rows, counted | {"estimator": "sample", "reason": "no_common_bars"}], []
+    memories = [one.memory for one in usable.values() if one.memory is not None]
     effective = effective_observations(memories, n)
     run = _Run(counted | {"seed": family.seed, "n_effective": effective}, tuple(usable),
                MatrixEstimate(values[complete], effective, family.farthest), family)
-    drawn = run.drawn()
+    drawn = run.drawn() if _all_vary(values[complete]) else []
     if len(drawn) * 2 < family.replications:
-        yield counted | {"estimator": "sample", "reason": "no_common_bars"}
-        return
-    yield from run.rows(drawn)
+        return [*rows, counted | {"estimator": "sample", "reason": "constant_series"}], []
+    values[~complete] = np.nan
+    by_level, differences = by_regime(panel, family, window, tuple(usable), values, template)
+    return [*rows, *run.rows(drawn), *by_level], differences
 
 
 def _all_vary(rows: NDArray[np.float64]) -> bool:
@@ -96,7 +119,7 @@ class _Run:
     """A matrix that can be estimated, with its replications."""
 
     template: Row
-    names: tuple[str, ...]
+    series: tuple[Series, ...]
     whole: MatrixEstimate
     family: MatrixFamily
 
@@ -135,11 +158,12 @@ class _Run:
                 yield self._estimated(name, _entry(name, i, j), drawn) | named
 
     def _system(self, drawn: list[MatrixEstimate]) -> Iterator[Row]:
-        for rank in range(len(self.names)):
+        for rank in range(len(self.series)):
             above = [one.eigenvalues[rank] > one.noise_edge for one in drawn]
             yield self._estimated("eigenvalue", _eigenvalue(rank), drawn) | {
                 "rank": rank + 1, "support": float(np.mean(above)),
             }
+        yield self._estimated("mean_correlation", lambda one: one.mean, drawn)
         yield self._estimated("absorption_ratio", lambda one: one.absorption, drawn)
         for name in ("ledoit_wolf", "oracle_approximating"):
             yield self._estimated(f"intensity_{name}", _intensity(name), drawn)
@@ -156,19 +180,21 @@ class _Run:
                 "support": float(np.mean([(i, j) in tree for tree in trees])),
             }
         members = [one.members for one in drawn]
-        for place, (name, own) in enumerate(zip(self.names, self.whole.members, strict=True)):
-            yield self.template | {
-                "instrument_x": name, "instrument_y": ANY, "estimator": "cluster",
+        for place, own in enumerate(self.whole.members):
+            yield self.template | self._named(place, place) | {
+                "instrument_y": ANY, "estimator": "cluster",
                 "estimate": float(self.whole.labels[place] + 1),
                 "support": float(np.mean([one[place] == own for one in members])),
             }
 
     def _places(self) -> Iterator[tuple[int, int]]:
-        size = len(self.names)
+        size = len(self.series)
         yield from ((i, j) for i in range(size) for j in range(i + 1, size))
 
     def _named(self, i: int, j: int) -> Row:
-        return {"instrument_x": self.names[i], "instrument_y": self.names[j]}
+        (x, measure_x), (y, measure_y) = self.series[i], self.series[j]
+        return {"instrument_x": x, "measure_x": measure_x, "instrument_y": y,
+                "measure_y": measure_y}
 
 
 def _entry(name: str, i: int, j: int) -> Callable[[MatrixEstimate], float]:

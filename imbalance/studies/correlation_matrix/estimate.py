@@ -17,6 +17,7 @@ from imbalance.studies.correlation_matrix.shrinkage import (
     to_correlation,
 )
 from imbalance.studies.correlation_matrix.spectrum import (
+    absorbing,
     absorption_ratio,
     clip,
     marchenko_pastur_edges,
@@ -76,9 +77,14 @@ class MatrixEstimate:
         return spectrum(self.sample).values
 
     @property
+    def mean(self) -> float:
+        """Mean of the correlations of all pairs."""
+        return float(self.sample[np.triu_indices(len(self.sample), 1)].mean())
+
+    @property
     def absorption(self) -> float:
         """Share of the largest fifth of the eigenvalues (at least one) in their sum."""
-        return absorption_ratio(self.eigenvalues, max(1, round(len(self.eigenvalues) / 5)))
+        return absorption_ratio(self.eigenvalues, absorbing(len(self.eigenvalues)))
 
     @cached_property
     def tree(self) -> Mapping[tuple[int, int], float]:

@@ -57,6 +57,11 @@ def clip(correlation: Matrix, upper: float) -> Matrix:
     return np.asarray(cleaned / np.outer(deviation, deviation), dtype=np.float64)
 
 
+def absorbing(series: int) -> int:
+    """How many eigenvalues of so many series the absorption ratio counts: a fifth, at least one."""
+    return max(1, round(series / 5))
+
+
 def absorption_ratio(values: Vector, top: int = 1) -> float:
     """Share of the total variance that the `top` largest eigenvalues account for."""
     return float(np.sort(values)[::-1][:top].sum() / values.sum())

@@ -9,7 +9,10 @@ from imbalance.config import StudiesConfig
 from imbalance.contracts import Column
 from imbalance.errors import UserError
 from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table
-from imbalance.studies.study import Family, Study
+from imbalance.studies.difference_tables import REASONS as DIFFERENCE_REASONS
+from imbalance.studies.difference_tables import difference_table
+from imbalance.studies.measures import REGIME_LEVELS, regime_columns
+from imbalance.studies.study import Family, Study, among
 
 REASONS = {
     "too_few_series": "fewer than two instruments have a series that can be used",
@@ -17,7 +20,7 @@ REASONS = {
 
 PAIRS = ("sample", "ledoit_wolf", "oracle_approximating", "clipped")
 SYSTEM = (
-    "eigenvalue", "noise_edge", "effective_observations", "absorption_ratio",
+    "mean_correlation", "eigenvalue", "noise_edge", "effective_observations", "absorption_ratio",
     "intensity_ledoit_wolf", "intensity_oracle_approximating",
 )
 
@@ -25,16 +28,17 @@ CORRELATION_MATRIX = study_table(
     "correlation_matrix",
     "Correlations of all instruments at once, shrunk and cleaned of noise; eigenvalues with the "
     "edge that noise reaches; what structure there is: clusters and the minimum spanning tree.",
-    grain="family, window, bar size, measure, pair of instruments, estimator and rank",
+    grain="family, window, bar size, measure, pair of instruments, estimator, rank and "
+    "regime",
     estimators=(*PAIRS, "tree_edge", "cluster", *SYSTEM),
     x="one of the two; * for the whole matrix",
     y="the other; * for the whole matrix, and for the cluster of one instrument",
     estimate="Correlation, eigenvalue, distance √(2(1 − ρ)), share, number of rows or of a "
     "cluster, as the estimator says.",
     unit="of the estimator",
-    interval="percentiles of a block bootstrap",
+    interval="percentiles of a block bootstrap; by regime normal, with HAC errors",
     kind_null="always: all bars are of the same time",
-    key=(*WINDOW_KEY, *PAIR_KEY, "rank"),
+    key=(*WINDOW_KEY, *PAIR_KEY, "rank", "regime"),
     reasons=REASONS,
     subject=(
         Column("rank", "INTEGER", "Place of an eigenvalue, the largest first; 0 for the others.",
@@ -47,10 +51,20 @@ CORRELATION_MATRIX = study_table(
     ),
 )
 
+CORRELATION_MATRIX_DIFFERENCE = difference_table(
+    "correlation_matrix",
+    of=("sample", "mean_correlation", "absorption_ratio"),
+    x="one of the two; * for the whole matrix",
+    y="the other; * for the whole matrix",
+    kind_null="always: all bars are of the same time",
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class MatrixFamily(Family):
     """Correlation matrices of one measure of all instruments.
+
+    Regimes are those of all instruments together: terciles of the mean of their ranks.
 
     Clusters are merged up to `farthest`, a distance √(2(1 − ρ)): 0.765 stands for ρ = 0.707, from
     which on half of the variance is shared.
@@ -58,6 +72,9 @@ class MatrixFamily(Family):
 
     measure: str
     farthest: float = 0.765
+    regimes: tuple[str, ...] = tuple(REGIME_LEVELS)
+    paired_by_regime: int = 12
+    """Instruments up to which every pair is compared between levels; of more, the whole alone."""
     replications: int = 199
     seed: int = 20240808
 
@@ -65,6 +82,8 @@ class MatrixFamily(Family):
         super().__post_init__()
         if not self.bar_sizes:
             raise UserError("no bar size is declared", where=self.where, allowed="at least one")
+        if self.regimes:
+            among(self.regimes, list(REGIME_LEVELS), "regime", self.where)
         if not 0.0 < self.farthest < 2.0:
             raise UserError(f"farthest = {self.farthest}", where=self.where,
                             allowed="above 0 and below 2")
@@ -75,7 +94,7 @@ class MatrixFamily(Family):
     @property
     def measures(self) -> tuple[str, ...]:
         """Columns of the bars that the family reads."""
-        return (self.measure,)
+        return tuple(dict.fromkeys((self.measure, *regime_columns(self.regimes))))
 
 
 def families(settings: StudiesConfig) -> Sequence[MatrixFamily]:
@@ -106,12 +125,12 @@ STUDY = Study(
     title="Correlation matrices",
     question="How do all instruments move together once noise is taken out, how many forces are "
     "behind it, and which belong together?",
-    tables=(CORRELATION_MATRIX,),
+    tables=(CORRELATION_MATRIX, CORRELATION_MATRIX_DIFFERENCE),
     families=families,
     family=MatrixFamily,
     build="imbalance.studies.correlation_matrix.build:build",
     cost="a second a matrix of ten instruments; grows with the cube of the instruments",
-    reasons=REASONS,
+    reasons=REASONS | DIFFERENCE_REASONS,
     section="imbalance.report.studies.correlation_matrix:section",
     figures={CORRELATION_MATRIX.name: "imbalance.report.studies.correlation_matrix:picture"},
 )
