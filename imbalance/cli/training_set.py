@@ -86,6 +86,9 @@ def command(
     if out.suffix not in SUFFIXES:
         raise UserError(f"{out.name!r} is no kind of file here", where="--output",
                         allowed=", ".join(SUFFIXES))
+    if not out.parent.is_dir():
+        raise UserError(f"cannot write {str(out)!r}: there is no directory {str(out.parent)!r}",
+                        where="--output", fix=f"mkdir -p {out.parent}")
     if folds and out.suffix == ".csv":
         raise UserError("a .csv file cannot hold the lists of folds", where="--folds, --output",
                         allowed=".parquet")
@@ -123,7 +126,7 @@ def _connect(
 ) -> tuple[duckdb.DuckDBPyConnection, dict[str, Any]]:
     """A connection, and what is read: a generation, or the ledger at a sequence."""
     from imbalance.store.generations import find_generation, open_generation
-    from imbalance.training.request import parse_moment
+    from imbalance.training.request import recorded_by
 
     if generation is not None:
         if as_of is not None:
@@ -135,7 +138,7 @@ def _connect(
     store = application.store()
     sequence = store.ledger.last_sequence()
     if as_of not in (None, "moment"):
-        sequence = store.ledger.sequence_at(parse_moment(as_of or "", "--as-of"))
+        sequence = recorded_by(store, as_of or "", "--as-of")
     return store.session(sequence, described=False), {"ledger_sequence": sequence}
 
 
@@ -166,11 +169,12 @@ def _make_spine(
         spines.check_instruments(connection, recipe.tables[0], instruments)
         spines.grid(connection, recipe.tables[0], parse_span(every, "--every"),
                     first=begin, last=end, instruments=instruments)
-    elif spine.endswith(_FILES):
+    elif spine.endswith(_FILES) or Path(spine).is_file():
         if instruments or first or last:
             raise UserError("a spine of your own is taken as it is", where="--spine",
                             fix="leave out --instrument, --from and --to")
         spines.of_rows(connection, spines.read_file(Path(spine)), spine)
+        spines.check_some_known(connection, recipe.tables, spine)
     else:
         columns = {column.name: column.type for column in catalog.table(table).columns}
         if "instrument" not in columns or time_column not in columns:

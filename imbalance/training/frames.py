@@ -13,7 +13,7 @@ from imbalance.store.home import Home
 from imbalance.store.store import Store
 from imbalance.training import spines
 from imbalance.training.build import training_set
-from imbalance.training.request import finest_bars, make_recipe, parse_moment
+from imbalance.training.request import finest_bars, make_recipe, parse_moment, recorded_by
 
 if TYPE_CHECKING:
     import duckdb
@@ -60,7 +60,7 @@ def _connect(
 
         return open_generation(Home.open(place), None if generation == "current" else generation)
     store = Store.open(place)
-    at = None if as_of is None else store.ledger.sequence_at(parse_moment(as_of, "as_of"))
+    at = None if as_of is None else recorded_by(store, as_of, "as_of")
     return store.session(at, described=described)
 
 
@@ -94,7 +94,7 @@ def load(
     Raises
     ------
     UserError
-        If a feature, an instrument or a frame is not known.
+        If a feature, an instrument or a frame is not known, or nothing is within the limits.
 
     Examples
     --------
@@ -108,6 +108,9 @@ def load(
         raise UserError(f"there is no frame {frame!r}"
                         + (f"; did you mean {close!r}?" if close else ""),
                         where="frame", allowed=", ".join(FRAMES))
+    for name, value in (("features", features), ("instruments", instruments)):
+        if isinstance(value, str):
+            raise UserError(f"{value!r} is a text and no list", where=name, fix=f"[{value!r}]")
     recipe = make_recipe(features, max_age=max_age)
     table = f"features.bars_{finest_bars(recipe.tables)}"
     connection = _connect(home, generation, as_of, described=False)

@@ -9,12 +9,15 @@ import datetime
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imbalance import catalog
 from imbalance.contracts import Table
 from imbalance.errors import UserError, nearest
 from imbalance.features.tables import BAR_SIZES
+
+if TYPE_CHECKING:
+    from imbalance.store.store import Store
 
 _BAR_KEYS = {"instrument", "bar_start", "bar_end", "available_at", "poisoned"}
 _UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9,
@@ -205,3 +208,27 @@ def parse_moment(value: str | datetime.date, where: str) -> int:
         raise UserError(f"{str(value)!r} is beyond the times of 64 bits in ns", where=where,
                         allowed="1677-09-22 to 2262-04-11")
     return moment
+
+
+def moment_text(moment: int) -> str:
+    """A moment as text to the second, UTC: the reverse of `parse_moment`."""
+    return str(datetime.datetime.fromtimestamp(moment // 10**9, datetime.UTC).replace(tzinfo=None))
+
+
+def recorded_by(store: Store, as_of: str | datetime.date, where: str) -> int:
+    """The ledger's sequence by that moment.
+
+    Raises
+    ------
+    UserError
+        If nothing had been recorded by then: the moment is taken for one of the market.
+    """
+    sequence = store.ledger.sequence_at(parse_moment(as_of, where))
+    earliest = store.ledger.history(at=1)
+    if sequence == 0 and earliest:
+        raise UserError(
+            f"nothing had been recorded here by {as_of}", where=where,
+            allowed=f"from {moment_text(earliest[0].recorded_at)} UTC, when the first was",
+            fix="as-of is the time of recording; for the market's time give limits",
+        )
+    return sequence

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from imbalance import catalog
 from imbalance.errors import UserError, nearest
 from imbalance.store.sqlfiles import quote_ident, quote_table
+from imbalance.training.request import moment_text
 
 if TYPE_CHECKING:
     import duckdb
@@ -57,7 +58,9 @@ def grid(
     low, high = connection.execute(
         f"select min(epoch_ns(bar_start)), max(epoch_ns(bar_end)) from {name}").fetchall()[0]
     if low is None:
-        raise UserError(f"{table} has no rows", where="spine", fix="imbalance run CAPTURES…")
+        raise UserError(f"{table} has no rows", where="spine",
+                        fix="imbalance status says what there is; imbalance run CAPTURES…")
+    _check_limits(table, first, last, low, high)
     first = -(-low // step) * step if first is None else first
     connection.execute(
         "create or replace temp table spine as "
@@ -101,6 +104,30 @@ def of_table(
         "and ($every or list_contains($instruments, instrument))",
         {"first": first, "last": last, "every": not instruments, "instruments": list(instruments)},
     )
+    if (first, last) != (None, None) and not connection.execute("from spine limit 1").fetchall():
+        low, high = connection.execute(
+            f"select epoch_ns(min({limit})), epoch_ns(max({limit})) from {quote_table(table)} "
+            "where $every or list_contains($instruments, instrument)",
+            {"every": not instruments, "instruments": list(instruments)}).fetchall()[0]
+        _check_limits(table, first, last, low, high)
+
+
+def _check_limits(
+    table: str, first: int | None, last: int | None, low: int | None, high: int | None
+) -> None:
+    """Refuse limits between which there is nothing; `low` to `high` is what the table spans."""
+    begin = "the beginning" if first is None else moment_text(first)
+    end = "the end" if last is None else moment_text(last)
+    if first is not None and last is not None and first >= last:
+        raise UserError(f"{begin} is not before {end}", where="limits of time",
+                        allowed="a beginning before its end, which is exclusive")
+    if low is None or high is None:
+        raise UserError(f"{table} has no rows", where="limits of time",
+                        fix="imbalance status says what there is")
+    if (first is not None and first > high) or (last is not None and last <= low):
+        raise UserError(f"{table} has nothing from {begin} to {end}", where="limits of time",
+                        allowed=f"{moment_text(low)} to {moment_text(high)} UTC",
+                        fix="imbalance status says which days are covered")
 
 
 def of_rows(connection: duckdb.DuckDBPyConnection, rows: pa.Table, where: str) -> None:
@@ -158,6 +185,29 @@ def of_rows(connection: duckdb.DuckDBPyConnection, rows: pa.Table, where: str) -
     connection.unregister("given_spine")
 
 
+def check_some_known(
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[str], where: str
+) -> None:
+    """Refuse rows none of which is of an instrument that a table has: the names are wrong then.
+
+    Raises
+    ------
+    UserError
+        With the nearest of those the tables have.
+    """
+    names = [name for name, in connection.execute(
+        "select distinct instrument from spine order by 1").fetchall()]
+    known = sorted({name for table in tables for name, in connection.execute(
+        f"select distinct instrument from {quote_table(table)}").fetchall()})
+    if names and not {*names} & {*known}:
+        close = nearest(names[0], known)
+        raise UserError(
+            f"no row of the spine is of an instrument that there is, such as {names[0]!r}"
+            + (f"; did you mean {close!r}?" if close else ""),
+            where=where, allowed=", ".join(known) or "there are none yet",
+        )
+
+
 def check_tables(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> None:
     """Refuse tables that are not in the connection: a generation has not all of them.
 
@@ -186,12 +236,17 @@ def read_file(path: Path) -> pa.Table:
     import pyarrow.csv
     import pyarrow.parquet as pq
 
+    allowed = "a .parquet or .csv file with columns instrument (venue:symbol) and time (UTC)"
+    if not path.is_file():
+        raise UserError("the spine cannot be read: there is no such file", where=str(path),
+                        allowed=allowed)
     try:
         if path.suffix == ".parquet":
             return pq.read_table(path)
         if path.name.endswith((".csv", ".csv.gz")):
             return pyarrow.csv.read_csv(path)
     except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"the spine cannot be read: {error}", where=str(path)) from None
+        raise UserError(f"the spine cannot be read: {error}", where=str(path),
+                        allowed=allowed) from None
     raise UserError(f"{path.name!r} is no spine", where="spine",
                     allowed="grid, trades, a table of the home, or a .parquet or .csv file")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -58,7 +59,10 @@ def write(reader: pa.RecordBatchReader, path: Path, recipe: Mapping[str, Any]) -
                             found[one["values"]] += one["counts"]
         aside.replace(path)
     except OSError as error:
-        raise UserError(f"cannot write {str(path)!r}: {error.strerror}", where="--output") from None
+        # Arrow's own words name the file aside.
+        why = os.strerror(error.errno) if error.errno else error.strerror
+        raise UserError(f"cannot write {str(path)!r}: {why}", where="--output",
+                        allowed="a file in a directory that can be written to") from None
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise UserError(f"{path.suffix} cannot hold these columns: {error}", where="--output",
                         fix="write .parquet") from None

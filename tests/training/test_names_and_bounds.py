@@ -106,6 +106,15 @@ def test_a_generation_without_macros_is_opened_with_them(store):
     ("--spine mine.parquet -g current -o a.parquet", "of its own"),
     ("--spine trades -g current -o a.parquet", "not published"),
     ("--to 9999-01-01 -o a.parquet", "64 bits"),
+    ("--from 2025-01-01 -o a.parquet", "nothing from 2025-01-01 00:00:00 to the end"),
+    ("--to 2024-08-08 -o a.parquet", "nothing from the beginning to 2024-08-08 00:00:00"),
+    ("--from 2024-08-09 --to 2024-08-08 -o a.parquet", "is not before"),
+    ("--spine features.bars_10s --from 2025-01-01 -o a.parquet", "bars_10s has nothing from"),
+    ("--as-of 2024-08-09 -o a.parquet", "nothing had been recorded here by 2024-08-09"),
+    ("--spine short.csv -o a.parquet", "such as 'BTCUSDT'; did you mean 'binance:BTCUSDT'"),
+    ("--spine none.csv -o a.parquet", "no such file"),
+    ("--spine mine.json -o a.parquet", "'mine.json' is no spine"),
+    ("-o none/a.parquet", "there is no directory 'none'"),
 ])
 def test_options_that_cannot_be_together(store, tmp_path, monkeypatch, more, words):
     import pyarrow.parquet as pq
@@ -117,10 +126,23 @@ def test_options_that_cannot_be_together(store, tmp_path, monkeypatch, more, wor
     monkeypatch.chdir(tmp_path)
     until = rows()["time"]
     pq.write_table(rows().append_column("recorded_until", until), "mine.parquet")
+    (tmp_path / "short.csv").write_text("instrument,time\nBTCUSDT,2024-08-08T00:00:20\n")
+    (tmp_path / "mine.json").write_text("{}")
     with pytest.raises(UserError, match=words):
         cli.main(["--home", str(store.home.root), "training-set", "-F", FLOW, *more.split()],
                  standalone_mode=False)
     assert not list(tmp_path.glob("a.*"))
+
+
+def test_limits_of_what_is_loaded(store):
+    last = load([FLOW], home=store.home.root, start="2024-08-08T00:00:59")
+    assert last.num_rows == len(INSTRUMENTS)
+    with pytest.raises(UserError, match="2025-01-01 00:00:00 to the end") as told:
+        load([FLOW], home=store.home.root, start="2025-01-01")
+    assert told.value.allowed == "2024-08-08 00:00:00 to 2024-08-08 00:00:59 UTC"
+    for wrong in ({"features": FLOW}, {"features": [FLOW], "instruments": INSTRUMENTS[0]}):
+        with pytest.raises(UserError, match="is a text and no list"):
+            load(**wrong, home=store.home.root)
 
 
 def test_lists_are_not_for_csv(store, tmp_path):
