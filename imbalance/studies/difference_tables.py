@@ -20,6 +20,9 @@ REASONS = {
 }
 """Why levels are not compared, beside the reasons of the estimates themselves."""
 
+STRETCH_REASONS = {"too_few_stretches": "too few stretches of bars follow the level"}
+"""Why levels of stretches are not estimated; for the tables of studies that have them."""
+
 
 def difference_table(
     study: str,

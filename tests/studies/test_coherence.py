@@ -4,9 +4,18 @@ import numpy as np
 import pytest
 
 from imbalance.errors import UserError
+from imbalance.studies.alignment import align
 from imbalance.studies.coherence.build import build
 from imbalance.studies.coherence.estimate import longest_stretch
-from imbalance.studies.coherence.study import COHERENCE, CoherenceFamily
+from imbalance.studies.coherence.regimes import regime_rows
+from imbalance.studies.coherence.study import (
+    COHERENCE,
+    COHERENCE_DIFFERENCE,
+    CoherenceFamily,
+)
+from imbalance.studies.prepared_series import SeriesPool, prepare_pair
+from imbalance.studies.rows import Window
+from imbalance.studies.stretches import stretch_masks
 from imbalance.studies.study_input import StudyInput
 
 SPOT, PERPETUAL = "binance:BTCUSDT", "binance-futures:BTCUSDT"
@@ -16,7 +25,8 @@ FLOW, RETURN = "order_flow_imbalance", "return_bps"
 def family(**changes):
     return CoherenceFamily(**({
         "name": "planted", "question": "?", "x_measures": (FLOW,), "y_measures": (RETURN,),
-        "pairs": ("own",), "bar_sizes": ("1s",), "surrogates": 19, "longest_stretch": 256}
+        "pairs": ("own",), "bar_sizes": ("1s",), "surrogates": 19, "longest_stretch": 256,
+        "regimes": ()}
         | changes))
 
 
@@ -123,3 +133,62 @@ def test_the_longest_stretch():
 def test_a_family_that_makes_no_sense_is_refused(change):
     with pytest.raises(UserError):
         family(**change)
+
+
+def by_depth(generator, minutes, low, high):
+    """Flow and return, correlated `low` or `high` by the depth, which changes by the minute."""
+    depth = np.repeat(generator.choice([1.0, 2.0, 3.0], minutes), 64)
+    before = np.concatenate([depth[:64], depth[:-64]])
+    strength = np.where(before > 2.5, high, low)
+    flow, noise = generator.standard_normal((2, len(depth)))
+    return {FLOW: flow, RETURN: strength * flow + np.sqrt(1 - strength**2) * noise,
+            "depth_touch_mean": depth + 0.01 * generator.random(len(depth))}
+
+
+def test_coherence_that_a_regime_changes_is_found(make_bars):
+    bars = make_bars({SPOT: by_depth(np.random.default_rng(5), 60, 0.2, 0.9)})
+    tables = build(StudyInput.of_bars({"1s": bars}, [family(regimes=("depth", "spread"))],
+                                      partition="2024-08-08"))
+    differences = tables[COHERENCE_DIFFERENCE.name].to_pylist()
+    keys = [tuple(row[part] for part in COHERENCE_DIFFERENCE.key) for row in differences]
+    assert len(set(keys)) == len(keys)
+    ends = [r for r in differences if r["estimator"] == "high_less_low"]
+    assert [r["period"] for r in ends] == [4.0, 8.0, 16.0]
+    for row in ends:
+        assert row["interval_low"] > 0.3
+        assert row["q_value"] < 0.01
+        levels = {r["regime"]: r for r in tables[COHERENCE.name].to_pylist()
+                  if r["regime"] != "all" and r["period"] == row["period"]}
+        high, low = levels["depth_high"], levels["depth_low"]
+        assert high["interval_low"] < 0.81 < high["interval_high"] + 0.1
+        assert row["estimate"] == pytest.approx(
+            np.arctanh(np.sqrt(high["estimate"])) - np.arctanh(np.sqrt(low["estimate"])))
+        assert high["n"] % 64 == 0
+        assert levels["spread_low"]["reason"] == "no_such_measure"
+
+
+def test_one_coherence_is_not_told_apart(make_bars):
+    generator, called = np.random.default_rng(6), []
+    for _ in range(40):
+        panel = align(make_bars({SPOT: by_depth(generator, 60, 0.6, 0.6)}), "1s",
+                      (FLOW, RETURN, "depth_touch_mean"), 1)
+        x, y = (SPOT, FLOW), (SPOT, RETURN)
+        pair = prepare_pair(SeriesPool(panel, 128, ranked=False), x, y)
+        _, differences = regime_rows(panel, family(regimes=("depth",)),
+                                     Window.of(panel, "day", "1s"), x, y, pair)
+        called += [r["p_value"] <= 0.05 for r in differences]
+    assert len(called) == 40 * 6
+    assert np.mean(called) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 240)
+
+
+def test_a_stretch_is_of_the_level_that_was_there_before_it(make_bars):
+    """Depth rises every four bars; most of the first four are missing."""
+    depth = np.repeat([9.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 4)
+    depth[:3] = np.nan
+    panel = align(make_bars({SPOT: {"depth_touch_mean": depth}}), "1s", ("depth_touch_mean",), 1)
+    found = stretch_masks(panel, SPOT, "depth", np.arange(0, 28, 4), 4)
+    assert np.flatnonzero(found["depth_low"]).tolist() == [2, 3]
+    assert np.flatnonzero(found["depth_middle"]).tolist() == [4]
+    assert np.flatnonzero(found["depth_high"]).tolist() == [5, 6]
+    assert set(stretch_masks(panel, SPOT, "spread", np.arange(2), 4).values()) == {None}
+    assert list(stretch_masks(panel, SPOT, "time", np.arange(2), 4)) == ["time_00"]

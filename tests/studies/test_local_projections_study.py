@@ -12,6 +12,7 @@ from imbalance.studies.local_projections.study import (
     LocalProjectionFamily,
     families,
 )
+from imbalance.studies.measures import REGIME_MEASURES, regime_columns
 from imbalance.studies.study_input import StudyInput
 
 NAME, FLOW, RETURN = "binance:BTCUSDT", "order_flow_imbalance", "return_bps"
@@ -141,7 +142,7 @@ def test_refusals_say_why(make_bars, market):
 
 def test_what_is_declared():
     (one,) = families(StudiesConfig())
-    assert one.measures == (FLOW, RETURN, "depth_touch_mean", "messages_per_second")
+    assert one.measures == (FLOW, RETURN, *regime_columns(REGIME_MEASURES))
     with pytest.raises(UserError):
         family(horizon=1)
     with pytest.raises(UserError):

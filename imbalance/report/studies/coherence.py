@@ -12,6 +12,7 @@ from imbalance.report import words
 from imbalance.report.figures import WIDTH, Drawing, blank_figure, house_style, svg_text
 from imbalance.report.palette import colour
 from imbalance.report.queries import SIGNIFICANCE, Choice, Source
+from imbalance.report.regime_table import regime_tables
 from imbalance.report.sections import Chart
 from imbalance.report.study_section import Rows, Section
 
@@ -78,7 +79,7 @@ def section(source: Source) -> Section:
             "Coherence by period", svg_text(_chart(pairs), "coherence"),
             "Line with band: multitaper with its 95 % interval. Dots: wavelets; dashed: what one "
             "in twenty independent pairs exceeds.")],
-        tables=[_table(found)],
+        tables=[_table(found), *regime_tables(source, "coherence")],
         findings=_findings(found),
         warnings=[(
             "A delay is known only up to whole periods, and clocks that differ by it look the same."

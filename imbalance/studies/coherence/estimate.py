@@ -16,11 +16,13 @@ from imbalance.progress import SILENT, Progress
 from imbalance.studies.alignment import Panel
 from imbalance.studies.coherence.multitaper import (
     BANDWIDTH,
+    SHORTEST_SEGMENT,
     TAPERS,
     coherence,
     segment_length,
     segments,
 )
+from imbalance.studies.coherence.regimes import regime_rows
 from imbalance.studies.coherence.study import CoherenceFamily
 from imbalance.studies.coherence.wavelet import (
     WaveletCoherence,
@@ -38,7 +40,6 @@ from imbalance.studies.rows import Row, Window, blank, share
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
-SHORTEST_SEGMENT = 64
 SHORTEST_PERIOD = 4.0
 VOICES = 4
 """Wavelet periods to an octave; the rows hold the octaves."""
@@ -46,20 +47,29 @@ VOICES = 4
 
 def cohere(
     panel: Panel, family: CoherenceFamily, window: Window, progress: Progress = SILENT
-) -> list[Row]:
-    """All rows of a family on one bar size; a pair that is refused is one row."""
+) -> tuple[list[Row], list[Row]]:
+    """All rows of a family on one bar size, and how its regimes differ.
+
+    A pair that is refused is one row.
+    """
     pool = SeriesPool(panel, family.minimum_bars, ranked=False)
     pairs = panel.known_pairs(series_pairs(
         family.pairs, family.x_measures, family.y_measures, panel.instruments))
     template = blank("coherence", family.name, window, {}) | {"period": 0.0}
     if not pairs:
-        return [template | {"estimator": "multitaper", "reason": "no_pair"}]
+        return [template | {"estimator": "multitaper", "reason": "no_pair"}], []
     progress.advance(note=f"coherence {family.name} {window.bar_size}")
     surrogates = Surrogates(family)
-    return [
-        row for x, y in pairs
-        for row in _PairRows(family, window, x, y, prepare_pair(pool, x, y), surrogates).rows()
-    ]
+    rows: list[Row] = []
+    differences: list[Row] = []
+    for x, y in pairs:
+        pair = prepare_pair(pool, x, y)
+        rows += _PairRows(family, window, x, y, pair, surrogates).rows()
+        if pair.reason is None:
+            by_level, between = regime_rows(panel, family, window, x, y, pair)
+            rows += by_level
+            differences += between
+    return rows, differences
 
 
 class Surrogates:

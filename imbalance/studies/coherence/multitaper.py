@@ -17,6 +17,7 @@ Complex = NDArray[np.complex128]
 
 BANDWIDTH = 4.0
 """Time–bandwidth product NW: estimates average over ±NW/length cycles a bar."""
+SHORTEST_SEGMENT = 64
 TAPERS = 7
 """2 NW − 1: those that keep their energy within the band."""
 
@@ -40,6 +41,16 @@ class Coherence:
     """Independent estimates averaged: tapers times stretches."""
 
 
+@dataclass(frozen=True)
+class Spectra:
+    """Spectra by stretch and period."""
+
+    periods: tuple[float, ...]
+    cross: Complex
+    x: Vector
+    y: Vector
+
+
 def segments(there: Mask, length: int) -> list[int]:
     """Starts of stretches of `length` bars without a gap, one after the other."""
     starts = []
@@ -52,15 +63,15 @@ def segments(there: Mask, length: int) -> list[int]:
     return starts
 
 
-def segment_length(there: Mask, longest: int, shortest: int) -> int:
-    """The power of two up to `longest` that leaves eight stretches, or the longest there is; or 0.
+def segment_length(there: Mask, longest: int, shortest: int, fewest: int = 8) -> int:
+    """The power of two up to `longest` that leaves so many stretches, or the longest one; or 0.
 
     Longer stretches resolve longer periods, more of them make an estimate more certain.
     """
     length, fallback = longest, 0
     while length >= shortest:
         found = len(segments(there, length))
-        if found >= 8:
+        if found >= fewest:
             return length
         fallback = fallback or (length if found else 0)
         length //= 2
@@ -90,11 +101,10 @@ def coherence(
     from scipy.signal.windows import dpss
     from scipy.special import ndtri
 
-    tapers = dpss(length, BANDWIDTH, TAPERS)
-    wanted = sorted({max(1, round(length / period)) for period in periods
-                     if period >= 2.0 and length / period >= BANDWIDTH})
+    wanted = _wanted(length, periods)
     if not wanted or not starts:
         return []
+    tapers = dpss(length, BANDWIDTH, TAPERS)
     a, b = (_transforms(series, starts, length, tapers, wanted) for series in (x, y))
     cross, own_x, own_y = a * b.conj(), np.abs(a) ** 2, np.abs(b) ** 2
     m = len(a)
@@ -107,8 +117,8 @@ def coherence(
         value = min(float(np.abs(s_xy) ** 2 / (s_xx * s_yy)), 1.0)
         without = np.abs(s_xy - cross[:, i]) ** 2 / (
             (s_xx - own_x[:, i]) * (s_yy - own_y[:, i]))
-        z = float(_stable(np.array(value)))
-        deleted = _stable(without)
+        z = float(stable(np.array(value)))
+        deleted = stable(without)
         spread = float(np.sqrt((m - 1.0) * np.mean((deleted - deleted.mean()) ** 2)))
         low, high = np.tanh(max(z - quantile * spread, 0.0)), np.tanh(z + quantile * spread)
         found.append(Coherence(
@@ -125,7 +135,32 @@ def coherence(
     return found
 
 
-def _stable(value: Vector) -> Vector:
+def spectra(
+    x: Vector, y: Vector, starts: list[int], length: int, periods: tuple[float, ...]
+) -> Spectra:
+    """Spectra of every stretch, summed over its tapers; arguments as of `coherence`."""
+    from scipy.signal.windows import dpss
+
+    wanted = _wanted(length, periods)
+    if not wanted or not starts:
+        nothing = np.empty((0, 0))
+        return Spectra((), nothing.astype(np.complex128), nothing, nothing)
+    tapers = dpss(length, BANDWIDTH, TAPERS)
+    a, b = (_transforms(series, starts, length, tapers, wanted).reshape(len(starts), TAPERS, -1)
+            for series in (x, y))
+    return Spectra(
+        tuple(length / number for number in wanted), (a * b.conj()).sum(axis=1),
+        np.square(np.abs(a)).sum(axis=1), np.square(np.abs(b)).sum(axis=1))
+
+
+def _wanted(length: int, periods: tuple[float, ...]) -> list[int]:
+    """Frequencies, in cycles a stretch, nearest to periods that the band keeps from the mean."""
+    return sorted({max(1, round(length / period)) for period in periods
+                   if period >= 2.0 and length / period >= BANDWIDTH})
+
+
+def stable(value: Vector) -> Vector:
+    """Of C, atanh √C, whose error does not depend on C."""
     return np.arctanh(np.sqrt(np.clip(value, 0.0, 1.0 - 1e-12)))
 
 

@@ -10,12 +10,19 @@ from imbalance.contracts import Column
 from imbalance.errors import UserError
 from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table
 from imbalance.studies.correlation.study import PairKind
-from imbalance.studies.measures import base_measure
+from imbalance.studies.difference_tables import REASONS as DIFFERENCE_REASONS
+from imbalance.studies.difference_tables import STRETCH_REASONS, difference_table
+from imbalance.studies.measures import REGIME_LEVELS, base_measure, regime_columns
 from imbalance.studies.study import Family, Study, among
 
 REASONS = {
     "no_unbroken_stretch": "no stretch without a gap is long enough",
+    **STRETCH_REASONS,
 }
+
+_PERIOD = Column(
+    "period", "DOUBLE", "Period of the rhythm; 0 in a row that refuses the pair.", unit="bars",
+    minimum=0.0, owner="studies")
 
 COHERENCE = study_table(
     "coherence",
@@ -29,23 +36,32 @@ COHERENCE = study_table(
     estimate="Squared coherence of x and y around the period; of wavelets its mean over time.",
     bound=1.0,
     interval="jackknife of atanh √C for multitaper, normal for wavelets",
+    regime="Stretches used: all, those that follow a level of the regime, or those of a quarter of "
+    "the UTC day.",
     key=(*WINDOW_KEY, *PAIR_KEY, "period", "lag", "horizon", "regime"),
-    subject=(
-        Column("period", "DOUBLE", "Period of the rhythm; 0 in a row that refuses the pair.",
-               unit="bars", minimum=0.0, owner="studies"),
-    ),
+    subject=(_PERIOD,),
     extra=(
         figure("phase", "Phase of the cross spectrum: positive when x is ahead.",
-               "nothing was estimated", unit="radians"),
+               "nothing was estimated, or the row is of a level", unit="radians"),
         figure("phase_error", "Standard error of the phase.", "no error belongs to this estimator",
                unit="radians", minimum=0.0),
         figure("delay", "Bars by which x is ahead of y, within half a period.",
-               "nothing was estimated", unit="bars", formula="phase · period / 2π"),
+               "nothing was estimated, or the row is of a level", unit="bars",
+               formula="phase · period / 2π"),
         figure("surrogate_mean", "Mean over surrogates: what independent series give.",
                "no surrogates belong to this estimator", minimum=0.0, maximum=1.0),
         figure("surrogate_limit", "Quantile of the surrogates that one in twenty exceeds.",
                "no surrogates belong to this estimator", minimum=0.0, maximum=1.0),
     ),
+    reasons=REASONS,
+)
+
+COHERENCE_DIFFERENCE = difference_table(
+    "coherence",
+    of=("multitaper",),
+    x="the series whose instrument's regime it is",
+    y="the other series",
+    subject=(_PERIOD,),
     reasons=REASONS,
 )
 
@@ -63,6 +79,8 @@ class CoherenceFamily(Family):
     """Bars of a stretch that is tapered: a power of two."""
     longest_stretch: int = 2048
     """Bars that are transformed by wavelets: the last ones of the longest unbroken stretch."""
+    regimes: tuple[str, ...] = tuple(REGIME_LEVELS)
+    """By whose levels multitaper coherence is estimated too."""
     surrogates: int = 100
     seed: int = 20240808
     minimum_bars: int = 128
@@ -73,6 +91,8 @@ class CoherenceFamily(Family):
         if not self.x_measures or not self.y_measures or not self.periods:
             raise UserError("no measure or no period is declared", where=self.where,
                             allowed="at least one")
+        if self.regimes:
+            among(self.regimes, list(REGIME_LEVELS), "regime", self.where)
         if min(self.periods) < 2.0:
             raise UserError(f"periods = {self.periods}", where=self.where,
                             allowed="2 bars and above")
@@ -90,7 +110,8 @@ class CoherenceFamily(Family):
     @property
     def measures(self) -> tuple[str, ...]:
         """Columns of the bars that the family reads."""
-        return tuple(dict.fromkeys(base_measure(m) for m in (*self.x_measures, *self.y_measures)))
+        bases = (base_measure(m) for m in (*self.x_measures, *self.y_measures))
+        return tuple(dict.fromkeys((*bases, *regime_columns(self.regimes))))
 
 
 def families(settings: StudiesConfig) -> Sequence[CoherenceFamily]:
@@ -119,12 +140,12 @@ STUDY = Study(
     name="coherence",
     title="Coherence by frequency",
     question="Which rhythms do two series share, over the window and at times, and which is ahead?",
-    tables=(COHERENCE,),
+    tables=(COHERENCE, COHERENCE_DIFFERENCE),
     families=families,
     family=CoherenceFamily,
     build="imbalance.studies.coherence.build:build",
     cost="seconds for minutes of six instruments; under a minute for a full day at 1 s",
-    reasons=REASONS,
+    reasons=REASONS | DIFFERENCE_REASONS,
     section="imbalance.report.studies.coherence:section",
     figures={COHERENCE.name: "imbalance.report.studies.coherence:picture"},
 )

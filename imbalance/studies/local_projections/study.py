@@ -55,7 +55,7 @@ class LocalProjectionFamily(Family):
     maximum_lag: int = 10
     criterion: Criterion = "bic"
     horizon: int = 20
-    regimes: tuple[str, ...] = ("depth", "messages")
+    regimes: tuple[str, ...] = tuple(REGIME_MEASURES)
     replications: int = 499
     seed: int = 20240808
     largest_system: int = 8

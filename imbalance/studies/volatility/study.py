@@ -57,7 +57,7 @@ class VolatilityFamily(Family):
     """Bars ahead of the local projections."""
     lags: int = 4
     """Lags of both series in a local projection."""
-    regimes: tuple[str, ...] = ("depth", "messages")
+    regimes: tuple[str, ...] = tuple(REGIME_MEASURES)
     replications: int = 199
     seed: int = 20240808
 
