@@ -1,0 +1,68 @@
+"""Sim11 and bad series, for every study of bars: what the registry declares, whole.
+
+Belongs here: what holds for all of them alike. Not here: gaps in the events, by study.
+"""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from imbalance.config import StudiesConfig
+from imbalance.studies.registry import studies
+from imbalance.studies.study import load
+from imbalance.studies.study_input import StudyInput
+
+BARS = 800
+OF_BARS = [one.name for one in studies() if not one.events]
+PLACES = ("binance:BTCUSDT", "binance-futures:BTCUSDT", "binance:ETHUSDT")
+
+
+def families(name):
+    """Those of a fresh configuration, on bars of 1 s."""
+    (found,) = (one for one in studies() if one.name == name)
+    declared = found.families(StudiesConfig(bar_sizes=("1s",), replications=199))
+    return found, [replace(family, bar_sizes=("1s",)) for family in declared]
+
+
+def market(measures):
+    """Prices that follow one another, and noise for all else."""
+    generator = np.random.default_rng(1)
+    shocks = generator.standard_normal((len(PLACES), BARS))
+    returns = shocks + 0.5 * np.roll(shocks[0], 1)
+    known = dict(zip(PLACES, returns, strict=True))
+    series = {}
+    for place in PLACES:
+        path = 100.0 * np.exp(1e-4 * (np.cumsum(returns[0]) + known[place]))
+        series[place] = {
+            measure: path if measure.startswith("mid") else known[place]
+            if measure == "return_bps" else generator.gamma(2.0, size=BARS)
+            if "variance" in measure or "depth" in measure else generator.standard_normal(BARS)
+            for measure in measures
+        }
+    return series
+
+
+def rows(found, declared, bars):
+    tables = load(found.build)(StudyInput.of_bars({"1s": bars}, declared, partition="2024-08-08"))
+    return [row for table in tables.values() for row in table.to_pylist()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=pytest.mark.oracle("Sim11", name)) for name in OF_BARS])
+def test_no_row_uses_a_poisoned_bar(name, make_bars, oracle):
+    found, declared = families(name)
+    series = market(sorted({measure for family in declared for measure in family.measures}))
+    bad = {PLACES[0]: [90, 91, 400], PLACES[1]: [399, 799]}
+    clean = rows(found, declared, make_bars(series, poisoned=bad))
+    generator = np.random.default_rng(2)
+    for place, where in bad.items():
+        for values in series[place].values():
+            values[where] = 1e6 * generator.standard_normal(len(where))
+    spoilt = rows(found, declared, make_bars(series, poisoned=bad))
+    assert sum(row["estimate"] is not None for row in clean) > 10
+    changed = sum(json.dumps(before, default=str) != json.dumps(after, default=str)
+                  for before, after in zip(clean, spoilt, strict=True))
+    oracle.agrees(f"rows that poisoned bars change, of {len(clean)}", changed, 0)
