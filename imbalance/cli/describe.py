@@ -87,7 +87,9 @@ def _find(name: str) -> tuple[Table, Column | None]:
     else:
         parts = name.split(".", 2)
         full, wanted = ".".join(parts[:2]), "".join(parts[2:])
-        table = tables[full] if full in tables else catalog.table(full)
+        if full not in tables:
+            raise _no_table(full, name, tables)
+        table = tables[full]
     if not wanted:
         return table, None
     columns = {column.name: column for column in (*table.columns, RECORDED_AT)}
@@ -96,8 +98,26 @@ def _find(name: str) -> tuple[Table, Column | None]:
     close = nearest(wanted, list(columns))
     raise UserError(
         f"{table.name} has no column {wanted!r}" + (f"; did you mean {close!r}?" if close else ""),
-        allowed=", ".join(columns),
+        where=name, allowed=output.most_alike(wanted, list(columns)),
         fix=f"imbalance describe {table.name}",
+    )
+
+
+def _no_table(full: str, name: str, tables: dict[str, Table]) -> UserError:
+    """What was meant: a column's name alone, a table's without its layer, a misspelt one."""
+    holding = [table.name for table in tables.values() if name in table.column_names]
+    if holding:
+        return UserError(
+            f"{name!r} is no table but a column of {output.count(len(holding), 'table')}",
+            where=name, allowed=", ".join(f"{table}.{name}" for table in holding),
+            fix=f"imbalance describe {holding[0]}.{name}",
+        )
+    short = {table.base_name: table.name for table in tables.values()}
+    bare = full.partition(".")[0]
+    close = nearest(full, list(tables)) or short.get(nearest(bare, list(short)) or "")
+    return UserError(
+        f"there is no table {full!r}" + (f"; did you mean {close!r}?" if close else ""),
+        where=name, allowed=", ".join(tables), fix="imbalance tables",
     )
 
 

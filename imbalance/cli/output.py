@@ -103,6 +103,15 @@ def count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def most_alike(wanted: str, names: list[str], shown: int = 8) -> str:
+    """The names most like the one wanted, and how many more there are: a table can have 100."""
+    import difflib
+
+    found = difflib.get_close_matches(wanted, names, n=shown, cutoff=0.0)
+    rest = len(names) - len(found)
+    return ", ".join(found) + (f" and {rest} more" if rest else "")
+
+
 def moment(nanoseconds: int | None) -> str:
     """A time in UTC to the second, from nanoseconds since 1970."""
     if nanoseconds is None:

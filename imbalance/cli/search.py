@@ -52,7 +52,8 @@ def command(application: Application, words: Sequence[str], rows: int) -> None:
     \b
     JSON: {"found": [{"column", "tables": [name], "unit", "description", "score"}]}
     """
-    found = search(" ".join(words))[:rows]
+    every = search(" ".join(words))
+    found = every[:rows]
     if not found:
         known = sorted({word for _, _, names, texts in _documents() for word in (*names, *texts)})
         close = nearest(_words(" ".join(words))[0], known) if _words(" ".join(words)) else None
@@ -73,6 +74,8 @@ def command(application: Application, words: Sequence[str], rows: int) -> None:
         [[one.column.name, ", ".join(one.tables), one.column.unit, one.column.description]
          for one in found], width=72,
     ))
+    if len(every) > rows:
+        click.echo(f"… and {len(every) - rows} that match less: --rows N")
 
 
 def search(text: str) -> list[Found]:

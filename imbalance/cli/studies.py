@@ -98,10 +98,10 @@ def _more_lines(document: dict[str, Any]) -> list[str]:
     lines = []
     for family in document["declared"]:
         lines += ["", f"family {family['name']}: {family['question']}"]
-        lines += [
-            f"  {name + ':':18}{_setting(value)}"
-            for name, value in family.items() if name not in ("name", "question")
-        ]
+        settings = {name: value for name, value in family.items()
+                    if name not in ("name", "question") and value not in ([], None)}
+        width = max(map(len, settings)) + 2
+        lines += [f"  {name + ':':{width}}{_setting(value)}" for name, value in settings.items()]
     for table, estimators in document["estimators"].items():
         lines += ["", f"{table}: {', '.join(estimators)}"]
     for heads, listed in (

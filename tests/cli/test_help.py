@@ -40,6 +40,23 @@ def test_help_imports_nothing_heavy():
     assert done.stdout.endswith("loaded: []\n")
 
 
+def test_a_query_imports_no_pandas_and_has_comments_where_it_asks_for_them(tmp_path, capsys):
+    from imbalance.store import Home, Store
+
+    home = str(Store(Home.open(tmp_path / "home", create=True)).home.root)
+    code = (
+        f"import sys; from imbalance.cli.main import run; run(['--home', {home!r}, 'sql', "
+        "'select count(*) from catalog.features'])\nprint('pandas' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("False\n"), done
+    for source, column in (("duckdb_columns()", "comment"),
+                           ("information_schema.columns", '"COLUMN_COMMENT"')):
+        query = f"select {column} is not null as told from {source} where column_name = 'vwap'"
+        assert run(["--home", home, "sql", query]) == 0
+        assert "true" in capsys.readouterr().out
+
+
 def test_version(capsys):
     assert run(["--version"]) == 0
     assert capsys.readouterr().out.startswith("imbalance, version ")

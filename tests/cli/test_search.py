@@ -28,6 +28,24 @@ def test_a_column_of_many_tables_is_one_hit(capsys):
     assert len(first["tables"]) == 5
 
 
+def test_it_says_that_there_is_more(capsys):
+    for words, more in (("order flow imbalance", True), ("vwap", False)):
+        assert run(["search", words, "--rows", "5"]) == 0
+        assert ("that match less: --rows N" in capsys.readouterr().out) is more
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("bars_2s", "did you mean 'features.bars_1s'"),
+    ("features.bars_2s.vwap", "did you mean 'features.bars_1s'"),
+    ("vwap", "describe features.bars_100ms.vwap"),
+    ("bars_1s.order_flow_imbalence", "order_flow_imbalance, order_flow_imbalance_rank"),
+    ("bars_1s.order_flow_imbalence", "and 104 more"),
+])
+def test_a_name_that_nothing_has_is_answered_with_what_was_meant(name, words, capsys):
+    assert run(["describe", name]) == 2
+    assert words in capsys.readouterr().err
+
+
 def test_nothing_found_names_the_nearest_word(capsys):
     assert run(["--json", "search", "imbalanze"]) == 2
     assert "did you mean 'imbalance'" in json.loads(capsys.readouterr().out)["error"]

@@ -38,6 +38,7 @@ def test_one_study_shows_families_estimators_and_reasons(name, capsys):
     text = capsys.readouterr().out
     for family in document["declared"]:
         assert f"family {family['name']}: {family['question']}" in text
+    assert ":" not in {line.rstrip()[-1:] for line in text.splitlines() if line.startswith("  ")}
 
 
 def test_families_are_those_of_the_settings(tmp_path, capsys):
