@@ -1,4 +1,4 @@
-"""Sim11 and bad series, for every study of bars: what the registry declares, whole.
+"""Poisoned bars (Sim11) and series that cannot be used: what every study of bars does with them.
 
 Belongs here: what holds for all of them alike. Not here: gaps in the events, by study.
 """
@@ -66,3 +66,35 @@ def test_no_row_uses_a_poisoned_bar(name, make_bars, oracle):
     changed = sum(json.dumps(before, default=str) != json.dumps(after, default=str)
                   for before, after in zip(clean, spoilt, strict=True))
     oracle.agrees(f"rows that poisoned bars change, of {len(clean)}", changed, 0)
+
+
+def spoiled(kind):
+    """Flow and return of which the return, or both, cannot be used."""
+    generator = np.random.default_rng(3)
+    flow, change = generator.standard_normal((2, 300))
+    growing = np.zeros((2, 200))
+    for t in range(1, 200):
+        growing[:, t] = -1.02 * growing[:, t - 1] + generator.standard_normal(2)
+    return {
+        "all_null": (flow, np.full(300, np.nan)), "constant_series": (flow, np.full(300, 2.5)),
+        "collinear": (flow, 3.0 * flow), "unit_root": (flow, np.cumsum(change)),
+        "explosive": growing, "too_few_bars": (flow[:15], change[:15]),
+    }[kind]
+
+
+@pytest.mark.parametrize("name", [
+    "feedback", "local_projections", "connectedness", "feedback_index"])
+@pytest.mark.parametrize("kind", [
+    "all_null", "constant_series", "collinear", "unit_root", "explosive", "too_few_bars"])
+def test_studies_of_the_loop_refuse_bad_series_by_name(name, kind, make_bars):
+    found, declared = families(name)
+    family = declared[-1 if name == "connectedness" else 0]
+    flow, change = spoiled(kind)
+    bars = make_bars({PLACES[0]: {"order_flow_imbalance": flow, "return_bps": change}})
+    made = rows(found, [family], bars)
+    # An explosive fit is shown, and no response is made of it.
+    refused = [row for row in made if row["study"] != "vector_autoregression" or
+               kind != "explosive"]
+    assert all(row["estimate"] is None for row in refused)
+    # One instrument has no other to be in a system with, and these bars have no regimes.
+    assert {row["reason"] for row in refused} - {"no_pair", "no_such_measure"} == {kind}
