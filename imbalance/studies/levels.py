@@ -210,6 +210,12 @@ def difference_rows(found: Levels, there: int, significance: float) -> Iterator[
             ends.value, ends.error, significance)
 
 
+def in_bars(rows: Iterator[Row], length: int) -> Iterator[Row]:
+    """The rows with counts of stretches of so many bars as counts of bars."""
+    for row in rows:
+        yield row | {name: row[name] * length for name in ("n", "n_left_out")}
+
+
 def normal_figures(value: float, error: float, significance: float) -> dict[str, Any]:
     """Estimate, error, normal interval, and the p-value of it being 0."""
     from scipy.special import ndtr, ndtri

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from imbalance.errors import UserError
+from imbalance.studies.alignment import align
 from imbalance.studies.dynamics.build import build
-from imbalance.studies.dynamics.study import DYNAMICS, DynamicsFamily
+from imbalance.studies.dynamics.regimes import regime_rows
+from imbalance.studies.dynamics.study import DYNAMICS, DYNAMICS_DIFFERENCE, DynamicsFamily
+from imbalance.studies.prepared_series import SeriesPool, prepare_pair
+from imbalance.studies.rows import Window
 from imbalance.studies.study_input import StudyInput
 
 SPOT, PERPETUAL = "binance:BTCUSDT", "binance-futures:BTCUSDT"
@@ -18,7 +22,7 @@ SECOND = 1_000_000_000
 def family(**changes):
     return DynamicsFamily(**({
         "name": "planted", "question": "?", "x_measures": (FLOW,), "y_measures": (RETURN,),
-        "pairs": ("own",), "bar_sizes": ("1s",), "points": 10} | changes))
+        "pairs": ("own",), "bar_sizes": ("1s",), "points": 10, "regimes": ()} | changes))
 
 
 def study(bars, **changes):
@@ -161,3 +165,57 @@ def test_ties_and_gaps_leave_every_row_finite(make_bars):
 def test_a_family_that_makes_no_sense_is_refused(change):
     with pytest.raises(UserError):
         family(**change)
+
+
+def by_depth(generator, windows, low, high, bars=60):
+    """Flow and return, correlated `low` or `high` by the depth of the window before."""
+    depth = np.repeat(generator.permutation(np.resize([1.0, 2.0, 3.0], windows)), bars)
+    before = np.concatenate([depth[:bars], depth[:-bars]])
+    strength = np.where(before > 2.5, high, low)
+    flow, noise = generator.standard_normal((2, len(depth)))
+    return {FLOW: flow, RETURN: strength * flow + np.sqrt(1 - strength**2) * noise,
+            "depth_touch_mean": depth + 0.01 * generator.random(len(depth))}
+
+
+def between_depths(make_bars, series, windows):
+    panel = align(make_bars({SPOT: series}), "1s", (FLOW, RETURN, "depth_touch_mean"), 1)
+    x, y = (SPOT, FLOW), (SPOT, RETURN)
+    pair = prepare_pair(SeriesPool(panel, 100, ranked=False), x, y)
+    return regime_rows(panel, family(regimes=("depth", "messages"), windows=windows),
+                       Window.of(panel, "day", "1s"), x, y, pair)
+
+
+def test_a_rolling_correlation_that_follows_a_regime_is_found(make_bars):
+    rows, differences = between_depths(
+        make_bars, by_depth(np.random.default_rng(3), 60, 0.1, 0.7), (60,))
+    (ends,) = pick(differences, "high_less_low")
+    assert ends["interval_low"] < 0.6 < ends["interval_high"] + 0.1
+    assert ends["p_value"] < 1e-6
+    levels = {row["regime"]: row for row in rows}
+    assert levels["depth_high"]["estimate"] == pytest.approx(0.7, abs=0.1)
+    assert levels["depth_low"]["estimate"] == pytest.approx(0.1, abs=0.1)
+    # The first window has nothing before it.
+    assert sum(levels[f"depth_{one}"]["n"] for one in ("low", "middle", "high")) == 59 * 60
+    assert levels["messages_high"]["reason"] == "no_such_measure"
+    _, short = between_depths(make_bars, by_depth(np.random.default_rng(3), 12, 0.1, 0.7), (60,))
+    assert {row["reason"] for row in short} == {"too_few_stretches", "no_such_measure"}
+
+
+def test_one_rolling_correlation_is_not_told_apart(make_bars):
+    generator, called = np.random.default_rng(4), []
+    for _ in range(60):
+        _, differences = between_depths(make_bars, by_depth(generator, 60, 0.4, 0.4), (60,))
+        called += [row["p_value"] <= 0.05 for row in differences if row.get("p_value") is not None]
+    assert len(called) == 120
+    assert np.mean(called) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 120)
+
+
+def test_differences_have_a_table_of_their_own(make_bars):
+    bars = make_bars({SPOT: by_depth(np.random.default_rng(5), 30, 0.1, 0.7)})
+    tables = build(StudyInput.of_bars({"1s": bars}, [family(
+        regimes=("depth",), states=1)], partition="2024-08-08"))
+    rows = tables[DYNAMICS_DIFFERENCE.name].to_pylist()
+    assert {(row["estimator"], row["span"], row["hypothesis"]) for row in rows
+            if row["reason"] is None} == {
+        ("equality", 60, "whole"), ("high_less_low", 60, "whole")}
+    assert {row["reason"] for row in rows if row["span"] == 300} == {"too_few_stretches"}

@@ -142,7 +142,7 @@ def test_refusals_say_why(make_bars, market):
 
 def test_what_is_declared():
     (one,) = families(StudiesConfig())
-    assert one.measures == (FLOW, RETURN, *regime_columns(REGIME_MEASURES))
+    assert one.measures == tuple(dict.fromkeys((FLOW, RETURN, *regime_columns(REGIME_MEASURES))))
     with pytest.raises(UserError):
         family(horizon=1)
     with pytest.raises(UserError):

@@ -10,6 +10,7 @@ from imbalance.report import words
 from imbalance.report.figures import WIDTH, Drawing, blank_figure, house_style, svg_text
 from imbalance.report.palette import colour
 from imbalance.report.queries import SIGNIFICANCE, Choice, Source
+from imbalance.report.regime_table import regime_tables
 from imbalance.report.sections import Chart
 from imbalance.report.study_section import Rows, Section
 
@@ -80,7 +81,7 @@ def section(source: Source) -> Section:
             "wanders within its band has not moved."
         )],
         charts=charts,
-        tables=[_table(pairs)],
+        tables=[_table(pairs), *regime_tables(source, "dynamics")],
         findings=_findings(moving),
         warnings=[(
             "Conditional correlations and the probabilities of regimes use parameters of the whole "

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +22,7 @@ from imbalance.studies.levels import (
     Mask,
     at_levels,
     difference_rows,
+    in_bars,
     level_rows,
 )
 from imbalance.studies.pairs import Series
@@ -61,11 +60,11 @@ def regime_rows(
             rows += [
                 blank("coherence", family.name, window, parameters) | about | _squared(row) | {
                     "estimator": "multitaper", "period": period}
-                for row in _in_bars(level_rows(levels, family.significance), length)]
+                for row in in_bars(level_rows(levels, family.significance), length)]
             differences += [
                 blank("coherence_difference", family.name, window, parameters) | about | row | {
                     "of": "multitaper", "period": period}
-                for row in _in_bars(difference_rows(
+                for row in in_bars(difference_rows(
                     levels, len(starts), family.significance), length)]
     return rows, differences
 
@@ -106,9 +105,3 @@ def _squared(row: Row) -> Row:
         "interval_low": float(np.tanh(max(row["interval_low"], 0.0)) ** 2),
         "interval_high": float(np.tanh(row["interval_high"]) ** 2),
     }
-
-
-def _in_bars(rows: Iterator[Row], length: int) -> list[Row]:
-    """Counts of stretches as counts of bars."""
-    return [row | {name: row[name] * length for name in ("n", "n_left_out")}
-            for row in rows]

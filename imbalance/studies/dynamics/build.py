@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from imbalance.studies.dynamics.estimate import move
-from imbalance.studies.dynamics.study import DYNAMICS
+from imbalance.studies.dynamics.study import DYNAMICS, DYNAMICS_DIFFERENCE
+from imbalance.studies.multiple_testing import benjamini_yekutieli
 from imbalance.studies.rows import Row, blank, to_arrow
 from imbalance.studies.study_input import StudyInput
 
@@ -14,8 +15,9 @@ DIAGNOSTICS = frozenset({"change_point"})
 
 
 def build(given: StudyInput) -> dict[str, Any]:
-    """`studies.dynamics` of one window."""
+    """`studies.dynamics` and `studies.dynamics_difference` of one window."""
     rows: list[Row] = []
+    differences: list[Row] = []
     for family in given.families:
         for bar_size in family.bar_sizes:
             panel, window = given.panel(bar_size, family.measures, reach=max(family.windows))
@@ -24,5 +26,11 @@ def build(given: StudyInput) -> dict[str, Any]:
                     "estimator": "rolling", "span": 0, "state": 0, "moment": window.window_to,
                     "reason": "no_bars"})
             else:
-                rows.extend(move(panel, family, window, given.progress))
-    return {DYNAMICS.name: to_arrow(rows, DYNAMICS, DIAGNOSTICS)}
+                found, between = move(panel, family, window, given.progress)
+                rows += found
+                differences += between
+    return {
+        DYNAMICS.name: to_arrow(rows, DYNAMICS, DIAGNOSTICS),
+        DYNAMICS_DIFFERENCE.name: to_arrow(
+            differences, DYNAMICS_DIFFERENCE, adjust=benjamini_yekutieli),
+    }

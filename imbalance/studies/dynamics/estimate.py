@@ -24,6 +24,7 @@ from imbalance.studies.dynamics.moving import (
     rolling_correlation,
     weighted_correlation,
 )
+from imbalance.studies.dynamics.regimes import regime_rows
 from imbalance.studies.dynamics.study import DynamicsFamily
 from imbalance.studies.measures import BAR_NANOSECONDS
 from imbalance.studies.pairs import Series, series_pairs
@@ -36,13 +37,16 @@ Index = NDArray[np.intp]
 
 def move(
     panel: Panel, family: DynamicsFamily, window: Window, progress: Progress = SILENT
-) -> list[Row]:
-    """All rows of a family on one bar size; a pair that is refused is one row."""
+) -> tuple[list[Row], list[Row]]:
+    """All rows of a family on one bar size, and how its regimes differ.
+
+    A pair that is refused is one row.
+    """
     pool = SeriesPool(panel, family.minimum_bars, ranked=False)
     pairs = panel.known_pairs(series_pairs(
         family.pairs, family.x_measures, family.y_measures, panel.instruments))
     if not pairs:
-        return [_blank(family, window) | {"estimator": "rolling", "reason": "no_pair"}]
+        return [_blank(family, window) | {"estimator": "rolling", "reason": "no_pair"}], []
     prepared = [(x, y, prepare_pair(pool, x, y)) for x, y in pairs]
     used = dict.fromkeys(
         one for x, y, pair in prepared if pair.reason is None for one in (x, y))
@@ -56,7 +60,14 @@ def move(
             return list(_PairRows(panel, family, window, x, y, pair).rows(
                 margins.get(x), margins.get(y)))
 
-        return [row for rows in threads.map(rows_of, prepared) for row in rows]
+        rows = [row for found in threads.map(rows_of, prepared) for row in found]
+    differences: list[Row] = []
+    for x, y, pair in prepared:
+        if pair.reason is None:
+            by_level, between = regime_rows(panel, family, window, x, y, pair)
+            rows += by_level
+            differences += between
+    return rows, differences
 
 
 def _blank(family: DynamicsFamily, window: Window, **parameters: Any) -> Row:

@@ -10,18 +10,25 @@ from imbalance.contracts import Column
 from imbalance.errors import UserError
 from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table
 from imbalance.studies.correlation.study import PairKind
-from imbalance.studies.measures import base_measure
+from imbalance.studies.difference_tables import REASONS as DIFFERENCE_REASONS
+from imbalance.studies.difference_tables import STRETCH_REASONS, difference_table
+from imbalance.studies.measures import REGIME_LEVELS, base_measure, regime_columns
 from imbalance.studies.study import Family, Study, among
 
 ESTIMATORS = (
-    "rolling", "exponentially_weighted", "conditional", "dcc_a", "dcc_b",
+    "rolling", "mean_rolling", "exponentially_weighted", "conditional", "dcc_a", "dcc_b",
     "constancy", "change_point",
     "regime_count", "regime_correlation", "regime_probability",
 )
 
 REASONS = {
+    **STRETCH_REASONS,
     "no_optimum": "the search for the maximum of the likelihood ended nowhere",
 }
+
+_SPAN = Column(
+    "span", "INTEGER", "Bars of the rolling window, or half-life of the weights; 0 for the others.",
+    unit="bars", minimum=0, owner="studies")
 
 DYNAMICS = study_table(
     "dynamics",
@@ -38,8 +45,7 @@ DYNAMICS = study_table(
     interval="Fisher's z, normal for parameters and differences",
     key=(*WINDOW_KEY, *PAIR_KEY, "span", "state", "moment", "lag", "horizon", "regime"),
     subject=(
-        Column("span", "INTEGER", "Bars of the rolling window, or half-life of the weights; 0 for "
-               "the others.", unit="bars", minimum=0, owner="studies"),
+        _SPAN,
         Column("state", "INTEGER", "Hidden state, the calmest first; 0 where there is none.",
                minimum=0, owner="studies"),
         Column("moment", "TIMESTAMP_NS", "Bar end to which the row belongs: the value is from bars "
@@ -53,6 +59,17 @@ DYNAMICS = study_table(
                formula="1/(1 − p_kk)", minimum=1.0),
     ),
     kind_null="the row is about the whole window",
+    regime="Bars used: all; of mean_rolling the windows that follow a level of the regime, or "
+    "those of a quarter of the UTC day.",
+    reasons=REASONS,
+)
+
+DYNAMICS_DIFFERENCE = difference_table(
+    "dynamics",
+    of=("mean_rolling",),
+    x="the series whose instrument's regime it is",
+    y="the second series",
+    subject=(_SPAN,),
     reasons=REASONS,
 )
 
@@ -69,6 +86,8 @@ class DynamicsFamily(Family):
     half_life: int = 60
     points: int = 24
     """Moments, evenly spaced, at which paths are kept."""
+    regimes: tuple[str, ...] = tuple(REGIME_LEVELS)
+    """By whose levels the mean of the rolling correlations is estimated."""
     shortest_regime: int = 50
     """Pairs that must lie between two change points."""
     states: int = 2
@@ -84,6 +103,8 @@ class DynamicsFamily(Family):
         if not self.x_measures or not self.y_measures or not self.windows:
             raise UserError("no measure or no window is declared", where=self.where,
                             allowed="at least one")
+        if self.regimes:
+            among(self.regimes, list(REGIME_LEVELS), "regime", self.where)
         if min(*self.windows, self.half_life) < 20:
             raise UserError(f"windows = {self.windows}, half_life = {self.half_life}",
                             where=self.where, allowed="20 bars and above")
@@ -101,7 +122,8 @@ class DynamicsFamily(Family):
     @property
     def measures(self) -> tuple[str, ...]:
         """Columns of the bars that the family reads."""
-        return tuple(dict.fromkeys(base_measure(m) for m in (*self.x_measures, *self.y_measures)))
+        bases = (base_measure(m) for m in (*self.x_measures, *self.y_measures))
+        return tuple(dict.fromkeys((*bases, *regime_columns(self.regimes))))
 
 
 def families(settings: StudiesConfig) -> Sequence[DynamicsFamily]:
@@ -132,12 +154,12 @@ STUDY = Study(
     name="dynamics",
     title="Correlation over time",
     question="How do correlations move: gradually, with volatility, in breaks, between regimes?",
-    tables=(DYNAMICS,),
+    tables=(DYNAMICS, DYNAMICS_DIFFERENCE),
     families=families,
     family=DynamicsFamily,
     build="imbalance.studies.dynamics.build:build",
     cost="seconds for minutes of six instruments; about two minutes for a full day at 1 s",
-    reasons=REASONS,
+    reasons=REASONS | DIFFERENCE_REASONS,
     section="imbalance.report.studies.dynamics:section",
     figures={DYNAMICS.name: "imbalance.report.studies.dynamics:picture"},
 )
