@@ -55,7 +55,7 @@ def test_estimates_of_one_kind(expected, recorded, oracle, estimator):
     estimates = [float(process.baseline[0, 0]), alpha, float(process.decays[0])]
     name = estimator.__name__
     oracle.agrees(f"μ, α, β by {name}", estimates, case["mle_NM_pkg"], atol=1e-3)
-    oracle.agrees(f"likelihood by {name}", found.log_likelihood, -case["mle_negLL"], atol=1e-5)
+    oracle.agrees(f"likelihood by {name}", found.log_likelihood, -case["mle_negLL"], atol=1e-6)
 
 
 def test_likelihood_of_two_kinds(expected, recorded, oracle):
