@@ -192,3 +192,12 @@ def test_a_stretch_is_of_the_level_that_was_there_before_it(make_bars):
     assert np.flatnonzero(found["depth_high"]).tolist() == [5, 6]
     assert set(stretch_masks(panel, SPOT, "spread", np.arange(2), 4).values()) == {None}
     assert list(stretch_masks(panel, SPOT, "time", np.arange(2), 4)) == ["time_00"]
+
+
+def test_a_short_window_has_the_shortest_stretches_and_levels_of_six_at_least(make_bars):
+    for minutes, reason in ((24, None), (12, "too_few_stretches")):
+        bars = make_bars({SPOT: by_depth(np.random.default_rng(7), minutes, 0.2, 0.9)})
+        tables = build(StudyInput.of_bars({"1s": bars}, [family(regimes=("depth",))],
+                                          partition="2024-08-08"))
+        rows = tables[COHERENCE_DIFFERENCE.name].to_pylist()
+        assert {row["reason"] for row in rows} == {reason}

@@ -63,15 +63,15 @@ def segments(there: Mask, length: int) -> list[int]:
     return starts
 
 
-def segment_length(there: Mask, longest: int, shortest: int, fewest: int = 8) -> int:
-    """The power of two up to `longest` that leaves so many stretches, or the longest one; or 0.
+def segment_length(there: Mask, longest: int, shortest: int) -> int:
+    """The power of two up to `longest` that leaves eight stretches, or the longest there is; or 0.
 
     Longer stretches resolve longer periods, more of them make an estimate more certain.
     """
     length, fallback = longest, 0
     while length >= shortest:
         found = len(segments(there, length))
-        if found >= fewest:
+        if found >= 8:
             return length
         fallback = fallback or (length if found else 0)
         length //= 2

@@ -9,7 +9,6 @@ from imbalance.studies.alignment import Panel
 from imbalance.studies.coherence.multitaper import (
     SHORTEST_SEGMENT,
     Spectra,
-    segment_length,
     segments,
     spectra,
     stable,
@@ -32,7 +31,7 @@ from imbalance.studies.stretches import FEWEST, stretch_masks
 from imbalance.studies.stretches import PARAMETERS as STRETCHES
 
 FEWEST_IN_ALL = 36
-"""Stretches that their length is to leave, twelve to a tercile."""
+"""Stretches that their length is to leave, twelve to a tercile, if the shortest are not too few."""
 
 
 def regime_rows(
@@ -41,8 +40,9 @@ def regime_rows(
 ) -> tuple[list[Row], list[Row]]:
     """Rows of `studies.coherence` by level, and of `studies.coherence_difference`, of a pair."""
     both = np.isfinite(pair.x) & np.isfinite(pair.y)
-    length = segment_length(both, family.longest_segment, SHORTEST_SEGMENT, FEWEST_IN_ALL)
-    starts = segments(both, length) if length else []
+    length = family.longest_segment
+    while len(starts := segments(both, length)) < FEWEST_IN_ALL and length > SHORTEST_SEGMENT:
+        length //= 2
     found = spectra(pair.x, pair.y, starts, length, family.periods)
     rows: list[Row] = []
     differences: list[Row] = []

@@ -130,9 +130,11 @@ def _thinned(places: Index, family: DependenceFamily) -> tuple[Index, str]:
 def _distance_at(x: Vector, y: Vector, family: DependenceFamily) -> Callable[[Masks], Estimator]:
     def estimate(mask: Mask) -> Estimate | str:
         reason = _reason(family, x[mask], y[mask])
+        if reason is not None:
+            return reason
         left, right = (margin(normal_scores(one[mask])) for one in (x, y))
-        if reason is not None or left is None or right is None:
-            return reason or "constant_series"
+        if left is None or right is None:
+            return "constant_series"
         found = distance_correlation(left, right)
         return Estimate(found.bias_corrected, _in_place(found.influence, mask))
 
