@@ -39,7 +39,8 @@ _FURTHEST = max(*BANDS_BPS, WEIGHT_REACH_BPS)
 def _base_at(book: Book, side: int, index: int) -> float:
     """Size at a place of the window in base units."""
     size = book.ladder.sizes[side, index]
-    return base_size(book, size, price_of(book, book.ladder.meta[BASE] + index))
+    price = price_of(book.whole, book.real, book.ladder.meta[BASE] + index)
+    return base_size(book.real, size, price)
 
 
 @inline
@@ -185,8 +186,9 @@ def _weighted(book: Book, side: int, low: int, high: int, middle: float, step: f
 @bare
 def fill_bands(book: Book) -> None:
     """Depth within the bands and weighted by distance, from the best price outwards."""
-    bands, meta, mid = book.bands, book.ladder.meta, book.real[MID]
-    unit = book.real[TICK_SCALE] / book.whole[TICK_PARTS]
+    whole, real, bands, meta = book.whole, book.real, book.bands, book.ladder.meta
+    mid = real[MID]
+    unit = real[TICK_SCALE] / whole[TICK_PARTS]
     middle = mid * unit - meta[BASE]
     per_bps = mid * unit / 1e4
     end = meta[WIDTH] - 1
@@ -215,8 +217,8 @@ def fill_bands(book: Book) -> None:
         low = max(0, np.int64(np.ceil(middle - reach))) if side == BID else best
         high = best if side == BID else min(end, np.int64(np.floor(middle + reach)))
         bands[WEIGHTED_AT + side] = _weighted(book, side, low, high, middle, step)
-    low_price = price_of(book, max(book.whole[KNOWN_LOW], meta[BASE]))
-    high_price = price_of(book, min(book.whole[KNOWN_HIGH], meta[BASE] + end))
+    low_price = price_of(whole, real, max(whole[KNOWN_LOW], meta[BASE]))
+    high_price = price_of(whole, real, min(whole[KNOWN_HIGH], meta[BASE] + end))
     bands[REACH_AT] = (mid - low_price) / mid * 1e4
     bands[REACH_AT + 1] = (high_price - mid) / mid * 1e4
 

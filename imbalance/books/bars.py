@@ -5,6 +5,8 @@ All functions are parts of the one pass in `kernel.py`. NaN stands for null.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from imbalance.books.bands import fill_bands
@@ -85,8 +87,9 @@ def pass_time(book: Book, until: int) -> None:
         whole[BAR_POISONED] = 1
         return
     bid, ask = book.top_base[BID, 0], book.top_base[ASK, 0]
+    bid_price = price_of(whole, real, book.top_ticks[BID, 0])
     whole[MEASURED] += span
-    spread = price_of(book, book.top_ticks[ASK, 0]) - price_of(book, book.top_ticks[BID, 0])
+    spread = price_of(whole, real, book.top_ticks[ASK, 0]) - bid_price
     real[SPREAD_SUM] += span * spread
     real[MID_SUM] += span * real[MID]
     real[QUEUE_SUM] += span * ((bid - ask) / (bid + ask))
@@ -94,18 +97,18 @@ def pass_time(book: Book, until: int) -> None:
 
 
 @bare
-def note_mid(book: Book) -> None:
+def note_mid(real: Any) -> None:
     """Take the mid after a message into the bar's high and low."""
-    mid = book.real[MID]
+    mid = real[MID]
     if np.isnan(mid):
         return
-    if np.isnan(book.real[MID_HIGH]):
-        book.real[MID_OPEN] = mid
-        book.real[MID_HIGH] = mid
-        book.real[MID_LOW] = mid
+    if np.isnan(real[MID_HIGH]):
+        real[MID_OPEN] = mid
+        real[MID_HIGH] = mid
+        real[MID_LOW] = mid
     else:
-        book.real[MID_HIGH] = max(book.real[MID_HIGH], mid)
-        book.real[MID_LOW] = min(book.real[MID_LOW], mid)
+        real[MID_HIGH] = max(real[MID_HIGH], mid)
+        real[MID_LOW] = min(real[MID_LOW], mid)
 
 
 @bare
@@ -136,7 +139,7 @@ def end_bar(book: Book, out: Output) -> None:
         values[3] = real[MID_LOW]
         values[4] = real[MID]
         for side in (BID, ASK):
-            values[5 + 2 * side] = price_of(book, book.top_ticks[side, 0])
+            values[5 + 2 * side] = price_of(whole, real, book.top_ticks[side, 0])
             values[6 + 2 * side] = book.top_base[side, 0]
             total = 0.0
             for k in range(min(book.top_count[side], 10)):

@@ -10,6 +10,8 @@ Differences that came before their snapshot are kept here and applied after it.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from imbalance.books import state as at
@@ -28,10 +30,9 @@ IS_VALID, IS_WAITING, IS_SILENT = np.arange(3)
 
 @bare
 def change_health(
-    book: Book, out: Output, when: int, state: int, cause: int, expected: int, found: int
+    whole: Any, out: Output, when: int, state: int, cause: int, expected: int, found: int
 ) -> None:
     """End the running health interval at a time and begin the next."""
-    whole = book.whole
     if whole[at.HEALTH_FROM] >= 0 and (
         when > whole[at.HEALTH_FROM] or whole[at.HEALTH_MESSAGES] > 0
     ):
@@ -51,9 +52,8 @@ def change_health(
 
 
 @bare
-def links(book: Book, first: int, last: int, previous: int) -> bool:
+def links(whole: Any, first: int, last: int, previous: int) -> bool:
     """Whether a difference continues the book."""
-    whole = book.whole
     held = whole[at.LAST_ID]
     if previous != at.NO_ID:
         bridges = first != at.NO_ID and first <= held <= last
@@ -64,9 +64,8 @@ def links(book: Book, first: int, last: int, previous: int) -> bool:
 
 
 @bare
-def is_stale(book: Book, last: int, previous: int) -> bool:
+def is_stale(whole: Any, last: int, previous: int) -> bool:
     """Whether all of a difference is in the book already."""
-    whole = book.whole
     if last == at.NO_ID:
         return False
     if previous != at.NO_ID and whole[at.FRESH]:
@@ -84,7 +83,7 @@ def keep(book: Book, m: Messages, k: int) -> None:
         else:
             linked = ids[0] == at.NO_ID or ids[0] == whole[at.PENDING_LAST] + 1
         if not linked:
-            _forget(book)
+            _forget(whole)
     bids = m.bid_offsets[k + 1] - m.bid_offsets[k]
     asks = m.ask_offsets[k + 1] - m.ask_offsets[k]
     if (
@@ -92,18 +91,19 @@ def keep(book: Book, m: Messages, k: int) -> None:
         or whole[at.PENDING_BIDS] + bids > at.PENDING_LEVELS
         or whole[at.PENDING_ASKS] + asks > at.PENDING_LEVELS
     ):
-        _forget(book)
+        _forget(whole)
     if bids > at.PENDING_LEVELS or asks > at.PENDING_LEVELS:
         return
     row = book.pending[whole[at.PENDING]]
     row[0], row[1], row[2] = ids[0], ids[1], ids[2]
     row[3], row[4] = whole[at.PENDING_BIDS] + bids, whole[at.PENDING_ASKS] + asks
+    levels = book.pending_levels
     for j in range(bids):
-        book.pending_bids[whole[at.PENDING_BIDS] + j, 0] = m.bid_prices[m.bid_offsets[k] + j]
-        book.pending_bids[whole[at.PENDING_BIDS] + j, 1] = m.bid_sizes[m.bid_offsets[k] + j]
+        levels[BID, 0, whole[at.PENDING_BIDS] + j] = m.bid_prices[m.bid_offsets[k] + j]
+        levels[BID, 1, whole[at.PENDING_BIDS] + j] = m.bid_sizes[m.bid_offsets[k] + j]
     for j in range(asks):
-        book.pending_asks[whole[at.PENDING_ASKS] + j, 0] = m.ask_prices[m.ask_offsets[k] + j]
-        book.pending_asks[whole[at.PENDING_ASKS] + j, 1] = m.ask_sizes[m.ask_offsets[k] + j]
+        levels[ASK, 0, whole[at.PENDING_ASKS] + j] = m.ask_prices[m.ask_offsets[k] + j]
+        levels[ASK, 1, whole[at.PENDING_ASKS] + j] = m.ask_sizes[m.ask_offsets[k] + j]
     whole[at.PENDING] += 1
     whole[at.PENDING_BIDS] += bids
     whole[at.PENDING_ASKS] += asks
@@ -111,12 +111,12 @@ def keep(book: Book, m: Messages, k: int) -> None:
 
 
 @bare
-def _forget(book: Book) -> None:
-    book.whole[at.HEALTH_STALE] += book.whole[at.PENDING]
-    book.whole[at.PENDING] = 0
-    book.whole[at.PENDING_BIDS] = 0
-    book.whole[at.PENDING_ASKS] = 0
-    book.whole[at.PENDING_LAST] = at.NO_ID
+def _forget(whole: Any) -> None:
+    whole[at.HEALTH_STALE] += whole[at.PENDING]
+    whole[at.PENDING] = 0
+    whole[at.PENDING_BIDS] = 0
+    whole[at.PENDING_ASKS] = 0
+    whole[at.PENDING_LAST] = at.NO_ID
 
 
 @bare
@@ -127,7 +127,7 @@ def lose(book: Book, out: Output, first: int, previous: int) -> None:
     chained = previous != at.NO_ID
     expected = whole[at.LAST_ID] if chained else whole[at.LAST_ID] + 1
     since = whole[at.LAST_EVENT] if whole[at.STATUS] == at.VALID else whole[at.HEALTH_FROM]
-    change_health(book, out, since, IS_WAITING, cause, expected, previous if chained else first)
+    change_health(whole, out, since, IS_WAITING, cause, expected, previous if chained else first)
     _close(book)
 
 
@@ -136,8 +136,8 @@ def break_off(book: Book, out: Output, cause: int) -> None:
     """Close the book as its recorder or decoder says: what comes before a new snapshot is void."""
     whole = book.whole
     since = whole[at.LAST_EVENT] if whole[at.STATUS] == at.VALID else whole[at.HEALTH_FROM]
-    _forget(book)
-    change_health(book, out, since, IS_WAITING, cause, at.NO_ID, at.NO_ID)
+    _forget(whole)
+    change_health(whole, out, since, IS_WAITING, cause, at.NO_ID, at.NO_ID)
     _close(book)
 
 
@@ -152,13 +152,12 @@ def _close(book: Book) -> None:
 
 
 @bare
-def note_silence(book: Book, out: Output, until: int) -> bool:
+def note_silence(whole: Any, out: Output, until: int) -> bool:
     """Note that a valid book's feed has been silent beyond the limit; True when it has.
 
     A chain of ids proves afterwards that nothing was lost, but at the time nobody could know.
     """
-    whole = book.whole
     silent = whole[at.STATUS] == at.VALID and until - whole[at.LAST_EVENT] > whole[at.SILENCE]
     if silent and whole[at.HEALTH_STATE] != IS_SILENT:
-        change_health(book, out, whole[at.LAST_EVENT], IS_SILENT, SILENCE, at.NO_ID, at.NO_ID)
+        change_health(whole, out, whole[at.LAST_EVENT], IS_SILENT, SILENCE, at.NO_ID, at.NO_ID)
     return silent

@@ -30,6 +30,9 @@ from imbalance.kernels import bare, inline
 
 _FAR = 1 << 62
 
+_BEST = np.int64(0)
+"""The best level, NumPy's for the reason of the sides in `ladder`."""
+
 
 @bare
 def apply_side(
@@ -63,9 +66,9 @@ def apply_side(
 
 
 @inline
-def on_grid(book: Book, prices: Any, start: int, stop: int) -> bool:
+def on_grid(whole: Any, real: Any, prices: Any, start: int, stop: int) -> bool:
     """Whether all of some prices are multiples of the tick."""
-    scale, parts = book.real[at.TICK_SCALE], book.whole[at.TICK_PARTS]
+    scale, parts = real[at.TICK_SCALE], whole[at.TICK_PARTS]
     off = 0
     for k in range(start, stop):
         exact = prices[k] * scale / parts
@@ -85,14 +88,14 @@ def _shift_old(book: Book, side: int) -> int:
 
 @bare
 def _take_side(book: Book, side: int) -> None:
+    whole, real = book.whole, book.real
     count = take_best(
         book.ladder, side, book.top_ticks.shape[1], book.top_ticks[side], book.top_sizes[side]
     )
     book.top_count[side] = count
     for k in range(count):
-        book.top_base[side, k] = base_size(
-            book, book.top_sizes[side, k], price_of(book, book.top_ticks[side, k])
-        )
+        price = price_of(whole, real, book.top_ticks[side, k])
+        book.top_base[side, k] = base_size(real, book.top_sizes[side, k], price)
 
 
 @inline
@@ -128,12 +131,12 @@ def _add_flows(book: Book, old_bids: int, old_asks: int) -> None:
         book.top_ticks[BID, 0] == book.old_ticks[BID, 0]
         and book.top_ticks[ASK, 0] == book.old_ticks[ASK, 0]
     ):
-        book.real[at.NO_CHANGE_FLOW] += _side_flow(book, BID, 0) + _side_flow(book, ASK, 0)
+        book.real[at.NO_CHANGE_FLOW] += _side_flow(book, BID, _BEST) + _side_flow(book, ASK, _BEST)
 
 
 @bare
 def _write_state(book: Book, out: Output, event: int, update_id: int) -> None:
-    whole = book.whole
+    whole, real = book.whole, book.real
     row = out.used[1]
     out.used[1] += 1
     whole[at.STATE_COUNT] += 1
@@ -149,17 +152,16 @@ def _write_state(book: Book, out: Output, event: int, update_id: int) -> None:
         out.state_counts[row, side] = count
         first = out.used[2 + side]
         for k in range(count):
-            out.state_prices[side, first + k] = price_of(book, book.top_ticks[side, k])
+            out.state_prices[side, first + k] = price_of(whole, real, book.top_ticks[side, k])
             out.state_sizes[side, first + k] = book.top_base[side, k]
         out.used[2 + side] = first + count
 
 
 @inline
-def _note_sides(book: Book, both: bool) -> None:
+def _note_sides(whole: Any, top_ticks: Any, both: bool) -> None:
     """Note whether the sides cross or lock."""
-    whole = book.whole
-    whole[at.CROSSED] = both and book.top_ticks[BID, 0] > book.top_ticks[ASK, 0]
-    whole[at.LOCKED] = both and book.top_ticks[BID, 0] == book.top_ticks[ASK, 0]
+    whole[at.CROSSED] = both and top_ticks[BID, 0] > top_ticks[ASK, 0]
+    whole[at.LOCKED] = both and top_ticks[BID, 0] == top_ticks[ASK, 0]
     if whole[at.CROSSED]:
         whole[at.BAR_COUNTS + at.BAR_CROSSED] += 1
         whole[at.HEALTH_CROSSED] += 1
@@ -190,13 +192,13 @@ def follow(book: Book, out: Output, event: int, update_id: int, bids: bool, asks
     both = book.top_count[BID] > 0 and book.top_count[ASK] > 0
     whole[at.BANDS_STALE] = 1
     was_crossed = whole[at.CROSSED]
-    _note_sides(book, both)
+    _note_sides(whole, book.top_ticks, both)
     real[at.MID] = np.nan
     if both:
-        bid = price_of(book, book.top_ticks[BID, 0])
-        ask = price_of(book, book.top_ticks[ASK, 0])
+        bid = price_of(whole, real, book.top_ticks[BID, 0])
+        ask = price_of(whole, real, book.top_ticks[ASK, 0])
         real[at.MID] = 0.5 * (bid + ask)
-        note_mid(book)
+        note_mid(real)
     if (
         whole[at.SEGMENT_START]
         or whole[at.FLOW_BREAK]
@@ -234,20 +236,21 @@ def follow(book: Book, out: Output, event: int, update_id: int, bids: bool, asks
         row = out.used[5]
         out.used[5] += 1
         out.proof_id[row] = update_id
-        out.proofs[row, 0] = price_of(book, book.top_ticks[BID, 0])
+        out.proofs[row, 0] = price_of(whole, real, book.top_ticks[BID, 0])
         out.proofs[row, 1] = book.top_sizes[BID, 0]
-        out.proofs[row, 2] = price_of(book, book.top_ticks[ASK, 0])
+        out.proofs[row, 2] = price_of(whole, real, book.top_ticks[ASK, 0])
         out.proofs[row, 3] = book.top_sizes[ASK, 0]
 
 
 @bare
 def show(book: Book) -> None:
     """Take the best levels and the mid from the ladder, as if a message had led to them."""
+    whole, real = book.whole, book.real
     _take_side(book, BID)
     _take_side(book, ASK)
-    book.whole[at.BANDS_STALE] = 1
+    whole[at.BANDS_STALE] = 1
     if book.top_count[BID] > 0 and book.top_count[ASK] > 0:
         bid, ask = book.top_ticks[BID, 0], book.top_ticks[ASK, 0]
-        book.whole[at.CROSSED] = bid > ask
-        book.whole[at.LOCKED] = bid == ask
-        book.real[at.MID] = 0.5 * (price_of(book, bid) + price_of(book, ask))
+        whole[at.CROSSED] = bid > ask
+        whole[at.LOCKED] = bid == ask
+        real[at.MID] = 0.5 * (price_of(whole, real, bid) + price_of(whole, real, ask))

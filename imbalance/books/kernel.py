@@ -60,36 +60,34 @@ def _image(book: Book, m: Messages, out: Output, k: int, event: int) -> None:
 def _snapshot(book: Book, m: Messages, out: Output, k: int, event: int) -> None:
     whole = book.whole
     cause = rule.IMAGE if m.kind[k] == at.IMAGE else rule.SNAPSHOT
-    rule.change_health(book, out, event, rule.IS_VALID, cause, at.NO_ID, at.NO_ID)
+    rule.change_health(whole, out, event, rule.IS_VALID, cause, at.NO_ID, at.NO_ID)
     _put(book, m, k)
     begin(book, m.ids[k, 1])
     whole[at.STATUS] = at.VALID
     whole[at.FRESH] = 1
     start = whole[at.PENDING]
-    bid_at = ask_at = np.int64(0)
+    kept = book.kept_levels
+    bid_at = ask_at = np.int32(0)
     for j in range(whole[at.PENDING]):
         row = book.pending[j]
-        if not rule.is_stale(book, row[1], row[2]):
-            if not rule.links(book, row[0], row[1], row[2]):
+        if not rule.is_stale(whole, row[1], row[2]):
+            if not rule.links(whole, row[0], row[1], row[2]):
                 start = j
                 break
-            apply_side(
-                book, BID, book.pending_bids[:, 0], book.pending_bids[:, 1], bid_at, row[3], _NO
-            )
-            apply_side(
-                book, ASK, book.pending_asks[:, 0], book.pending_asks[:, 1], ask_at, row[4], _NO
-            )
+            bids, asks = np.int32(row[3]), np.int32(row[4])
+            apply_side(book, BID, kept[BID, 0], kept[BID, 1], bid_at, bids, _NO)
+            apply_side(book, ASK, kept[ASK, 0], kept[ASK, 1], ask_at, asks, _NO)
             whole[at.LAST_ID] = row[1]
             whole[at.FRESH] = 0
             whole[at.HEALTH_MESSAGES] += 1
         else:
             whole[at.HEALTH_STALE] += 1
-        bid_at, ask_at = row[3], row[4]
+        bid_at, ask_at = np.int32(row[3]), np.int32(row[4])
     if start < whole[at.PENDING]:
         # the kept differences lie wholly after the snapshot: it cannot be bridged
         whole[at.STATUS] = at.WAITING
         rule.change_health(
-            book,
+            whole,
             out,
             event,
             rule.IS_WAITING,
@@ -112,7 +110,7 @@ def run(book: Book, m: Messages, out: Output, start: int) -> tuple[int, int]:
     why, position : `DONE` and the number of messages, or a reason to act and the message to go on
     from. Going on is safe: nothing of that message has been applied.
     """
-    whole = book.whole
+    whole, real = book.whole, book.real
     ladder = book.ladder
     for k in range(start, len(m.event)):
         event = max(m.event[k], whole[at.LAST_EVENT])
@@ -129,8 +127,8 @@ def run(book: Book, m: Messages, out: Output, start: int) -> tuple[int, int]:
         ):  # fmt: skip
             return FAR_FULL, k
         if not (
-            on_grid(book, m.bid_prices, m.bid_offsets[k], m.bid_offsets[k + 1])
-            and on_grid(book, m.ask_prices, m.ask_offsets[k], m.ask_offsets[k + 1])
+            on_grid(whole, real, m.bid_prices, m.bid_offsets[k], m.bid_offsets[k + 1])
+            and on_grid(whole, real, m.ask_prices, m.ask_offsets[k], m.ask_offsets[k + 1])
         ):
             return FINER_TICK, k
         first, last, previous = m.ids[k, 0], m.ids[k, 1], m.ids[k, 2]
@@ -146,14 +144,14 @@ def run(book: Book, m: Messages, out: Output, start: int) -> tuple[int, int]:
         if (
             whole[at.STATUS] != at.WAITING
             and at.NO_ID < last <= whole[at.LAST_ID]
-            and (what != at.DIFF or rule.is_stale(book, last, previous))
+            and (what != at.DIFF or rule.is_stale(whole, last, previous))
         ):
             whole[at.HEALTH_STALE] += 1
             continue
         if (
             what == at.DIFF
             and whole[at.STATUS] != at.WAITING
-            and not rule.links(book, first, last, previous)
+            and not rule.links(whole, first, last, previous)
         ):
             rule.lose(book, out, first, previous)
         if whole[at.STATUS] == at.OPENED:
@@ -163,12 +161,12 @@ def run(book: Book, m: Messages, out: Output, start: int) -> tuple[int, int]:
                 # the chain reaches over midnight: the closing book held from the first moment on
                 whole[at.STATUS] = at.VALID
                 start_bar(book, whole[at.CLOCK] // at.BAR_NS)
-        silent = rule.note_silence(book, out, event)
+        silent = rule.note_silence(whole, out, event)
         if not advance(book, out, event):
             return BUFFERS_FULL, k
         if silent:
             whole[at.BAR_POISONED] = 1
-            rule.change_health(book, out, event, rule.IS_VALID, rule.RESUMED, at.NO_ID, at.NO_ID)
+            rule.change_health(whole, out, event, rule.IS_VALID, rule.RESUMED, at.NO_ID, at.NO_ID)
         whole[at.LAST_EVENT] = event
         whole[at.LAST_AVAILABLE] = max(m.available[k], whole[at.LAST_AVAILABLE])
         whole[at.BAR_AVAILABLE] = whole[at.LAST_AVAILABLE]
@@ -207,7 +205,7 @@ def finish(book: Book, out: Output, until: int) -> bool:
     whole = book.whole
     if whole[at.CLOCK] < 0 or whole[at.STATUS] == at.OPENED:
         return True
-    rule.note_silence(book, out, until)
+    rule.note_silence(whole, out, until)
     if not advance(book, out, max(until, whole[at.CLOCK])):
         return False
     cut = whole[at.STATUS] == at.VALID and whole[at.CLOCK] > whole[at.BAR] * at.BAR_NS
@@ -219,7 +217,7 @@ def finish(book: Book, out: Output, until: int) -> bool:
         start_bar(book, whole[at.BAR] + 1)
         whole[at.CLOCK] = whole[at.BAR] * at.BAR_NS
     rule.change_health(
-        book,
+        whole,
         out,
         max(until, whole[at.LAST_EVENT]),
         whole[at.HEALTH_STATE],

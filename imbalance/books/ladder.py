@@ -189,6 +189,26 @@ def set_level(ladder: Ladder, side: int, tick: int, size: float) -> float:
     return before
 
 
+@bare
+def _put_best_first(side: int, ticks: Any, sizes: Any) -> None:
+    """Bring levels into their order, best first (Shell's sort: that of NumPy, compiled into every
+    kernel above, takes longer to compile than the rest of the ladder).
+    """
+    sign = -1 if side == BID else 1
+    gap = len(ticks) // 2
+    while gap > 0:
+        for k in range(gap, len(ticks)):
+            tick, size = ticks[k], sizes[k]
+            place = k
+            while place >= gap and sign * (ticks[place - gap] - tick) > 0:
+                ticks[place] = ticks[place - gap]
+                sizes[place] = sizes[place - gap]
+                place -= gap
+            ticks[place] = tick
+            sizes[place] = size
+        gap //= 2
+
+
 @jit
 def levels_of(ladder: Ladder, side: int) -> tuple[Any, Any]:
     """All levels of a side, best first: ticks int64 (n,) and sizes (n,)."""
@@ -202,28 +222,32 @@ def levels_of(ladder: Ladder, side: int) -> tuple[Any, Any]:
     ticks = np.empty(count, np.int64)
     sizes = np.empty(count)
     count = 0
-    for index in range(width):
+    for place in range(width):
+        index = width - 1 - place if side == BID else place
         if ladder.sizes[side, index] > 0.0:
             ticks[count] = base + index
             sizes[count] = ladder.sizes[side, index]
             count += 1
+    inside = count
     for slot in range(len(ladder.far_key)):
         key = ladder.far_key[slot]
         if key != 0 and (key - 1) & 1 == side and ladder.far_size[slot] > 0.0:
             ticks[count] = (key - 1) >> 1
             sizes[count] = ladder.far_size[slot]
             count += 1
-    order = np.argsort(ticks)
-    if side == BID:
-        order = order[::-1]
-    return ticks[order], sizes[order]
+    if count > inside:
+        _put_best_first(side, ticks, sizes)
+    return ticks, sizes
 
 
 @bare
 def furthest(ladder: Ladder, side: int) -> int:
     """Tick of the level furthest from the market; −1 on an empty side."""
     width = ladder.meta[WIDTH]
-    index = next_above(ladder, side, 0) if side == BID else next_below(ladder, side, width - 1)
+    if side == BID:
+        index = next_above(ladder, side, np.int64(0))
+    else:
+        index = next_below(ladder, side, width - 1)
     found = ladder.meta[BASE] + index if index >= 0 else -1
     if ladder.meta[FAR_USED] > 0:
         for slot in range(len(ladder.far_key)):
@@ -300,8 +324,9 @@ def settle(ladder: Ladder) -> None:
 def _take_far(ladder: Ladder, side: int, wanted: int, ticks: Any, sizes: Any) -> int:
     all_ticks, all_sizes = levels_of(ladder, side)
     count = min(wanted, len(all_ticks))
-    ticks[:count] = all_ticks[:count]
-    sizes[:count] = all_sizes[:count]
+    for k in range(count):
+        ticks[k] = all_ticks[k]
+        sizes[k] = all_sizes[k]
     return count
 
 

@@ -82,7 +82,9 @@ PENDING_MESSAGES, PENDING_LEVELS = 1 << 13, 1 << 18
 
 class Book(NamedTuple):
     """State of one instrument's rebuild. `top_*` are (2, levels): bids, asks, best first; ticks,
-    sizes as sent and in base units.
+    sizes as sent and in base units. `pending_levels` is (2, 2, n): bids, asks; prices, sizes.
+    `kept_levels` is the same memory, read-only as the levels of messages are: what puts levels in
+    the ladder is then compiled once for both.
     """
 
     whole: Any
@@ -98,8 +100,8 @@ class Book(NamedTuple):
     bands: Any
     powers: Any
     pending: Any
-    pending_bids: Any
-    pending_asks: Any
+    pending_levels: Any
+    kept_levels: Any
 
 
 class Messages(NamedTuple):
@@ -182,13 +184,16 @@ def new_book(
     real[MULTIPLIER] = 0.0 if multiplier is None else multiplier
     real[[MID, MID_OPEN, MID_HIGH, MID_LOW]] = np.nan
     depth = max(levels, FLOW_LEVELS)
+    pending = np.zeros((2, 2, PENDING_LEVELS))
+    kept = pending.view()
+    kept.flags.writeable = False
     return Book(
         whole, real, new_ladder(centre, far_room),
         np.zeros(2, np.int64), np.zeros((2, depth), np.int64), np.zeros((2, depth)),
         np.zeros((2, depth)), np.zeros((2, depth), np.int64), np.zeros((2, depth)),
         np.zeros(FLOW_LEVELS), np.zeros(FLOW_AT), np.zeros((2, 64)),
         np.zeros((PENDING_MESSAGES, 7), np.int64),
-        np.zeros((PENDING_LEVELS, 2)), np.zeros((PENDING_LEVELS, 2)),
+        pending, kept,
     )  # fmt: skip
 
 

@@ -1,22 +1,28 @@
-"""Ticks to prices and sizes as sent to base units, as an instrument's book has them."""
+"""Ticks to prices and sizes as sent to base units, as an instrument's book has them.
+
+Small functions take the arrays of the book which they read: a whole book is thirty arrays, which
+every call hands on one by one and every compilation takes apart.
+"""
 
 from __future__ import annotations
 
-from imbalance.books.state import MULTIPLIER, TICK_PARTS, TICK_SCALE, Book
+from typing import Any
+
+from imbalance.books.state import MULTIPLIER, TICK_PARTS, TICK_SCALE
 from imbalance.kernels import inline
 
 
 @inline
-def price_of(book: Book, tick: int) -> float:
+def price_of(whole: Any, real: Any, tick: int) -> float:
     """Price of a tick: the same double that reading its decimal text gives."""
-    return (tick * book.whole[TICK_PARTS]) / book.real[TICK_SCALE]
+    return (tick * whole[TICK_PARTS]) / real[TICK_SCALE]
 
 
 @inline
-def base_size(book: Book, size: float, price: float) -> float:
+def base_size(real: Any, size: float, price: float) -> float:
     """A size as sent in base units: contracts of inverse instruments are worth
     multiplier / price each.
     """
-    if book.real[MULTIPLIER] > 0.0:
-        return size * book.real[MULTIPLIER] / price
+    if real[MULTIPLIER] > 0.0:
+        return size * real[MULTIPLIER] / price
     return size
