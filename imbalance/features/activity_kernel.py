@@ -128,10 +128,13 @@ def _emit(
     whole: Integers, real: Floats, by_volume: bool, out_whole: Integers, out_real: Floats, row: int
 ) -> None:
     """Write the running bar, which ends 1 ns after the clock."""
-    out_whole[row] = whole[:8]
+    # Element by element: the compiler would build the message of a shape that does not fit, too.
+    for k in range(out_whole.shape[1]):
+        out_whole[row, k] = whole[k]
     out_whole[row, _END] = whole[_END] + 1
     out_whole[row, _AVAILABLE] = max(whole[_AVAILABLE], whole[_END] + 1)
-    out_real[row] = real
+    for k in range(len(real)):
+        out_real[row, k] = real[k]
     if by_volume and whole[_COMPLETE] and np.isnan(real[_SIZE]):
         real[_SIZE] = real[_VOLUME]
 
@@ -205,7 +208,8 @@ def _advance(
     trades: Trades, next_trade: int, last: bool, out_whole: Integers, out_real: Floats,
 ) -> tuple[int, int]:  # fmt: skip
     n, m = len(states.time), len(trades.time)
-    k, t, row = 0, next_trade, 0
+    k, t = 0, next_trade
+    row: Any = np.int64(0)
     while k < n or (last and t < m):
         is_trade = t < m and (k >= n or trades.time[t] <= max(states.time[k], whole[_END]))
         now = trades.time[t] if is_trade else states.time[k]
