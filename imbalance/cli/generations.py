@@ -77,7 +77,7 @@ def command(
     else:
         was = retention.unpin(home, _id(home, generation))
         _tell(application, {"generation": generation, "was_pinned": was},
-              f"{generation} is not pinned" + ("" if was else ", nor was it"))
+              f"unpinned {generation}" if was else f"{generation} was not pinned")
 
 
 def _id(home: Home, generation: str) -> str:

@@ -84,7 +84,7 @@ def write_report(
         instruments=tuple(c.instrument for c in page["coverage"]),
         ingested=page["ingested"],
         validity=page["validity"],
-        findings=tuple(page["findings"]),
+        findings=tuple(sentence for one in page["findings"] for sentence in one.sentences),
         warnings=tuple(caution.text for caution in page["cautions"]),
         charts=sum(chart.svg is not None for group in charts for chart in group),
     )
@@ -123,7 +123,8 @@ def _page(
         "agreement": _agreement(agreements),
         "findings": [
             *findings.told(source, correlation, feedback),
-            *(sentence for section in of_studies.values() for sentence in section.findings),
+            *(findings.Found(anchor, section.title, section.findings)
+              for anchor, section in of_studies.items() if section.findings),
         ],
         "cautions": [
             *cautions.of_captures(captures),

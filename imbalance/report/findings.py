@@ -7,6 +7,7 @@ No sentence claims more than its row: significance is q, and going before is not
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from imbalance.report import words
 from imbalance.report.queries import SIGNIFICANCE, Choice, Source
@@ -17,12 +18,24 @@ QUESTION_FAMILY = "perpetual_imbalance_and_spot_volatility"
 """The family with the question that is answered whether or not anything is significant."""
 
 _TOLD = 3
+_FEW = 100
+"""Bars below which a sentence says that they are few."""
 
 
-def told(source: Source, correlation: Choice | None, feedback: Choice | None) -> list[str]:
+@dataclass(frozen=True)
+class Found:
+    """What the section with that anchor and title has found, for the overview."""
+
+    section: str
+    title: str
+    sentences: Sequence[str]
+
+
+def told(source: Source, correlation: Choice | None, feedback: Choice | None) -> list[Found]:
     """The findings of the overview, strongest first; empty when nothing was studied."""
-    sentences: list[str] = []
+    found = []
     if correlation is not None:
+        sentences: list[str] = []
         strongest = source.correlation_strongest(correlation, most=1)
         for kind in ("contemporaneous", "predictive"):
             rows = [row for row in strongest if row.kind == kind]
@@ -35,10 +48,13 @@ def told(source: Source, correlation: Choice | None, feedback: Choice | None) ->
         sentences += question_sentences(
             source.correlation_question(correlation, QUESTION_FAMILY, most=1)
         )
+        found.append(Found("correlation", "Correlation", sentences))
     if feedback is not None:
-        sentences += granger_sentences(source.granger(feedback, most=1000))
-        sentences += cumulative_sentences(source.cumulative_responses(feedback))
-    return sentences
+        found.append(Found("feedback", "Feedback", [
+            *granger_sentences(source.granger(feedback, most=1000)),
+            *cumulative_sentences(source.cumulative_responses(feedback)),
+        ]))
+    return [one for one in found if one.sentences]
 
 
 def correlation_sentence(row: Finding) -> str:
@@ -159,5 +175,6 @@ def _figures(row: Finding) -> str:
     between = words.interval(row.interval_low, row.interval_high)
     return (
         f"correlation {words.correlation(row.estimate)} (95 % interval {between}, "
-        f"{words.q_clause(row.q_value)}, {words.count(row.n)} bars)"
+        f"{words.q_clause(row.q_value)}, {'only ' if row.n < _FEW else ''}"
+        f"{words.count(row.n)} bars)"
     )

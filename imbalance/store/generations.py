@@ -115,7 +115,7 @@ def find_generation(home: Home, generation: str | None = None) -> Generation:
     if name not in known:
         raise UserError(f"there is no generation {name!r}", where=str(home.generations_dir),
                         allowed=_some(generation or "", known),
-                        fix="imbalance generations")
+                        fix="imbalance generations; one that was not pinned can have been pruned")
     return _generation(home.generations_dir / name, current)
 
 

@@ -69,6 +69,8 @@ def test_overview_says_what_was_ingested_and_found(page):
     assert "by 0.420 bps (0.300 to 0.550) 10 bars (10 s) later" in summary.findings[3]
     for sentence in summary.findings:
         assert sentence in text
+    for anchor, title in (("correlation", "Correlation"), ("feedback", "Feedback")):
+        assert f'<dt><a href="#{anchor}">{title}</a></dt>' in html
 
 
 def test_warnings_name_what_is_wrong(page):
