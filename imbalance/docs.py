@@ -133,6 +133,10 @@ def studies_index() -> str:
         "Generated from the registry by `make docs`; do not edit. `imbalance studies` shows the",
         "same, `imbalance studies NAME` the families, estimators and reasons to refuse of one.",
         "",
+        "Rows of days, of trailing windows and of the whole span stand side by side, and so do",
+        "regimes and estimators: a query that does not name `scope`, `regime` and `estimator`",
+        "counts one effect several times.",
+        "",
         "| study | question | tables | reads | cost of a day |",
         "| --- | --- | --- | --- | --- |",
     ]
