@@ -123,6 +123,10 @@ MARKETS = {"bitget-futures": "bitget", "bybit-spot": "bybit"}
 """Markets with an id of their own which are recorded in captures of a venue, and so partitioned."""
 
 
+CARRIED = ("book.closing_books",)
+"""Tables of what holds at the end of a day: a row stays as it was where nothing was heard since."""
+
+
 def _partition_rules(table: Table) -> Iterator[Rule]:
     if table.partitioning != "day_venue":
         return
@@ -132,8 +136,12 @@ def _partition_rules(table: Table) -> Iterator[Rule]:
         # Not by a cast to date, which DuckDB 2 rounds: a last nanosecond would be of the next day.
         name, start = quote_ident(day_column), "cast($day as timestamp_ns)"
         end = "cast(cast($day as date) + 1 as timestamp_ns)"
-        yield Rule("belongs_to_day", day_column, f"{name} < {start} or {name} >= {end}",
-                   "of the partition's UTC day")
+        if table.name in CARRIED:
+            yield Rule("belongs_to_day", day_column, f"{name} >= {end}",
+                       "of the partition's UTC day or before")
+        else:
+            yield Rule("belongs_to_day", day_column, f"{name} < {start} or {name} >= {end}",
+                       "of the partition's UTC day")
     if "instrument" in names:
         within = "".join(
             f" and not ($venue = '{venue}' and starts_with(instrument, '{market}:'))"

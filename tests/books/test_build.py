@@ -2,18 +2,20 @@
 
 import json
 
+import pyarrow.parquet as pq
 import pytest
 
 from imbalance.books.build import materialise_book
 from imbalance.captures.build import materialise_raw
 from imbalance.captures.register import register
+from imbalance.store.gate import check_partition
 from imbalance.store.store import Store
 
 MIDDAY = 1_741_089_600_000  # 2025-03-04 12:00 UTC, ms
 DAY = "2025-03-04"
 
 
-def _capture(path, symbol, prices, seconds):
+def _capture(path, symbol, prices, seconds, midday=MIDDAY):
     """A spot capture: a snapshot, then a difference a second."""
     bid, ask = prices
 
@@ -24,11 +26,11 @@ def _capture(path, symbol, prices, seconds):
     for k in range(seconds):
         if k == 1:
             snapshot = {"lastUpdateId": 1, "bids": [[bid, "5"]], "asks": [[ask, "5"]]}
-            lines.append(line(MIDDAY + 1000 * k, snapshot))
-        data = {"e": "depthUpdate", "E": MIDDAY + 1000 * k, "s": symbol, "U": k + 1, "u": k + 1,
+            lines.append(line(midday + 1000 * k, snapshot))
+        data = {"e": "depthUpdate", "E": midday + 1000 * k, "s": symbol, "U": k + 1, "u": k + 1,
                 "b": [[bid, f"{k % 7 + 1}"]], "a": []}  # fmt: skip
         stream = {"stream": f"{symbol.lower()}@depth@100ms", "data": data}
-        lines.append(line(MIDDAY + 1000 * k, stream))
+        lines.append(line(midday + 1000 * k, stream))
     path.write_text("".join(lines))
 
 
@@ -77,3 +79,24 @@ def test_prices_that_fit_no_grid_cost_their_instrument_only(built):
     assert valid == [("binance:BBBUSDT",)]
     best = session.sql("select bid_prices[1], ask_prices[1] from book.book_states").fetchall()
     assert set(best) == {(7.0e-7, 7.1e-7)}
+
+
+def test_an_instrument_without_a_message_all_day_keeps_its_book_and_the_day_is_whole(tmp_path):
+    next_day, key = "2025-03-05", "2025-03-05|binance"
+    _capture(tmp_path / "a.dat", "AAAUSDT", ("1.00", "1.01"), 30)
+    _capture(tmp_path / "b.dat", "BBBUSDT", ("2.00", "2.01"), 30, MIDDAY + 86_400_000)
+    store = Store.open(tmp_path / "home", create=True)
+    register(store, sorted(tmp_path.glob("*.dat")))
+    assert not materialise_raw(store, "binance", [DAY, next_day]).failed
+    for day in (DAY, next_day):
+        materialise_book(store, "binance", day)
+    table = store.table("book.closing_books")
+    entry = store.ledger.current(table.name, key)
+    path = store.home.file(entry.file)
+    held = pq.read_table(path, columns=["instrument", "event_time"])
+    assert held["instrument"].to_pylist() == ["binance:AAAUSDT", "binance:BBBUSDT"]
+    assert held["event_time"].cast("int64").to_pylist() == [
+        (MIDDAY + 29_000) * 1_000_000, (MIDDAY + 86_400_000 + 29_000) * 1_000_000]
+    assert check_partition(table, key, entry.row_count, path) == []
+    later = check_partition(table, f"{DAY}|binance", entry.row_count, path)
+    assert [(found.rule, found.count) for found in later] == [("belongs_to_day", 1)]
