@@ -58,7 +58,7 @@ def overdue(store: Store, now: datetime.datetime | None = None) -> list[Overdue]
     """
     now = now or datetime.datetime.now(datetime.UTC)
     due = now - datetime.timedelta(days=1, hours=store.config.alerts.due_hours)
-    with store.session(described=False) as session:
+    with store.session(described=False, whole=False) as session:
         return _overdue(store, session, now, due)
 
 
@@ -106,6 +106,7 @@ def _not_made(
 ) -> Iterator[Overdue]:
     failures = {f.partition: f for f in store.ledger.failures()}
     made = store.ledger.partitions(MADE)
+    there = {key for key, entry in made.items() if store.home.file(entry.file).is_file()}
     for venue, days in expected.items():
         for day in days:
             key = partition_key(day, venue)
@@ -116,6 +117,8 @@ def _not_made(
                               f"{failures[key].table}: {failures[key].message}")
             elif key not in made:
                 yield Overdue(day, venue, "late", "", "captured, but its features are not made")
+            elif key not in there:
+                yield Overdue(day, venue, "late", MADE, f"the file of {MADE} is missing")
 
 
 def _broken(

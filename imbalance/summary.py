@@ -27,7 +27,7 @@ def rows_of(session: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, Any
 def home_summary(store: Store) -> dict[str, Any]:
     """Captures, bars by table, proof of the books: what `imbalance run` tells at its end."""
     entries = store.ledger.all_partitions()
-    with store.session(described=False) as session:
+    with store.session(described=False, whole=False) as session:
         captures = rows_of(session, "captures")[0]
         proof = rows_of(session, "proof")[0]
     return {

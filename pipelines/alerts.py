@@ -202,8 +202,16 @@ def _message(instance: dg.DagsterInstance, run_id: str) -> str:
             return str(said.description)
         error = getattr(data, "error", None)
         if error:
-            return str((error.cause or error).message).strip().splitlines()[0]
+            return _in_a_line(str((error.cause or error).message))
     return str(events[-1].message) if events else "failed"
+
+
+def _in_a_line(message: str) -> str:
+    """What an exception said; where its first line announces those after it, with the first of
+    them, such as the check that failed.
+    """
+    first, *others = [line.strip() for line in message.strip().splitlines()] or [""]
+    return f"{first} {others[0]}" if first.endswith(":") and others else first
 
 
 def alerts(config: Config) -> dg.SensorDefinition:

@@ -53,7 +53,7 @@ def command(
     due = plan.due()
     current = len(plan.steps) - len(due)
     if application.json:
-        output.write_json({"due": [_document(step) for step in due], "current": current})
+        output.write_json({"due": [document(step) for step in due], "current": current})
         return
     for step in due if everything else due[:SHOWN]:
         click.echo(f"{step.layer} {step.partition}: {step.state}, {', '.join(step.tables)}")
@@ -65,6 +65,7 @@ def command(
                + (": imbalance run" if due else ""))
 
 
-def _document(step: Step) -> dict[str, Any]:
+def document(step: Step) -> dict[str, Any]:
+    """A step as JSON tells it."""
     return {"layer": step.layer, "tables": step.tables, "partition": step.partition,
             "state": step.state, "reasons": step.reasons, "message": step.message}

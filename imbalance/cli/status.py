@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from imbalance.cli import output
 from imbalance.cli.application import Application, subcommand
+from imbalance.cli.plan import document as step_document
 
 if TYPE_CHECKING:
     from imbalance.store.store import Store
@@ -34,7 +36,8 @@ def command(application: Application, everything: bool) -> None:
     \b
     JSON: {"home", "ledger_sequence", "generation", "captures": {...},
            "tables": [{"table", "current", "stale", "missing", "failed"}],
-           "due": [{"layer", "partition", "state", "message"}],
+           "due": [{"layer", "tables": [name], "partition", "state", "reasons": [text],
+                    "message"}],
            "overdue": [{"day", "venue", "kind", "concerns", "message"}],
            "coverage": [{"instrument", "day", "bars", "coverage", "poisoned"}],
            "quarantine": [{"path", "reason", "lines", "first_line", "example"}]}
@@ -55,12 +58,13 @@ def status(store: Store) -> dict[str, Any]:
     from imbalance.store.generations import list_generations
     from imbalance.summary import home_summary, rows_of
 
+    store.reasons = {}
     plan = make_plan(store)
     counts: dict[str, Counter[str]] = {}
     for step in plan.steps:
         for table in step.tables:
             counts.setdefault(table, Counter())[step.state] += 1
-    with store.session(described=False) as session:
+    with store.session(described=False, whole=False) as session:
         coverage = rows_of(session, "coverage")
         quarantine = rows_of(session, "quarantine")
     current = [g.id for g in list_generations(store.home) if g.current]
@@ -73,10 +77,7 @@ def status(store: Store) -> dict[str, Any]:
             {"table": table, **{state: count[state] for state in STATES}}
             for table, count in counts.items()
         ],
-        "due": [
-            {"layer": s.layer, "partition": s.partition, "state": s.state, "message": s.message}
-            for s in plan.due()
-        ],
+        "due": [step_document(step) for step in plan.due()],
         "overdue": [asdict(one) for one in overdue(store)],
         "coverage": coverage,
         "quarantine": quarantine,
@@ -107,11 +108,12 @@ def _told(document: dict[str, Any], everything: bool) -> str:
         shown = due if everything else due[:SHOWN]
         text = output.table(
             ["to do", "partition", "state", "why"],
-            [[d["layer"], d["partition"], d["state"], d["message"]] for d in shown],
+            [[_names(d["tables"]), d["partition"], d["state"], _why(d)] for d in shown],
             width=None if everything else 100,
         )
         rest = len(due) - len(shown)
-        blocks.append(text + (f"\n… and {rest} more: --all" if rest else "") + "\nimbalance run")
+        blocks.append(text + (f"\n… and {rest} more: --all" if rest else "")
+                      + "\nimbalance plan: what has changed; imbalance run: make them")
     if document["overdue"]:
         blocks.append(output.table(
             ["overdue", "venue", "is", "why"],
@@ -131,3 +133,11 @@ def _told(document: dict[str, Any], everything: bool) -> str:
              for q in document["quarantine"]], width=80,
         ))
     return "\n\n".join(blocks)
+
+
+def _names(tables: Sequence[str]) -> str:
+    return tables[0] + (f" and {len(tables) - 1} more" if len(tables) > 1 else "")
+
+
+def _why(step: dict[str, Any]) -> str:
+    return step["message"] or next(iter(step["reasons"]), "")

@@ -39,17 +39,18 @@ LOCKDOWN = (
 
 
 def open_session(
-    store: Store, at: int | None = None, *, described: bool = True
+    store: Store, at: int | None = None, *, described: bool = True, whole: bool = True
 ) -> duckdb.DuckDBPyConnection:
     """A locked-down connection over the files that were current at ledger sequence `at`.
 
     The sequence is kept in the session's variable `ledger_sequence`. Comments take two thirds of
     the time it costs to open one: who asks questions of their own only does without (`described`).
+    A file that is missing is left out where the question is how the home fares (not `whole`).
 
     Raises
     ------
     UserError
-        If the ledger has no such sequence.
+        If the ledger has no such sequence, or a file of a whole one is missing.
     """
     import duckdb
 
@@ -67,7 +68,7 @@ def open_session(
     create_schemas(connection, store.tables.values())
     paths: list[str] = []
     for table in store.tables.values():
-        current, history = _readable(store.home, table, known.get(table.name, []))
+        current, history = _readable(store.home, table, known.get(table.name, []), whole)
         connection.execute(view_sql(store.home, table, current))
         connection.execute(view_sql(store.home, history_of(table), history))
         if described:
@@ -120,19 +121,20 @@ def history_of(table: Table) -> Table:
 
 
 def _readable(
-    home: Home, table: Table, versions: Sequence[Version]
+    home: Home, table: Table, versions: Sequence[Version], whole: bool
 ) -> tuple[list[Version], list[Version]]:
     """The versions that are current, and all whose file is there: old ones may be given up."""
-    current = [version for version in versions if version.is_current]
-    missing = next((v for v in current if not home.file(v.file).is_file()), None)
-    if missing is not None:
+    there = {version.file for version in versions if home.file(version.file).is_file()}
+    missing = next((v for v in versions if v.is_current and v.file not in there), None)
+    if whole and missing is not None:
         raise UserError(
             f"{table.name}: a partition file is missing",
             where=str(home.file(missing.file)),
             fix="imbalance verify names all of them; the next `imbalance run` builds them again",
             exit_code=1,
         )
-    return current, [v for v in versions if v.is_current or home.file(v.file).is_file()]
+    readable = [version for version in versions if version.file in there]
+    return [version for version in readable if version.is_current], readable
 
 
 def view_sql(home: Home, table: Table, versions: Sequence[Version]) -> str:

@@ -33,6 +33,8 @@ def why_stale(
     text : the inputs and parameters of now, as `task.inputs_text` writes them.
     version : the version of now.
     """
+    if not any(store.ledger.history(name, partition) for name in outputs):
+        return ["never made"]
     found: dict[str, None] = {}
     for name in outputs:
         entry = store.ledger.current(name, partition)
@@ -78,7 +80,18 @@ def _parameter_changes(then: Any, now: Any, place: str) -> Iterator[str]:
                 then.get(name), now.get(name), f"{place}.{name}" if place else name
             )
         return
+    if _are_lists_of_settings(then, now):
+        for number, (one, other) in enumerate(zip(then, now, strict=True)):
+            yield from _parameter_changes(one, other, f"{place}[{number}]")
+        return
     yield f"parameter {place}: {_short(then)} before, {_short(now)} now"
+
+
+def _are_lists_of_settings(then: Any, now: Any) -> bool:
+    return (
+        isinstance(then, list) and isinstance(now, list) and len(then) == len(now)
+        and all(isinstance(item, Mapping) for item in (*then, *now))
+    )
 
 
 def _short(value: Any) -> str:

@@ -68,7 +68,7 @@ class Store:
         return self._tables[name]
 
     def session(
-        self, at: int | None = None, *, described: bool = True
+        self, at: int | None = None, *, described: bool = True, whole: bool = True
     ) -> duckdb.DuckDBPyConnection:
         """A locked-down DuckDB connection in which every table of the catalog is a view.
 
@@ -77,7 +77,8 @@ class Store:
         at : ledger sequence to read at; the last one when not given. What others commit later
             is not seen.
         described : with the registry's comments on tables and columns.
+        whole : refuse a home of which a partition file is missing; else the file is left out.
         """
         from imbalance.store.session import open_session
 
-        return open_session(self, at, described=described)
+        return open_session(self, at, described=described, whole=whole)

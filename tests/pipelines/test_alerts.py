@@ -17,7 +17,7 @@ from imbalance.overdue import overdue
 from imbalance.store.ledger import CaptureFile
 from imbalance.store.store import Store
 from imbalance.warehouse import PlainWarehouse
-from pipelines.alerts import Alert, alerts, failed_runs, overdue_days, targets, tell_all
+from pipelines.alerts import Alert, _in_a_line, alerts, failed_runs, overdue_days, targets, tell_all
 from tests.store.samples import put
 from tests.training.samples import SECOND, START, bars, put_bars
 
@@ -51,6 +51,15 @@ def test_a_day_is_missing_late_failed_or_broken_and_then_good(home):
     home.ledger.record_failure("raw.trades", f"{DAY_3}|{VENUE}", "run", "the disk is gone")
     assert kinds(home)[-1] == (DAY_3, "failed")
     assert "the disk is gone" in overdue(home, NOW)[-1].message
+
+
+def test_a_lost_file_of_the_features_is_told_and_silences_nothing(home):
+    capture(home, DAY_2, DAY_3)
+    put_bars(home, bars())
+    key = f"{DAY_2}|{VENUE}"
+    home.home.file(home.ledger.current("features.bars_1s", key).file).unlink()
+    assert [(one.day, one.kind, one.concerns) for one in overdue(home, NOW)] == [
+        (DAY_2, "late", "features.bars_1s"), (DAY_3, "late", "")]
 
 
 def test_a_feed_that_can_hardly_be_used_is_broken(home):
@@ -113,6 +122,13 @@ def test_a_run_that_is_tried_again_is_not_told(home):
         instance.add_run_tags(again, {"dagster/will_retry": "true"})
         instance.add_run_tags(last, {"dagster/will_retry": "false"})
         assert [alert.run for alert in failed_runs(instance, 0.0)] == [last]
+
+
+def test_a_failed_check_is_named():
+    said = "1 blocking asset check failed:\nbook/closing_books: registry_rules\n"
+    assert _in_a_line(said) == "1 blocking asset check failed: book/closing_books: registry_rules"
+    assert _in_a_line("no room\nTraceback") == "no room"
+    assert _in_a_line("") == ""
 
 
 def test_a_look_ends_in_time_and_the_rest_is_told_by_the_next(monkeypatch):

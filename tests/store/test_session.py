@@ -125,6 +125,15 @@ def test_a_missing_file_is_named(store):
     assert caught.value.where == str(path)
 
 
+def test_a_missing_file_is_left_out_where_nobody_asks_for_the_whole(store):
+    put(store, "raw.events", events(5))
+    put(store, "raw.events", events(7), "2024-08-09|binance-futures")
+    store.home.file(store.ledger.current("raw.events", PARTITION).file).unlink()
+    with store.session(whole=False) as session:
+        assert one(session, "select count(*) from raw.events") == (7,)
+        assert one(session, "select count(*) from raw.events_history") == (7,)
+
+
 ESCAPES = [
     "select * from read_csv('/etc/passwd')",
     "select * from read_text('/etc/passwd')",

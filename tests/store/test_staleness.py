@@ -37,8 +37,7 @@ def test_each_kind_of_change_is_named(made):
     assert reasons(made, parameters={"limit": 6, "deep": {"a": 1, "b": 2}}) == [
         "parameter deep.b: null before, 2 now", "parameter limit: 5 before, 6 now"]
     assert reasons(made, partition="2024-08-09|binance-futures") == []
-    assert made.reasons["features.bars", "2024-08-09|binance-futures"] == [
-        "features.bars has never been made"]
+    assert made.reasons["features.bars", "2024-08-09|binance-futures"] == ["never made"]
     assert reasons(made, inputs=[]) == [f"input raw.events [{PARTITION}] is gone"]
     before = made.ledger.current("raw.events", PARTITION).sha256
     put(made, "raw.events", events(6))
@@ -47,6 +46,20 @@ def test_each_kind_of_change_is_named(made):
         f"input raw.events [{PARTITION}] has changed: {before[:8]} before, {now[:8]} now"]
     remove(made, tables=["features.bars"], partition=PARTITION)
     assert reasons(made) == ["features.bars was removed"]
+
+
+def test_a_setting_within_a_list_is_named_by_its_place(store):
+    def families(**changed):
+        second = {"name": "b", "lags": [1, 2]} | changed
+        return {"families": {"correlation": [{"name": "a"}, second]}}
+
+    put(store, "features.bars", bars(5), parameters=families())
+    assert reasons(store, parameters=families()) == []
+    assert reasons(store, parameters=families(lags=[1])) == [
+        "parameter families.correlation[1].lags: [1, 2] before, [1] now"]
+    shorter = {"families": {"correlation": [{"name": "a"}]}}
+    assert [text.split(":")[0] for text in reasons(store, parameters=shorter)] == [
+        "parameter families.correlation"]
 
 
 def test_a_changed_shape_and_a_lost_file_are_named(made):
