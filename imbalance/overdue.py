@@ -106,7 +106,7 @@ def _not_made(
 ) -> Iterator[Overdue]:
     failures = {f.partition: f for f in store.ledger.failures()}
     made = store.ledger.partitions(MADE)
-    there = {key for key, entry in made.items() if store.home.file(entry.file).is_file()}
+    there = {key for key, e in made.items() if e.file and store.home.file(e.file).is_file()}
     for venue, days in expected.items():
         for day in days:
             key = partition_key(day, venue)
