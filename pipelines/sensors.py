@@ -94,7 +94,11 @@ def new_captures(config: Config, partitions: Partitions) -> dg.SensorDefinition:
     ) -> dg.SensorResult | dg.SkipReason:
         watched = [Path(name) for name in config.captures.watch if Path(name).is_dir()]
         if not watched:
-            return dg.SkipReason("no directory is watched: set [captures] watch in the settings")
+            named = ", ".join(config.captures.watch)
+            return dg.SkipReason(
+                f"no directory is watched: {named} of [captures] watch is not there" if named
+                else "no directory is watched: set [captures] watch in the settings"
+            )
         store = warehouse.open()
         seen = register_settled(store, watched, context.log.warning)
         captures = [c for c in store.ledger.captures() if c.capture_id in seen]
