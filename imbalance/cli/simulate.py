@@ -32,6 +32,9 @@ def command(
     Four instruments; a perpetual moves its spot and leads it by a known time; impact and feedback
     are planted. What was planted stands in truth.json beside the files.
 
+    Each simulation numbers its updates anew: days that follow one another in one home are one
+    simulation over midnight (--start, --minutes). Those of several contradict each other.
+
     \b
     Examples:
       imbalance simulate /tmp/captures
