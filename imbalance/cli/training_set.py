@@ -169,7 +169,7 @@ def _make_spine(
         spines.check_instruments(connection, recipe.tables[0], instruments)
         spines.grid(connection, recipe.tables[0], parse_span(every, "--every"),
                     first=begin, last=end, instruments=instruments)
-    elif spine.endswith(_FILES) or Path(spine).is_file():
+    elif spine.endswith(_FILES) or (spine != "trades" and Path(spine).is_file()):
         if instruments or first or last:
             raise UserError("a spine of your own is taken as it is", where="--spine",
                             fix="leave out --instrument, --from and --to")

@@ -19,6 +19,7 @@ _WHOLE = "*"
 class Compared:
     """`report/regime_differences.sql`: one estimate between the levels of one regime."""
 
+    family: str
     instrument_x: str
     measure_x: str
     instrument_y: str
@@ -51,7 +52,8 @@ def _caption(found: Sequence[Compared]) -> str:
     first = found[0]
     return (
         "By regime: upper third less lower third of a measure in the bars before, and whether all "
-        f"levels are equal; the surest first. Of {words.plural(first.tests, 'test')}, "
+        "levels are equal; of each the surest of its periods, spans and lags, the surest first. "
+        f"Of {words.plural(first.tests, 'test')}, "
         f"{words.small(first.significant) if first.significant else 'none'} "
         f"{'is' if first.significant == 1 else 'are'} significant (q ≤ {SIGNIFICANCE:g} under any "
         "dependence). The thirds are of the window: they describe."

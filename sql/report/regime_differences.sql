@@ -1,5 +1,6 @@
 -- Whether what a study estimates differs between the levels of a regime, the surest first: of the
--- difference table $difference, one row per pair of series, estimator and regime.
+-- difference table $difference, one row per family, pair of series, estimator
+-- and regime: the surest of its periods, spans and lags.
 with chosen as (
     select
         *,
@@ -12,6 +13,7 @@ with chosen as (
 )
 
 select
+    family,
     instrument_x,
     measure_x,
     instrument_y,
@@ -27,10 +29,11 @@ select
     sum(count(*)) over () as tests,
     sum(count(*) filter (where q_value <= $significance)) over () as significant
 from chosen
-group by instrument_x, measure_x, instrument_y, measure_y, bar_size, of, regime
+group by family, instrument_x, measure_x, instrument_y, measure_y, bar_size, of, regime
 order by
     min(q_value),
     min(p_value),
+    family,
     instrument_x,
     measure_x,
     instrument_y,

@@ -42,6 +42,9 @@ def markets(shared):
     return numbers(shared / "oracles/connectedness/dy2009.csv")
 
 
+BOTH = {"atol": 1e-10, "rtol": 1e-10}
+
+
 @pytest.mark.oracle("S1", "correlation_matrix")
 def test_shrinkage(returns, markets, expected, oracle):
     for rows, name in ((returns, "dji30retw3_pct"), (markets[:60] * 100.0, "dy2009_x100_first60")):
@@ -49,13 +52,13 @@ def test_shrinkage(returns, markets, expected, oracle):
         assert rows.shape == (wanted["n"], wanted["p"])
         found = ledoit_wolf(rows)
         oracle.agrees("intensity of Ledoit and Wolf", found.intensity, wanted["lw_shrinkage"],
-                      atol=1e-10)
+                      **BOTH)
         oracle.agrees("covariances of Ledoit and Wolf", found.covariance[0, :2],
-                      [wanted["lw_cov_00"], wanted["lw_cov_01"]], atol=1e-10)
+                      [wanted["lw_cov_00"], wanted["lw_cov_01"]], **BOTH)
         oracle.agrees("mean variance", np.trace(found.covariance) / wanted["p"], wanted["mu"],
-                      atol=1e-10)
+                      **BOTH)
         oracle.agrees("oracle approximating intensity", oracle_approximating(rows).intensity,
-                      wanted["oas_shrinkage"], atol=1e-10)
+                      wanted["oas_shrinkage"], **BOTH)
 
 
 @pytest.mark.oracle("S1", "correlation_matrix")
@@ -64,17 +67,17 @@ def test_clipping(markets, expected, oracle):
     assert markets.shape == (wanted["T"], wanted["N"])
     correlation = np.corrcoef(markets.T)
     upper = marchenko_pastur_edges(wanted["N"], wanted["T"])[1]
-    oracle.agrees("upper edge", upper, wanted["lambda_plus"], atol=1e-10)
+    oracle.agrees("upper edge", upper, wanted["lambda_plus"], **BOTH)
     values = spectrum(correlation).values
     oracle.agrees("eigenvalues", [*values[:5], values[-1]],
-                  [*wanted["eig_top5"], wanted["eig_min"]], atol=1e-10)
+                  [*wanted["eig_top5"], wanted["eig_min"]], **BOTH)
     oracle.agrees("eigenvalues above the edge", (values > upper).sum(), wanted["n_above"])
     cleaned = clip(correlation, upper)
     oracle.agrees("correlation, raw and clipped", [correlation[0, 1], cleaned[0, 1]],
-                  [wanted["raw_01"], wanted["clean_01"]], atol=1e-10)
-    oracle.agrees("trace", np.trace(cleaned), wanted["trace_preserved"], atol=1e-12)
+                  [wanted["raw_01"], wanted["clean_01"]], **BOTH)
+    oracle.agrees("trace", np.trace(cleaned), wanted["trace_preserved"], atol=1e-12, rtol=1e-12)
     oracle.agrees("absorption ratio", absorption_ratio(values), wanted["absorption_top1"],
-                  atol=1e-10)
+                  **BOTH)
 
 
 @pytest.mark.oracle("A1", "correlation_matrix")
