@@ -9,6 +9,7 @@ from pathlib import Path
 from imbalance.errors import UserError
 
 LEDGER_NAME = "ledger.sqlite"
+TABLES_NAME = "tables"
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Home:
     @property
     def tables_dir(self) -> Path:
         """Immutable partition files: `<layer>/<table>/<start of their SHA-256>.parquet`."""
-        return self.root / "tables"
+        return self.root / TABLES_NAME
 
     @property
     def staging_dir(self) -> Path:

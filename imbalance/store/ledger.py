@@ -19,7 +19,7 @@ from pathlib import Path
 
 from imbalance.errors import EXIT_BUSY, EXIT_FAILED, UserError
 from imbalance.store.ledger_rows import CaptureFile, Choice, Entry, Failure, NewEntry
-from imbalance.store.ledger_schema import CAPTURES_IN_USE, LAYOUT_VERSION, SCHEMA
+from imbalance.store.ledger_schema import CAPTURES_IN_USE, prepare
 
 __all__ = ["CaptureFile", "Choice", "Entry", "Failure", "Ledger", "NewEntry"]
 
@@ -47,24 +47,15 @@ class Ledger:
     Raises
     ------
     UserError
-        From any method, when the file is damaged, is locked for long, or is from a newer version.
+        From any method, when the file is damaged, is locked for long, or is from a newer version;
+        or is new or empty where the partition files of another lie beside it.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._local = threading.local()
         with self._reading() as connection:
-            found = connection.execute("pragma user_version").fetchone()[0]
-            if found < LAYOUT_VERSION:
-                connection.executescript(
-                    f"begin immediate; {SCHEMA} pragma user_version = {LAYOUT_VERSION}; commit;"
-                )
-            elif found > LAYOUT_VERSION:
-                raise UserError(
-                    f"the ledger has layout {found}, this version knows {LAYOUT_VERSION}",
-                    where=str(self.path),
-                    fix="use the version of imbalance which made this home, or a newer one",
-                )
+            prepare(connection, self.path)
 
     def _connection(self) -> sqlite3.Connection:
         # One for each thread, and never one that a fork has carried over: SQLite forbids both.

@@ -1,4 +1,12 @@
-"""Tables of the ledger file and its longest question, in SQLite's SQL; `ledger` uses them."""
+"""Tables of the ledger file, how they come to be, and its longest question; `ledger` uses them."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from imbalance.errors import EXIT_FAILED, UserError
+from imbalance.store.home import TABLES_NAME
 
 LAYOUT_VERSION = 4
 """Kept as SQLite's user_version; a newer one than this is refused, not guessed at."""
@@ -88,7 +96,7 @@ create trigger if not exists {table}_never_{verb} before {verb} on {table}
 begin select raise(abort, 'the ledger is append-only'); end;
 """
 
-SCHEMA = _TABLES + "".join(
+_SCHEMA = _TABLES + "".join(
     _APPEND_ONLY.format(table=table, verb=verb)
     for table in ("entries", "input_sets", "captures", "capture_paths", "capture_readings",
                   "capture_choices", "failures")
@@ -130,3 +138,45 @@ select {columns} from told as mine where exists (
 ) order by registered_at, capture_id
 """
 """All captures whose file is still there for them, as what they count now."""
+
+
+def prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables of the ledger at `path`, or those that a newer layout adds.
+
+    Raises
+    ------
+    UserError
+        If its layout is newer than this version knows, or if it has none while the partition files
+        of another ledger lie beside it: to a new one they would be leftovers, which are swept.
+    """
+    # Asked twice: another process may have made it meanwhile, and filled it.
+    if _layout(connection) == 0 and _files_beside(path) and _layout(connection) == 0:
+        raise UserError(
+            "the ledger is empty, but there are partition files which only a ledger knows",
+            where=f"{path}; {path.with_name(TABLES_NAME)}",
+            allowed="the ledger that was written with these files, or a directory without any",
+            fix=f"put {path.name} back from a copy; or, to make all anew from the captures, "
+            f"move {path.name} and {TABLES_NAME}/ away and run again",
+            exit_code=EXIT_FAILED,
+        )
+    found = _layout(connection)
+    if found < LAYOUT_VERSION:
+        connection.executescript(
+            f"begin immediate; {_SCHEMA} pragma user_version = {LAYOUT_VERSION}; commit;"
+        )
+    elif found > LAYOUT_VERSION:
+        raise UserError(
+            f"the ledger has layout {found}, this version knows {LAYOUT_VERSION}",
+            where=str(path),
+            fix="use the version of imbalance which made this home, or a newer one",
+        )
+
+
+def _layout(connection: sqlite3.Connection) -> int:
+    """Version of the tables there are; 0 before there are any."""
+    (version,) = connection.execute("pragma user_version").fetchone()
+    return int(version)
+
+
+def _files_beside(path: Path) -> bool:
+    return next(path.with_name(TABLES_NAME).rglob("*.parquet"), None) is not None

@@ -1,4 +1,4 @@
-"""H1: HAC and HC standard errors against the R package sandwich (tolerance 1e-9, and 1e-9 of it)."""
+"""H1: HAC and HC standard errors against the R package sandwich (1e-9, and 1e-9 of each)."""
 
 import csv
 import json

@@ -10,7 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from imbalance.errors import UserError
+from imbalance.store.doctor import examine
+from imbalance.store.home import Home
 from imbalance.store.ledger import CaptureFile, Ledger, NewEntry
+from imbalance.store.store import Store
 
 TABLES = ("raw.trades", "features.bars")
 PARTITIONS = ("2024-08-08|binance", "2024-08-09|binance", 'x"; drop table entries; --')
@@ -216,6 +219,24 @@ def test_a_damaged_ledger_is_named_and_kept(tmp_path, damage):
     assert caught.value.exit_code == 1
     assert caught.value.fix is not None
     assert path.read_bytes() == broken
+
+
+@pytest.mark.parametrize("lost", ["emptied", "removed"])
+def test_a_new_ledger_does_not_take_the_files_of_a_lost_one_for_leftovers(tmp_path, lost):
+    home = Home.open(tmp_path / "home", create=True)
+    partition = home.tables_dir / "raw" / "trades" / "0123456789abcdef.parquet"
+    partition.parent.mkdir(parents=True)
+    partition.write_bytes(b"rows")
+    for path in home.root.glob("ledger.sqlite*"):
+        path.unlink()
+    if lost == "emptied":
+        home.ledger_path.touch()
+    with pytest.raises(UserError, match="the ledger is empty") as caught:
+        Store.open(home.root, create=True)
+    assert (caught.value.exit_code, "from a copy" in caught.value.fix) == (1, True)
+    (ledger,) = (one for one in examine(home.root).diagnoses if one.subject == "ledger")
+    assert ledger.level == "problem"
+    assert partition.read_bytes() == b"rows"
 
 
 def test_a_ledger_of_a_newer_version_is_refused(tmp_path):
