@@ -175,3 +175,19 @@ def test_an_error_of_ours_goes_to_a_file(capsys, tmp_path, monkeypatch):
     logs = list(tmp_path.glob("imbalance-*.log"))
     assert len(logs) == 1
     assert "Traceback" in logs[0].read_text()
+
+
+def test_a_lost_ledger_is_not_put_down_to_the_history_of_runs(capsys, tmp_path):
+    from imbalance.store.home import Home
+
+    home = Home.open(tmp_path / "h", create=True)
+    (home.tables_dir / "raw").mkdir()
+    (home.tables_dir / "raw" / "0123.parquet").touch()
+    home.dagster_dir.mkdir()
+    (home.dagster_dir / "dagster.yaml").touch()
+    home.ledger_path.write_bytes(b"")
+    assert run(["--json", "--home", str(home.root), "doctor"]) == 1
+    found = json.loads(capsys.readouterr().out)["diagnoses"]
+    problems = [one for one in found if one["level"] == "problem"]
+    assert [one["subject"] for one in problems] == ["ledger"]
+    assert "from a copy" in problems[0]["fix"]
