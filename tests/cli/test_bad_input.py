@@ -185,7 +185,9 @@ def test_a_lost_ledger_is_not_put_down_to_the_history_of_runs(capsys, tmp_path):
     (home.tables_dir / "raw" / "0123.parquet").touch()
     home.dagster_dir.mkdir()
     (home.dagster_dir / "dagster.yaml").touch()
-    home.ledger_path.write_bytes(b"")
+    for path in home.root.glob("ledger.sqlite*"):
+        path.unlink()
+    home.ledger_path.touch()
     assert run(["--json", "--home", str(home.root), "doctor"]) == 1
     found = json.loads(capsys.readouterr().out)["diagnoses"]
     problems = [one for one in found if one["level"] == "problem"]
