@@ -42,6 +42,8 @@ REGIMES = (
 ANY_DEPENDENCE = "q_value_any_dependence"
 """Column of q-values by Benjamini and Yekutieli, for a table that has both."""
 
+ANY_DEPENDENCE_SOURCE = "Benjamini and Yekutieli 2001"
+
 WINDOW_KEY = ("family", "scope", "window_from", "window_to", "bar_size")
 PAIR_KEY = ("instrument_x", "measure_x", "instrument_y", "measure_y", "estimator")
 
@@ -194,13 +196,14 @@ def _figures(estimate: str, unit: str, bound: float | None, interval: str) -> tu
 
 def _tests(hypotheses: tuple[Hypothesis, ...], corrected_by: str) -> tuple[Column, ...]:
     meant = "; ".join(f"{name}: {HYPOTHESES[name]}" for name in hypotheses)
+    dependent = ", times the sum of 1/i to m" if corrected_by == ANY_DEPENDENCE_SOURCE else ""
     return (
         figure("p_value", "p-value of the absence of the effect: two-sided unless the study says "
                "otherwise of the estimator.",
                "no test was made", minimum=0.0, maximum=1.0),
         figure("q_value", "False discovery rate at which the row would be called, over the tests "
                "of its family, hypothesis, scope and window.", "no test was made",
-               formula="min over larger p of m·p(i)/i", source=corrected_by,
+               formula=f"min over larger p of m·p(i)/i{dependent}", source=corrected_by,
                minimum=0.0, maximum=1.0),
         Column("hypothesis", "VARCHAR", "Which tests of the family the q-value is over: what holds "
                "by construction does not make forecasts look surer. "

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from imbalance.contracts import Column, Table
-from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, study_table, text
+from imbalance.studies.columns import ANY_DEPENDENCE_SOURCE, PAIR_KEY, WINDOW_KEY, study_table, text
 from imbalance.studies.measures import REGIME_LEVELS
 
 HIGH_LESS_LOW = "high_less_low"
@@ -58,10 +58,10 @@ def difference_table(
         subject=(text("of", "Estimator whose values at the levels are compared.", of), *subject),
         estimate="Value in the high tercile less that in the low one; or the Wald statistic of "
         "equality.",
-        interval="normal",
+        interval="Student's t with n − 1 degrees of freedom of the smaller level",
         regimes=tuple(REGIME_LEVELS),
         regime="The regime whose levels are compared.",
         reasons={**REASONS, **(reasons or {})},
-        corrected_by="Benjamini and Yekutieli 2001",
+        corrected_by=ANY_DEPENDENCE_SOURCE,
         may_be_empty="no family is estimated by regime, or no pair of series could be",
     )

@@ -8,7 +8,7 @@ level, whose long-run covariance is that of the estimates.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from imbalance.studies.rows import Row, share
 
 Vector = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Index = NDArray[np.intp]
 
 _WORST_CONDITION = 1e10
 
@@ -28,6 +29,7 @@ PARAMETERS = {
     "covariance": "Bartlett HAC of the influence values of all levels, prewhitened",
     "equality": "Wald test that all levels have one value, against F; the estimate is the Wald "
     "statistic",
+    "intervals": "Student's t, n − 1 of the level or of the smaller of two",
     "regimes": "terciles of the window; regime of instrument_x in the bar before; or hours UTC",
 }
 """Settings of a comparison, as its rows tell them."""
@@ -54,6 +56,9 @@ class Level:
     there: int
     """Bars of the level, used or not."""
     n: int = 0
+    """Observations used: bars, or stretches of them."""
+    bars: int = 0
+    """Bars in these."""
     value: float = np.nan
     error: float = np.nan
     reason: str | None = None
@@ -65,7 +70,9 @@ class Contrast:
 
     value: float
     error: float
-    n: int
+    degrees: int
+    """Of freedom: n − 1 of the smaller level."""
+    bars: int
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,8 @@ class Levels:
         if not variance > 0.0:
             return None
         high, low = self.found[i], self.found[j]
-        return Contrast(high.value - low.value, float(np.sqrt(variance)), high.n + low.n)
+        return Contrast(high.value - low.value, float(np.sqrt(variance)),
+                        min(high.n, low.n) - 1, high.bars + low.bars)
 
     def equality(self) -> tuple[float, float] | str:
         """Wald's statistic that all levels are one, and its p-value; or why there is none.
@@ -120,18 +128,19 @@ class Levels:
 
 
 def at_levels(
-    regime: str, masks: Mapping[str, Mask | None], there: Mask, estimator: Estimator,
-    sample: NDArray[np.intp] | None = None, bandwidth: float | None = None,
+    regime: str, masks: Mapping[str, Mask | None], there: Mask | Index, estimator: Estimator,
+    sample: Index | None = None, bandwidth: float | None = None, bars: Index | None = None,
 ) -> Levels:
     """Estimate at every level, with the joint covariance of the estimates.
 
     Parameters
     ----------
     masks : name to the bars of a level, none of them in two; None where its measure is missing.
-    there : bars that exist, used or not.
+    there : bars that exist, used or not; or how many in each stretch.
     sample : places of the bars that the estimator works on, where not on all: masks are cut to
         them, and autocorrelation counts their steps.
     bandwidth : lags of the Bartlett kernel; None chooses them, after prewhitening.
+    bars : pairs in each stretch that the estimator works on, where it works on stretches.
 
     Notes
     -----
@@ -144,13 +153,15 @@ def at_levels(
         if mask is None:
             levels.append(Level(name, 0, reason="no_such_measure"))
             continue
-        count = int((mask & there).sum())
+        count = int(there[mask].sum())
         found = estimator(mask if sample is None else mask[sample])
         if isinstance(found, str):
             levels.append(Level(name, count, reason=found))
             continue
-        n = int(np.isfinite(found.influence).sum())
-        levels.append(Level(name, count, n, found.value))
+        taken = np.isfinite(found.influence)
+        n = int(taken.sum())
+        held = n if bars is None else int(bars[taken].sum())
+        levels.append(Level(name, count, n, held, found.value))
         scores.append(found.influence)
     if not scores:
         return Levels(regime, tuple(levels))
@@ -163,8 +174,7 @@ def at_levels(
         weighted, prewhiten=bandwidth is None, bandwidth=bandwidth).matrix / n
     errors = iter(np.sqrt(np.maximum(np.diagonal(covariance), 0.0)).tolist())
     told = tuple(
-        one if one.reason is not None else Level(
-            one.name, one.there, one.n, one.value, next(errors)) for one in levels)
+        one if one.reason is not None else replace(one, error=next(errors)) for one in levels)
     return Levels(regime, told, covariance)
 
 
@@ -181,48 +191,49 @@ def level_rows(found: Levels, significance: float, *, tested: bool = False) -> I
     tested : whether they have a p-value of the figure being 0.
     """
     for one in found.levels:
-        left_out = max(one.there - one.n, 0)
-        row = {"regime": one.name, "n": one.n, "n_left_out": left_out,
-               "coverage": share(one.n, left_out)}
+        left_out = max(one.there - one.bars, 0)
+        row = {"regime": one.name, "n": one.bars, "n_left_out": left_out,
+               "coverage": share(one.bars, left_out)}
         if one.reason is not None:
             yield row | {"reason": one.reason}
         else:
-            figures = normal_figures(one.value, one.error, significance)
+            figures = student_figures(one.value, one.error, one.n - 1, significance)
             yield row | (figures if tested else figures | {"p_value": None})
 
 
-def difference_rows(found: Levels, there: int, significance: float) -> Iterator[Row]:
+def difference_rows(
+    found: Levels, there: int, significance: float, *, refused: str | None = None
+) -> Iterator[Row]:
     """Rows of a difference table beside what they are about: all equal, and high less low.
 
     Parameters
     ----------
     there : bars of the window, used or not.
+    refused : why levels that all have a value are not compared.
     """
-    n = sum(one.n for one in found.found)
+    n = sum(one.bars for one in found.found)
     left_out = max(there - n, 0)
     row = {"regime": found.regime, "n": n, "n_left_out": left_out, "coverage": share(n, left_out)}
     test = found.equality()
+    if refused is not None and not isinstance(test, str):
+        test = refused
     yield row | {"estimator": EQUALITY} | (
         {"reason": test} if isinstance(test, str) else {"estimate": test[0], "p_value": test[1]})
-    ends = found.high_less_low()
+    ends = None if refused is not None else found.high_less_low()
     if ends is not None:
-        yield row | {"estimator": HIGH_LESS_LOW} | normal_figures(
-            ends.value, ends.error, significance)
+        yield row | {"estimator": HIGH_LESS_LOW} | student_figures(
+            ends.value, ends.error, ends.degrees, significance)
 
 
-def in_bars(rows: Iterator[Row], length: int) -> Iterator[Row]:
-    """The rows with counts of stretches of so many bars as counts of bars."""
-    for row in rows:
-        yield row | {name: row[name] * length for name in ("n", "n_left_out")}
+def student_figures(
+    value: float, error: float, degrees: int, significance: float
+) -> dict[str, Any]:
+    """Estimate, error, interval of Student's t, and the p-value of it being 0."""
+    from scipy.special import stdtr, stdtrit
 
-
-def normal_figures(value: float, error: float, significance: float) -> dict[str, Any]:
-    """Estimate, error, normal interval, and the p-value of it being 0."""
-    from scipy.special import ndtr, ndtri
-
-    half = float(ndtri(1.0 - significance / 2.0)) * error
+    half = float(stdtrit(degrees, 1.0 - significance / 2.0)) * error
     return {
         "estimate": value, "standard_error": error,
         "interval_low": value - half, "interval_high": value + half,
-        "p_value": float(2.0 * ndtr(-abs(value) / error)) if error > 0.0 else None,
+        "p_value": float(2.0 * stdtr(degrees, -abs(value) / error)) if error > 0.0 else None,
     }

@@ -7,6 +7,8 @@ does not decide where it is counted. Levels of single bars are in `alignment`, c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,7 +28,8 @@ PARAMETERS = {
 
 
 def stretch_masks(
-    panel: Panel, instrument: str, regime: str, starts: Index, length: int
+    panel: Panel, instrument: str, regime: str, starts: Index, length: int,
+    limits: Index | None = None,
 ) -> dict[str, Mask | None]:
     """Stretches of each level of a regime; None where the bars do not have its measure.
 
@@ -34,6 +37,7 @@ def stretch_masks(
     ----------
     starts, length : first slot of each stretch, and how many it holds. The level is of the mean
         over as many slots before; without half of them the stretch is of no level.
+    limits : places of the stretches that the terciles are of; None for all.
     """
     if regime == TIME:
         found = {}
@@ -46,13 +50,37 @@ def stretch_masks(
     if values is None:
         return dict.fromkeys(names)
     before = _means_before(values, starts, length)
-    known = before[np.isfinite(before)]
+    known = before if limits is None else before[limits]
+    known = known[np.isfinite(known)]
     if not len(known):
         return {name: np.zeros(len(starts), dtype=np.bool_) for name in names}
     low, high = np.quantile(known, [1.0 / 3.0, 2.0 / 3.0])
     with np.errstate(invalid="ignore"):
         return dict(zip(names, (
             before <= low, (before > low) & (before <= high), before > high), strict=True))
+
+
+def tiles(starts: Sequence[int], length: int, slots: int) -> tuple[Index, Index]:
+    """Stretches that fill the slots: the given ones, and shorter ones between them.
+
+    Returns
+    -------
+    the first slot of each and, behind the last, the end; places of the given ones.
+    """
+    edges: list[int] = []
+    places, end = [], 0
+    for start in (*starts, slots):
+        edges += range(end, start, length)
+        places.append(len(edges))
+        edges.append(start)
+        end = start + length
+    return np.array(edges, dtype=np.intp), np.array(places[:-1], dtype=np.intp)
+
+
+def counts_in(bars: Mask, starts: Index, length: int | Index) -> Index:
+    """Bars in each stretch."""
+    counts = np.concatenate([[0], np.cumsum(bars)])
+    return np.asarray(counts[starts + length] - counts[starts])
 
 
 def _means_before(values: NDArray[np.float64], starts: Index, length: int) -> NDArray[np.float64]:

@@ -181,6 +181,21 @@ def test_one_coherence_is_not_told_apart(make_bars):
     assert np.mean(called) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 240)
 
 
+def test_bars_between_stretches_are_counted_as_left_out(make_bars):
+    series = by_depth(np.random.default_rng(8), 60, 0.2, 0.9)
+    series[FLOW][[1_000, 2_000]] = np.nan
+    panel = align(make_bars({SPOT: series}), "1s", (FLOW, RETURN, "depth_touch_mean"), 1)
+    x, y = (SPOT, FLOW), (SPOT, RETURN)
+    pair = prepare_pair(SeriesPool(panel, 128, ranked=False), x, y)
+    rows, differences = regime_rows(panel, family(regimes=("depth",)),
+                                    Window.of(panel, "day", "1s"), x, y, pair)
+    levels = [r for r in rows if r["period"] == 8.0]
+    # 15 + 15 + 28 stretches of 64; the first of all has nothing before it.
+    assert sum(r["n"] for r in levels) == 57 * 64
+    assert sum(r["n_left_out"] for r in levels) == 60 * 64 - 58 * 64
+    assert {(r["n"], r["n_left_out"]) for r in differences} == {(57 * 64, 60 * 64 - 57 * 64)}
+
+
 def test_a_stretch_is_of_the_level_that_was_there_before_it(make_bars):
     """Depth rises every four bars; most of the first four are missing."""
     depth = np.repeat([9.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 4)

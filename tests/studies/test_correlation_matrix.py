@@ -14,12 +14,14 @@ from imbalance.studies.correlation_matrix.regimes import (
     absorption_weights,
     by_regime,
     figure_at,
+    mean_weights,
 )
 from imbalance.studies.correlation_matrix.study import (
     CORRELATION_MATRIX,
     CORRELATION_MATRIX_DIFFERENCE,
     MatrixFamily,
 )
+from imbalance.studies.levels import at_levels, difference_rows
 from imbalance.studies.rows import Window, blank
 from imbalance.studies.study_input import StudyInput
 from tests.studies.conftest import autoregression, bars_table
@@ -244,10 +246,51 @@ def test_the_absorption_of_a_level_is_that_of_its_eigenvalues():
     whole = MatrixEstimate(values[:200], 200.0, 0.765)
     assert found.value == pytest.approx(whole.absorption, rel=1e-12)
     assert np.isfinite(found.influence).sum() == 200
-    # What leaving a bar out changes, a jackknife of it, is what the influence says.
+    # Eigenvectors are held, so that leaving a bar out changes about what the influence says.
     for bar in (3, 77, 150):
         without = MatrixEstimate(np.delete(values[:200], bar, axis=0), 199.0, 0.765).absorption
         assert found.influence[bar] / 199 == pytest.approx(found.value - without, rel=0.1, abs=2e-6)
+
+
+@pytest.mark.parametrize("weights_of", [mean_weights, absorption_weights])
+def test_a_bar_adds_what_leaving_it_out_takes_away(weights_of):
+    values = np.random.default_rng(15).standard_t(4, (60, 5)) + np.linspace(0, 9, 5)
+    mask = np.arange(60) % 3 > 0
+    held = weights_of(np.corrcoef(values[mask].T))
+    found = figure_at(values, weights_of, 20)(mask)
+    assert found.value == pytest.approx((held * np.corrcoef(values[mask].T)).sum(), rel=1e-12)
+    rest = [(held * np.corrcoef(np.delete(values[mask], bar, axis=0).T)).sum() for bar in range(40)]
+    assert found.influence[mask] == pytest.approx(39 * (found.value - np.array(rest)), abs=1e-10)
+    assert np.isnan(found.influence[~mask]).all()
+    values[mask, 2] = np.where(np.arange(40) == 7, 1.0, 0.0)
+    assert figure_at(values, weights_of, 20)(mask) == "constant_series"
+
+
+def test_heavy_tails_do_not_make_levels_differ():
+    """A hundred bars a level of Student's t with four degrees of freedom: a derivative fails."""
+    generator, called = np.random.default_rng(16), []
+    masks = {f"depth_{name}": np.arange(300) % 3 == place
+             for place, name in enumerate(("low", "middle", "high"))}
+    for _ in range(400):
+        values = generator.standard_t(4, (300, 4)) + 0.8 * generator.standard_t(4, (300, 1))
+        found = at_levels("depth", masks, np.ones(300, bool), figure_at(values, mean_weights, 20))
+        called.append([row["p_value"] <= 0.05 for row in difference_rows(found, 300, 0.05)])
+    assert (np.mean(called, axis=0) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 400)).all()
+
+
+def test_eigenvalues_of_levels_of_unequal_size_are_not_compared():
+    """The mean of correlations is, and both are of each level."""
+    generator = np.random.default_rng(17)
+    series = {name: {"return_bps": generator.normal(size=1_200)} for name in NAMES}
+    bars = bars_table(series, start=(6 * 3_600 - 300) * 10**9)
+    found = build(StudyInput.of_bars({"1s": bars}, [replace(FAMILY, regimes=("time",))],
+                                     partition="2024-08-08"))
+    told = {r["of"]: r for r in found[CORRELATION_MATRIX_DIFFERENCE.name].to_pylist()
+            if r["estimator"] == "equality"}
+    assert told["absorption_ratio"]["reason"] == "unequal_levels"
+    assert told["mean_correlation"]["p_value"] > 0.0
+    sizes = {r["regime"]: r["n"] for r in select(found, estimator="absorption_ratio")}
+    assert sizes == {"all": 1_200, "time_00": 300, "time_06": 900}
 
 
 def test_matrices_that_do_not_differ_are_not_told_apart():

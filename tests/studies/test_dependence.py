@@ -239,6 +239,21 @@ def test_dependence_that_is_the_same_everywhere_differs_nowhere(make_bars, make_
     assert np.mean(called) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 320)
 
 
+def test_transfer_entropy_is_of_the_regime_before_the_source(make_bars):
+    """Flow goes before the return where the book was deep a bar before the flow."""
+    generator = np.random.default_rng(6)
+    depth = 1.0 + generator.random(1_500)
+    flow, noise = generator.standard_normal((2, 1_500))
+    strength = np.where(depth > 1.0 + 2 / 3, 0.9, 0.0)[:-2]
+    noise[2:] = strength * flow[1:-1] + np.sqrt(1 - strength**2) * noise[2:]
+    rows, _ = between_depths(make_bars({SPOT: {
+        FLOW: flow, RETURN: noise, "depth_touch_mean": depth}}))
+    levels = {r["regime"]: r["estimate"] for r in rows
+              if r["estimator"] == "transfer_entropy" and r["measure_x"] == FLOW}
+    assert levels["depth_high"] > 0.3
+    assert max(levels["depth_low"], levels["depth_middle"]) < 0.1
+
+
 def test_regimes_are_of_the_bars_that_are_declared_for_them(make_bars):
     series = by_depth(np.random.default_rng(5), 600, 0.1, 0.1)
     rows, differences = between_depths(make_bars({SPOT: series}), regime_bar_sizes=("10s",))

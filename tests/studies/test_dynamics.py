@@ -203,11 +203,25 @@ def test_a_rolling_correlation_that_follows_a_regime_is_found(make_bars):
 
 def test_one_rolling_correlation_is_not_told_apart(make_bars):
     generator, called = np.random.default_rng(4), []
-    for _ in range(60):
-        _, differences = between_depths(make_bars, by_depth(generator, 60, 0.4, 0.4), (60,))
-        called += [row["p_value"] <= 0.05 for row in differences if row.get("p_value") is not None]
-    assert len(called) == 120
-    assert np.mean(called) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 120)
+    for _ in range(200):
+        _, differences = between_depths(make_bars, by_depth(generator, 24, 0.4, 0.4, 30), (30,))
+        called.append([row["p_value"] <= 0.05 for row in differences
+                       if row.get("p_value") is not None])
+    assert np.shape(called) == (200, 2)
+    assert (np.mean(called, axis=0) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 200)).all()
+
+
+def test_what_windows_do_not_use_is_counted(make_bars):
+    """Flow is missing in a third of the bars, and in most of the 20th window."""
+    series = by_depth(np.random.default_rng(6), 30, 0.1, 0.7)
+    series[FLOW][::3] = np.nan
+    series[FLOW][19 * 60 : 19 * 60 + 40] = np.nan
+    rows, differences = between_depths(make_bars, series, (60,))
+    levels = [row for row in rows if row["regime"].startswith("depth")]
+    assert sum(row["n"] for row in levels) == 28 * 40
+    assert sum(row["n_left_out"] for row in levels) == 28 * 20 + 60
+    assert {(row["n"], row["n_left_out"]) for row in differences
+            if row["regime"] == "depth"} == {(28 * 40, 30 * 60 - 28 * 40)}
 
 
 def test_differences_have_a_table_of_their_own(make_bars):

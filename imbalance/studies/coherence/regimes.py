@@ -21,13 +21,12 @@ from imbalance.studies.levels import (
     Mask,
     at_levels,
     difference_rows,
-    in_bars,
     level_rows,
 )
 from imbalance.studies.pairs import Series
 from imbalance.studies.prepared_series import PreparedPair
 from imbalance.studies.rows import Row, Window, blank
-from imbalance.studies.stretches import FEWEST, stretch_masks
+from imbalance.studies.stretches import FEWEST, counts_in, stretch_masks, tiles
 from imbalance.studies.stretches import PARAMETERS as STRETCHES
 
 FEWEST_IN_ALL = 36
@@ -51,21 +50,23 @@ def regime_rows(
     parameters = PARAMETERS | STRETCHES | {
         "covariance": "jackknife over stretches of atanh √C", "segment": length,
         "difference": "of atanh √C"}
-    there = np.ones(len(starts), dtype=np.bool_)
+    exists = panel.exists[x[0]] & panel.exists[y[0]]
+    edges, sample = tiles(starts, length, len(exists))
+    there = counts_in(exists, edges[:-1], np.diff(edges))
     for place, period in enumerate(found.periods):
         estimator = coherence_at(found, place)
         for regime in family.regimes:
-            masks = stretch_masks(panel, x[0], regime, np.array(starts, dtype=np.intp), length)
-            levels = at_levels(regime, masks, there, estimator, bandwidth=0.0)
+            masks = stretch_masks(panel, x[0], regime, edges[:-1], length, limits=sample)
+            levels = at_levels(regime, masks, there, estimator, sample=sample, bandwidth=0.0,
+                               bars=there[sample])
             rows += [
                 blank("coherence", family.name, window, parameters) | about | _squared(row) | {
                     "estimator": "multitaper", "period": period}
-                for row in in_bars(level_rows(levels, family.significance), length)]
+                for row in level_rows(levels, family.significance)]
             differences += [
                 blank("coherence_difference", family.name, window, parameters) | about | row | {
                     "of": "multitaper", "period": period}
-                for row in in_bars(difference_rows(
-                    levels, len(starts), family.significance), length)]
+                for row in difference_rows(levels, int(exists.sum()), family.significance)]
     return rows, differences
 
 

@@ -35,7 +35,7 @@ COHERENCE = study_table(
     y="the other series",
     estimate="Squared coherence of x and y around the period; of wavelets its mean over time.",
     bound=1.0,
-    interval="jackknife of atanh √C for multitaper, normal for wavelets",
+    interval="jackknife of atanh √C for multitaper, by regime Student's t; normal for wavelets",
     regime="Stretches used: all, those that follow a level of the regime, or those of a quarter of "
     "the UTC day.",
     key=(*WINDOW_KEY, *PAIR_KEY, "period", "lag", "horizon", "regime"),

@@ -10,7 +10,7 @@ from imbalance.studies.prepared_series import COLLINEAR
 
 Vector = NDArray[np.float64]
 
-_STILL = 1e-10
+STILL = 1e-10
 """Share of a level's variance that must be left without any one of its bars."""
 
 
@@ -38,7 +38,7 @@ def correlation_at(x: Vector, y: Vector, least: int) -> Estimator:
         # Sums about the means of the others: a deviation of 0 in the mean leaves n/(n − 1) of it.
         weight = n / (n - 1.0)
         left = squares[:, None] - weight * np.stack([u * u, v * v])
-        if (left.min(axis=1) <= _STILL * squares).any():
+        if (left.min(axis=1) <= STILL * squares).any():
             return "constant_series"
         rest = (product - weight * u * v) / np.sqrt(left.prod(axis=0))
         added = np.full(len(x), np.nan)

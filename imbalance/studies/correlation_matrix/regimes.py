@@ -1,7 +1,7 @@
 """Correlation matrices at the levels of a regime of all instruments, and whether they differ.
 
-What a bar adds to a correlation is known, so that it is to every figure that is linear in the
-matrix, or nearly so: a mean of correlations, a share of its eigenvalues.
+What leaving a bar out takes from every correlation is known, and so it is of every figure that is
+linear in the matrix, or nearly so: a mean of correlations, a share of its eigenvalues.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 
 from imbalance.studies.alignment import Panel
 from imbalance.studies.columns import ANY
-from imbalance.studies.correlation.by_level import correlation_at
+from imbalance.studies.correlation.by_level import STILL, correlation_at
 from imbalance.studies.correlation_matrix.spectrum import absorbing, spectrum
-from imbalance.studies.correlation_matrix.study import MatrixFamily
+from imbalance.studies.correlation_matrix.study import ABSORPTION, MatrixFamily
 from imbalance.studies.levels import (
     PARAMETERS,
     Estimate,
     Estimator,
+    Levels,
     Mask,
     at_levels,
     difference_rows,
@@ -33,6 +34,9 @@ from imbalance.studies.rows import Row, Window, blank
 Matrix = NDArray[np.float64]
 Weights = Callable[[Matrix], Matrix]
 """From a correlation matrix to the weights of its entries in a figure: their sum is the figure."""
+
+_MOST_UNEQUAL = 1.5
+"""Bars of the largest level over those of the smallest, up to which eigenvalues are compared."""
 
 
 def by_regime(
@@ -61,15 +65,22 @@ def by_regime(
             rows += [template | about | {"estimator": name} | row
                      for row in level_rows(found, family.significance)]
             differences += [between | about | {"of": name} | row for row in difference_rows(
-                found, int(there.sum()), family.significance)]
+                found, int(there.sum()), family.significance,
+                refused=_refusal(found) if name == ABSORPTION else None)]
     return rows, differences
+
+
+def _refusal(found: Levels) -> str | None:
+    """The largest eigenvalues of fewer bars are larger by chance alone: by the order of N/n."""
+    sizes = [one.n for one in found.found]
+    return "unequal_levels" if sizes and max(sizes) > _MOST_UNEQUAL * min(sizes) else None
 
 
 def _works(family: MatrixFamily, series: Sequence[Series], values: Matrix
            ) -> Iterator[tuple[str, Row, Estimator]]:
     """What is estimated: its name, what its rows are about, and how."""
     yield "mean_correlation", {}, figure_at(values, mean_weights, family.minimum_bars)
-    yield "absorption_ratio", {}, figure_at(values, absorption_weights, family.minimum_bars)
+    yield ABSORPTION, {}, figure_at(values, absorption_weights, family.minimum_bars)
     if len(series) > family.paired_by_regime:
         return
     for i, j in combinations(range(len(series)), 2):
@@ -95,9 +106,12 @@ def figure_at(values: Matrix, weights: Weights, least: int) -> Estimator:
 
     Notes
     -----
-    A bar adds Σ_ij w_ij (u_i u_j − r_ij (u_i² + u_j²)/2), u standardised over the bars of the
-    level: the weighted influence on each correlation. For eigenvalues λ = v'Rv this is the delta
-    method, which holds where λ is apart from the others.
+    A bar adds (n − 1) times what leaving it out takes away, as from a single correlation
+    (`correlation_at`), the weights held. With u standardised over the bars of the level and
+    c = n/(n − 1), r_ij without the bar is (n r_ij − c u_i u_j)/√((n − c u_i²)(n − c u_j²)). For
+    eigenvalues λ = v'Rv, v held, this is right to first order where λ is apart from the others.
+
+    Source: Miller 1974.
     """
     complete = np.isfinite(values).all(axis=1)
 
@@ -108,11 +122,21 @@ def figure_at(values: Matrix, weights: Weights, least: int) -> Estimator:
             return "too_few_bars"
         if not (np.ptp(rows, axis=0) > 0.0).all():
             return "constant_series"
+        n = len(rows)
         u = (rows - rows.mean(axis=0)) / rows.std(axis=0)
-        correlation = u.T @ u / len(u)
+        about = n / (n - 1.0)
+        left = n - about * u**2
+        if not (left > STILL * n).all():
+            return "constant_series"
+        correlation = u.T @ u / n
         weight = weights(correlation)
+        value = float((weight * correlation).sum())
+        scale = 1.0 / np.sqrt(left)
+        scaled = scale * u
+        rest = ((scale @ (weight * correlation * n)) * scale).sum(axis=1)
+        rest -= about * ((scaled @ weight) * scaled).sum(axis=1)
         influence = np.full(len(values), np.nan)
-        influence[used] = ((u @ weight) * u).sum(axis=1) - u**2 @ (weight * correlation).sum(axis=1)
-        return Estimate(float((weight * correlation).sum()), influence)
+        influence[used] = (n - 1.0) * (value - rest)
+        return Estimate(value, influence)
 
     return estimate

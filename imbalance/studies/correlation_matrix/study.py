@@ -18,9 +18,14 @@ REASONS = {
     "too_few_series": "fewer than two instruments have a series that can be used",
 }
 
+COMPARISON_REASONS = {
+    "unequal_levels": "levels of too unequal size for their eigenvalues to be compared",
+}
+
+ABSORPTION = "absorption_ratio"
 PAIRS = ("sample", "ledoit_wolf", "oracle_approximating", "clipped")
 SYSTEM = (
-    "mean_correlation", "eigenvalue", "noise_edge", "effective_observations", "absorption_ratio",
+    "mean_correlation", "eigenvalue", "noise_edge", "effective_observations", ABSORPTION,
     "intensity_ledoit_wolf", "intensity_oracle_approximating",
 )
 
@@ -36,7 +41,7 @@ CORRELATION_MATRIX = study_table(
     estimate="Correlation, eigenvalue, distance √(2(1 − ρ)), share, number of rows or of a "
     "cluster, as the estimator says.",
     unit="of the estimator",
-    interval="percentiles of a block bootstrap; by regime normal, with HAC errors",
+    interval="percentiles of a block bootstrap; by regime Student's t, with HAC errors",
     kind_null="always: all bars are of the same time",
     key=(*WINDOW_KEY, *PAIR_KEY, "rank", "regime"),
     reasons=REASONS,
@@ -53,10 +58,11 @@ CORRELATION_MATRIX = study_table(
 
 CORRELATION_MATRIX_DIFFERENCE = difference_table(
     "correlation_matrix",
-    of=("sample", "mean_correlation", "absorption_ratio"),
+    of=("sample", "mean_correlation", ABSORPTION),
     x="one of the two; * for the whole matrix",
     y="the other; * for the whole matrix",
     kind_null="always: all bars are of the same time",
+    reasons=COMPARISON_REASONS,
 )
 
 
@@ -130,7 +136,7 @@ STUDY = Study(
     family=MatrixFamily,
     build="imbalance.studies.correlation_matrix.build:build",
     cost="a second a matrix of ten instruments; grows with the cube of the instruments",
-    reasons=REASONS | DIFFERENCE_REASONS,
+    reasons=REASONS | DIFFERENCE_REASONS | COMPARISON_REASONS,
     section="imbalance.report.studies.correlation_matrix:section",
     figures={CORRELATION_MATRIX.name: "imbalance.report.studies.correlation_matrix:picture"},
 )

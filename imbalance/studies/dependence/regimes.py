@@ -58,6 +58,7 @@ class _Work:
     of: Callable[[Masks], Estimator]
     """The estimator for the levels of a regime."""
     sample: Index
+    """The bars whose regime counts: of transfer entropy those of the source."""
     x: Series
     y: Series
     place: Row
@@ -112,7 +113,7 @@ def _works(family: DependenceFamily, x: Series, y: Series, pair: PreparedPair) -
         parts = (other[sample], other[sample - 1], one[sample - 1])
         yield _Work("transfer_entropy",
                     _local_at(parts, lambda parts: transfer_entropy(Embedding(*parts), k), family),
-                    sample, source, target, {"lag": 1, "kind": "predictive"},
+                    sample - 1, source, target, {"lag": 1, "kind": "predictive"},
                     local | {"thinned": thinned, "past": 1})
     level = max(family.levels, default=0.0)
     sides: tuple[Side, ...] = ("lower", "upper") if level else ()

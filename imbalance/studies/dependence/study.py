@@ -49,9 +49,12 @@ DEPENDENCE = study_table(
     hypotheses=("same_book", "same_bar", "ahead"),
     x="the series that goes before the other at lag 1",
     y="the other series",
-    estimate="What the estimator names, of x at bar t and y at bar t+lag.",
+    estimate="What the estimator names, of x at bar t and y at bar t+lag. By regime, mutual "
+    "information and transfer entropy are means over the level's bars of the local terms of all "
+    "levels together, not fits to the level: they may be negative.",
     unit="nats for information and entropy, else a number from −1 to 1",
-    interval="normal with the standard error; of tails, Clopper and Pearson's",
+    interval="normal with the standard error; of tails, Clopper and Pearson's; by regime "
+    "Student's t",
     reasons=REASONS,
     key=(*WINDOW_KEY, *PAIR_KEY, "level", "lag", "horizon", "regime"),
     subject=(_LEVEL,),

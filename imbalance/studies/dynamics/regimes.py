@@ -15,16 +15,18 @@ from imbalance.studies.levels import (
     Mask,
     at_levels,
     difference_rows,
-    in_bars,
     level_rows,
 )
 from imbalance.studies.pairs import Series
 from imbalance.studies.prepared_series import PreparedPair
 from imbalance.studies.rows import Row, Window, blank
-from imbalance.studies.stretches import FEWEST, stretch_masks
+from imbalance.studies.stretches import FEWEST, counts_in, stretch_masks
 from imbalance.studies.stretches import PARAMETERS as STRETCHES
 
 Vector = NDArray[np.float64]
+
+_BANDWIDTH = 1.0
+"""Of the covariance: windows are too few to fit what neighbours have in common, see the docs."""
 
 
 def regime_rows(
@@ -36,24 +38,27 @@ def regime_rows(
     differences: list[Row] = []
     about = {"instrument_x": x[0], "measure_x": x[1], "instrument_y": y[0], "measure_y": y[1],
              "kind": "contemporaneous"}
+    exists = panel.exists[x[0]] & panel.exists[y[0]]
     for span in family.windows:
-        path, _ = rolling_correlation(pair.x, pair.y, span, max(20, span // 2))
+        path, pairs = rolling_correlation(pair.x, pair.y, span, max(20, span // 2))
         # Windows side by side share no bar, so that each says something of its own.
         starts = np.arange(0, len(path) - span + 1, span)
-        values = path[starts + span - 1]
-        there = np.isfinite(values)
-        parameters = PARAMETERS | STRETCHES | {"windows": "side by side, half of their bars there"}
+        values, used = path[starts + span - 1], pairs[starts + span - 1].astype(np.intp)
+        there = counts_in(exists, starts, span)
+        parameters = PARAMETERS | STRETCHES | {
+            "windows": "side by side, half of their bars there", "bandwidth": _BANDWIDTH,
+            "covariance": "Bartlett HAC of the influence values of all levels"}
         for regime in family.regimes:
             masks = stretch_masks(panel, x[0], regime, starts, span)
-            found = at_levels(regime, masks, there, mean_at(values))
+            found = at_levels(regime, masks, there, mean_at(values), bandwidth=_BANDWIDTH,
+                              bars=used)
             template = blank("dynamics", family.name, window, parameters) | about | {
                 "span": span, "state": 0, "moment": window.window_to, "estimator": "mean_rolling"}
-            rows += [template | row for row in in_bars(
-                level_rows(found, family.significance), span)]
+            rows += [template | row for row in level_rows(found, family.significance)]
             template = blank("dynamics_difference", family.name, window, parameters) | about | {
                 "span": span, "of": "mean_rolling"}
-            differences += [template | row for row in in_bars(difference_rows(
-                found, int(there.sum()), family.significance), span)]
+            differences += [template | row for row in difference_rows(
+                found, int(exists.sum()), family.significance)]
     return rows, differences
 
 

@@ -42,7 +42,7 @@ DYNAMICS = study_table(
     estimate="The correlation of x and y that the estimator names; for dcc_a, dcc_b the parameter, "
     "for constancy the statistic, for change_point the correlation after less that before, for "
     "regime_count the states, for regime_probability that of the state.",
-    interval="Fisher's z, normal for parameters and differences",
+    interval="Fisher's z, normal for parameters and differences, by regime Student's t",
     key=(*WINDOW_KEY, *PAIR_KEY, "span", "state", "moment", "lag", "horizon", "regime"),
     subject=(
         _SPAN,

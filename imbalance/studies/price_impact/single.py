@@ -15,7 +15,7 @@ from imbalance.features.price_impact import PriceImpact
 from imbalance.studies.alignment import Panel
 from imbalance.studies.inference.forecasts import accuracy, loss_blocks
 from imbalance.studies.inference.resampling import percentile_interval
-from imbalance.studies.levels import at_levels, level_rows, normal_figures, regime_masks
+from imbalance.studies.levels import at_levels, level_rows, regime_masks, student_figures
 from imbalance.studies.price_impact.flows import Flows
 from imbalance.studies.price_impact.forecast import Design, Model, Trial, run
 from imbalance.studies.price_impact.penalised import least_squares, ridge
@@ -168,8 +168,8 @@ class _Writer:
                 yield blank | row
             ends = found.high_less_low()
             if ends is not None:
-                yield self._blank(flows.measure, ends.n) | normal_figures(
-                    ends.value, ends.error, family.significance) | {
+                yield self._blank(flows.measure, ends.bars) | student_figures(
+                    ends.value, ends.error, ends.degrees, family.significance) | {
                     "estimator": "regime_difference", "regime": f"{regime}_high"}
 
     def _exponent(self, fits: PriceImpact) -> Row:

@@ -47,8 +47,8 @@ PRICE_IMPACT = study_table(
     kind_null="the row compares half-hours",
     estimate="The figure that the estimator names: a slope in bps per base unit, an R², an "
     "exponent, a response in bps, or the share by which the error of forecasts falls.",
-    interval="normal for slopes, exponents and responses; of a noncentral χ² with the variance of "
-    "the block bootstrap for r_squared; percentiles of it for the others",
+    interval="normal for slopes, exponents and responses, by regime Student's t; of a noncentral "
+    "χ² with the variance of the block bootstrap for r_squared; percentiles of it for the others",
     subject=(count("levels", "Levels of the book whose flows are in the regression; 0 for a row "
                    "without flows.", "levels"),),
     extra=(
