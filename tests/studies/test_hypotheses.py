@@ -94,7 +94,7 @@ def test_a_table_says_before_which_tests_it_makes():
             assert set(table.column("hypothesis").allowed) <= set(HYPOTHESES)
     written = {r["study"]: r["hypotheses"] for r in families_table(declare()).to_pylist()}
     assert written["correlation"] == "same_book, same_bar, own_past, ahead, whole"
-    assert written["correlation_matrix"] == ""
+    assert written["correlation_matrix"] == "whole"
 
 
 def test_what_is_not_tested_is_of_no_kind():
