@@ -32,6 +32,8 @@ EARLY = ("assets", "studies", "cli")
 compiles those of the studies; then the longest part, so that no core waits for it at the end."""
 
 
+# First, because the groups are read by a hook of the same name.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Which tests stay together when they run on several cores, and which come first."""
     ranks = {part: rank for rank, part in enumerate(EARLY)}
