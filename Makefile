@@ -14,7 +14,7 @@ BASE_PYTHONS ?= python3.11 python3.12 python3.13 python3
 CAPTURES ?=
 ARGS ?=
 # Tests that share something dear stay on one core; tests/conftest.py says which, and their order.
-ON_ALL_CORES := --numprocesses auto --dist loadgroup --no-loadscope-reorder
+ON_ALL_CORES := --numprocesses auto --no-loadscope-reorder
 
 # The stamp holds the directory it was made in: scripts of a copied .venv point at the checkout they
 # came from, so where the stamp names another one, .venv is made anew.

@@ -6,6 +6,7 @@ Not here: fixtures of one part of the project; those stand beside its tests.
 
 import os
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -32,19 +33,30 @@ EARLY = ("assets", "studies", "cli")
 compiles those of the studies; then the longest part, so that no core waits for it at the end."""
 
 
-# First, because the groups are read by a hook of the same name.
-@pytest.hookimpl(tryfirst=True)
+def part_of(nodeid: str) -> str:
+    """Part of the tests, as `cli` of `tests/cli/test_help.py::test_examples`."""
+    return Path(nodeid.partition("::")[0]).relative_to("tests").parts[0]
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Which tests stay together when they run on several cores, and which come first."""
+    """Which tests come first."""
     ranks = {part: rank for rank, part in enumerate(EARLY)}
+    items.sort(key=lambda item: ranks.get(part_of(item.nodeid), len(EARLY)))
 
-    def place(item: pytest.Item) -> Path:
-        return item.path.relative_to(REPOSITORY / "tests")
 
-    items.sort(key=lambda item: ranks.get(place(item).parts[0], len(EARLY)))
-    for item in items:
-        part = place(item).parts[0]
-        item.add_marker(pytest.mark.xdist_group(part if part in SHARING else str(place(item))))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Which tests stay together when they run on several cores: those of a file, or of a part with
+    a dear fixture.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            part = part_of(nodeid)
+            return part if part in SHARING else nodeid.partition("::")[0]
+
+    return Together(config, log)
 
 
 @pytest.fixture(autouse=True)
