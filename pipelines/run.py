@@ -41,6 +41,10 @@ from pipelines.report import Reporter
 EXIT_INTERRUPTED = 130
 
 
+_INTERRUPTING = frozenset({signal.SIGINT, signal.SIGTERM})
+"""Signals that Dagster makes an interruption of while it executes."""
+
+
 class Interruptions:
     """Whether this process has been interrupted, whoever's handler of the signal was in place and
     whatever has become of what it raised.
@@ -54,7 +58,7 @@ class Interruptions:
     def came(self) -> bool:
         """Whether it has, since this was made."""
         with contextlib.suppress(BlockingIOError):
-            self._came |= signal.SIGINT in os.read(self._signals, 4096)
+            self._came |= not _INTERRUPTING.isdisjoint(os.read(self._signals, 4096))
         return self._came
 
 

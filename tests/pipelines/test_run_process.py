@@ -94,19 +94,20 @@ def test_a_circle_of_exceptions_ends():
     assert _user_error(one) is None
 
 
-def test_an_interruption_is_known_whatever_became_of_it():
-    handler, wakeup = signal.getsignal(signal.SIGINT), signal.set_wakeup_fd(-1)
+@pytest.mark.parametrize("interrupting", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_is_known_whatever_became_of_it(interrupting):
+    handler, wakeup = signal.getsignal(interrupting), signal.set_wakeup_fd(-1)
     try:
-        signal.signal(signal.SIGINT, lambda *_: None)
+        signal.signal(interrupting, lambda *_: None)
         signal.signal(signal.SIGUSR1, lambda *_: None)
         interruptions = Interruptions()
         assert not interruptions.came()
         signal.raise_signal(signal.SIGUSR1)
         assert not interruptions.came()
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(interrupting)
         assert interruptions.came()
         assert interruptions.came()
     finally:
         signal.signal(signal.SIGUSR1, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, handler)
+        signal.signal(interrupting, handler)
         signal.set_wakeup_fd(wakeup)
