@@ -11,7 +11,7 @@ import numpy as np
 
 from imbalance.contracts import Table
 from imbalance.studies.alignment import Panel
-from imbalance.studies.columns import ANY, ANY_DEPENDENCE
+from imbalance.studies.columns import ANY, ANY_DEPENDENCE, ANY_DEPENDENCE_SOURCE
 from imbalance.studies.hypotheses import hypothesis_of
 from imbalance.studies.measures import BAR_NANOSECONDS
 from imbalance.studies.multiple_testing import benjamini_hochberg, benjamini_yekutieli
@@ -85,29 +85,26 @@ def to_arrow(
     rows: Sequence[Row],
     table: Table,
     diagnostics: frozenset[str] = frozenset(),
-    adjust: Callable[[Any], Any] = benjamini_hochberg,
 ) -> Any:
     """Rows as the table's Arrow form: in order of its key, with q-values within each family.
 
     Tests are corrected together that have a p-value and are of one family, hypothesis, scope and
     window, over all bar sizes, but those of the estimators in `diagnostics`. The hypothesis is
-    `hypotheses.hypothesis_of` the row, unless the row says it. NaN becomes null.
+    `hypotheses.hypothesis_of` the row, unless the row says it. q-values are those that the table
+    declares, Benjamini and Hochberg's or Benjamini and Yekutieli's; a table with a column
+    `q_value_any_dependence` has the latter there too. NaN becomes null.
 
     Raises
     ------
     ValueError
         If a test is of a kind that the table does not declare.
-
-    Parameters
-    ----------
-    adjust : q-values from p-values; by Benjamini–Hochberg, or Benjamini–Yekutieli where the tests
-        may depend on each other in any way. A table with a column `q_value_any_dependence` gets
-        the latter there.
     """
     import pyarrow as pa
 
     tested = _name_hypotheses(rows, table, diagnostics)
-    _add_q_values(tested, "q_value", adjust)
+    any_dependence = table.column("q_value").source == ANY_DEPENDENCE_SOURCE
+    _add_q_values(
+        tested, "q_value", benjamini_yekutieli if any_dependence else benjamini_hochberg)
     if ANY_DEPENDENCE in table.column_names:
         _add_q_values(tested, ANY_DEPENDENCE, benjamini_yekutieli)
     ordered = sorted(rows, key=lambda row: tuple(

@@ -6,7 +6,6 @@ from typing import Any
 
 from imbalance.studies.coherence.estimate import cohere
 from imbalance.studies.coherence.study import COHERENCE, COHERENCE_DIFFERENCE
-from imbalance.studies.multiple_testing import benjamini_yekutieli
 from imbalance.studies.rows import Row, blank, to_arrow
 from imbalance.studies.study_input import StudyInput
 
@@ -28,6 +27,5 @@ def build(given: StudyInput) -> dict[str, Any]:
                 differences += between
     return {
         COHERENCE.name: to_arrow(rows, COHERENCE),
-        COHERENCE_DIFFERENCE.name: to_arrow(
-            differences, COHERENCE_DIFFERENCE, adjust=benjamini_yekutieli),
+        COHERENCE_DIFFERENCE.name: to_arrow(differences, COHERENCE_DIFFERENCE),
     }

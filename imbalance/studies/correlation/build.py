@@ -6,7 +6,6 @@ from typing import Any
 
 from imbalance.studies.correlation.estimate import correlate
 from imbalance.studies.correlation.study import CORRELATION, CORRELATION_DIFFERENCE
-from imbalance.studies.multiple_testing import benjamini_yekutieli
 from imbalance.studies.rows import Row, blank, to_arrow
 from imbalance.studies.study_input import StudyInput
 
@@ -34,7 +33,5 @@ def build(given: StudyInput) -> dict[str, Any]:
     return {
         CORRELATION.name: to_arrow(rows, CORRELATION),
         # Differences share their bars and pull against each other: any dependence is possible.
-        CORRELATION_DIFFERENCE.name: to_arrow(
-            differences, CORRELATION_DIFFERENCE, adjust=benjamini_yekutieli
-        ),
+        CORRELATION_DIFFERENCE.name: to_arrow(differences, CORRELATION_DIFFERENCE),
     }

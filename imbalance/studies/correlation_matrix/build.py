@@ -22,7 +22,6 @@ from imbalance.studies.correlation_matrix.study import (
 )
 from imbalance.studies.inference.block_length import optimal_block_length
 from imbalance.studies.inference.resampling import draw_blocks, percentile_interval
-from imbalance.studies.multiple_testing import benjamini_yekutieli
 from imbalance.studies.pairs import Series
 from imbalance.studies.prepared_series import SeriesPool
 from imbalance.studies.rows import Row, Window, blank, share, to_arrow
@@ -51,8 +50,7 @@ def build(given: StudyInput) -> dict[str, Any]:
                 differences += between
     return {
         CORRELATION_MATRIX.name: to_arrow(rows, CORRELATION_MATRIX),
-        CORRELATION_MATRIX_DIFFERENCE.name: to_arrow(
-            differences, CORRELATION_MATRIX_DIFFERENCE, adjust=benjamini_yekutieli),
+        CORRELATION_MATRIX_DIFFERENCE.name: to_arrow(differences, CORRELATION_MATRIX_DIFFERENCE),
     }
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from imbalance.studies.dynamics.estimate import move
 from imbalance.studies.dynamics.study import DYNAMICS, DYNAMICS_DIFFERENCE
-from imbalance.studies.multiple_testing import benjamini_yekutieli
 from imbalance.studies.rows import Row, blank, to_arrow
 from imbalance.studies.study_input import StudyInput
 
@@ -31,6 +30,5 @@ def build(given: StudyInput) -> dict[str, Any]:
                 differences += between
     return {
         DYNAMICS.name: to_arrow(rows, DYNAMICS, DIAGNOSTICS),
-        DYNAMICS_DIFFERENCE.name: to_arrow(
-            differences, DYNAMICS_DIFFERENCE, adjust=benjamini_yekutieli),
+        DYNAMICS_DIFFERENCE.name: to_arrow(differences, DYNAMICS_DIFFERENCE),
     }
