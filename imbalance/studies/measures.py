@@ -58,6 +58,11 @@ def columns_of(measure: str) -> tuple[str, ...]:
     return found.groups() if found else (base_measure(measure),)
 
 
+def columns_read(measures: Iterable[str], regimes: Iterable[str]) -> tuple[str, ...]:
+    """Columns of the bars that measures (transformed or not) and regimes are made from."""
+    return tuple(dict.fromkeys((*map(base_measure, measures), *regime_columns(regimes))))
+
+
 def regime_columns(regimes: Iterable[str]) -> tuple[str, ...]:
     """Columns that regimes are made from; the time of day needs none."""
     return tuple(

@@ -116,7 +116,7 @@ def load(reference: str) -> Callable[..., Any]:
 
 
 def among(values: Sequence[str], choices: Sequence[str], what: str, where: str) -> None:
-    """Refuse values that are no choices, and an empty list, naming the nearest choice.
+    """Refuse values that are no choices, and an empty list.
 
     Raises
     ------
@@ -125,6 +125,17 @@ def among(values: Sequence[str], choices: Sequence[str], what: str, where: str) 
     """
     if not values:
         raise UserError(f"no {what} is declared", where=where, allowed=", ".join(choices))
+    only_known(values, choices, what, where)
+
+
+def only_known(values: Sequence[str], choices: Sequence[str], what: str, where: str) -> None:
+    """Refuse values that are no choices, naming the nearest; there may be none.
+
+    Raises
+    ------
+    UserError
+        If one is not a choice.
+    """
     for value in values:
         if value not in choices:
             close = nearest(value, list(choices))

@@ -12,8 +12,8 @@ from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table
 from imbalance.studies.correlation.study import PairKind
 from imbalance.studies.difference_tables import REASONS as DIFFERENCE_REASONS
 from imbalance.studies.difference_tables import STRETCH_REASONS, difference_table
-from imbalance.studies.measures import REGIME_LEVELS, base_measure, regime_columns
-from imbalance.studies.study import Family, Study, among
+from imbalance.studies.measures import REGIME_LEVELS, columns_read
+from imbalance.studies.study import Family, Study, among, only_known
 
 REASONS = {
     "no_unbroken_stretch": "no stretch without a gap is long enough",
@@ -91,8 +91,7 @@ class CoherenceFamily(Family):
         if not self.x_measures or not self.y_measures or not self.periods:
             raise UserError("no measure or no period is declared", where=self.where,
                             allowed="at least one")
-        if self.regimes:
-            among(self.regimes, list(REGIME_LEVELS), "regime", self.where)
+        only_known(self.regimes, list(REGIME_LEVELS), "regime", self.where)
         if min(self.periods) < 2.0:
             raise UserError(f"periods = {self.periods}", where=self.where,
                             allowed="2 bars and above")
@@ -110,8 +109,7 @@ class CoherenceFamily(Family):
     @property
     def measures(self) -> tuple[str, ...]:
         """Columns of the bars that the family reads."""
-        bases = (base_measure(m) for m in (*self.x_measures, *self.y_measures))
-        return tuple(dict.fromkeys((*bases, *regime_columns(self.regimes))))
+        return columns_read((*self.x_measures, *self.y_measures), self.regimes)
 
 
 def families(settings: StudiesConfig) -> Sequence[CoherenceFamily]:

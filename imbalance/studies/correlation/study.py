@@ -13,10 +13,9 @@ from imbalance.studies.difference_tables import REASONS, difference_table
 from imbalance.studies.measures import (
     LOGARITHMIC_LAGS,
     REGIME_LEVELS,
-    base_measure,
-    regime_columns,
+    columns_read,
 )
-from imbalance.studies.study import Family, Study, among
+from imbalance.studies.study import Family, Study, among, only_known
 
 PairKind = Literal["own", "cross", "perpetual_to_spot"]
 Estimator = Literal["pearson", "spearman", "kendall"]
@@ -83,8 +82,7 @@ class CorrelationFamily(Family):
         where = self.where
         among(self.pairs, ["own", "cross", "perpetual_to_spot"], "kind of pair", where)
         among(self.estimators, ["pearson", "spearman", "kendall"], "estimator", where)
-        if self.regimes:
-            among(self.regimes, list(REGIME_LEVELS), "regime", where)
+        only_known(self.regimes, list(REGIME_LEVELS), "regime", where)
         for values, what in ((self.x_measures, "x measure"), (self.y_measures, "y measure"),
                              (self.lags, "lag"), (self.horizons, "horizon"),
                              (self.bar_sizes, "bar size")):
@@ -101,8 +99,7 @@ class CorrelationFamily(Family):
     @property
     def measures(self) -> tuple[str, ...]:
         """Columns of the bars that the family reads."""
-        bases = (base_measure(m) for m in (*self.x_measures, *self.y_measures))
-        return tuple(dict.fromkeys((*bases, *regime_columns(self.regimes))))
+        return columns_read((*self.x_measures, *self.y_measures), self.regimes)
 
 
 def families(settings: StudiesConfig) -> Sequence[CorrelationFamily]:

@@ -12,7 +12,7 @@ from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table
 from imbalance.studies.difference_tables import REASONS as DIFFERENCE_REASONS
 from imbalance.studies.difference_tables import difference_table
 from imbalance.studies.measures import REGIME_LEVELS, regime_columns
-from imbalance.studies.study import Family, Study, among
+from imbalance.studies.study import Family, Study, only_known
 
 REASONS = {
     "too_few_series": "fewer than two instruments have a series that can be used",
@@ -88,8 +88,7 @@ class MatrixFamily(Family):
         super().__post_init__()
         if not self.bar_sizes:
             raise UserError("no bar size is declared", where=self.where, allowed="at least one")
-        if self.regimes:
-            among(self.regimes, list(REGIME_LEVELS), "regime", self.where)
+        only_known(self.regimes, list(REGIME_LEVELS), "regime", self.where)
         if not 0.0 < self.farthest < 2.0:
             raise UserError(f"farthest = {self.farthest}", where=self.where,
                             allowed="above 0 and below 2")

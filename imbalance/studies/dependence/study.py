@@ -12,8 +12,8 @@ from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table
 from imbalance.studies.correlation.study import PairKind
 from imbalance.studies.difference_tables import REASONS as DIFFERENCE_REASONS
 from imbalance.studies.difference_tables import difference_table
-from imbalance.studies.measures import REGIME_LEVELS, base_measure, regime_columns
-from imbalance.studies.study import Family, Study, among
+from imbalance.studies.measures import REGIME_LEVELS, columns_read
+from imbalance.studies.study import Family, Study, among, only_known
 
 ESTIMATORS = (
     "distance_correlation", "distance_correlation_bias_corrected",
@@ -106,8 +106,7 @@ class DependenceFamily(Family):
         among(self.pairs, ["own", "cross", "perpetual_to_spot"], "kind of pair", self.where)
         if not self.x_measures or not self.y_measures:
             raise UserError("no measure is declared", where=self.where, allowed="at least one")
-        if self.regimes:
-            among(self.regimes, list(REGIME_LEVELS), "regime", self.where)
+        only_known(self.regimes, list(REGIME_LEVELS), "regime", self.where)
         for value in (*self.levels, *self.quantiles):
             if not 0.0 < value < 1.0:
                 raise UserError(f"a level of {value:g}", where=self.where,
@@ -125,8 +124,7 @@ class DependenceFamily(Family):
     @property
     def measures(self) -> tuple[str, ...]:
         """Columns of the bars that the family reads."""
-        bases = (base_measure(m) for m in (*self.x_measures, *self.y_measures))
-        return tuple(dict.fromkeys((*bases, *regime_columns(self.regimes))))
+        return columns_read((*self.x_measures, *self.y_measures), self.regimes)
 
 
 def families(settings: StudiesConfig) -> Sequence[DependenceFamily]:

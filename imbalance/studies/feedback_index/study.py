@@ -17,7 +17,7 @@ from imbalance.studies.columns import (
     study_table,
 )
 from imbalance.studies.measures import REGIME_LEVELS, regime_columns
-from imbalance.studies.study import Family, Study, among
+from imbalance.studies.study import Family, Study, among, only_known
 
 PairKind = Literal["own", "cross", "perpetual_to_spot"]
 
@@ -115,8 +115,7 @@ class FeedbackIndexFamily(Family):
         super().__post_init__()
         among(self.pairs, ["own", "cross", "perpetual_to_spot"], "kind of pair", self.where)
         for regimes in (self.regimes, self.cross_regimes):
-            if regimes:
-                among(regimes, list(REGIME_LEVELS), "regime", self.where)
+            only_known(regimes, list(REGIME_LEVELS), "regime", self.where)
         if self.maximum_lag < 1 or self.replications < 100 or self.horizon < 2:
             raise UserError(
                 f"maximum_lag = {self.maximum_lag}, replications = {self.replications}, "

@@ -10,7 +10,7 @@ from imbalance.errors import UserError
 from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table, text
 from imbalance.studies.feedback.study import Criterion, SystemKind
 from imbalance.studies.measures import REGIME_MEASURES, regime_columns
-from imbalance.studies.study import Family, Study, among
+from imbalance.studies.study import Family, Study, among, only_known
 
 LOCAL_PROJECTION = study_table(
     "local_projection",
@@ -64,8 +64,7 @@ class LocalProjectionFamily(Family):
         super().__post_init__()
         among(self.systems, ["own", "across"], "kind of system", self.where)
         among((self.criterion,), ["bic", "aic", "hq", "fpe"], "criterion", self.where)
-        if self.regimes:
-            among(self.regimes, list(REGIME_MEASURES), "regime", self.where)
+        only_known(self.regimes, list(REGIME_MEASURES), "regime", self.where)
         if self.horizon < 2:
             raise UserError(f"horizon = {self.horizon}", where=self.where, allowed="2 and above")
 

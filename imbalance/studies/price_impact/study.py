@@ -10,7 +10,7 @@ from imbalance.contracts import Column
 from imbalance.errors import UserError
 from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, count, figure, study_table, text
 from imbalance.studies.measures import REGIME_LEVELS, regime_columns
-from imbalance.studies.study import Family, Study, among
+from imbalance.studies.study import Family, Study, only_known
 
 LEVELS = 10
 """Levels of the book whose flows the bars have."""
@@ -113,8 +113,7 @@ class PriceImpactFamily(Family):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.regimes:
-            among(self.regimes, list(REGIME_LEVELS), "regime", self.where)
+        only_known(self.regimes, list(REGIME_LEVELS), "regime", self.where)
         if not 1 <= self.levels <= LEVELS:
             raise UserError(f"levels = {self.levels}", where=self.where, allowed=f"1 to {LEVELS}")
         if not self.lags or min(self.lags) < 1:

@@ -10,7 +10,7 @@ from imbalance.config import StudiesConfig
 from imbalance.errors import UserError
 from imbalance.studies.columns import PAIR_KEY, REGIMES, WINDOW_KEY, count, study_table
 from imbalance.studies.measures import REGIME_MEASURES, regime_columns
-from imbalance.studies.study import Family, Study, among
+from imbalance.studies.study import Family, Study, among, only_known
 
 Relation = Literal["own", "perpetual_to_spot", "spot_to_perpetual"]
 RELATIONS = ("own", "perpetual_to_spot", "spot_to_perpetual")
@@ -64,8 +64,7 @@ class VolatilityFamily(Family):
     def __post_init__(self) -> None:
         super().__post_init__()
         among(self.relations, RELATIONS, "relation", self.where)
-        if self.regimes:
-            among(self.regimes, tuple(REGIME_MEASURES), "regime", self.where)
+        only_known(self.regimes, tuple(REGIME_MEASURES), "regime", self.where)
         for name in ("components", "horizons", "response_horizons"):
             values = getattr(self, name)
             if not values or min(values) < 1:
