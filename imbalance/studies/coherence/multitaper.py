@@ -7,6 +7,7 @@ Sources: Thomson 1982 (multitaper); Thomson and Chave 1991 (jackknife); Carter, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,14 +99,12 @@ def coherence(
     jackknife over the M of atanh √C, normal. Phase: arg S_xy, with the error
     √((1/C − 1)/(2M)).
     """
-    from scipy.signal.windows import dpss
     from scipy.special import ndtri
 
     wanted = _wanted(length, periods)
     if not wanted or not starts:
         return []
-    tapers = dpss(length, BANDWIDTH, TAPERS)
-    a, b = (_transforms(series, starts, length, tapers, wanted) for series in (x, y))
+    a, b = (_transforms(series, starts, length, wanted) for series in (x, y))
     cross, own_x, own_y = a * b.conj(), np.abs(a) ** 2, np.abs(b) ** 2
     m = len(a)
     quantile = float(ndtri(1.0 - significance / 2.0))
@@ -139,14 +138,11 @@ def spectra(
     x: Vector, y: Vector, starts: list[int], length: int, periods: tuple[float, ...]
 ) -> Spectra:
     """Spectra of every stretch, summed over its tapers; arguments as of `coherence`."""
-    from scipy.signal.windows import dpss
-
     wanted = _wanted(length, periods)
     if not wanted or not starts:
         nothing = np.empty((0, 0))
         return Spectra((), nothing.astype(np.complex128), nothing, nothing)
-    tapers = dpss(length, BANDWIDTH, TAPERS)
-    a, b = (_transforms(series, starts, length, tapers, wanted).reshape(len(starts), TAPERS, -1)
+    a, b = (_transforms(series, starts, length, wanted).reshape(len(starts), TAPERS, -1)
             for series in (x, y))
     return Spectra(
         tuple(length / number for number in wanted), (a * b.conj()).sum(axis=1),
@@ -164,10 +160,21 @@ def stable(value: Vector) -> Vector:
     return np.arctanh(np.sqrt(np.clip(value, 0.0, 1.0 - 1e-12)))
 
 
-def _transforms(series: Vector, starts: list[int], length: int, tapers: Vector,
-                wanted: list[int]) -> Complex:
+@lru_cache(maxsize=8)
+def _tapers(length: int) -> Vector:
+    """Slepian tapers: the same for all pairs and stretches of a length."""
+    from scipy.signal.windows import dpss
+
+    tapers = np.asarray(dpss(length, BANDWIDTH, TAPERS))
+    tapers.flags.writeable = False
+    return tapers
+
+
+def _transforms(
+    series: Vector, starts: list[int], length: int, wanted: list[int]
+) -> Complex:
     """(stretch and taper) × frequency."""
     parts = np.stack([series[start : start + length] for start in starts])
     parts = parts - parts.mean(axis=1, keepdims=True)
-    spectra = np.fft.rfft(parts[:, None, :] * tapers, axis=2)[:, :, wanted]
-    return spectra.reshape(-1, len(wanted))
+    transformed = np.fft.rfft(parts[:, None, :] * _tapers(length), axis=2)[:, :, wanted]
+    return transformed.reshape(-1, len(wanted))

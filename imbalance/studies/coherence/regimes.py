@@ -53,12 +53,11 @@ def regime_rows(
     exists = panel.exists[x[0]] & panel.exists[y[0]]
     edges, sample = tiles(starts, length, len(exists))
     there = counts_in(exists, edges[:-1], np.diff(edges))
-    for place, period in enumerate(found.periods):
-        estimator = coherence_at(found, place)
-        for regime in family.regimes:
-            masks = stretch_masks(panel, x[0], regime, edges[:-1], length, limits=sample)
-            levels = at_levels(regime, masks, there, estimator, sample=sample, bandwidth=0.0,
-                               bars=there[sample])
+    for regime in family.regimes:
+        masks = stretch_masks(panel, x[0], regime, edges[:-1], length, limits=sample)
+        for place, period in enumerate(found.periods):
+            levels = at_levels(regime, masks, there, coherence_at(found, place), sample=sample,
+                               bandwidth=0.0, bars=there[sample])
             rows += [
                 blank("coherence", family.name, window, parameters) | about | _squared(row) | {
                     "estimator": "multitaper", "period": period}

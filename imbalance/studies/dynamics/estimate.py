@@ -20,6 +20,7 @@ from imbalance.studies.dynamics.change_points import change_points, constancy
 from imbalance.studies.dynamics.garch import ConditionalCorrelation, Garch, fit_dcc, fit_garch
 from imbalance.studies.dynamics.hidden_markov import Regimes, fit_regimes
 from imbalance.studies.dynamics.moving import (
+    fewest_pairs,
     fisher_band,
     rolling_correlation,
     weighted_correlation,
@@ -89,7 +90,7 @@ class _PairRows:
             yield self._row("rolling") | {"reason": pair.reason}
             return
         for bars in self._family.windows:
-            path, count = rolling_correlation(pair.x, pair.y, bars, max(20, bars // 2))
+            path, count = rolling_correlation(pair.x, pair.y, bars, fewest_pairs(bars))
             yield from self._moving_rows("rolling", bars, path, count)
         bars = self._family.half_life
         path, count = weighted_correlation(pair.x, pair.y, float(bars))

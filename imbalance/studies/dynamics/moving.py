@@ -22,6 +22,11 @@ _CHUNK = 512
 _LOOKED_AT = 1_000
 
 
+def fewest_pairs(window: int) -> int:
+    """Pairs without which a rolling window has no value in the study: half of it, at least 20."""
+    return max(20, window // 2)
+
+
 def rolling_correlation(
     x: Vector, y: Vector, window: int, minimum: int | None = None
 ) -> tuple[Vector, Vector]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbalance.studies.alignment import Panel
-from imbalance.studies.dynamics.moving import rolling_correlation
+from imbalance.studies.dynamics.moving import fewest_pairs, rolling_correlation
 from imbalance.studies.dynamics.study import DynamicsFamily
 from imbalance.studies.levels import (
     PARAMETERS,
@@ -40,7 +40,7 @@ def regime_rows(
              "kind": "contemporaneous"}
     exists = panel.exists[x[0]] & panel.exists[y[0]]
     for span in family.windows:
-        path, pairs = rolling_correlation(pair.x, pair.y, span, max(20, span // 2))
+        path, pairs = rolling_correlation(pair.x, pair.y, span, fewest_pairs(span))
         # Windows side by side share no bar, so that each says something of its own.
         starts = np.arange(0, len(path) - span + 1, span)
         values, used = path[starts + span - 1], pairs[starts + span - 1].astype(np.intp)
