@@ -67,6 +67,7 @@ def _snapshot(book: Book, m: Messages, out: Output, k: int, event: int) -> None:
     whole[at.FRESH] = 1
     start = whole[at.PENDING]
     kept = book.kept_levels
+    # int32 as the offsets of messages are: one type, one compilation
     bid_at = ask_at = np.int32(0)
     for j in range(whole[at.PENDING]):
         row = book.pending[j]

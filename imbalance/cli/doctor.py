@@ -60,10 +60,10 @@ def _runs(application: Application) -> Iterator[Diagnosis]:
     """Fail the runs whose process is gone, where Dagster has ever been over this home."""
     from imbalance.cli.process import checkout, environment
     from imbalance.store.doctor import Diagnosis
-    from imbalance.store.home import LEDGER_NAME, Home
+    from imbalance.store.home import Home
 
     root = application.home_path.expanduser().absolute()
-    if not (root / "dagster" / "dagster.yaml").is_file() or not (root / LEDGER_NAME).is_file():
+    if not (root / "dagster" / "dagster.yaml").is_file():
         return
     try:
         checkout()
