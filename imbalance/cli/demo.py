@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 DIRECTORY = "simulation"
 
+_FIRST_QUERY = "select instrument, bar_start, queue_imbalance from features.bars_1s limit 5"
+
 
 @subcommand("demo")
 @click.argument("captures", nargs=-1, type=click.Path(path_type=Path))
@@ -117,7 +119,7 @@ def _told(findings: Sequence[Finding], path: Path) -> str:
         + output.table(["question", "of", "planted", "found", "interval", "agrees"], rows, width=64)
         + f"\n\n{agreed} of {len(findings)} planted figures are found within their uncertainty"
         f"\nreport: {path.absolute()}"
-        '\nnext: imbalance status · imbalance ui · imbalance sql "from features.bars_1s limit 5"'
+        f'\nnext: imbalance status · imbalance ui · imbalance sql "{_FIRST_QUERY}"'
     )
 
 

@@ -56,7 +56,7 @@ First steps:
   imbalance demo                        a simulated market, end to end
   imbalance run ../captures/binance     real captures into ./warehouse
   imbalance status                      what is there now
-  imbalance sql "from features.bars_1s limit 5"
+  imbalance sql "select instrument, bar_start, queue_imbalance from features.bars_1s limit 5"
 
 \b
 Exit codes:

@@ -23,7 +23,7 @@ def command(application: Application, patience: float | None) -> None:
     Examples:
       imbalance publish
       imbalance publish --patience 600
-      imbalance sql "from features.bars_1s limit 5" -g current
+      imbalance sql "select count(*) from features.bars_1s" -g current
 
     \b
     JSON: {"generation", "new", "path", "rows": {table: rows}}

@@ -51,7 +51,7 @@ def command(
 
     \b
     Examples:
-      imbalance sql "from features.bars_1s limit 5"
+      imbalance sql "select instrument, bar_start, queue_imbalance from features.bars_1s limit 5"
       imbalance sql "select instrument, count(*) from features.bars_1s group by all"
       imbalance sql "select * from studies.correlation where q_value < 0.05" -f csv
       imbalance sql "from features.bars_1s" -f parquet -o bars.parquet
