@@ -27,8 +27,8 @@ TEMPLATES = Path(__file__).resolve().parent / "docs_site"
 SECTIONS = {
     "": ("README.md", "docs/tutorial.ipynb", "docs/training-sets.md", "docs/captures.md"),
     "Running it": ("docs/operations.md", "deploy/README.md", "docs/reliability.md"),
-    "Reference": ("docs/data-dictionary.md", "docs/venues.md", "docs/architecture.md",
-                  "docs/dependencies.md"),
+    "Reference": ("docs/data-dictionary.md", "docs/settings.md", "docs/venues.md",
+                  "docs/architecture.md", "docs/dependencies.md"),
     "Studies": ("docs/studies/README.md",),
     "Decisions": ("docs/adr/README.md",),
 }

@@ -13,6 +13,8 @@ from imbalance.captures.venues.registry import venues
 from imbalance.captures.venues.venue import PROOFS, Venue
 from imbalance.config import StudiesConfig
 from imbalance.contracts import RECORDED_AT, Column, Table
+from imbalance.docs_settings import settings_page
+from imbalance.markdown import anchor, cell
 from imbalance.studies.families import bar_sizes
 from imbalance.studies.hypotheses import HYPOTHESES
 from imbalance.studies.registry import reasons, studies
@@ -25,6 +27,9 @@ STUDIES = Path("docs/studies/README.md")
 
 VENUES = Path("docs/venues.md")
 """Where the page of the venues stands."""
+
+SETTINGS = Path("docs/settings.md")
+"""Where the page of the settings stands; what is in it is `docs_settings`'."""
 
 _LAYERS = {
     "raw": "What the captures hold, message by message, and where every line went.",
@@ -63,7 +68,7 @@ def data_dictionary() -> str:
     ]
     tables = catalog.tables()
     lines += [
-        f"| [`{t.name}`](#{_anchor(t.name)}) | {_cell(t.grain)} | {_cell(t.description)} |"
+        f"| [`{t.name}`](#{anchor(t.name)}) | {cell(t.grain)} | {cell(t.description)} |"
         for t in tables.values()
     ]
     for layer in catalog.LAYERS:
@@ -85,13 +90,13 @@ def _table(table: Table, first: Table) -> Iterator[str]:
     )
     yield ""
     if first is not table:
-        yield f"The columns are those of [`{first.name}`](#{_anchor(first.name)})."
+        yield f"The columns are those of [`{first.name}`](#{anchor(first.name)})."
         return
     yield from ("| column | type | unit | meaning | null |", "| --- | --- | --- | --- | --- |")
     for column in table.columns:
         yield (
-            f"| `{column.name}` | {column.type} | {_cell(column.unit)} | {_meaning(column)} "
-            f"| {_cell(column.null_meaning) if column.nullable else ''} |"
+            f"| `{column.name}` | {column.type} | {cell(column.unit)} | {_meaning(column)} "
+            f"| {cell(column.null_meaning) if column.nullable else ''} |"
         )
 
 
@@ -110,19 +115,7 @@ def _meaning(column: Column) -> str:
         parts.append(f"At most {high:g}.")
     if column.source:
         parts.append(f"Source: {column.source}.")
-    return _cell(" ".join(parts))
-
-
-def _cell(text: str) -> str:
-    """Text that stays within a cell of a table and means itself."""
-    parts = text.replace("\n", " ").replace("|", "\\|").split("`")
-    # Every second part is code, in which nothing but the bar has a meaning.
-    parts[::2] = [p.replace("<", "&lt;").replace("*", "\\*") for p in parts[::2]]
-    return "`".join(parts)
-
-
-def _anchor(heading: str) -> str:
-    return heading.lower().replace(".", "")
+    return cell(" ".join(parts))
 
 
 def studies_index() -> str:
@@ -143,10 +136,10 @@ def studies_index() -> str:
     for study in studies():
         sizes = bar_sizes(study.families(StudiesConfig()))
         reads = [*(f"bars of {size}" for size in sizes), *(f"`{name}`" for name in study.events)]
-        tables = ", ".join(f"[`{name}`](../data-dictionary.md#{_anchor(name)})"
+        tables = ", ".join(f"[`{name}`](../data-dictionary.md#{anchor(name)})"
                            for name in study.table_names)
-        lines.append(f"| [{study.title}]({study.name}.md) | {_cell(study.question)} | {tables} "
-                     f"| {', '.join(reads)} | {_cell(study.cost)} |")
+        lines.append(f"| [{study.title}]({study.name}.md) | {cell(study.question)} | {tables} "
+                     f"| {', '.join(reads)} | {cell(study.cost)} |")
     lines += [
         "",
         "## Tests",
@@ -156,7 +149,7 @@ def studies_index() -> str:
         "",
         "| hypothesis | what is claimed | studies |",
         "| --- | --- | --- |",
-        *(f"| `{name}` | {_cell(words)} | {_testing(name)} |"
+        *(f"| `{name}` | {cell(words)} | {_testing(name)} |"
           for name, words in HYPOTHESES.items()),
         "",
         "## Reasons",
@@ -165,7 +158,7 @@ def studies_index() -> str:
         "",
         "| reason | because |",
         "| --- | --- |",
-        *(f"| `{reason}` | {_cell(words)} |" for reason, words in reasons().items()),
+        *(f"| `{reason}` | {cell(words)} |" for reason, words in reasons().items()),
     ]
     return "\n".join(lines) + "\n"
 
@@ -189,7 +182,7 @@ def venues_page() -> str:
         "",
         "| how a lost message shows | |",
         "| --- | --- |",
-        *(f"| `{proof}` | {_cell(words)} |" for proof, words in PROOFS.items()),
+        *(f"| `{proof}` | {cell(words)} |" for proof, words in PROOFS.items()),
         "",
         "| venue | id | recorders call it | proofs |",
         "| --- | --- | --- | --- |",
@@ -209,20 +202,21 @@ def _venue(venue: Venue) -> Iterator[str]:
                 + ", ".join(f"`{host}`" for host in venue.hosts) + ".", "")
     yield from ("| message | what is made of it |", "| --- | --- |")
     for message, made in venue.channels.items():
-        yield f"| `{message}` | {_cell(made)} |"
+        yield f"| `{message}` | {cell(made)} |"
     yield ""
     yield from ("| channel | proof | not noticed | from | until | source |",
                 "| --- | --- | --- | --- | --- | --- |")
     for one in venue.continuity:
-        yield (f"| {_cell(one.channel)} | `{one.proof}` | {_cell(one.blind)} | {one.since or ''} "
-               f"| {one.until or ''} | {_cell(one.source)} |")
+        yield (f"| {cell(one.channel)} | `{one.proof}` | {cell(one.blind)} | {one.since or ''} "
+               f"| {one.until or ''} | {cell(one.source)} |")
 
 
 def _heading(venue: Venue) -> str:
     return venue.title.lower().replace(".", "").replace(" ", "-")
 
 
-PAGES = {DATA_DICTIONARY: data_dictionary, STUDIES: studies_index, VENUES: venues_page}
+PAGES = {DATA_DICTIONARY: data_dictionary, STUDIES: studies_index, VENUES: venues_page,
+         SETTINGS: settings_page}
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ def values_of(given: NamedSettings, hints: Mapping[str, Any], what: str) -> dict
         ready = tuple(value) if isinstance(value, list) else value
         if not _is(ready, hints[name]):
             raise UserError(f"{name} = {value!r} is not allowed", where=given.lines[name],
-                            allowed=_told(hints[name]))
+                            allowed=type_words(hints[name]))
         values[name] = ready
     return values
 
@@ -64,14 +64,15 @@ def _is(value: Any, hint: Any) -> bool:
     return isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
 
 
-def _told(hint: Any) -> str:
+def type_words(hint: Any) -> str:
+    """What a value of a type is, in words."""
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Literal:
         return ", ".join(map(str, arguments))
     if origin in (types.UnionType, Union):
-        return " or ".join(_told(one) for one in arguments if one is not types.NoneType)
+        return " or ".join(type_words(one) for one in arguments if one is not types.NoneType)
     if origin is tuple:
-        return f"a list; each of: {_told(arguments[0])}"
+        return f"a list; each of: {type_words(arguments[0])}"
     if origin is Mapping:
-        return f"a table; each of its values: {_told(arguments[1])}"
+        return f"a table; each of its values: {type_words(arguments[1])}"
     return _WORDS.get(hint, str(hint))

@@ -15,7 +15,8 @@ import dagster as dg
 
 from assets import book, features, published, raw, studies
 from assets.partitions import Partitions
-from imbalance.config import Config, load_config
+from imbalance.config import Config
+from imbalance.config_file import load_config
 from imbalance.overdue import LIVE_DAYS
 from imbalance.store.home import LEDGER_NAME
 from imbalance.store.ledger import Ledger

@@ -12,7 +12,7 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from imbalance.config import load_config
+from imbalance.config_file import load_config
 from imbalance.progress import SILENT, Progress
 from imbalance.store.store import Store
 from pipelines.instance import process_tag

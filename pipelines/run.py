@@ -23,7 +23,7 @@ from typing import Any
 
 import dagster as dg
 
-from imbalance.config import load_config
+from imbalance.config_file import load_config
 from imbalance.errors import EXIT_DONE, EXIT_FAILED, UserError
 from imbalance.plan import Plan, check_range, make_plan
 from imbalance.store.generations import is_published, list_generations

@@ -1,10 +1,15 @@
 """The committed pages are those that the registry makes, and every study has a page of its own."""
 
+from dataclasses import fields
+
 import pytest
 
 from imbalance import catalog
+from imbalance.config import SECTIONS
 from imbalance.docs import PAGES, data_dictionary
+from imbalance.docs_settings import settings_page
 from imbalance.studies.registry import NAMES, studies
+from imbalance.studies.study import Family
 
 
 @pytest.mark.parametrize("page", list(PAGES), ids=str)
@@ -40,3 +45,21 @@ def test_every_row_has_the_cells_of_its_heading():
         if line.startswith("|"):
             cells = line.replace("\\|", "").count("|") - 1
             assert cells in (3, 5), line
+
+
+def test_every_setting_has_a_row_with_all_that_is_said_of_it():
+    text = settings_page()
+    for name, section in SECTIONS.items():
+        rows = text.partition(f"\n## [{name}]\n")[2].partition("\n## ")[0].splitlines()
+        for one in (f for f in fields(section) if f.name != "families"):
+            said = one.metadata["about"]
+            (row,) = [row for row in rows if row.startswith(f"| `{one.name}` |")]
+            assert row.endswith(f"| {said.meaning} |")
+            assert f"| {said.unit} |" in row
+            bounds, choices = said.bounds or (), said.choices
+            assert all(f"{one:,}" in row for one in bounds)
+            assert all(f"`{one}`" in row for one in choices)
+    for study in studies():
+        part = text.partition(f"\n### [studies.families.{study.name}.FAMILY]\n")[2]
+        own = {f.name for f in fields(study.family)} - {f.name for f in fields(Family)}
+        assert all(f"\n| `{name}` |" in part.partition("\n### ")[0] for name in own), study.name

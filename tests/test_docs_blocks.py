@@ -15,7 +15,8 @@ import click
 import pytest
 
 from imbalance.cli.main import cli, run
-from imbalance.config import Config, load_config
+from imbalance.config import Config
+from imbalance.config_file import load_config
 from imbalance.store import Home, Store
 from imbalance.store.generations import find_generation, publish
 from tests.training.samples import bars, put_bars

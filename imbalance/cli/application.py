@@ -37,7 +37,7 @@ class Application:
     @cached_property
     def config(self) -> Config:
         """The validated settings."""
-        from imbalance.config import load_config
+        from imbalance.config_file import load_config
 
         return load_config(self.config_path)
 

@@ -41,7 +41,7 @@ def command(application: Application, generation: str, scratch: Path | None) -> 
            "mismatches": [{"table", "partition", "expected", "found"}]}
     """
     from imbalance.cli.run import run
-    from imbalance.config import to_toml
+    from imbalance.config_file import to_toml
     from imbalance.store import reproduction
     from imbalance.store.generations import find_generation
     from imbalance.store.manifest import read_manifest

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from imbalance.config import as_settings
+from imbalance.config_file import as_settings
 from imbalance.contracts import Table
 from imbalance.errors import EXIT_BUSY, UserError
 from imbalance.progress import SILENT, Progress

@@ -17,7 +17,7 @@ from imbalance.captures.formats.registry import formats
 from imbalance.captures.frames import Frame
 from imbalance.captures.probe import probe
 from imbalance.captures.register import register
-from imbalance.config import as_settings, load_config, to_toml
+from imbalance.config_file import as_settings, load_config, to_toml
 from imbalance.errors import UserError
 from imbalance.store import Home, Store
 from imbalance.tasks import read_current

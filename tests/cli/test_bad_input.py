@@ -109,6 +109,8 @@ def test_an_unreadable_file(capsys, tmp_path):
         ("[studies]\nreplicatons = 99\n", 2, "did you mean 'replications'?"),
         ("[studies]\nreplications = 5\n", 2, "a whole number from 99"),
         ("[study]\n", 1, "did you mean 'studies'?"),
+        ("replications = 99\n", 1, "did you mean 'replications' of [studies]?"),
+        ('[studies]\nfirst_day = "2024-08-08"\n', 2, "did you mean 'first_day' above all tables?"),
         ('first_day = "soon"\n', 1, "YYYY-MM-DD"),
     ],
 )

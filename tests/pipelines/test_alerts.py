@@ -11,7 +11,8 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from imbalance.config import AlertsConfig, Config, as_settings, load_config
+from imbalance.config import AlertsConfig, Config
+from imbalance.config_file import as_settings, load_config
 from imbalance.errors import UserError
 from imbalance.overdue import overdue
 from imbalance.store.ledger import CaptureFile

@@ -6,7 +6,8 @@ from dataclasses import asdict
 
 import pytest
 
-from imbalance.config import Config, as_settings, load_config, to_toml
+from imbalance.config import Config
+from imbalance.config_file import as_settings, load_config, to_toml
 from imbalance.contracts import Table
 from imbalance.errors import UserError
 from imbalance.store import Home, Store

@@ -3,7 +3,8 @@ import json
 
 import pytest
 
-from imbalance.config import StudiesConfig, load_config
+from imbalance.config import StudiesConfig
+from imbalance.config_file import load_config
 from imbalance.errors import UserError
 from imbalance.studies.correlation.series_pairs import series_pairs
 from imbalance.studies.correlation.study import CorrelationFamily

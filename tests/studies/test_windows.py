@@ -4,7 +4,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from imbalance.config import Config, StudiesConfig, load_config
+from imbalance.config import Config, StudiesConfig
+from imbalance.config_file import load_config
 from imbalance.errors import UserError
 from imbalance.store.home import Home
 from imbalance.store.store import Store
