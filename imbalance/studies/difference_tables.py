@@ -32,14 +32,19 @@ def difference_table(
     y: str,
     subject: tuple[Column, ...] = (),
     kind_null: str = "never",
+    interval: str = "Student's t with n − 1 degrees of freedom of the smaller level",
+    regimes: tuple[str, ...] = tuple(REGIME_LEVELS),
     reasons: Mapping[str, str] | None = None,
+    of_events: bool = False,
 ) -> Table:
     """`studies.<study>_difference`.
 
     Parameters
     ----------
     of : estimators of the study whose values are compared.
-    x, y, kind_null : as in the study's own table.
+    x, y, kind_null, of_events : as in the study's own table.
+    interval : what kind of interval a difference has.
+    regimes : whose levels are compared.
     subject : its own columns that say what a row is about; they are part of the key.
     reasons : the study's reasons to refuse.
     """
@@ -56,12 +61,13 @@ def difference_table(
         y=y,
         kind_null=kind_null,
         subject=(text("of", "Estimator whose values at the levels are compared.", of), *subject),
-        estimate="Value in the high tercile less that in the low one; or the Wald statistic of "
-        "equality.",
-        interval="Student's t with n − 1 degrees of freedom of the smaller level",
-        regimes=tuple(REGIME_LEVELS),
+        estimate="Value in the high tercile less that in the low one; or the statistic of "
+        "equality, Wald's unless the parameters say otherwise.",
+        interval=interval,
+        regimes=regimes,
         regime="The regime whose levels are compared.",
         reasons={**REASONS, **(reasons or {})},
+        of_events=of_events,
         corrected_by=ANY_DEPENDENCE_SOURCE,
         may_be_empty="no family is estimated by regime, or no pair of series could be",
     )

@@ -64,6 +64,21 @@ def test_leads_are_told_from_the_leader(led):
     assert any("three correlations at the peak beyond 1" in w for w in found.warnings)
 
 
+def test_leads_by_regime_stand_below_the_leads(led, session, store_rows):
+    def compared(test, value, q, **more):
+        return row("lead_lag_difference", test, value, of="lead", regime="spread", q_value=q,
+                   p_value=q, **more)
+
+    store_rows["insert"](session, "studies.lead_lag_difference", [
+        compared("high_less_low", 80.0, 0.004, interval_low=40.0, interval_high=110.0),
+        compared("equality", 21.0, 0.03)])
+    leads, differences = lead_lag.section(led).tables
+    assert len(leads.rows) == 3
+    assert list(differences.rows[0]) == [
+        f"{PERPETUAL} mid price and {SPOT} mid price", "events", "lead", "spread", "80",
+        "40.00 to 110.00", "0.004", "0.030"]
+
+
 def test_the_network_shows_what_was_found(led):
     network, curves = lead_lag.section(led).charts
     assert "40 ms" in network.svg

@@ -64,8 +64,11 @@ def health(instrument, *stretches):
     })
 
 
-def run_study(directory, study, families, tables, partition=DAY):
-    """Tables that a study makes of one day of events; `tables` maps names to lists of tables."""
+def run_study(directory, study, families, tables, partition=DAY, bars=None):
+    """Tables that a study makes of one day of events; `tables` maps names to lists of tables.
+
+    `bars` is a table of bars of whatever size is asked for.
+    """
     store = Store(Home.open(directory, create=True))
     if tables:
         Task(tuple(tables), f"{DAY}|binance", (), "1", lambda context: [
@@ -75,7 +78,7 @@ def run_study(directory, study, families, tables, partition=DAY):
     made = []
 
     def build(context):
-        given = StudyInput(partition, families, lambda *_: None, Events(context, inputs))
+        given = StudyInput(partition, families, lambda *_: bars, Events(context, inputs))
         made.append(load(study.build)(given))
 
     Task(("studies.families",), "all", inputs, uuid.uuid4().hex, build).materialise(store)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from imbalance.report import words
 from imbalance.report.figures import Drawing, svg_text
 from imbalance.report.queries import Choice, Source
+from imbalance.report.regime_table import regime_tables
 from imbalance.report.sections import Chart
 from imbalance.report.studies.lead_lag_figures import Contrast, Pair, contrasts, network
 from imbalance.report.study_section import Rows, Section
@@ -41,7 +42,7 @@ def section(source: Source) -> Section:
         tables=[Rows(
             "Leads between prices; the lag is where the Hayashi–Yoshida correlation is largest.",
             _HEADER, [_cells(pair) for pair in pairs[:MOST_ROWS]], frozenset(_HEADER[3:]),
-        )],
+        ), *regime_tables(source, "lead_lag")],
         findings=[_sentence(pair) for pair in sure[:3]],
         warnings=_warnings(pairs),
     )

@@ -1,4 +1,4 @@
-"""The lead-lag study as a function from events to its table."""
+"""The lead-lag study as a function from events to its tables."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from imbalance.studies.alignment import Panel
 from imbalance.studies.asynchrony.reading import (
     MID_PRICE,
     STATES,
@@ -23,12 +24,20 @@ from imbalance.studies.asynchrony.sampling import observation_rate
 from imbalance.studies.asynchrony.ticks import Ticks, common
 from imbalance.studies.lead_lag.estimate import (
     FEWEST_BLOCKS,
+    Blocks,
     LeadLag,
     blocks_of,
     lag_grid,
-    lead_lag,
+    split,
 )
-from imbalance.studies.lead_lag.study import LEAD_LAG, LeadLagFamily
+from imbalance.studies.lead_lag.regimes import counts_of, regime_rows
+from imbalance.studies.lead_lag.study import (
+    HOUR,
+    LEAD_LAG,
+    LEAD_LAG_DIFFERENCE,
+    LeadLagFamily,
+)
+from imbalance.studies.lead_lag.summary import summary
 from imbalance.studies.rows import Row, Window, blank, share, to_arrow
 from imbalance.studies.study_input import StudyInput
 
@@ -37,23 +46,32 @@ _HOUR = 3_600 * 1_000 * _MILLISECOND
 
 
 def build(given: StudyInput) -> dict[str, Any]:
-    """`studies.lead_lag` of one window.
+    """`studies.lead_lag` and `studies.lead_lag_difference` of one window.
 
     A pair that cannot be estimated, in the window or in an hour, is a row with its reason.
     """
     rows: list[Row] = []
+    differences: list[Row] = []
     for family in given.families:
+        (size,) = family.bar_sizes
+        panel, _ = given.panel(size, family.measures, reach=1) if family.regimes else (None, None)
         for measure in family.prices:
-            rows.extend(_measure_rows(given, family, measure))
-    return {LEAD_LAG.name: to_arrow(rows, LEAD_LAG)}
+            rows.extend(_measure_rows(given, family, measure, panel, differences))
+    return {
+        LEAD_LAG.name: to_arrow(rows, LEAD_LAG),
+        LEAD_LAG_DIFFERENCE.name: to_arrow(differences, LEAD_LAG_DIFFERENCE),
+    }
 
 
-def _measure_rows(given: StudyInput, family: LeadLagFamily, measure: str) -> Iterator[Row]:
+def _measure_rows(
+    given: StudyInput, family: LeadLagFamily, measure: str, panel: Panel | None,
+    differences: list[Row],
+) -> Iterator[Row]:
     events = given.events
     names = () if events is None else events.instruments(STATES if measure == MID_PRICE else TRADES)
     read = {name: read_prices(events, name, measure) for name in names} if events else {}
     skews = {name: measured_skew(events, name) for name in names} if events else {}
-    run = _Run(family, measure, window_of(given, read.values()), read, skews)
+    run = _Run(family, measure, window_of(given, read.values()), read, skews, panel, differences)
     if len(names) < 2:
         yield run.blank | {"estimator": "lead", "reason": "no_pair"}
     for x, y in combinations(names, 2):
@@ -70,6 +88,10 @@ class _Run:
     window: Window
     read: Mapping[str, Prices]
     skews: Mapping[str, int | None]
+    panel: Panel | None
+    """Bars whose measures make the regimes."""
+    differences: list[Row]
+    """Where comparisons of levels are put."""
 
     @property
     def blank(self) -> Row:
@@ -96,30 +118,50 @@ class _Run:
             yield named | {"estimator": "lead", "seed": None, "reason": "no_events"}
             return
         first, second = common(first, second)
-        yield from self._rows(named, first, second, whole=True)
+        yield from self._whole(named, first, second)
         for hour in _hours(self.window):
-            inside = (ticks.between(hour.window_from, hour.window_to) for ticks in (first, second))
+            inside = [ticks.between(hour.window_from, hour.window_to) for ticks in (first, second)]
             place = {
-                "regime": f"hour_{hour.window_from // _HOUR % 24:02d}",
+                "regime": f"{HOUR}_{hour.window_from // _HOUR % 24:02d}",
                 "window_from": hour.window_from, "window_to": hour.window_to,
             }
-            yield from self._rows(named | place, *inside, whole=False)
+            counted = named | place | _counts(*inside)
+            found = self._split(*inside)
+            if isinstance(found, str):
+                yield counted | {"estimator": "lead", "seed": None, "reason": found}
+            else:
+                yield from self._summary(counted, self._estimate(found))
 
-    def _rows(self, named: Row, x: Ticks, y: Ticks, *, whole: bool) -> Iterator[Row]:
+    def _whole(self, named: Row, x: Ticks, y: Ticks) -> Iterator[Row]:
+        """Rows of a pair over the window, and by regime."""
         counted = named | _counts(x, y)
+        blocks = self._split(x, y)
+        if isinstance(blocks, str):
+            yield counted | {"estimator": "lead", "seed": None, "reason": blocks}
+            return
+        found = self._estimate(blocks)
+        yield from self._summary(counted, found)
+        yield from self._contrasts(counted, found)
+        yield from self._signs(counted, found)
+        known = max(self.window.available_at, self.panel.available_at if self.panel else 0)
+        by_level, between = regime_rows(
+            self.panel, self.family, counted | {"available_at": known}, blocks,
+            counts_of(x, blocks), found)
+        self.differences.extend(between)
+        yield from by_level
+
+    def _split(self, x: Ticks, y: Ticks) -> Blocks | str:
+        """Blocks of a pair, or why there is no estimate from them."""
+        family = self.family
+        reach, step = family.reach_ms * _MILLISECOND, family.step_ms * _MILLISECOND
         reason = self._refusal(x, y)
         if reason is not None:
-            yield counted | {"estimator": "lead", "seed": None, "reason": reason}
-            return
-        family = self.family
-        step = family.step_ms * _MILLISECOND
-        lags = lag_grid(family.reach_ms * _MILLISECOND, step,
-                        family.fine_reach_ms * _MILLISECOND, _MILLISECOND)
-        found = lead_lag(x, y, lags, step, replications=family.replications, seed=family.seed)
-        yield from self._summary(counted, found)
-        if whole:
-            yield from self._contrasts(counted, found)
-            yield from self._signs(counted, found)
+            return reason
+        lags = lag_grid(reach, step, family.fine_reach_ms * _MILLISECOND, _MILLISECOND)
+        return split(x, y, lags, step)
+
+    def _estimate(self, blocks: Blocks) -> LeadLag:
+        return blocks.estimate(self.family.replications, self.family.seed)
 
     def _refusal(self, x: Ticks, y: Ticks) -> str | None:
         if min(len(x), len(y)) < self.family.minimum_ticks:
@@ -128,23 +170,8 @@ class _Run:
         return "too_short" if len(blocks) < FEWEST_BLOCKS else None
 
     def _summary(self, row: Row, found: LeadLag) -> Iterator[Row]:
-        level = self.family.significance
-        yield row | {
-            "estimator": "lead", "estimate": found.best / _MILLISECOND,
-            "standard_error": float(found.drawn_best.std(ddof=1)) / _MILLISECOND,
-            "p_value": found.sign_p_value, "hypothesis": "ahead",
-        } | _band(found.drawn_best / _MILLISECOND, level)
-        peak = np.flatnonzero(found.lags == found.best)[0]
-        yield row | {
-            "estimator": "peak_correlation", "estimate": found.best_correlation,
-            "standard_error": float(found.drawn[:, peak].std(ddof=1)),
-        } | _band(found.drawn[:, peak], level)
-        for name, power in (("lead_lag_ratio", 2), ("lead_lag_ratio_unsquared", 1)):
-            drawn = found.drawn_ratios(power)
-            yield row | {
-                "estimator": name, "estimate": found.ratio(power),
-                "standard_error": float(drawn.std(ddof=1)),
-            } | _band(drawn, level)
+        for told in summary(found, self.family.significance):
+            yield row | told
 
     def _contrasts(self, row: Row, found: LeadLag) -> Iterator[Row]:
         level = self.family.significance
@@ -180,11 +207,6 @@ def _counts(x: Ticks, y: Ticks) -> Row:
     n = max(len(x) - 1, 0) - left_out
     return {"n": n, "n_left_out": left_out, "coverage": share(n, left_out),
             "rate_x": observation_rate(x), "rate_y": observation_rate(y)}
-
-
-def _band(drawn: Any, level: float) -> Row:
-    low, high = np.quantile(drawn, [level / 2.0, 1.0 - level / 2.0])
-    return {"interval_low": float(low), "interval_high": float(high)}
 
 
 def _kept(found: LeadLag, error_ms: float) -> Row:

@@ -9,8 +9,10 @@ Sources: Hoffmann, Rosenbaum and Yoshida 2013; Huth and Abergel 2014 (ratio).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +73,16 @@ class LeadLag:
         """The ratio of every replication."""
         return self._ratios(self.drawn, power, 0)
 
+    @cached_property
+    def asymmetry(self) -> float:
+        """Mean of ρ(θ) over positive lags of the even grid less that over negative ones."""
+        return float(self.correlation @ asymmetry_weights(self.lags, self.ratio_lags))
+
+    @cached_property
+    def drawn_asymmetry(self) -> Vector:
+        """The asymmetry of every replication."""
+        return np.asarray(self.drawn @ asymmetry_weights(self.lags, self.ratio_lags))
+
     def sign_kept(self, clock_error: int) -> float:
         """Share of replications in which the leader still leads when the clocks err against it.
 
@@ -84,8 +96,7 @@ class LeadLag:
     @property
     def sign_p_value(self) -> float:
         """Two-sided p-value of θ = 0 from the replications, at least 1/(replications + 1)."""
-        count = min(int((self.drawn_best <= 0).sum()), int((self.drawn_best >= 0).sum()))
-        return min(1.0, (2.0 * count + 1.0) / (len(self.drawn_best) + 1.0))
+        return two_sided(self.drawn_best)
 
     def _ratios(self, correlation: Matrix, power: int, clock_error: int) -> Vector:
         weight = np.abs(correlation) ** power
@@ -102,6 +113,18 @@ def lag_grid(reach: int, step: int, fine_reach: int = 0, fine_step: int = 1) -> 
     return np.union1d(coarse, fine * fine_step)
 
 
+def two_sided(drawn: NDArray[Any]) -> float:
+    """p-value of 0 from replications: twice the fewer of those on one side of it or at it."""
+    count = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
+    return min(1.0, (2.0 * count + 1.0) / (len(drawn) + 1.0))
+
+
+def asymmetry_weights(lags: Times, even: NDArray[np.bool_]) -> Vector:
+    """Of each ρ(θ) in the asymmetry."""
+    side = np.where(even, np.sign(lags), 0).astype(np.float64)
+    return side / max((side > 0.0).sum(), 1)
+
+
 def blocks_of(x: Ticks, y: Ticks, reach: int) -> Times:
     """Ends of equal blocks of the time that both were seen, each at least ten times the reach."""
     start, stop = max(int(x.times[0]), int(y.times[0])), min(int(x.times[-1]), int(y.times[-1]))
@@ -110,6 +133,79 @@ def blocks_of(x: Ticks, y: Ticks, reach: int) -> Times:
     gaps = np.concatenate([x.gaps, y.gaps])
     blocks = min(seen_time(start, stop, gaps) // (BLOCK_OVER_REACH * max(reach, 1)), MOST_BLOCKS)
     return block_ends(start, stop, gaps, max(blocks, 1))
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The contrast and both realised variances of a pair, by blocks of time."""
+
+    lags: Times
+    """ns; x leads at positive ones."""
+    ratio_lags: NDArray[np.bool_]
+    """Lags of the even grid."""
+    starts: Times
+    """Start of each block, ns."""
+    ends: Times
+    covariance: Matrix
+    """U(θ), blocks × lags."""
+    variances: Matrix
+    """Of x and y, blocks × 2."""
+
+    def estimate(
+        self, replications: int, seed: int | Sequence[int], chosen: NDArray[np.bool_] | None = None
+    ) -> LeadLag:
+        """The lead over all blocks or the chosen ones, drawn again block by block.
+
+        Raises
+        ------
+        ValueError : if a price does not move in them.
+        """
+        every = np.ones(len(self.ends), np.bool_) if chosen is None else chosen
+        covariance, variances = self.covariance[every], self.variances[every]
+        total = variances.sum(axis=0)
+        if not len(covariance) or total.min() <= 0.0:
+            raise ValueError("a price that does not move has no lead")
+        weights = np.random.default_rng(seed).multinomial(
+            len(covariance), np.full(len(covariance), 1.0 / len(covariance)), replications
+        ).astype(np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            spread = np.sqrt((weights @ variances).prod(axis=1, keepdims=True))
+            drawn = np.where(spread > 0.0, weights @ covariance / spread, 0.0)
+        return LeadLag(
+            lags=self.lags,
+            correlation=covariance.sum(axis=0) / math.sqrt(total.prod()),
+            drawn=drawn,
+            ratio_lags=self.ratio_lags,
+            blocks=len(covariance),
+        )
+
+
+def split(x: Ticks, y: Ticks, lags: Times, step: int) -> Blocks:
+    """Contrast and variances of a pair by blocks of the time that both were seen.
+
+    Parameters
+    ----------
+    x, y : ticks of the same window.
+    lags : ns, increasing, from −reach to reach.
+    step : ns; ratios and asymmetry sum over the lags that are multiples of it, so that a finer grid
+        about 0 does not count for more.
+
+    Raises
+    ------
+    ValueError : if a price does not move in the window, or the window holds fewer than
+        `FEWEST_BLOCKS` blocks.
+    """
+    if min(len(x), len(y)) < 2 or x.variance <= 0.0 or y.variance <= 0.0:
+        raise ValueError("a price that does not move has no lead")
+    ends = blocks_of(x, y, int(np.abs(lags).max()))
+    if len(ends) < FEWEST_BLOCKS:
+        raise ValueError(f"{len(ends)} blocks, fewer than {FEWEST_BLOCKS}")
+    return Blocks(
+        lags, lags % step == 0,
+        np.concatenate([[max(int(x.times[0]), int(y.times[0]))], ends[:-1]]), ends,
+        blocked_contrast(x, y, lags, ends),
+        np.column_stack([blocked_variance(x, ends), blocked_variance(y, ends)]),
+    )
 
 
 def lead_lag(
@@ -125,16 +221,12 @@ def lead_lag(
 
     Parameters
     ----------
-    x, y : ticks of the same window.
-    lags : ns, increasing, from −reach to reach.
-    step : ns; the ratios sum over the lags that are multiples of it, so that a finer grid about
-        0 does not count for more.
+    x, y, lags, step : as `split` takes them.
     replications, seed : of the bootstrap.
 
     Raises
     ------
-    ValueError : if a price does not move in the window, or the window holds fewer than
-        `FEWEST_BLOCKS` blocks.
+    ValueError : as `split` does.
 
     Notes
     -----
@@ -142,27 +234,7 @@ def lead_lag(
     with replacement and forms ρ*(θ) at all lags from the same draw. The argmax has no normal limit,
     so that its band is percentiles and as coarse as the grid.
     """
-    if min(len(x), len(y)) < 2 or x.variance <= 0.0 or y.variance <= 0.0:
-        raise ValueError("a price that does not move has no lead")
-    edges = blocks_of(x, y, int(np.abs(lags).max()))
-    if len(edges) < FEWEST_BLOCKS:
-        raise ValueError(f"{len(edges)} blocks, fewer than {FEWEST_BLOCKS}")
-    covariance = blocked_contrast(x, y, lags, edges)
-    variances = np.column_stack([blocked_variance(x, edges), blocked_variance(y, edges)])
-    scale = math.sqrt(x.variance * y.variance)
-    weights = np.random.default_rng(seed).multinomial(
-        len(edges), np.full(len(edges), 1.0 / len(edges)), replications
-    ).astype(np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        spread = np.sqrt((weights @ variances).prod(axis=1, keepdims=True))
-        drawn = np.where(spread > 0.0, weights @ covariance / spread, 0.0)
-    return LeadLag(
-        lags=lags,
-        correlation=covariance.sum(axis=0) / scale,
-        drawn=drawn,
-        ratio_lags=lags % step == 0,
-        blocks=len(edges),
-    )
+    return split(x, y, lags, step).estimate(replications, seed)
 
 
 def _farthest(correlation: Matrix, lags: Times) -> NDArray[np.intp]:
