@@ -26,7 +26,8 @@ PERIOD = 30
 
 
 def levels_in_time(seed, seconds):
-    return np.random.default_rng(10_000 + seed).integers(0, 3, seconds // PERIOD + 1)
+    periods = np.resize([0, 1, 2], seconds // PERIOD + 1)
+    return np.random.default_rng(10_000 + seed).permutation(periods)
 
 
 def at(times, levels):
