@@ -181,6 +181,11 @@ def _crash(error: Exception, arguments: list[str], as_json: bool) -> int:
     import time
     import traceback
 
+    from imbalance.store.absent import refusal_in
+
+    refusal = refusal_in(error)
+    if refusal is not None:
+        return _refuse(refusal, as_json)
     home = Path(os.environ.get("IMBALANCE_HOME", "warehouse"))
     for option, value in itertools.pairwise(arguments):
         home = Path(value) if option == "--home" else home

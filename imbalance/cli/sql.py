@@ -235,6 +235,11 @@ def explain(error: duckdb.Error, query: str) -> UserError:
     """DuckDB's complaint with what was probably meant."""
     import duckdb
 
+    from imbalance.store.absent import refusal_in
+
+    refusal = refusal_in(error)
+    if refusal is not None:
+        return refusal
     lines = str(error).splitlines()
     what = lines[0]
     where = next((line for line in lines if line.startswith("LINE ")), query.strip()[:200])

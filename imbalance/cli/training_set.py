@@ -193,3 +193,4 @@ def _make_spine(
         spines.check_instruments(connection, table, instruments)
         spines.of_table(connection, table, time=time_column, first=begin, last=end,
                         instruments=instruments)
+        spines.check_not_empty(connection, table, time_column, begin, end, instruments)

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING
 from imbalance import catalog
 from imbalance.contracts import RECORDED_AT, SUPERSEDED_AT, Column, Table
 from imbalance.errors import UserError
+from imbalance.store.absent import refusing_view
 from imbalance.store.dictionary import create_catalog
 from imbalance.store.history import SUFFIX, Version, versions
 from imbalance.store.macros import create_macros
 from imbalance.store.sqlfiles import quote_ident, quote_table, quote_text, read_sql
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import duckdb
 
     from imbalance.store.home import Home
@@ -45,12 +48,13 @@ def open_session(
 
     The sequence is kept in the session's variable `ledger_sequence`. Comments take two thirds of
     the time it costs to open one: who asks questions of their own only does without (`described`).
-    A file that is missing is left out where the question is how the home fares (not `whole`).
+    A table of which a file is missing refuses whoever asks it (`absent`); where the question is how
+    the home fares, the file is left out (not `whole`).
 
     Raises
     ------
     UserError
-        If the ledger has no such sequence, or a file of a whole one is missing.
+        If the ledger has no such sequence.
     """
     import duckdb
 
@@ -68,9 +72,10 @@ def open_session(
     create_schemas(connection, store.tables.values())
     paths: list[str] = []
     for table in store.tables.values():
-        current, history = _readable(store.home, table, known.get(table.name, []), whole)
-        connection.execute(view_sql(store.home, table, current))
-        connection.execute(view_sql(store.home, history_of(table), history))
+        current, history, missing = _readable(store.home, known.get(table.name, []))
+        for one, versions_there in ((table, current), (history_of(table), history)):
+            connection.execute(refusing_view(one, missing) if whole and missing
+                               else view_sql(store.home, one, versions_there))
         if described:
             describe(connection, table, kind="view")
             # A comment costs 0.3 ms: of history's columns only the one it has alone gets one.
@@ -121,20 +126,16 @@ def history_of(table: Table) -> Table:
 
 
 def _readable(
-    home: Home, table: Table, versions: Sequence[Version], whole: bool
-) -> tuple[list[Version], list[Version]]:
-    """The versions that are current, and all whose file is there: old ones may be given up."""
-    there = {version.file for version in versions if home.file(version.file).is_file()}
-    missing = next((v for v in versions if v.is_current and v.file not in there), None)
-    if whole and missing is not None:
-        raise UserError(
-            f"{table.name}: a partition file is missing",
-            where=str(home.file(missing.file)),
-            fix="imbalance verify names all of them; the next `imbalance run` builds them again",
-            exit_code=1,
-        )
-    readable = [version for version in versions if version.file in there]
-    return [version for version in readable if version.is_current], readable
+    home: Home, versions: Sequence[Version]
+) -> tuple[list[Version], list[Version], Path | None]:
+    """The versions that are current, all whose file is there, since old ones may be given up, and
+    a file of the current ones that is missing.
+    """
+    readable = [version for version in versions if home.file(version.file).is_file()]
+    current = [version for version in readable if version.is_current]
+    there = {version.file for version in readable}
+    missing = next((v.file for v in versions if v.is_current and v.file not in there), None)
+    return current, readable, None if missing is None else home.file(missing)
 
 
 def view_sql(home: Home, table: Table, versions: Sequence[Version]) -> str:

@@ -77,7 +77,8 @@ class Store:
         at : ledger sequence to read at; the last one when not given. What others commit later
             is not seen.
         described : with the registry's comments on tables and columns.
-        whole : refuse a home of which a partition file is missing; else the file is left out.
+        whole : refuse queries of a table of which a partition file is missing; else the file is
+            left out.
         """
         from imbalance.store.session import open_session
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imbalance.errors import UserError, nearest
+from imbalance.store.absent import refusal_in
 from imbalance.store.home import Home
 from imbalance.store.store import Store
 from imbalance.training import spines
@@ -80,7 +81,8 @@ def load(
 
     One row per instrument and bar of the finest table named: `instrument`, `time` (when the bar was
     known), `bar_start`, then each feature, with `<feature>_reason` where it is null. A coarser
-    bar is the newest one that was known by then.
+    bar is the newest one that was known by then. Limits between which there is nothing give the
+    same columns without rows, so that days may be gone through one by one.
 
     Parameters
     ----------
@@ -94,7 +96,8 @@ def load(
     Raises
     ------
     UserError
-        If a feature, an instrument or a frame is not known, or nothing is within the limits.
+        If a feature, an instrument or a frame is not known, the limits are in the wrong order, or a
+        partition file of a table that is asked is missing.
 
     Examples
     --------
@@ -103,6 +106,8 @@ def load(
     ...     ["bars_1s.order_flow_imbalance", "bars_1m.depth_imbalance_5"],
     ...     ["binance:BTCUSDT"], "2024-08-08", frame="pandas")
     """
+    import duckdb
+
     if frame not in FRAMES:
         close = nearest(frame, list(FRAMES))
         raise UserError(f"there is no frame {frame!r}"
@@ -115,13 +120,17 @@ def load(
     table = f"features.bars_{finest_bars(recipe.tables)}"
     connection = _connect(home, generation, as_of, described=False)
     spines.check_tables(connection, [table, *recipe.tables])
-    spines.check_instruments(connection, table, instruments)
-    spines.of_table(
-        connection, table, instruments=instruments, keep=("bar_start",), limited="bar_start",
-        first=None if start is None else parse_moment(start, "start"),
-        last=None if end is None else parse_moment(end, "end"),
-    )
-    return _as_frame(connection, training_set(connection, recipe, table).read_all(), frame)
+    try:
+        spines.check_instruments(connection, table, instruments)
+        spines.of_table(
+            connection, table, instruments=instruments, keep=("bar_start",), limited="bar_start",
+            first=None if start is None else parse_moment(start, "start"),
+            last=None if end is None else parse_moment(end, "end"),
+        )
+        rows = training_set(connection, recipe, table).read_all()
+    except duckdb.Error as error:
+        raise refusal_in(error) or error from None
+    return _as_frame(connection, rows, frame)
 
 
 def _as_frame(connection: duckdb.DuckDBPyConnection, rows: pa.Table, frame: str) -> Any:

@@ -60,7 +60,9 @@ def grid(
     if low is None:
         raise UserError(f"{table} has no rows", where="spine",
                         fix="imbalance status says what there is; imbalance run CAPTURES…")
-    _check_limits(table, first, last, low, high)
+    _check_order(first, last)
+    if (first is not None and first > high) or (last is not None and last <= low):
+        raise _nothing_between(table, first, last, low, high)
     first = -(-low // step) * step if first is None else first
     connection.execute(
         "create or replace temp table spine as "
@@ -91,7 +93,13 @@ def of_table(
     time : the column which becomes the moment of the row.
     limited : the column in which the limits `first` and before `last` (ns) hold; `time` if None.
     keep : the columns that go along.
+
+    Raises
+    ------
+    UserError
+        If the limits are in the wrong order.
     """
+    _check_order(first, last)
     more = "".join(f", {quote_ident(name)}" for name in keep)
     moment, limit = quote_ident(time), quote_ident(limited or time)
     ties = "".join(f", {quote_ident(name)}" for name in catalog.table(table).key)
@@ -104,30 +112,51 @@ def of_table(
         "and ($every or list_contains($instruments, instrument))",
         {"first": first, "last": last, "every": not instruments, "instruments": list(instruments)},
     )
-    if (first, last) != (None, None) and not connection.execute("from spine limit 1").fetchall():
-        low, high = connection.execute(
-            f"select epoch_ns(min({limit})), epoch_ns(max({limit})) from {quote_table(table)} "
-            "where $every or list_contains($instruments, instrument)",
-            {"every": not instruments, "instruments": list(instruments)}).fetchall()[0]
-        _check_limits(table, first, last, low, high)
 
 
-def _check_limits(
-    table: str, first: int | None, last: int | None, low: int | None, high: int | None
+def check_not_empty(
+    connection: duckdb.DuckDBPyConnection, table: str, limited: str, first: int | None,
+    last: int | None, instruments: Sequence[str],
 ) -> None:
-    """Refuse limits between which there is nothing; `low` to `high` is what the table spans."""
+    """Refuse a spine without rows, with what the table has of the instruments.
+
+    Parameters
+    ----------
+    limited, first, last, instruments : as `of_table` was given them.
+
+    Raises
+    ------
+    UserError
+        If there is no row.
+    """
+    if connection.execute("from spine limit 1").fetchall():
+        return
+    limit = quote_ident(limited)
+    low, high = connection.execute(
+        f"select epoch_ns(min({limit})), epoch_ns(max({limit})) from {quote_table(table)} "
+        "where $every or list_contains($instruments, instrument)",
+        {"every": not instruments, "instruments": list(instruments)}).fetchall()[0]
+    if low is None:
+        raise UserError(f"{table} has no rows", where="spine",
+                        fix="imbalance status says what there is; imbalance run CAPTURES…")
+    raise _nothing_between(table, first, last, low, high)
+
+
+def _check_order(first: int | None, last: int | None) -> None:
+    if first is not None and last is not None and first >= last:
+        raise UserError(f"{moment_text(first)} is not before {moment_text(last)}",
+                        where="limits of time",
+                        allowed="a beginning before its end, which is exclusive")
+
+
+def _nothing_between(
+    table: str, first: int | None, last: int | None, low: int, high: int
+) -> UserError:
     begin = "the beginning" if first is None else moment_text(first)
     end = "the end" if last is None else moment_text(last)
-    if first is not None and last is not None and first >= last:
-        raise UserError(f"{begin} is not before {end}", where="limits of time",
-                        allowed="a beginning before its end, which is exclusive")
-    if low is None or high is None:
-        raise UserError(f"{table} has no rows", where="limits of time",
-                        fix="imbalance status says what there is")
-    if (first is not None and first > high) or (last is not None and last <= low):
-        raise UserError(f"{table} has nothing from {begin} to {end}", where="limits of time",
-                        allowed=f"{moment_text(low)} to {moment_text(high)} UTC",
-                        fix="imbalance status says which days are covered")
+    return UserError(f"{table} has nothing from {begin} to {end}", where="limits of time",
+                     allowed=f"{moment_text(low)} to {moment_text(high)} UTC",
+                     fix="imbalance status says which days are covered")
 
 
 def of_rows(connection: duckdb.DuckDBPyConnection, rows: pa.Table, where: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from imbalance.contracts import Column, Table
 from imbalance.errors import UserError
 from imbalance.store import Home, Store
+from imbalance.store.absent import refusal_in
 from imbalance.store.session import check_query
 from imbalance.store.sqlfiles import quote_ident, quote_text, read_sql
 from imbalance.store.task import remove
@@ -116,13 +117,39 @@ def test_files_of_an_older_shape_show_null_for_what_they_lack(store):
         assert one(session, by_day) == (2,)
 
 
-def test_a_missing_file_is_named(store):
+ASKED = (
+    "from {0}", "select count(*) from {0}", "select count(*) from {0} where event_id = 1",
+    "select count(*) from {0} where event_time > '2024-08-09' and instrument in ('x', 'y')",
+    "select count(*) from {0} where price is null", "select max(len(sizes)) from {0}",
+    "select count(*) from features.bars where instrument not in (select instrument from {0})",
+    "select count(*) from features.bars semi join {0} using (instrument)",
+    "select count(*) from (from {0} union all by name from features.bars) where instrument = 'x'",
+    "select 1 where exists (from {0})", "from {0} limit 1", "summarize {0}",
+)
+
+
+@pytest.mark.parametrize("query", ASKED)
+def test_who_asks_a_table_with_a_missing_file_is_refused(store, query):
     put(store, "raw.events", events(5))
+    put(store, "raw.events", events(7), "2024-08-09|binance-futures")
+    put(store, "features.bars", bars(3))
     path = store.home.file(store.ledger.current("raw.events", PARTITION).file)
     path.unlink()
-    with pytest.raises(UserError, match=r"raw\.events: a partition file is missing") as caught:
-        store.session()
-    assert caught.value.where == str(path)
+    with store.session() as session:
+        assert one(session, "select count(*) from features.bars") == (3,)
+        assert one(session, "select column_type from (describe raw.events) "
+                            "where column_name = 'sizes'") == ("DOUBLE[]",)
+        for table in ("raw.events", "raw.events_history"):
+            with pytest.raises(duckdb.Error) as caught:
+                session.execute(query.format(table)).fetchall()
+            refusal = refusal_in(caught.value)
+            assert refusal.what == f"{table}: a partition file is missing"
+            assert refusal.where == str(path)
+            assert "imbalance run" in refusal.fix
+
+
+def test_other_errors_are_no_refusals():
+    assert refusal_in(ValueError("a partition file is missing")) is None
 
 
 def test_a_missing_file_is_left_out_where_nobody_asks_for_the_whole(store):
