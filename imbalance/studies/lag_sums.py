@@ -7,14 +7,27 @@ times faster than a matrix product per lag.
 
 from __future__ import annotations
 
+import itertools
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
+Spectra: TypeAlias = NDArray[np.complex128]
+Tile: TypeAlias = tuple[Spectra, slice, slice, slice]
 
-_BLOCKS_AT_ONCE = 16
+# Transforms of a batch of blocks, and a tile of the products, stay in cache. A product of
+# _ROWS × _BLOCKS_AT_ONCE × _ROWS is just below the 65,536 from which OpenBLAS starts threads of its
+# own, which takes longer than the product.
+_BLOCKS_AT_ONCE = 24
+_FREQUENCIES = 64
+_ROWS = 50
 
 
 @dataclass(frozen=True)
@@ -57,15 +70,12 @@ def lag_sums(x: Matrix, y: Matrix, max_lag: int) -> LagSums:
 
     Notes
     -----
-    A block a of x and the stretch b of y that it meets give irfft(conj(rfft a) · rfft b), which is
-    Σ_t a_t b_{t+k}; products of blocks are summed in the frequency domain, as one matrix product
-    per frequency, and transformed back once.
+    A block a of x and the stretch b of y that it meets give irfft(rfft(a backwards) · rfft b),
+    which is Σ_t a_t b_{t+k}; products of blocks are summed in the frequency domain, as matrix
+    products per frequency, and transformed back once.
     """
-    size = 512
-    while size < 12 * max_lag:
-        size *= 2
-    if np.isfinite(x).all() and np.isfinite(y).all():
-        return _complete(x, y, max_lag, size)
+    if np.isfinite(x.sum()) and np.isfinite(y.sum()):
+        return _complete(x, y, max_lag)
     x_first, x_group = _distinct_masks(x)
     y_first, y_group = _distinct_masks(y)
     gx, gy, nx, ny = len(x_first), len(y_first), len(x), len(y)
@@ -78,7 +88,7 @@ def lag_sums(x: Matrix, y: Matrix, max_lag: int) -> LagSums:
         (slice(0, gx), slice(gy + ny, gy + 2 * ny)),
         (slice(gx, gx + nx), slice(gy, gy + ny)),
     ]
-    n, sx, sy, sxx, syy, sxy = _products((x, x_first), (y, y_first), wanted, max_lag, size)
+    n, sx, sy, sxx, syy, sxy = _products((x, x_first), (y, y_first), wanted, max_lag)
     pick = np.ix_(x_group, y_group)
     return LagSums(
         max_lag=max_lag,
@@ -91,31 +101,31 @@ def lag_sums(x: Matrix, y: Matrix, max_lag: int) -> LagSums:
     )
 
 
-def _complete(x: Matrix, y: Matrix, max_lag: int, size: int) -> LagSums:
+def _complete(x: Matrix, y: Matrix, max_lag: int) -> LagSums:
     """Lag sums of series without gaps: only their products need a pass, the rest follows."""
     nx, ny, length = len(x), len(y), x.shape[1]
-    (xy,) = _products((x, []), (y, []), [(slice(0, nx), slice(0, ny))], max_lag, size,
-                      squares=False)
+    (xy,) = _products((x, []), (y, []), [(slice(0, nx), slice(0, ny))], max_lag, squares=False)
     lags = np.arange(-max_lag, max_lag + 1)
     n = np.maximum(length - np.abs(lags), 0)
 
-    def sums(values: Matrix, start: NDArray[np.bool_]) -> Matrix:
+    def sums(values: Matrix, power: int, start: NDArray[np.bool_]) -> Matrix:
         """All of a row but |lag| values at its start, where `start` says so, or at its end."""
         edge = min(max_lag, length)
-        head = np.cumsum(np.pad(values[:, :edge], ((0, 0), (1, max_lag - edge))), axis=1)
-        tail = np.cumsum(np.pad(values[:, length - edge :][:, ::-1],
-                                ((0, 0), (1, max_lag - edge))), axis=1)
-        left_out = np.where(start, head[:, np.abs(lags)], tail[:, np.abs(lags)])
-        return np.where(n > 0, values.sum(axis=1)[:, None] - left_out, 0.0)
+        head, tail = (
+            np.cumsum(np.pad(side**power, ((0, 0), (1, max_lag - edge))), axis=1)[:, np.abs(lags)]
+            for side in (values[:, :edge], values[:, length - edge :][:, ::-1])
+        )
+        whole = values.sum(axis=1) if power == 1 else np.einsum("it,it->i", values, values)
+        return np.where(n > 0, whole[:, None] - np.where(start, head, tail), 0.0)
 
     shape = (nx, ny, len(lags))
     return LagSums(
         max_lag=max_lag,
         n=np.broadcast_to(n.astype(np.int64), shape),
-        x=np.broadcast_to(sums(x, lags < 0)[:, None], shape),
-        y=np.broadcast_to(sums(y, lags > 0)[None], shape),
-        xx=np.broadcast_to(sums(np.square(x), lags < 0)[:, None], shape),
-        yy=np.broadcast_to(sums(np.square(y), lags > 0)[None], shape),
+        x=np.broadcast_to(sums(x, 1, lags < 0)[:, None], shape),
+        y=np.broadcast_to(sums(y, 1, lags > 0)[None], shape),
+        xx=np.broadcast_to(sums(x, 2, lags < 0)[:, None], shape),
+        yy=np.broadcast_to(sums(y, 2, lags > 0)[None], shape),
         xy=xy,
     )
 
@@ -138,44 +148,86 @@ def _products(
     y: tuple[Matrix, list[int]],
     wanted: list[tuple[slice, slice]],
     max_lag: int,
-    size: int,
     squares: bool = True,
 ) -> list[Matrix]:
     """Σ_t a_t b_{t+lag} for the wanted rows a of the stack of x and b of the stack of y."""
     from scipy import fft
 
-    length, step = x[0].shape[1], size - 2 * max_lag
-    totals: list[NDArray[np.complex128]] = [
+    length = x[0].shape[1]
+    size = fft.next_fast_len(max(12 * max_lag, 360), real=True)
+    step = size - 2 * max_lag
+    batch = min(_BLOCKS_AT_ONCE, -(-length // step))
+    part = np.empty((_height(*x, squares), batch * step))
+    stretch = np.empty((_height(*y, squares), batch * step + 2 * max_lag))
+    left = np.zeros((len(part), batch, size))
+    right = np.lib.stride_tricks.sliding_window_view(stretch, size, axis=1)[:, ::step]
+
+    def transformed(start: int) -> tuple[Spectra, Spectra]:
+        """Of a batch of blocks: frequency × row × block."""
+        _stack(*x, start, squares, part)
+        _stack(*y, start - max_lag, squares, stretch)
+        # Backwards in time: the product of the transforms is then that of a correlation.
+        left[:, :, :step] = part.reshape(-1, batch, step)[:, :, ::-1]
+        a, b = (fft.rfft(side.transpose(2, 0, 1), axis=0) for side in (left, right))
+        return a, b
+
+    totals: list[Spectra] = [
         np.zeros((size // 2 + 1, a.stop - a.start, b.stop - b.start), dtype=np.complex128)
         for a, b in wanted
     ]
-    for start in range(0, length, step * _BLOCKS_AT_ONCE):
-        blocks = min(_BLOCKS_AT_ONCE, -(-(length - start) // step))
-        stop = start + blocks * step
-        left = _stack(*x, start, stop, squares).reshape(-1, blocks, step)
-        stretch = _stack(*y, start - max_lag, stop + max_lag, squares)
-        right = np.lib.stride_tricks.sliding_window_view(stretch, size, axis=1)[:, ::step]
-        # (frequency, row, block) and (frequency, block, row): one product per frequency.
-        a = np.conj(fft.rfft(left, size, axis=2).transpose(2, 0, 1), order="C")
-        b = np.ascontiguousarray(fft.rfft(right, axis=2).transpose(2, 1, 0))
-        for total, (rows, columns) in zip(totals, wanted, strict=True):
-            total += a[:, rows] @ b[:, :, columns]
-    return [
-        fft.irfft(total, size, axis=0)[: 2 * max_lag + 1].transpose(1, 2, 0) for total in totals
-    ]
+    tiles = [tile for total, (a, b) in zip(totals, wanted, strict=True)
+             for tile in _tiles(total, a.start, b.start)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        following = pool.submit(transformed, 0)
+        for start in range(batch * step, length + batch * step, batch * step):
+            spectra = following.result()
+            if start < length:
+                following = pool.submit(transformed, start)
+            for done in pool.map(partial(_add, *spectra), tiles):
+                assert done is None  # noqa: S101  (draws exceptions out of the threads)
+        return [
+            np.stack(list(pool.map(
+                lambda row: fft.irfft(row, size, axis=0)[step - 1 :].T, total.transpose(1, 0, 2)
+            )))
+            for total in totals
+        ]
 
 
-def _stack(values: Matrix, masks: list[int], start: int, stop: int, squares: bool) -> Matrix:
-    """Masks of some rows, values (and squares) of all, from `start` to `stop`; 0 where missing."""
-    count = len(values)
-    stacked = np.zeros((len(masks) + (2 if squares else 1) * count, stop - start))
+def _tiles(total: Spectra, first_row: int, first_column: int) -> Iterator[Tile]:
+    """Parts of an array of products, with the frequencies, rows and columns that they are of."""
+    for f, i, j in itertools.product(
+        range(0, total.shape[0], _FREQUENCIES), range(0, total.shape[1], _ROWS),
+        range(0, total.shape[2], _ROWS),
+    ):
+        part = total[f : f + _FREQUENCIES, i : i + _ROWS, j : j + _ROWS]
+        rows, columns = first_row + i, first_column + j
+        yield (part, slice(f, f + len(part)), slice(rows, rows + part.shape[1]),
+               slice(columns, columns + part.shape[2]))
+
+
+def _add(a: Spectra, b: Spectra, tile: Tile) -> None:
+    """Add the products of a batch of blocks to a part of all."""
+    total, frequencies, rows, columns = tile
+    total += a[frequencies, rows] @ b[frequencies, columns].transpose(0, 2, 1)
+
+
+def _height(values: Matrix, masks: list[int], squares: bool) -> int:
+    return len(masks) + (2 if squares else 1) * len(values)
+
+
+def _stack(
+    values: Matrix, masks: list[int], start: int, squares: bool, stacked: Matrix
+) -> None:
+    """Masks of some rows, values (and squares) of all, from `start` on; 0 where missing."""
+    count, stop = len(values), start + stacked.shape[1]
     first, last = max(start, 0), min(stop, values.shape[1])
+    stacked[:, : first - start] = 0.0
+    stacked[:, last - start :] = 0.0
     part, inside = values[:, first:last], slice(first - start, last - start)
     filled = stacked[len(masks) : len(masks) + count, inside]
     if not squares:
         filled[...] = part
-        return stacked
+        return
     stacked[: len(masks), inside] = np.isfinite(part[masks])
     filled[...] = np.nan_to_num(part, nan=0.0)
     np.square(filled, out=stacked[len(masks) + count :, inside])
-    return stacked

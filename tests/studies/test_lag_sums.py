@@ -47,6 +47,22 @@ def test_equals_the_loop(length, max_lag, missing, seed):
                     assert correlation[i, j, lag + max_lag] == pytest.approx(wanted, abs=1e-8)
 
 
+def test_more_series_than_a_tile_and_more_bars_than_a_batch():
+    generator = np.random.default_rng(7)
+    x, y = generator.standard_normal((53, 9_001)), generator.standard_normal((3, 9_001))
+    x[generator.random(53) < 0.5, 4_000:4_500] = np.nan
+    found = lag_sums(x, y, 15)
+    there, filled = np.isfinite(x).astype(float), np.nan_to_num(x)
+    for lag in (-15, 0, 7):
+        ahead, behind = max(lag, 0), max(-lag, 0)
+        a, c = filled[:, behind : 9_001 - ahead], there[:, behind : 9_001 - ahead]
+        b = y[:, ahead : 9_001 - behind]
+        at = lag + 15
+        np.testing.assert_allclose(found.xy[..., at], a @ b.T, atol=1e-9)
+        np.testing.assert_allclose(found.yy[..., at], c @ np.square(b).T, atol=1e-9)
+        np.testing.assert_array_equal(found.n[..., at], np.tile(c.sum(axis=1)[:, None], 3))
+
+
 def test_equals_statsmodels_at_lag_zero_and_in_shape():
     generator = np.random.default_rng(3)
     x, y = generator.standard_normal((2, 5_000))
