@@ -116,6 +116,7 @@ def work_through(
                 partition_key=partition if context.has_partition_key_range else None,
             )
         checks += [(partition, check) for check in done.checks]
+        _note(store, partition, done.checks, context.run.run_id)
     if failed:
         raise dg.Failure(
             description=next(iter(failed.values())) if len(partitions) == 1 else
@@ -130,6 +131,19 @@ def work_through(
         of_asset = [e.row_count for p, e in held if (p == SPAN) == (SPAN in partitions)]
         context.add_asset_metadata({"dagster/row_count": sum(of_asset)}, key)
     yield from _report(context, partitions, checks, assets)
+
+
+def _note(store: Store, partition: str, checks: Sequence[Check], run: str) -> None:
+    """Keep what failed checks said with the ledger's failures, until they pass: what is made from
+    the partition is not made, and whoever asks the home is told why.
+    """
+    for table in dict.fromkeys(check.table for check in checks):
+        failed = [c for c in checks if c.table == table and not c.passed]
+        if failed:
+            message = "; ".join(f"check {c.name}: {c.failure}" for c in failed)
+            store.ledger.record_failure(table, partition, run, message)
+        else:
+            store.ledger.record_recovery(table, partition, run)
 
 
 def _report(

@@ -36,9 +36,9 @@ class Overdue:
 
     Parameters
     ----------
-    kind : `missing`: no capture holds the day; `failed`: a task failed on it; `late`: captured, its
-        features not made yet; `broken`: made, but the book of an instrument could be used for too
-        small a share of the day.
+    kind : `missing`: no capture holds the day; `failed`: a task or a check failed on it; `late`:
+        captured, its features not made yet; `broken`: made, but the book of an instrument could be
+        used for too small a share of the day.
     concerns : the table that failed, or the instrument whose book is broken.
     """
 

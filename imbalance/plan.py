@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from imbalance.captures.build import RAW_TABLES, partition_key, raw_is_current
+from imbalance.captures.build import CAPTURE_TABLES, RAW_TABLES, partition_key, raw_is_current
 from imbalance.captures.register import days_of
 from imbalance.errors import UserError
 
@@ -31,7 +31,7 @@ class Step:
     tables : what it writes.
     partition : the partition it writes in each.
     state : `missing`: never made; `stale`: made from what has changed since; `failed`: not made at
-        the last try.
+        the last try, or made and a check of it failed, so that nothing is made from it.
     message : why it failed.
     reasons : what has changed, when the store keeps its reasons.
     """
@@ -79,7 +79,7 @@ def make_plan(
     venue : only this one. Studies are over all venues and are in the plan in any case.
     """
     first = max(first or "", store.config.first_day) or None
-    failures = {(f.table, f.partition): f for f in store.ledger.failures()}
+    failures = _failures(store)
     steps: list[Step] = []
     days = _venue_days(store, first, last, venue)
     touched: set[str] = set()
@@ -87,6 +87,16 @@ def make_plan(
         steps += _venue_steps(store, name, of_venue, failures, touched)
     steps += _day_steps(store, first, last, failures, touched, list(days))
     return Plan(days, steps)
+
+
+def _failures(store: Store) -> dict[tuple[str, str], Failure]:
+    """Failures that stand, by a table of the step they are of and partition: a check of the
+    captures of a day is the raw step's.
+    """
+    return {
+        (RAW_TABLES[0] if f.table in CAPTURE_TABLES else f.table, f.partition): f
+        for f in store.ledger.failures()
+    }
 
 
 def _venue_days(
@@ -190,13 +200,13 @@ def _step(
     store: Store, layer: str, tables: Sequence[str], partition: str, current: bool,
     failures: dict[tuple[str, str], Failure],
 ) -> Step:
-    if current:
+    failed = [f for table in tables if (f := failures.get((table, partition)))]
+    if current and not failed:
         return Step(layer, tuple(tables), partition, "current")
     reasons: tuple[str, ...] = ()
-    if store.reasons is not None:
+    if store.reasons is not None and not current:
         above = ["made from what will be made again"]
         reasons = tuple(store.reasons.get((tables[0], partition), above))
-    failed = [f for table in tables if (f := failures.get((table, partition)))]
     if failed:
         return Step(layer, tuple(tables), partition, "failed", failed[0].message, reasons)
     missing = any(store.ledger.current(table, partition) is None for table in tables)

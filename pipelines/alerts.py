@@ -25,6 +25,7 @@ from imbalance.config import AlertsConfig, Config
 from imbalance.overdue import overdue
 from imbalance.store.store import Store
 from imbalance.warehouse import Warehouse
+from pipelines.failures import failure_of
 
 WILL_RETRY = "dagster/will_retry"
 """Tag by which Dagster says whether it tries a failed run again."""
@@ -196,22 +197,10 @@ def _message(instance: dg.DagsterInstance, run_id: str) -> str:
     for kind in (dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE):
         events += instance.all_logs(run_id, of_type=kind)
     for event in (entry.dagster_event for entry in events):
-        data = event.event_specific_data
-        said = getattr(data, "user_failure_data", None)
-        if said and said.description:
-            return str(said.description)
-        error = getattr(data, "error", None)
-        if error:
-            return _in_a_line(str((error.cause or error).message))
+        said = failure_of(event)
+        if said:
+            return said
     return str(events[-1].message) if events else "failed"
-
-
-def _in_a_line(message: str) -> str:
-    """What an exception said; where its first line announces those after it, with the first of
-    them, such as the check that failed.
-    """
-    first, *others = [line.strip() for line in message.strip().splitlines()] or [""]
-    return f"{first} {others[0]}" if first.endswith(":") and others else first
 
 
 def alerts(config: Config) -> dg.SensorDefinition:

@@ -33,6 +33,7 @@ from imbalance.studies.windows import SPAN, day_of
 from imbalance.summary import BAR_TABLES, home_summary
 from imbalance.warehouse import PlainWarehouse
 from pipelines.definitions import build_definitions, home_and_config
+from pipelines.failures import failure_of, names_checks
 from pipelines.instance import add_venues, fail_orphans, open_instance, process_tag
 from pipelines.jobs import DECLARATION, PUBLICATION, SPAN_STUDIES, STUDIES, VENUE_DAYS, range_tags
 from pipelines.reconcile import reconcile
@@ -159,7 +160,8 @@ class Run:
         if self.interruptions.came():
             raise KeyboardInterrupt
         return [
-            {"step": event.step_key or name, "partition": partition, "message": _message(event)}
+            {"step": event.step_key or name, "partition": partition,
+             "message": failure_of(event) or "failed"}
             for event in result.all_events if event.is_step_failure
         ]
 
@@ -191,7 +193,7 @@ class Run:
         }
         current = [s for s in after.steps if s.is_current]
         built = [s for s in current if any((t, s.partition) in made for t in s.tables)]
-        failures = [*self.failures, *_failed_before(after, self.failures)]
+        failures = _failures(after, self.failures)
         current_generation = [g for g in list_generations(self.store.home) if g.current]
         return {
             "status": "failed" if failures else status,
@@ -223,14 +225,6 @@ def _next(day: str) -> str:
     return (datetime.date.fromisoformat(day) + datetime.timedelta(days=1)).isoformat()
 
 
-def _message(event: dg.DagsterEvent) -> str:
-    data = event.step_failure_data
-    if data.user_failure_data and data.user_failure_data.description:
-        return str(data.user_failure_data.description)
-    error = data.error.cause if data.error and data.error.cause else data.error
-    return error.message.strip().splitlines()[0] if error else "failed"
-
-
 def _user_error(error: BaseException | None) -> UserError | None:
     """The refusal that a step raised, below what Dagster wraps around it."""
     seen: set[int] = set()  # Dagster's chains of exceptions can be circles
@@ -242,13 +236,17 @@ def _user_error(error: BaseException | None) -> UserError | None:
     return None
 
 
-def _failed_before(plan: Plan, known: Sequence[dict[str, str]]) -> list[dict[str, str]]:
-    """Steps still failed that this run has not spoken of."""
-    told = {failure["partition"] for failure in known}
-    return [
-        {"step": step.layer, "partition": step.partition, "message": step.message}
-        for step in plan.steps if step.state == "failed" and step.partition not in told
-    ]
+def _failures(plan: Plan, told: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """What this run has told, and what else stands in the ledger: failures of earlier runs, and
+    what a failed check said, where Dagster has told only which.
+    """
+    standing = [{"step": step.layer, "partition": step.partition, "message": step.message}
+                for step in plan.steps if step.state == "failed"]
+    partitions = {one["partition"] for one in standing}
+    kept = [one for one in told
+            if one["partition"] not in partitions or not names_checks(one["message"])]
+    spoken = {one["partition"] for one in kept}
+    return [*kept, *(one for one in standing if one["partition"] not in spoken)]
 
 
 def end_with_parent() -> None:

@@ -118,6 +118,19 @@ def test_a_failed_check_blocks_and_names_its_partition(store):
     assert whole.description == "2024-08-10: bad on 2024-08-10"
 
 
+def test_what_a_failed_check_said_stands_until_it_passes(store):
+    def standing(bad):
+        with dg.DagsterInstance.ephemeral() as instance:
+            over_all_days(step(store, lambda p: done(p, passed=p not in bad), []), instance)
+        return [(f.table, f.partition, f.message) for f in store.ledger.failures()]
+
+    said = {day: (TABLE, day, f"check counted: bad on {day}")
+            for day in ("2024-08-09", "2024-08-10")}
+    assert standing([*said]) == [*said.values()]
+    assert standing(["2024-08-10"]) == [said["2024-08-10"]]
+    assert standing([]) == []
+
+
 def test_keys_of_partitions():
     assert key("2024-08-08", "binance-futures") == "2024-08-08|binance-futures"
     assert split("2024-08-08|binance-futures") == ("2024-08-08", "binance-futures")

@@ -18,7 +18,8 @@ from imbalance.overdue import overdue
 from imbalance.store.ledger import CaptureFile
 from imbalance.store.store import Store
 from imbalance.warehouse import PlainWarehouse
-from pipelines.alerts import Alert, _in_a_line, alerts, failed_runs, overdue_days, targets, tell_all
+from pipelines.alerts import Alert, alerts, failed_runs, overdue_days, targets, tell_all
+from pipelines.failures import in_a_line
 from tests.store.samples import put
 from tests.training.samples import SECOND, START, bars, put_bars
 
@@ -127,9 +128,9 @@ def test_a_run_that_is_tried_again_is_not_told(home):
 
 def test_a_failed_check_is_named():
     said = "1 blocking asset check failed:\nbook/closing_books: registry_rules\n"
-    assert _in_a_line(said) == "1 blocking asset check failed: book/closing_books: registry_rules"
-    assert _in_a_line("no room\nTraceback") == "no room"
-    assert _in_a_line("") == ""
+    assert in_a_line(said) == "1 blocking asset check failed: book/closing_books: registry_rules"
+    assert in_a_line("no room\nTraceback") == "no room"
+    assert in_a_line("") == ""
 
 
 def test_a_look_ends_in_time_and_the_rest_is_told_by_the_next(monkeypatch):

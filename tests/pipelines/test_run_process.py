@@ -7,10 +7,11 @@ import signal
 import dagster as dg
 import pytest
 
+from imbalance.plan import Plan, Step
 from imbalance.store.home import Home
 from pipelines.instance import add_venues, fail_orphans, open_instance, process_tag
 from pipelines.report import Reporter
-from pipelines.run import Interruptions, _user_error, stretches
+from pipelines.run import Interruptions, _failures, _user_error, stretches
 
 
 @pytest.mark.parametrize(
@@ -86,6 +87,20 @@ def test_the_reporter_sums_between_lines_and_ends_with_the_result():
     assert sum(one["events"] for one in said[:-1]) == 10
     assert said[0]["note"] == "first"
     assert said[-1] == {"say": "result", "status": "done"}
+
+
+def test_a_failed_check_is_told_in_its_own_words():
+    step = Step("book", ("book.bars_100ms",), "d|v", "failed", "check agrees: 3 mismatches")
+    before = Step("raw", ("raw.trades",), "c|v", "failed", "no such file")
+    dagsters = {"step": "book", "partition": "d|v",
+                "message": "1 blocking asset check failed: book/bars_100ms: agrees"}
+    broken = {"step": "book", "partition": "d|v", "message": "ValueError: no"}
+    mine = {"step": "book", "partition": "d|v", "message": step.message}
+    earlier = {"step": "raw", "partition": "c|v", "message": "no such file"}
+    plan = Plan(steps=[before, step])
+    assert _failures(plan, [dagsters]) == [earlier, mine]
+    assert _failures(plan, [broken]) == [broken, earlier]
+    assert _failures(Plan(), [dagsters]) == [dagsters]
 
 
 def test_a_circle_of_exceptions_ends():
