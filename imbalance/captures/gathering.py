@@ -1,4 +1,7 @@
-"""Events of a venue's session gathered into columns, then into rows of the raw tables."""
+"""Events of a venue's session gathered into columns, then into rows of the raw tables.
+
+Orders one by one also tell of the book of levels, in rows of their own.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,14 @@ from imbalance.captures.events import (
     Quote,
     Trade,
 )
+from imbalance.captures.order_levels import (
+    ACTIONS,
+    BOOK_SIDES,
+    Changes,
+    OrderBooks,
+    Orders,
+    names_of,
+)
 from imbalance.captures.rows import (
     BOOK_KINDS,
     NO_ID,
@@ -34,7 +45,6 @@ from imbalance.captures.rows import (
 )
 
 _TABLE_OF: dict[type, str] = {
-    BookUpdate: "raw.book_updates",
     Trade: "raw.trades",
     Quote: "raw.quotes",
     DerivativeTick: "raw.derivative_ticks",
@@ -62,6 +72,7 @@ class Gathering:
         self._rows, self._clocks, self._index = rows, clocks, index
         self._events: list[Event] = []
         self._places: list[tuple[int, int, int, int, int]] = []
+        self._books = OrderBooks()
 
     def add(self, line: int, received: int, events: Sequence[Event]) -> None:
         """Take the events of a line, received at a time in ns (`NO_TIME`: not known)."""
@@ -88,15 +99,55 @@ class Gathering:
         )
         found: Tables = {}
         kinds = [type(event) for event in events]
+        rows_of = {
+            kind: np.array([k for k, one in enumerate(kinds) if one is kind], np.intp)
+            for kind in {*kinds, BookUpdate, OrderUpdate}
+        }
         for kind, table in _TABLE_OF.items():
-            rows = [k for k, one in enumerate(kinds) if one is kind]
-            if rows:
+            if kind in kinds:
                 make = getattr(self, "_" + table.removeprefix("raw."))
-                found[table] = make(when.take(np.array(rows)), [events[k] for k in rows])
+                rows = rows_of[kind]
+                found[table] = make(when.take(rows), [events[k] for k in rows])
+        places_of = rows_of[BookUpdate], rows_of[OrderUpdate]
+        books = self._book_updates(when, events, *places_of, found.get("raw.orders"))
+        if books is not None:
+            found["raw.book_updates"] = books
         self._events, self._places = [], []
         return found
 
-    def _book_updates(self, when: When, events: list[BookUpdate]) -> tuple[Any, pa.Table]:
+    def _book_updates(
+        self, when: When, events: list[Event], told: Any, orders: Any, rows: Any
+    ) -> tuple[Any, pa.Table] | None:
+        """Rows of messages about the book, and of what orders say of it, as they became known."""
+        found = []
+        if len(told):
+            found.append((told, told, self._told([events[k] for k in told])))
+        if len(orders):
+            changes = self._books.take(_columns(when.take(orders), rows[1]))
+            if len(changes.first):
+                found.append((orders[changes.first], orders[changes.last],
+                              self._of_orders(changes, rows[1])))
+        if not found:
+            return None
+        made = [self._rows.books(when.take(at), *columns) for at, _, columns in found]
+        if len(made) == 1 and found[0][0] is told:
+            return made[0]
+        known = np.argsort(np.concatenate([last for _, last, _ in found]), kind="stable")
+        return (np.concatenate([times for times, _ in made])[known],
+                pa.concat_tables([one for _, one in made]).unify_dictionaries().take(known))
+
+    def _of_orders(self, changes: Changes, orders: pa.Table) -> tuple[Any, ...]:
+        ids = np.full((len(changes.first), 3), NO_ID, np.int64)
+        ids[:, 1] = _ids(orders["sequence"], changes.last)
+        ids[:, 2] = np.where(
+            changes.opening, NO_ID, _ids(orders["previous_sequence"], changes.first)
+        )
+        kind = np.where(
+            changes.opening, BOOK_KINDS.index("snapshot"), BOOK_KINDS.index("diff")
+        ).astype(np.uint8)
+        return kind, ids, changes.offsets, changes.levels
+
+    def _told(self, events: list[BookUpdate]) -> tuple[Any, ...]:
         ids = np.array(
             [[_id(e.first_id), _id(e.last_id), _id(e.previous_id)] for e in events], np.int64
         )
@@ -112,9 +163,7 @@ class Gathering:
                 for part in (0, 1)
             ]
         kind = np.array([BOOK_KINDS.index(e.kind) for e in events], np.uint8)
-        return self._rows.books(
-            when, kind, ids, (offsets[0], offsets[1]), levels, [e.note for e in events]
-        )
+        return kind, ids, (offsets[0], offsets[1]), levels, [e.note for e in events]
 
     def _trades(self, when: When, events: list[Trade]) -> tuple[Any, pa.Table]:
         return self._rows.trades(
@@ -179,6 +228,21 @@ class Gathering:
                 ),
             },
         )
+
+
+def _columns(when: When, orders: pa.Table) -> Orders:
+    """Rows of `raw.orders` as what keeps the books of orders takes them."""
+    return Orders(
+        when.instrument, when.line,
+        np.array([ACTIONS[one] for one in orders["action"].to_pylist()], np.int64),
+        np.array([BOOK_SIDES[one] for one in orders["book_side"].to_pylist()], np.int64),
+        names_of(orders["order_key"].combine_chunks()),
+        orders["price"].to_numpy(), orders["size"].to_numpy(),
+    )
+
+
+def _ids(column: pa.ChunkedArray, rows: Any) -> Any:
+    return column.fill_null(NO_ID).to_numpy()[rows]
 
 
 def _id(value: int | None) -> int:

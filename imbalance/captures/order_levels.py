@@ -2,40 +2,83 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from imbalance.captures.events import BookUpdate, OrderUpdate
+import numpy as np
+import pyarrow as pa
+
+from imbalance.captures.order_map import (
+    ADD,
+    CHANGE,
+    DELETE,
+    FILL,
+    REDUCE,
+    SNAPSHOT,
+    change,
+    name_orders,
+    new_table,
+    with_room,
+)
+
+ACTIONS = {
+    "add": ADD, "change": CHANGE, "delete": DELETE, "fill": FILL, "reduce": REDUCE,
+    "snapshot": SNAPSHOT,
+}  # fmt: skip
+BOOK_SIDES = {"bid": 0, "ask": 1}
 
 
-@dataclass
-class _Side:
-    orders: dict[str, tuple[float, float]] = field(default_factory=dict)
-    levels: dict[float, dict[str, float]] = field(default_factory=dict)
+@dataclass(frozen=True)
+class Orders:
+    """Events of orders as they became known, (n,) each.
 
-    def put(self, key: str, price: float, size: float) -> set[float]:
-        """Give an order its size; returns the prices whose level is another one now."""
-        held = self.orders.pop(key, None)
-        if math.isnan(price):  # what happens to an order may be told without its price
-            if held is None:
-                return set()
-            price = held[0]
-        touched = {price}
-        if held is not None:
-            touched.add(held[0])
-            self.levels[held[0]].pop(key, None)
-        if size > 0.0:
-            self.orders[key] = (price, size)
-            self.levels.setdefault(price, {})[key] = size
-        return touched
+    Parameters
+    ----------
+    instrument, line : an instrument's events on one line are one message.
+    action, side : codes, of `ACTIONS` and `BOOK_SIDES`.
+    name : what stands for the order's key; see `names_of`.
+    price : of the order; NaN where it was not told.
+    size : what is left after the event, but what was taken off by `fill` and `reduce`.
+    """
 
-    def size(self, price: float) -> float:
-        """Size at a price, summed exactly; a level without orders is forgotten."""
-        orders = self.levels.get(price)
-        if not orders:
-            self.levels.pop(price, None)
-            return 0.0
-        return math.fsum(orders.values())
+    instrument: Any
+    line: Any
+    action: Any
+    side: Any
+    name: Any
+    price: Any
+    size: Any
+
+    def take(self, rows: Any) -> Orders:
+        """Some of the events."""
+        return Orders(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What messages change in books of levels, (n,) each.
+
+    `first` and `last` are places of a message's first and last event among the orders, `opening`
+    whether it begins the book; levels are told as in `raw.book_updates`, bids before asks.
+    """
+
+    first: Any
+    last: Any
+    opening: Any
+    offsets: tuple[Any, Any]
+    levels: tuple[Any, Any, Any, Any]
+
+
+def names_of(keys: pa.StringArray) -> Any:
+    """128 bits for each key of an order, the same in every process."""
+    _, offsets, data = keys.buffers()
+    names = np.empty((len(keys), 2), np.uint64)
+    name_orders(
+        np.frombuffer(data or b"\0", np.uint8),
+        np.frombuffer(offsets, np.int32)[keys.offset : keys.offset + len(keys) + 1], names,
+    )
+    return names
 
 
 class OrderLevels:
@@ -46,41 +89,65 @@ class OrderLevels:
     """
 
     def __init__(self) -> None:
-        self._bid, self._ask = _Side(), _Side()
-        self.begun = False
+        self._orders, self._levels = new_table(), new_table()
+        self._begun = False
 
-    def take(self, updates: list[OrderUpdate]) -> BookUpdate | None:
-        """What the orders of one message change; None where there is no book to change."""
-        opening = any(update.action == "snapshot" for update in updates)
-        if opening:
-            self._bid, self._ask = _Side(), _Side()
-            self.begun = True
-        touched: dict[str, set[float]] = {"bid": set(), "ask": set()}
-        for update in updates:
-            side = self._bid if update.book_side == "bid" else self._ask
-            touched[update.book_side] |= side.put(
-                update.order_key, update.price, self._left(side, update)
-            )
-        if not self.begun:
-            return None
-        first = updates[0]
-        bids, asks = (
-            (sorted(touched[name]), [side.size(p) for p in sorted(touched[name])])
-            for name, side in (("bid", self._bid), ("ask", self._ask))
-        )
-        return BookUpdate(
-            symbol=first.symbol, venue=first.venue, kind="snapshot" if opening else "diff",
-            bids=bids, asks=asks,
-            last_id=updates[-1].sequence, previous_id=None if opening else first.previous_sequence,
-            exchange_time=first.exchange_time, transaction_time=first.transaction_time,
+    def take(self, events: Orders) -> Changes:
+        """What the messages from the first book on change."""
+        n = len(events.line)
+        starts = np.concatenate([[0], np.flatnonzero(np.diff(events.line)) + 1, [n]])
+        opening = np.logical_or.reduceat(events.action == SNAPSHOT, starts[:-1])
+        if not self._begun:
+            before = int(opening.argmax()) if opening.any() else len(opening)
+            starts, opening = starts[before:], opening[before:]
+            self._begun = len(opening) > 0
+        told = int(starts[-1] - starts[0])
+        self._orders = with_room(self._orders, told)
+        self._levels = with_room(self._levels, told)
+        counts = np.zeros((2, len(opening)), np.int64)
+        prices, sizes = np.empty((2, 2 * told)), np.empty((2, 2 * told))
+        change(self._orders, self._levels, starts, opening, events.action, events.side,
+               events.name, events.price, events.size, counts, prices, sizes)
+        bids, asks = (np.concatenate([[0], np.cumsum(one)]) for one in counts)
+        return Changes(
+            starts[:-1], starts[1:] - 1, opening, (bids, asks),
+            (prices[0, : bids[-1]], sizes[0, : bids[-1]],
+             prices[1, : asks[-1]], sizes[1, : asks[-1]]),
         )
 
-    @staticmethod
-    def _left(side: _Side, update: OrderUpdate) -> float:
-        """Size of an order after an event."""
-        if update.action == "delete":
-            return 0.0
-        if update.action in ("fill", "reduce"):
-            held = side.orders.get(update.order_key)
-            return 0.0 if held is None else max(0.0, held[1] - update.size)
-        return update.size
+
+class OrderBooks:
+    """The orders of all instruments of a capture."""
+
+    def __init__(self) -> None:
+        self._books: dict[int, OrderLevels] = {}
+
+    def take(self, events: Orders) -> Changes:
+        """What the messages change, instrument by instrument."""
+        found = []
+        for instrument in np.unique(events.instrument).tolist():
+            rows = np.flatnonzero(events.instrument == instrument)
+            book = self._books.setdefault(instrument, OrderLevels())
+            found.append((rows, book.take(events.take(rows))))
+        return _together(found)
+
+
+def _together(found: Sequence[tuple[Any, Changes]]) -> Changes:
+    """One after the other, with places among all orders instead of among an instrument's."""
+    parts = [part for _, part in found]
+
+    def offsets(side: int) -> Any:
+        counts = [np.diff(part.offsets[side]) for part in parts]
+        return np.concatenate([[0], np.cumsum(np.concatenate(counts))])
+
+    first, last, opening = (
+        np.concatenate(some) for some in (
+            [rows[part.first] for rows, part in found], [rows[part.last] for rows, part in found],
+            [part.opening for part in parts],
+        )
+    )
+    bid_prices, bid_sizes, ask_prices, ask_sizes = (
+        np.concatenate([part.levels[k] for part in parts]) for k in range(4)
+    )
+    return Changes(first, last, opening, (offsets(0), offsets(1)),
+                   (bid_prices, bid_sizes, ask_prices, ask_sizes))

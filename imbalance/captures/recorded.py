@@ -13,7 +13,6 @@ from imbalance.captures.decoding import OLD, Context, TextDecoder, check_symbol,
 from imbalance.captures.events import BookUpdate, Event, Ignored, OrderUpdate, Rejected
 from imbalance.captures.framing import Block
 from imbalance.captures.gathering import Gathering
-from imbalance.captures.order_levels import OrderLevels
 from imbalance.captures.records import Record
 from imbalance.captures.rows import Tables
 from imbalance.captures.venues.registry import venue
@@ -38,7 +37,6 @@ class RecordedDecoder(TextDecoder):
         self._gathering = Gathering(self.rows, context.clocks, self.numbered.position)
         self._waiting: list[tuple[int, int, int, bytes, Record]] = []
         self._begun: set[tuple[str, str | None]] = set()
-        self._books: dict[tuple[str, str | None], OrderLevels] = {}
 
     def facts(self) -> list[Instrument]:
         return self._session.instruments()
@@ -108,9 +106,12 @@ class RecordedDecoder(TextDecoder):
     def _with_starts(self, events: list[Event]) -> list[Event]:
         """Events with a break before differences which nothing connects with an earlier capture."""
         found: list[Event] = []
-        for event in [*events, *self._levels(events)]:
-            if isinstance(event, BookUpdate) and (event.symbol, event.venue) not in self._begun:
-                self._begun.add((event.symbol, event.venue))
+        for event in events:
+            key = event.symbol, event.venue
+            if isinstance(event, OrderUpdate) and event.action == "snapshot":
+                self._begun.add(key)
+            if isinstance(event, BookUpdate) and key not in self._begun:
+                self._begun.add(key)
                 if event.kind == "diff" and event.last_id is None:
                     found.append(
                         BookUpdate(symbol=event.symbol, venue=event.venue, kind="break",
@@ -120,15 +121,3 @@ class RecordedDecoder(TextDecoder):
                     )
             found.append(event)
         return found
-
-    def _levels(self, events: list[Event]) -> list[Event]:
-        """What orders say of the book of levels."""
-        orders: dict[tuple[str, str | None], list[OrderUpdate]] = {}
-        for event in events:
-            if isinstance(event, OrderUpdate):
-                orders.setdefault((event.symbol, event.venue), []).append(event)
-        changes = (
-            self._books.setdefault(key, OrderLevels()).take(updates)
-            for key, updates in orders.items()
-        )
-        return [change for change in changes if change is not None]

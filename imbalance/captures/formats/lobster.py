@@ -23,15 +23,16 @@ from imbalance.captures.decoding import Batch, Context, TextDecoder
 from imbalance.captures.events import Rejected
 from imbalance.captures.formats.format import NO_UNIT, Sniff
 from imbalance.captures.framing import CaptureReader, End
-from imbalance.captures.rows import BOOK_KINDS, NO_ID, Tables, When, id_column
+from imbalance.captures.rows import BOOK_KINDS, NO_ID, Tables, When, id_column, word_column
 
 _MEMBER = re.compile(
     r"^([A-Z.]{1,10})_(\d{4}-\d\d-\d\d)_(\d+)_(\d+)_(message|orderbook)_(\d+)\.csv$"
 )
 _NEW_YORK = ZoneInfo("America/New_York")
 _UNITS = 10_000.0
+_SECONDS, _NANOSECONDS = pa.decimal128(38, 20), pa.decimal128(18, 9)
 _EMPTY = 9_999_999_999
-_ACTIONS = {1: "add", 2: "reduce", 3: "delete", 4: "fill"}
+_ACTIONS = ("add", "reduce", "delete", "fill")
 HIDDEN, CROSS, HALT = 5, 6, 7
 
 
@@ -167,9 +168,9 @@ class LobsterDecoder(TextDecoder):
         return self.rows.plain(
             when,
             {
-                "action": pa.array([_ACTIONS[code] for code in kind.tolist()]),
+                "action": word_column(_ACTIONS, kind - 1),
                 "order_key": pa.array(ids).cast(pa.string()),
-                "book_side": pa.array(np.where(rows[:, 5] > 0, "bid", "ask").tolist()),
+                "book_side": word_column(("bid", "ask"), rows[:, 5] <= 0),
                 "price": pa.array(rows[:, 4] / _UNITS),
                 "size": pa.array(np.where(deleted, 0.0, rows[:, 3])),
                 "sequence": id_column(when.line), "previous_sequence": id_column(missing),
@@ -267,7 +268,7 @@ def _parsed(path: Path, name: str, *, time: bool) -> Iterator[tuple[np.ndarray, 
     for block in CaptureReader(path, threaded=False, member=name):
         data = block.data
         names = [str(k) for k in range(width)]
-        types = dict.fromkeys(names, pa.int64()) | ({"0": pa.string()} if time else {})
+        types = dict.fromkeys(names, pa.int64()) | ({"0": _SECONDS} if time else {})
         try:
             table = pa_csv.read_csv(
                 pa.BufferReader(data),
@@ -277,20 +278,17 @@ def _parsed(path: Path, name: str, *, time: bool) -> Iterator[tuple[np.ndarray, 
             if any(table[n].null_count for n in names):
                 raise ChecksumError(f"{name} has empty fields")
             columns = [
-                _seconds(table[n]) if time and n == "0" else table[n].to_numpy() for n in names
+                _in_ns(table[n]) if time and n == "0" else table[n].to_numpy() for n in names
             ]
         except (pa.ArrowInvalid, ValueError, OverflowError) as error:
             raise ChecksumError(f"{name} is no LOBSTER file: {error}") from None
         yield np.stack(columns, axis=1), len(data)
 
 
-def _seconds(column: pa.ChunkedArray) -> np.ndarray:
-    """Seconds with up to nine decimals as ns, digit by digit."""
-    found = []
-    for text in column.to_pylist():
-        whole, _, decimals = text.partition(".")
-        found.append(int(whole) * 10**9 + int(decimals.ljust(9, "0")[:9]))
-    return np.array(found, np.int64)
+def _in_ns(seconds: pa.ChunkedArray) -> np.ndarray:
+    """Seconds without what is less than a ns: of a decimal with nine places, the lower 64 bits."""
+    pieces = seconds.cast(_NANOSECONDS, safe=False).chunks
+    return np.concatenate([np.frombuffer(one.buffers()[1], np.int64)[::2] for one in pieces])
 
 
 FORMAT = Lobster()
