@@ -37,7 +37,7 @@ class Ignored(msgspec.Struct, frozen=True):
     rule: str
 
 
-class _Of(msgspec.Struct, frozen=True, kw_only=True):
+class _Of(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What an event is about: the symbol as the venue writes it in its market data.
 
     `venue` is the id of the venue's market where a capture holds several of them which use the
@@ -169,7 +169,7 @@ class OrderUpdate(_Of, frozen=True, kw_only=True):
 Event = BookUpdate | Trade | Quote | DerivativeTick | Liquidation | OptionTick | OrderUpdate
 
 
-class Decoded(msgspec.Struct, frozen=True):
+class Decoded(msgspec.Struct, frozen=True, gc=False):
     """A record understood: the name of its kind of message, its events, fields no rule knows."""
 
     kind: str

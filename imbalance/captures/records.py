@@ -27,7 +27,7 @@ LARGEST_FRAME = 64 << 20
 """Bytes a compressed frame may inflate to."""
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One thing a recorder wrote down.
 
     `payload` is the message as bytes, a compressed frame inflated. `address` is the URL of a

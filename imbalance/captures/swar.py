@@ -20,6 +20,7 @@ _ABOVE_NINE = np.uint64(0x7676767676767676)
 _PAIRS = np.uint64(0x00FF00FF00FF00FF)
 _FOURS = np.uint64(0x0000FFFF0000FFFF)
 _EIGHT = np.uint64(0x00000000FFFFFFFF)
+_ONE = np.uint64(1)
 _TENS = 10 ** np.arange(19)
 
 _OPENING = np.uint64(0x225B)  # ["
@@ -97,14 +98,22 @@ def read_whole(text: Any, at: int, guess: int) -> tuple[int, int]:
 def _read_shaped(text: Any, at: int, whole: int, decimals: int) -> tuple[float, int]:
     """A decimal of a shape which a quote ends; (−1, at) where it is none."""
     word = peek_word(text, at)
-    foreign = _foreign(word, whole)
-    value = _number(word, whole)
     end = at + whole
-    if decimals > 0:
-        foreign |= np.uint64(peek(text, end) != 46)
+    if decimals == 0:
+        foreign = _foreign(word, whole)
+        value = _number(word, whole)
+    elif whole + decimals <= 8:
+        # the point is taken out, so that the digits are one number
+        after = peek_word(text, end + 1) << np.uint64(8 * whole)
+        digits = (word & ((_ONE << np.uint64(8 * whole)) - _ONE)) | after
+        foreign = _foreign(digits, whole + decimals) | np.uint64(peek(text, end) != 46)
+        value = _number(digits, whole + decimals)
+        end += 1 + decimals
+    else:
+        foreign = _foreign(word, whole) | np.uint64(peek(text, end) != 46)
         word = peek_word(text, end + 1)
         foreign |= _foreign(word, decimals)
-        value = value * _TENS[decimals] + _number(word, decimals)
+        value = _number(peek_word(text, at), whole) * _TENS[decimals] + _number(word, decimals)
         end += 1 + decimals
     if foreign != 0 or peek(text, end) != 34:
         return -1.0, at
@@ -138,6 +147,30 @@ def read_quoted(text: Any, at: int, whole: int, decimals: int) -> tuple[float, i
 
 
 @inline
+def _read_short(text: Any, at: int) -> tuple[float, int]:
+    """A decimal of at most eight digits and a point which a quote ends, without a guess of its
+    shape: sizes change theirs from level to level. (−1, at) where it is none.
+    """
+    word = peek_word(text, at)
+    whole = _digits_at(text, at)
+    end = at + whole
+    if peek(text, end) != 46:
+        if not 0 < whole < 8 or peek(text, end) != 34:
+            return -1.0, at
+        return np.float64(_number(word, whole)), end
+    decimals = _digits_at(text, end + 1)
+    count = whole + decimals
+    if whole == 0 or decimals == 0 or count > 8:
+        return -1.0, at
+    after = peek_word(text, end + 1) << np.uint64(8 * whole)
+    digits = (word & ((_ONE << np.uint64(8 * whole)) - _ONE)) | after
+    end += 1 + decimals
+    if peek(text, end) != 34:
+        return -1.0, at
+    return _number(digits, count) / POWERS[decimals], end
+
+
+@inline
 def read_levels(text: Any, at: int, prices: Any, sizes: Any, count: int) -> tuple[int, int]:
     """`[["p","q"],…]` from behind its first bracket: the place after it and the new count; place
     −1 when it is anything else, or holds a price that is not positive.
@@ -150,7 +183,12 @@ def read_levels(text: Any, at: int, prices: Any, sizes: Any, count: int) -> tupl
         price, end, whole, decimals = read_quoted(text, place + 2, whole, decimals)
         if price <= 0.0 or peek_word(text, end) & _THREE != _BETWEEN:
             return -1, count
-        size, end, size_whole, size_decimals = read_quoted(text, end + 3, size_whole, size_decimals)
+        size_at = end + 3
+        size, end = _read_short(text, size_at)
+        if size < 0.0:
+            size, end, size_whole, size_decimals = read_quoted(
+                text, size_at, size_whole, size_decimals
+            )
         if size < 0.0:
             return -1, count
         prices[count] = price

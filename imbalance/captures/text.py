@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from imbalance.kernels import inline, jit, peek, peek_word
@@ -15,6 +16,7 @@ from imbalance.kernels import inline, jit, peek, peek_word
 POWERS = 10.0 ** np.arange(23)
 """Powers of ten that a double holds exactly."""
 _EXACT = 1 << 53
+_compact = msgspec.json.Encoder().encode
 _TRUE = np.frombuffer(b"true", np.uint8)
 _FALSE = np.frombuffer(b"false", np.uint8)
 
@@ -125,6 +127,27 @@ def read_levels(text: Any, at: int, prices: Any, sizes: Any, count: int) -> tupl
             return end + 1, count
         else:
             return -1, count
+
+
+@jit
+def _read_all_levels(text: Any, prices: Any, sizes: Any) -> bool:
+    """Whether a text is levels and nothing else, as many as there is room for."""
+    end, count = read_levels(text, 0, prices, sizes, 0)
+    return end >= 0 and peek(text, end) == 0 and count == len(prices)
+
+
+def levels_of_words(levels: list[Any]) -> tuple[list[float], list[float]] | None:
+    """Prices and sizes of levels `["p", "q"]` of a decoded message, read as `read_levels` does;
+    None where one of them is anything else, which is then for its venue to judge.
+    """
+    try:
+        text = np.frombuffer(_compact(levels) + b"\0" * 8, np.uint8)
+    except (ValueError, OverflowError, RecursionError):
+        return None  # a number of too many digits, or lists within lists
+    prices, sizes = np.empty((2, len(levels)))
+    if not _read_all_levels(text, prices, sizes):
+        return None
+    return prices.tolist(), sizes.tolist()
 
 
 @inline

@@ -3,6 +3,7 @@ leaves the line to the parser.
 """
 
 import random
+import re
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from imbalance.captures.decode import Decoder
-from imbalance.captures.text import count_newlines
+from imbalance.captures.text import count_newlines, levels_of_words
 from tests.captures.mutations import mutated
 from tests.captures.samples import (
     INVERSE,
@@ -298,3 +299,24 @@ def test_newlines_are_counted_as_they_stand(text, stop):
     stop = min(stop, len(text))
     found = count_newlines(np.frombuffer(text, np.uint8), stop)
     assert found == text[:stop].count(b"\n")
+
+
+NUMBER = st.from_regex(r"[0-9]{0,10}(\.[0-9]{0,12})?", fullmatch=True) | st.text(max_size=9)
+
+
+@given(st.lists(st.lists(NUMBER | st.integers() | st.none(), max_size=3), max_size=6))
+@example([["1.5", "0.000"], ["12345678", "1234567.8"]])
+@example([[2**80, "1"]])
+@example([["1", "2", "3"]])
+@example([["0", "1"]])
+def test_levels_of_a_decoded_message_are_the_floats_of_their_words_or_left_to_the_parser(levels):
+    found = levels_of_words(levels)
+    if found is not None:
+        assert found == ([float(one[0]) for one in levels], [float(one[1]) for one in levels])
+        assert all(len(one) == 2 and min(map(len, one)) > 0 for one in levels)
+        assert all(float(one[0]) > 0 for one in levels)
+    elif all(len(one) == 2 and all(isinstance(word, str) for word in one) for one in levels):
+        plain = re.compile(r"[0-9]{1,10}(\.[0-9]{1,5})?")
+        assert not all(
+            all(plain.fullmatch(word) for word in one) and float(one[0]) > 0 for one in levels
+        )

@@ -25,7 +25,7 @@ from imbalance.captures.scanner import (
     MARKET_SPOT,
     SYMBOL_BYTES,
 )
-from imbalance.captures.text import DECIMALS
+from imbalance.captures.text import DECIMALS, levels_of_words
 
 KIND_SNAPSHOT, KIND_MARK = 6, 7
 
@@ -359,6 +359,9 @@ def _levels(message: dict[str, Any], name: str) -> tuple[list[float], list[float
     levels = message.get(name)
     if not isinstance(levels, list):
         raise Rejected(*_absent(message, name, "a list of levels"))
+    found = levels_of_words(levels)
+    if found is not None:
+        return found
     prices, sizes = [], []
     for level in levels:
         if (
