@@ -123,6 +123,7 @@ def long_run_variance(
     prewhiten : fit a first-order vector autoregression (no intercept), estimate on its residuals,
         recolour. The autoregression is shrunk so that no root exceeds 0.97: the bound of Andrews
         and Monahan, on roots rather than singular values, which depend on the columns' units.
+        Not done where no more than k rows follow one that is there: nothing could be fitted.
     weights : column weights for the automatic bandwidth.
 
     Returns
@@ -134,8 +135,9 @@ def long_run_variance(
     k = scores.shape[1]
     recolour = np.eye(k)
     used = np.where(present[:, None], scores, np.nan)
+    pairs = np.flatnonzero(present[1:] & present[:-1])
+    prewhiten = prewhiten and len(pairs) > k
     if prewhiten:
-        pairs = np.flatnonzero(present[1:] & present[:-1])
         past, now = scores[pairs], scores[pairs + 1]
         coefficient = np.linalg.lstsq(past, now, rcond=None)[0].T
         radius = float(np.abs(np.linalg.eigvals(coefficient)).max())

@@ -62,3 +62,12 @@ def test_runs_of_rows_have_bartletts_weights(n, bandwidth):
         total += weights[lag] * (product + product.T)
     found = long_run_variance(scores, bandwidth=bandwidth)
     np.testing.assert_allclose(found.matrix * found.n, total, rtol=1e-11, atol=1e-11)
+
+
+def test_rows_without_neighbours_are_not_prewhitened():
+    rows = np.full((41, 2), np.nan)
+    rows[::2] = np.random.default_rng(3).standard_normal((21, 2))
+    found = long_run_variance(rows, prewhiten=True)
+    kept = rows[::2]
+    np.testing.assert_allclose(found.matrix, kept.T @ kept / 21, rtol=1e-12)
+    assert found.n == 21
