@@ -108,6 +108,19 @@ def test_bootstrap_intervals_cover_the_planted_value(estimator, make_autoregress
     assert 0.87 <= covered / 120 <= 0.99
 
 
+def test_bootstrap_intervals_of_rare_moves_stay_within_one():
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        x, y = (np.where(rng.random(24) < 0.12, rng.normal(size=24) * scale, 0.0)
+                for scale in (1e3, 1.0))
+        x += 1e-3 * (seed % 2)
+        most = np.abs(x).argmax()
+        y[most] = x[most] / 2
+        interval = bootstrap_interval(
+            "pearson", x, y, replications=99, seed=1, significance=0.05)
+        assert interval is None or -1.0 <= interval.low <= interval.high <= 1.0, seed
+
+
 def test_bootstrap_intervals_stand_beside_the_others(make_bars):
     generator = np.random.default_rng(6)
     x = generator.standard_normal(2_000)

@@ -28,6 +28,9 @@ from imbalance.studies.inference.resampling import (
 
 Vector = NDArray[np.float64]
 
+_ROUNDING = 1e-12
+"""Share of a mean square below which a variance is nothing but rounding."""
+
 
 @dataclass(frozen=True)
 class BootstrapInterval:
@@ -81,6 +84,9 @@ def _blocks(n: int, length: int, replications: int, seed: int) -> Blocks:
 def _pearson_draws(x: Vector, y: Vector, blocks: Blocks) -> Vector:
     u, v = (x - x.mean()) / x.std(), (y - y.mean()) / y.std()
     mu, mv, uu, vv, uv = bootstrap_means(np.column_stack([u, v, u * u, v * v, u * v]), blocks).T
-    with np.errstate(divide="ignore", invalid="ignore"):
-        found = (uv - mu * mv) / np.sqrt((uu - mu * mu) * (vv - mv * mv))
-    return np.asarray(found)
+    of_u, of_v = uu - mu * mu, vv - mv * mv
+    # A replication that drew one value only has no correlation; its variances are what rounding
+    # leaves of a difference. Of few values it may be 1, and rounding must not lift it above.
+    spread = (of_u > _ROUNDING * uu) & (of_v > _ROUNDING * vv)
+    found = (uv - mu * mv) / np.sqrt(np.where(spread, of_u * of_v, np.nan))
+    return np.asarray(np.clip(found, -1.0, 1.0))
