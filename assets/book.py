@@ -69,7 +69,7 @@ def build(partitions: Partitions) -> list[dg.AssetsDefinition]:
 
         yield from work_through(
             context, store, context.partition_keys, do,
-            assets={name: asset_key(name) for name in TABLES},
+            assets={name: asset_key(name) for name in TABLES}, progress=warehouse.progress,
         )
 
     return [book]

@@ -16,6 +16,7 @@ import dagster as dg
 from dagster import AssetCheckEvaluation
 
 from assets.specs import asset_key, row_metadata
+from imbalance.progress import SILENT, Progress
 from imbalance.store.store import Store
 from imbalance.store.task import TaskResult
 from imbalance.studies.windows import SPAN
@@ -76,6 +77,7 @@ def work_through(
     do: Callable[[str], Done],
     *,
     assets: Mapping[str, dg.AssetKey],
+    progress: Progress = SILENT,
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Do each partition, note rows and checks by partition, and report the assets at the end.
 
@@ -85,6 +87,7 @@ def work_through(
     partitions : keys in the order in which they depend on one another.
     do : does one of them.
     assets : table → asset to be reported.
+    progress : is told of each partition that is through.
 
     Raises
     ------
@@ -103,6 +106,7 @@ def work_through(
         except Exception as error:
             context.log.exception(f"{partition} failed")
             failed[partition] = f"{type(error).__name__}: {error}"
+            progress.advance(partitions=1)
             continue
         context.log.info(f"{partition}: {done.result.status} in {done.result.seconds:.2f} s")
         for table, key in assets.items():
@@ -117,6 +121,7 @@ def work_through(
             )
         checks += [(partition, check) for check in done.checks]
         _note(store, partition, done.checks, context.run.run_id)
+        progress.advance(partitions=1)
     if failed:
         raise dg.Failure(
             description=next(iter(failed.values())) if len(partitions) == 1 else

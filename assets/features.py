@@ -92,7 +92,7 @@ def _bars(partitions: Partitions) -> dg.AssetsDefinition:
 
         yield from work_through(
             context, store, context.partition_keys, do,
-            assets={name: asset_key(name) for name in FEATURE_OUTPUTS},
+            assets={name: asset_key(name) for name in FEATURE_OUTPUTS}, progress=warehouse.progress,
         )
 
     return features
@@ -129,7 +129,7 @@ def _activity_bars(partitions: Partitions) -> dg.AssetsDefinition:
 
         yield from work_through(
             context, store, context.partition_keys, do,
-            assets={name: asset_key(name) for name in outputs},
+            assets={name: asset_key(name) for name in outputs}, progress=warehouse.progress,
         )
 
     return by_activity
@@ -161,7 +161,7 @@ def _derivative_bars(partitions: Partitions) -> dg.AssetsDefinition:
 
         yield from work_through(
             context, store, context.partition_keys, do,
-            assets={name: asset_key(name) for name in outputs},
+            assets={name: asset_key(name) for name in outputs}, progress=warehouse.progress,
         )
 
     return of_derivatives

@@ -82,7 +82,7 @@ def build(partitions: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
 
         yield from work_through(
             context, store, context.partition_keys, do,
-            assets={name: asset_key(name) for name in tables},
+            assets={name: asset_key(name) for name in tables}, progress=warehouse.progress,
         )
 
     return [source, raw]

@@ -25,6 +25,7 @@ from imbalance.studies.tasks import (
     FAMILY_TABLES,
     HEALTH,
     families_task,
+    remove_superseded_windows,
     study_task,
     windows_up_to,
 )
@@ -124,6 +125,8 @@ def _study(
 
         def do(partition: str) -> Done:
             made = [partition, *_windows_up_to(study, store, partition)]
+            if days:
+                remove_superseded_windows(study, store, partition, context.run.run_id)
             results = [
                 study_task(study, store, one, warehouse.progress).materialise(
                     store, context.run.run_id)
@@ -145,7 +148,8 @@ def _study(
             )
 
         yield from work_through(
-            context, store, context.partition_keys if days else [SPAN], do, assets=assets
+            context, store, context.partition_keys if days else [SPAN], do, assets=assets,
+            progress=warehouse.progress,
         )
 
     return compute

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 State = Literal["current", "stale", "missing", "failed"]
 
+_SUPERSEDED = "the settings have no trailing window up to this day any more: it will be removed"
+
 
 @dataclass(frozen=True)
 class Step:
@@ -159,6 +161,7 @@ def _day_steps(
         partitions_of,
         study_days,
         study_task,
+        superseded_windows,
     )
     from imbalance.studies.windows import SPAN, day_of, scope_of, trailing_windows
 
@@ -193,6 +196,11 @@ def _day_steps(
             changed = derived if beside else touched
             current = not above_due(partition, changed) and task.is_current(store)
             steps.append(_step(store, "studies", task.outputs, partition, current, failures))
+        steps += [
+            Step("studies", study.table_names, partition, "stale",
+                 reasons=(() if store.reasons is None else (_SUPERSEDED,)))
+            for partition in superseded_windows(study, store, days, windows)
+        ]
     return steps
 
 

@@ -1,7 +1,8 @@
 """What a run process says to whoever started it: JSON lines on the original standard output.
 
-Lines are `{"say": "progress", …}`, at most ten a second, and at the end one
-`{"say": "result", …}`. Everything else that is printed goes to standard error.
+Lines are `{"say": "phase", …}` where the kind of work changes, `{"say": "progress", …}`, at most
+ten a second, and at the end one `{"say": "result", …}`. Everything else that is printed goes to
+standard error.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 from typing import Any
 
 PROGRESS_SECONDS = 0.1
+FIGURES = ("bytes", "events", "files", "partitions")
 
 
 class Reporter:
@@ -27,7 +29,7 @@ class Reporter:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._lock = threading.Lock()
-        self._sums = {"bytes": 0, "events": 0, "files": 0}
+        self._sums = dict.fromkeys(FIGURES, 0)
         self._note: str | None = None
         self._said = 0.0
 
@@ -40,16 +42,22 @@ class Reporter:
         return cls(descriptor)
 
     def advance(
-        self, *, bytes: int = 0, events: int = 0, files: int = 0,
+        self, *, bytes: int = 0, events: int = 0, files: int = 0, partitions: int = 0,
         note: str | None = None,
     ) -> None:
         """Gather figures; say them when the last word was long enough ago."""
         with self._lock:
-            for name, value in (("bytes", bytes), ("events", events), ("files", files)):
+            for name, value in zip(FIGURES, (bytes, events, files, partitions), strict=True):
                 self._sums[name] += value
             self._note = self._note if note is None else note
             if time.monotonic() - self._said >= PROGRESS_SECONDS:
                 self._flush()
+
+    def begin(self, phase: str, partitions: int) -> None:
+        """Say what kind of work begins, and how many partitions it is."""
+        with self._lock:
+            self._flush()
+            self._say({"say": "phase", "phase": phase, "partitions": partitions})
 
     def result(self, document: dict[str, Any]) -> None:
         """The last line."""

@@ -17,7 +17,7 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,14 +108,16 @@ class Run:
         check_range(plan, first, last, self.store.config.first_day)
         if not plan.due() and is_published(self.store):
             return self._summary("nothing_to_do", plan, plan, began)
-        self.reporter.advance(note="starting Dagster")
+        self.reporter.begin("starting Dagster", 0)
         with open_instance(self.store.home) as self.instance:
             add_venues(self.instance, plan.venue_days)
             fail_orphans(self.instance)
             warehouse = PlainWarehouse(self.store, self.reporter)
             self.definitions = build_definitions(self.home, self.config, warehouse)
-            for venue in plan.venue_days:
-                for days in stretches(plan.due_days(venue)):
+            due = {venue: plan.due_days(venue) for venue in plan.venue_days}
+            self._begin("captures to features", {VENUE_DAYS.name: sum(map(len, due.values()))})
+            for venue, of_venue in due.items():
+                for days in stretches(of_venue):
                     self._range(VENUE_DAYS.name, [f"{day}|{venue}" for day in days])
             self._studies()
             refusal = self._publish()
@@ -129,12 +131,20 @@ class Run:
         due = make_plan(self.store, **self.limits).due("features", "studies")
         partitions = {s.partition for s in due if s.tables != FAMILY_TABLES}
         days = {day for day in study_days(self.store) if day in map(day_of, partitions)}
+        self._begin("studies", {STUDIES.name: len(days), SPAN_STUDIES.name: SPAN in partitions})
         if any(step.tables == FAMILY_TABLES for step in due):
             self.failures += self._execute(DECLARATION.name, SPAN)
         for stretch in stretches(sorted(days)):
             self._range(STUDIES.name, stretch)
         if SPAN in partitions:
             self.failures += self._execute(SPAN_STUDIES.name, SPAN)
+
+    def _begin(self, phase: str, partitions: Mapping[str, int]) -> None:
+        """Say what begins: jobs with so many partitions for each of their steps."""
+        self.reporter.begin(phase, sum(
+            count * len(self.definitions.resolve_job_def(job).nodes)
+            for job, count in partitions.items() if count
+        ))
 
     def _range(self, job: str, partitions: Sequence[str]) -> None:
         """One run for all; when it fails, one for each, which tells the good from the bad."""
@@ -169,7 +179,7 @@ class Run:
         """Publish; a refusal is part of the summary, since everything else is done and kept."""
         if is_published(self.store) or not self._has_bars():
             return {}
-        self.reporter.advance(note="publishing")
+        self.reporter.begin("publishing", 0)
         job = self.definitions.resolve_job_def(PUBLICATION.name)
         try:
             run_id = str(uuid.uuid4())

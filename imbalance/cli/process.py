@@ -126,6 +126,8 @@ def _listen(child: subprocess.Popen[str], progress: ProgressBar) -> dict[str, An
         kind = said.pop("say", None)
         if kind == "progress":
             progress.advance(**said)
+        elif kind == "phase":
+            progress.begin(**said)
         elif kind == "result":
             result = said
     return result

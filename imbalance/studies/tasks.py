@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from imbalance.features.derivative_tables import SIZES as DERIVATIVE_SIZES
 from imbalance.progress import SILENT, Progress
-from imbalance.store.task import TaskContext
+from imbalance.store.task import TaskContext, remove
 from imbalance.studies.families import (
     as_json,
     bar_sizes,
@@ -123,6 +123,27 @@ def partitions_of(
         *(map(trailing, filter(windows.get, days)) if "trailing" in study.scopes else ()),
         *([SPAN] if "span" in study.scopes else ()),
     ]
+
+
+def superseded_windows(
+    study: Study, store: Store, days: Iterable[str], windows: Mapping[str, Sequence[Sequence[str]]]
+) -> list[str]:
+    """Partitions of trailing windows that are there and are none any more: those of a day up to
+    which the settings have no window now.
+
+    Parameters
+    ----------
+    windows : day to its trailing windows.
+    """
+    held = store.ledger.partitions(study.table_names[0])
+    wanted = partitions_of(study, days, windows)
+    return [one for one in map(trailing, days) if one in held and one not in wanted]
+
+
+def remove_superseded_windows(study: Study, store: Store, day: str, run: str | None = None) -> None:
+    """Remove the partition of the windows up to a day if it is superseded; history keeps it."""
+    for partition in superseded_windows(study, store, [day], {day: windows_up_to(store, day)}):
+        remove(store, tables=study.table_names, partition=partition, run=run)
 
 
 def derivative_tables(families: Sequence[Family]) -> tuple[str, ...]:

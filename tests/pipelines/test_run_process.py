@@ -78,11 +78,18 @@ def test_the_reporter_sums_between_lines_and_ends_with_the_result():
     reporter.advance(bytes=1, note="first")
     for _ in range(5):
         reporter.advance(bytes=10, events=2)
+    reporter.advance(partitions=1)
+    reporter.begin("studies", 7)
+    reporter.advance(partitions=2)
     reporter.result({"status": "done"})
     os.close(writing)
     with os.fdopen(reading) as stream:
         said = [json.loads(line) for line in stream]
-    assert [one["say"] for one in said[:-1]] == ["progress"] * (len(said) - 1)
+    place = said.index({"say": "phase", "phase": "studies", "partitions": 7})
+    before, after = said[:place], said[place + 1 : -1]
+    assert {one["say"] for one in (*before, *after)} == {"progress"}
+    assert [sum(one["partitions"] for one in part) for part in (before, after)] == [1, 2]
+    said = [*before, *after, said[-1]]
     assert sum(one["bytes"] for one in said[:-1]) == 51
     assert sum(one["events"] for one in said[:-1]) == 10
     assert said[0]["note"] == "first"

@@ -7,13 +7,22 @@ import pytest
 from imbalance.config import Config, StudiesConfig
 from imbalance.config_file import load_config
 from imbalance.errors import UserError
+from imbalance.plan import make_plan
 from imbalance.store.home import Home
+from imbalance.store.ledger import CaptureFile
 from imbalance.store.store import Store
 from imbalance.studies.lead_lag.study import LEAD_LAG
 from imbalance.studies.registry import study
-from imbalance.studies.tasks import partitions_of, study_task
+from imbalance.studies.tasks import (
+    partitions_of,
+    remove_superseded_windows,
+    study_task,
+    superseded_windows,
+    windows_up_to,
+)
 from imbalance.studies.windows import SPAN, day_of, scope_of, trailing, trailing_windows
 from imbalance.tasks import Task, read_current
+from tests.store.samples import put
 from tests.studies.bar_store import write_day
 from tests.studies.event_store import HEALTH, TRADES, health, trades
 
@@ -129,3 +138,41 @@ def test_an_hour_that_two_windows_hold_is_told_once(tmp_path):
     assert of_all == set(DAYS[:2]), "both windows are there"
     hours = {str(row["window_from"])[:13] for row in rows.to_pylist() if row["regime"] != "all"}
     assert hours >= {f"{day} {hour}" for day in DAYS for hour in ("00", "01")}
+
+
+def test_windows_that_the_settings_have_no_more_are_removed_and_stay_in_history(tmp_path):
+    store = home(tmp_path / "h", trailing_windows=(2,))
+    one = study("correlation")
+    for table in one.table_names:
+        for day in DAYS[1:]:
+            put(store, table, store.table(table).arrow_schema().empty_table(), trailing(day))
+    days = [DAYS[0], DAYS[2]]
+    windows = {day: windows_up_to(store, day) for day in days}
+    assert superseded_windows(one, store, days, windows) == []
+    without = Store(store.home, Config(studies=StudiesConfig(trailing_windows=())))
+    windows = {day: windows_up_to(without, day) for day in days}
+    assert superseded_windows(one, without, days, windows) == [trailing(DAYS[2])]
+    remove_superseded_windows(one, without, DAYS[2])
+    held = store.ledger.partitions(one.table_names[0])
+    assert [*held] == [trailing(DAYS[1])]
+    past = store.ledger.history(one.table_names[0], trailing(DAYS[2]))
+    assert [entry.file is None for entry in past] == [False, True]
+
+
+def test_the_plan_has_them_until_they_are_removed(tmp_path):
+    store = home(tmp_path / "h", trailing_windows=())
+    store.ledger.register_capture(CaptureFile(
+        "a" * 16, "a" * 64, "/captures/a", 1, 1, "binance-lines", "binance", DAYS[0], DAYS[-1]))
+    one = study("correlation")
+    put(store, one.table_names[0], store.table(one.table_names[0]).arrow_schema().empty_table(),
+        trailing(DAYS[1]))
+    store.reasons = {}
+
+    def trailing_steps():
+        return [s for s in make_plan(store).due("studies") if s.partition == trailing(DAYS[1])]
+
+    (step,) = trailing_steps()
+    assert (step.state, step.tables) == ("stale", one.table_names)
+    assert "will be removed" in step.reasons[0]
+    remove_superseded_windows(one, store, DAYS[1])
+    assert trailing_steps() == []
