@@ -7,6 +7,7 @@ Anything raised here is printed without a traceback by the command line. Errors 
 from __future__ import annotations
 
 import errno
+import os
 from typing import Any
 
 EXIT_DONE = 0
@@ -76,6 +77,27 @@ _PASSING = frozenset({
 def may_pass(error: OSError) -> bool:
     """Whether trying again may help: a share that is away, a disk or a line that is busy."""
     return error.errno in _PASSING
+
+
+_FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "database or disk is full")
+"""What a full disk is called by the system, where a quota is used up, and by SQLite."""
+
+
+def full_disk(error: BaseException | None, where: str) -> UserError | None:
+    """The error a user meets when the disk is full, if that is what was raised, or what it was
+    raised from; None for any other.
+    """
+    seen: set[int] = set()  # chains of exceptions can be circles
+    while error is not None and id(error) not in seen:
+        if any(said in str(error) for said in _FULL):
+            return UserError(
+                "the disk is full", where=where, exit_code=EXIT_FAILED,
+                fix="make room (imbalance generations prune gives back old generations), then the "
+                "same command again: what was begun is removed, what was finished is kept",
+            )
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def raise_interruption(error: BaseException) -> None:

@@ -24,7 +24,7 @@ from typing import Any
 import dagster as dg
 
 from imbalance.config_file import load_config
-from imbalance.errors import EXIT_DONE, EXIT_FAILED, UserError
+from imbalance.errors import EXIT_DONE, EXIT_FAILED, UserError, full_disk
 from imbalance.plan import Plan, check_range, make_plan
 from imbalance.store.generations import is_published, list_generations
 from imbalance.store.store import Store
@@ -293,8 +293,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         summary = {"error": "interrupted", "exit_code": EXIT_INTERRUPTED}
     except Exception as error:  # noqa: BLE001 - told to whoever started this; the trace is in the log
         traceback.print_exc()
+        full = full_disk(error, str(home))
         first = (str(error).splitlines() or [""])[0]
-        summary = {"error": f"{type(error).__name__}: {first}", "exit_code": EXIT_FAILED}
+        summary = full.as_dict() if full else {
+            "error": f"{type(error).__name__}: {first}", "exit_code": EXIT_FAILED
+        }
     reporter.result(summary)
     return int(summary["exit_code"])
 

@@ -12,7 +12,7 @@ import click
 
 from imbalance.cli import output
 from imbalance.cli.application import Application, subcommand
-from imbalance.errors import EXIT_DONE, EXIT_FAILED, UserError
+from imbalance.errors import EXIT_DONE, EXIT_FAILED, UserError, full_disk
 
 if TYPE_CHECKING:
     from imbalance.store.doctor import Diagnosis
@@ -75,6 +75,11 @@ def _runs(application: Application) -> Iterator[Diagnosis]:
     )
     if done.returncode:
         lines = done.stderr.strip().splitlines()
+        full = full_disk(RuntimeError(done.stderr), str(root))
+        if full is not None:
+            yield Diagnosis("runs", "problem", "Dagster's storage cannot be written: the disk is "
+                            "full", full.fix or "")
+            return
         yield Diagnosis("runs", "problem", f"Dagster's storage cannot be opened: "
                         f"{lines[-1] if lines else 'no word'}",
                         f"end what uses it, then remove {root / 'dagster'}: it holds the history "

@@ -6,7 +6,6 @@ what keeps `imbalance --help` below 0.3 s. Nothing of what a command does belong
 
 from __future__ import annotations
 
-import errno
 import importlib
 import itertools
 import json
@@ -20,7 +19,7 @@ import click
 
 from imbalance import __version__
 from imbalance.cli.application import Application
-from imbalance.errors import EXIT_DONE, EXIT_FAILED, UserError, nearest
+from imbalance.errors import EXIT_DONE, EXIT_FAILED, UserError, full_disk, nearest
 
 EXIT_INTERRUPTED = 130
 
@@ -201,15 +200,9 @@ def _crash(error: Exception, arguments: list[str], as_json: bool) -> int:
     except OSError as problem:
         where = f"the details could not be written: {problem}"
     first = (str(error).splitlines() or [""])[0]
-    if os.strerror(errno.ENOSPC) in str(error):
-        return _refuse(
-            UserError(
-                "the disk is full", where=where, exit_code=EXIT_FAILED,
-                fix="make room, then the same command again: what was begun is removed, what was "
-                "finished is kept",
-            ),
-            as_json,
-        )
+    full = full_disk(error, where)
+    if full is not None:
+        return _refuse(full, as_json)
     return _refuse(
         UserError(
             f"unexpected: {type(error).__name__}: {first}", where=where,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 import imbalance
-from imbalance.errors import UserError
+from imbalance.errors import UserError, full_disk
 from imbalance.store.generations import current_generation_is_broken, list_generation_paths
 from imbalance.store.home import LEDGER_NAME, Home
 from imbalance.store.ledger import Ledger
@@ -77,7 +77,7 @@ def _home(home: Home) -> Iterator[Diagnosis]:
                         "give --home DIR or set IMBALANCE_HOME, or fill a new one: imbalance demo")
         return
     yield from _disk(home)
-    yield from _locks(home)
+    yield from _unless_full(_locks(home))
     if not home.ledger_path.is_file():
         filled = home.tables_dir.is_dir() and any(home.tables_dir.iterdir())
         fix = f"put {LEDGER_NAME} back from a copy" if filled else "imbalance demo or imbalance run"
@@ -99,7 +99,18 @@ def _home(home: Home) -> Iterator[Diagnosis]:
     yield from _failures(ledger)
     yield from _files(home, ledger)
     yield from _generations(home)
-    yield from _leftovers(home, ledger)
+    yield from _unless_full(_leftovers(home, ledger))
+
+
+def _unless_full(diagnoses: Iterator[Diagnosis]) -> Iterator[Diagnosis]:
+    """The same, unless the disk has no room for the file of a lock, which is said then."""
+    try:
+        yield from diagnoses
+    except OSError as error:
+        full = full_disk(error, error.filename or "")
+        if full is None:
+            raise
+        yield Diagnosis("disk", "problem", f"full: {full.where} cannot be written", full.fix or "")
 
 
 def _disk(home: Home) -> Iterator[Diagnosis]:

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from imbalance.cli.main import _crash
+from imbalance.errors import full_disk
+from imbalance.store.doctor import Diagnosis, _unless_full
 
 HERE = Path(__file__).parent
 
@@ -49,6 +52,33 @@ def test_a_failing_write_harms_nothing(failing_writes, tmp_path, repository, off
         assert all(path.startswith("tables/") for path in one["begun"]), one
         assert (one["same"], one["left"], one["gained"]) == (True, [], 2000), one
     assert last == {"whole": True}
+
+
+def test_a_full_disk_is_known_by_whatever_met_it():
+    sqlite = sqlite3.OperationalError("database or disk is full")
+    try:
+        try:
+            raise sqlite
+        except sqlite3.OperationalError as error:
+            raise RuntimeError("Error occurred while executing op") from error
+    except RuntimeError as wrapped:
+        for one in (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), sqlite, wrapped):
+            full = full_disk(one, "/home")
+            assert (full.what, full.where, full.exit_code) == ("the disk is full", "/home", 1)
+    assert full_disk(ValueError("no"), "/home") is None
+
+
+def test_doctor_goes_on_where_a_lock_finds_no_room():
+    def looked_at(error):
+        yield Diagnosis("locks", "good", "free")
+        raise OSError(error, os.strerror(error), "locks/sweep")
+
+    first, second = _unless_full(looked_at(errno.ENOSPC))
+    assert first == Diagnosis("locks", "good", "free")
+    assert (second.subject, second.level, second.what) == (
+        "disk", "problem", "full: locks/sweep cannot be written")
+    with pytest.raises(PermissionError):
+        list(_unless_full(looked_at(errno.EACCES)))
 
 
 def test_a_full_disk_is_said_in_a_line(tmp_path, capsys):
