@@ -98,7 +98,12 @@ def parse(payload: bytes, market: int | None) -> Decoded | Ignored:
         With one of the reasons `not_json`, `not_an_object`, `unknown_message`, `missing_field`,
         `wrong_type`, `number_out_of_range`, `bad_symbol`, `wrong_market`, `duplicate_key`.
     """
-    message, stream, outer = _message(payload)
+    return _understood(*_message(payload), market)
+
+
+def _understood(
+    message: dict[str, Any], stream: str, outer: list[str], market: int | None
+) -> Decoded | Ignored:
     if _PARTIAL.search(stream):
         # the best levels again and again: neither differences nor the whole book
         return Ignored("unused:partial_depth")
@@ -188,8 +193,9 @@ def market_by_name(symbols: Iterable[str]) -> int:
 def sniff(payload: bytes) -> tuple[int | None, str | None]:
     """The market and the symbol of a line's message; None where this line does not tell."""
     try:
-        found = parse(payload, None)
-        return market_of(_message(payload)[0]), getattr(found, "symbol", None)
+        message, stream, outer = _message(payload)
+        found = _understood(message, stream, outer, None)
+        return market_of(message), getattr(found, "symbol", None)
     except Rejected:
         return None, None
 
@@ -341,6 +347,8 @@ def _positive(message: dict[str, Any], name: str) -> float:
 
 
 def _decimal(text: str, name: str, *, signed: bool = False) -> float:
+    if len(text) <= DECIMALS + 1 and text.isascii() and text.replace(".", "", 1).isdecimal():
+        return float(text)  # too short to be out of range
     plain = text.removeprefix("-") if signed else text
     if not plain.replace(".", "", 1).isdecimal() or not plain.isascii() or len(plain) > 40:
         raise Rejected("wrong_type", f"{name} = {text[:60]!r} is not a decimal")
@@ -363,6 +371,7 @@ def _levels(message: dict[str, Any], name: str) -> tuple[list[float], list[float
     if found is not None:
         return found
     prices, sizes = [], []
+    price_name, size_name = f"price in {name}", f"size in {name}"
     for level in levels:
         if (
             not isinstance(level, list)
@@ -371,11 +380,11 @@ def _levels(message: dict[str, Any], name: str) -> tuple[list[float], list[float
             or not isinstance(level[1], str)
         ):
             raise Rejected("wrong_type", f"a level of {name} is {str(level)[:60]}")
-        price = _decimal(level[0], f"price in {name}")
+        price = _decimal(level[0], price_name)
         if price <= 0.0:
             raise Rejected("number_out_of_range", f"price {price} in {name} is not positive")
         prices.append(price)
-        sizes.append(_decimal(level[1], f"size in {name}"))
+        sizes.append(_decimal(level[1], size_name))
     return prices, sizes
 
 
