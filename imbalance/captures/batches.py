@@ -30,13 +30,14 @@ class Batches:
         self._multipliers = multipliers
 
     def tables(self, chunk: Chunk) -> dict[str, tuple[Any, pa.Table]]:
-        """By table: the event times (int64 ns) and the rows of a chunk."""
-        return {
-            "raw.book_updates": self._books(chunk.books),
-            "raw.trades": self._trades(chunk.trades),
-            "raw.quotes": self._quotes(chunk.quotes),
-            "raw.derivative_ticks": self._marks(chunk.marks),
+        """By table: the event times (int64 ns) and the rows of a chunk; of tables with rows."""
+        makers = {
+            "raw.book_updates": (self._books, chunk.books),
+            "raw.trades": (self._trades, chunk.trades),
+            "raw.quotes": (self._quotes, chunk.quotes),
+            "raw.derivative_ticks": (self._marks, chunk.marks),
         }
+        return {name: make(events) for name, (make, events) in makers.items() if len(events[0])}
 
     def _common(self, times: Times) -> tuple[dict[str, Any], dict[str, Any]]:
         n = len(times)

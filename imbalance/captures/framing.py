@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from imbalance.captures.ahead import ahead
@@ -49,9 +50,13 @@ class LongLine:
 
 @dataclass(frozen=True)
 class Block:
-    """Whole lines (all ending in a newline, but for the last block of a file)."""
+    """Whole lines (all ending in a newline, but for the last block of a file).
 
-    data: bytes
+    In pieces as they were inflated: who only looks at the ends of blocks need not have them put
+    together.
+    """
+
+    pieces: tuple[bytes | memoryview, ...]
     first_offset: int
     """Offset of the first byte in the uncompressed text."""
     compressed_bytes: int
@@ -59,17 +64,24 @@ class Block:
     long_line: LongLine | None = None
     """Set where the block is the start of one line longer than `LONGEST_LINE`."""
 
+    @cached_property
+    def data(self) -> bytes:
+        """The text in one piece."""
+        return b"".join(self.pieces)
+
     @property
     def text_bytes(self) -> int:
         """Bytes of text that the block stands for, its newlines included."""
         if self.long_line is None:
-            return len(self.data)
+            return sum(map(len, self.pieces))
         return self.long_line.size + self.long_line.ended
 
     @property
     def ended(self) -> bool:
         """Whether a newline ends the block's last line."""
-        return self.data.endswith(b"\n") if self.long_line is None else self.long_line.ended
+        if self.long_line is None:
+            return bool(self.pieces) and self.pieces[-1][-1:] == b"\n"
+        return self.long_line.ended
 
 
 class CaptureReader:
@@ -97,7 +109,7 @@ class CaptureReader:
 
     def __iter__(self) -> Iterator[Block]:
         blocks = _lines(_gathered(self._pieces()))
-        return ahead(blocks, "inflate", 4) if self._threaded else blocks
+        return ahead(blocks, "inflate", 2) if self._threaded else blocks
 
     def _pieces(self) -> Iterator[tuple[bytes, int]]:
         digest = hashlib.sha256()
@@ -142,7 +154,7 @@ def _gathered(pieces: Iterator[tuple[bytes, int]]) -> Iterator[tuple[list[bytes]
             gathered.append(text)
             size += len(text)
             compressed += read
-            if size >= BLOCK_BYTES // 2:
+            if size >= BLOCK_BYTES:
                 yield gathered, compressed
                 gathered, size, compressed = [], 0, 0
     except ChecksumError:
@@ -183,15 +195,15 @@ def _lines(gathered: Iterator[tuple[list[bytes], int]]) -> Iterator[Block]:
                 long = _LongLine(carried)
                 carried = b""
             continue
-        data = b"".join((carried, *before, memoryview(last)[:cut]))
+        block = Block((carried, *before, memoryview(last)[:cut]), offset, compressed)
         carried = last[cut:]
-        yield Block(data, offset, compressed)
+        yield block
         compressed = 0
-        offset += len(data)
+        offset += block.text_bytes
     if long is not None:
         yield long.block(offset, compressed, ended=False)
     elif carried:
-        yield Block(carried, offset, compressed)
+        yield Block((carried,), offset, compressed)
 
 
 class _LongLine:
@@ -208,4 +220,4 @@ class _LongLine:
 
     def block(self, offset: int, compressed: int, *, ended: bool) -> Block:
         line = LongLine(self._size, self._digest.hexdigest(), ended)
-        return Block(self._kept, offset, compressed, line)
+        return Block((self._kept,), offset, compressed, line)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,7 +93,7 @@ def probe(
     OSError
         If it cannot be read.
     """
-    reader = CaptureReader(path)
+    reader = CaptureReader(path, threaded=False)  # there is next to nothing to do beside
     compression = compression_of(path)
     text_bytes = 0
     head = b""
@@ -119,7 +119,7 @@ def probe(
             ended = block.ended
             known = found or recognise(head, compression, path, form, own)
             if known.format:
-                lines = _lines_backwards(block.data)
+                lines = _lines_backwards(block.pieces)
                 times = known_formats[known.format].times(lines, known, path) or times
         sha256 = _sha256(path) if archive else reader.end.sha256
         if not archive and reader.end.truncated:
@@ -141,10 +141,15 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _lines_backwards(data: bytes) -> Iterator[bytes]:
-    """Lines of some text, the last one first."""
-    end = len(data)
-    while end > 0:
-        start = data.rfind(b"\n", 0, end - 1) + 1
-        yield data[start:end]
-        end = start
+def _lines_backwards(pieces: Sequence[bytes | memoryview]) -> Iterator[bytes]:
+    """Lines of some text in pieces, the last one first."""
+    rest = b""
+    for piece in reversed(pieces):
+        data = bytes(piece) + rest
+        end = len(data)
+        while start := data.rfind(b"\n", 0, max(end - 1, 0)) + 1:
+            yield data[start:end]
+            end = start
+        rest = data[:end]
+    if rest:
+        yield rest
