@@ -12,7 +12,7 @@ import click
 
 from imbalance.cli import output
 from imbalance.cli.application import Application, subcommand
-from imbalance.errors import EXIT_DONE, EXIT_FAILED, UserError, full_disk
+from imbalance.errors import EXIT_DONE, EXIT_FAILED, UserError
 
 if TYPE_CHECKING:
     from imbalance.store.doctor import Diagnosis
@@ -59,7 +59,7 @@ def command(application: Application) -> int:
 def _runs(application: Application) -> Iterator[Diagnosis]:
     """Fail the runs whose process is gone, where Dagster has ever been over this home."""
     from imbalance.cli.process import checkout, environment
-    from imbalance.store.doctor import Diagnosis
+    from imbalance.store.doctor import Diagnosis, has_room
     from imbalance.store.home import Home
 
     root = application.home_path.expanduser().absolute()
@@ -75,10 +75,9 @@ def _runs(application: Application) -> Iterator[Diagnosis]:
     )
     if done.returncode:
         lines = done.stderr.strip().splitlines()
-        full = full_disk(RuntimeError(done.stderr), str(root))
-        if full is not None:
-            yield Diagnosis("runs", "problem", "Dagster's storage cannot be written: the disk is "
-                            "full", full.fix or "")
+        if not has_room(root):
+            yield Diagnosis("runs", "problem", "Dagster's storage cannot be opened: the disk is "
+                            "full", "make room, then look again")
             return
         yield Diagnosis("runs", "problem", f"Dagster's storage cannot be opened: "
                         f"{lines[-1] if lines else 'no word'}",

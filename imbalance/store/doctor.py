@@ -28,6 +28,7 @@ _PACKAGES = (
     "dagster",
 )
 _LOW_BYTES = 2 * 1024**3
+_PAGE_BYTES = 64 * 1024
 _SHOWN = 5
 
 Level = Literal["good", "warning", "problem"]
@@ -107,10 +108,16 @@ def _unless_full(diagnoses: Iterator[Diagnosis]) -> Iterator[Diagnosis]:
     try:
         yield from diagnoses
     except OSError as error:
-        full = full_disk(error, error.filename or "")
+        full = full_disk(error, "")
         if full is None:
             raise
-        yield Diagnosis("disk", "problem", f"full: {full.where} cannot be written", full.fix or "")
+        yield Diagnosis("disk", "problem", "full: the file of a lock cannot be written",
+                        full.fix or "")
+
+
+def has_room(root: Path) -> bool:
+    """Whether there is room for so much as a page of a database."""
+    return shutil.disk_usage(root).free > _PAGE_BYTES
 
 
 def _disk(home: Home) -> Iterator[Diagnosis]:

@@ -76,7 +76,7 @@ def test_doctor_goes_on_where_a_lock_finds_no_room():
     first, second = _unless_full(looked_at(errno.ENOSPC))
     assert first == Diagnosis("locks", "good", "free")
     assert (second.subject, second.level, second.what) == (
-        "disk", "problem", "full: locks/sweep cannot be written")
+        "disk", "problem", "full: the file of a lock cannot be written")
     with pytest.raises(PermissionError):
         list(_unless_full(looked_at(errno.EACCES)))
 
