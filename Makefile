@@ -109,6 +109,10 @@ benchmark-studies: $(STAMP)  ## estimators of the studies against named librarie
 benchmark-decoding: $(STAMP)  ## each capture decoded, against DuckDB's reading of the same lines (CAPTURES=path)
 	@$(PYTHON) -m benchmarks.venue_decoding $(if $(CAPTURES),"$(CAPTURES)",../shared/captures) $(ARGS)
 
+.PHONY: benchmark-orders
+benchmark-orders: $(STAMP)  ## a book from single orders, against the same book from levels, ratio printed
+	@$(PYTHON) -m benchmarks.orders $(ARGS)
+
 .venv-benchmark/.setup: benchmarks/requirements.lock | $(STAMP)
 	@$(PYTHON) -m venv --clear .venv-benchmark
 	@echo "setup: installing .venv-benchmark"

@@ -101,13 +101,18 @@ class OrderLevels:
             before = int(opening.argmax()) if opening.any() else len(opening)
             starts, opening = starts[before:], opening[before:]
             self._begun = len(opening) > 0
-        told = int(starts[-1] - starts[0])
-        self._orders = with_room(self._orders, told)
-        self._levels = with_room(self._levels, told)
+        room = 2, 2 * int(starts[-1] - starts[0])
+        prices, sizes, filled = np.empty(room), np.empty(room), np.zeros(2, np.int64)
         counts = np.zeros((2, len(opening)), np.int64)
-        prices, sizes = np.empty((2, 2 * told)), np.empty((2, 2 * told))
-        change(self._orders, self._levels, starts, opening, events.action, events.side,
-               events.name, events.price, events.size, counts, prices, sizes)
+        message = 0
+        while message < len(opening):
+            told = int(starts[message + 1] - starts[message])
+            self._orders = with_room(self._orders, told)
+            self._levels = with_room(self._levels, told)
+            message = change(
+                self._orders, self._levels, message, starts, opening, events.action, events.side,
+                events.name, events.price, events.size, counts, prices, sizes, filled,
+            )  # fmt: skip
         bids, asks = (np.concatenate([[0], np.cumsum(one)]) for one in counts)
         return Changes(
             starts[:-1], starts[1:] - 1, opening, (bids, asks),
