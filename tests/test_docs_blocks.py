@@ -122,10 +122,15 @@ def test_programs(page, store, monkeypatch):
         assert len(names["rows"]) == 200
 
 
+@pytest.fixture(scope="module")
+def session(store):
+    with store.session() as opened:
+        yield opened
+
+
 @of("sql")
-def test_queries(block, store):
-    with store.session() as session:
-        assert session.sql(block.text).columns
+def test_queries(block, session):
+    assert session.sql(block.text).columns
 
 
 @of("toml")
