@@ -5,8 +5,9 @@ import json
 
 import pytest
 
+from imbalance.cli.main import run
 from tests.captures.samples import SPOT, recording
-from tests.cli.process import imbalance
+from tests.cli.process import words
 
 
 @pytest.fixture
@@ -18,30 +19,41 @@ def folder(tmp_path):
     return made
 
 
-def test_what_each_file_is(folder, tmp_path):
-    done = imbalance("--json", "ingest", folder, home=tmp_path / "home")
-    assert done.returncode == 5, done.stderr
-    told = {c["path"].rpartition("/")[2]: c for c in json.loads(done.stdout)["captures"]}
+@pytest.fixture
+def imbalance(tmp_path, capfd):
+    """Run a command on a home of the test: how it ended, its output, its errors."""
+
+    def call(*arguments):
+        code = run(words(*arguments, home=tmp_path / "home"))
+        return code, *capfd.readouterr()
+
+    return call
+
+
+def test_what_each_file_is(imbalance, folder):
+    code, said, error = imbalance("--json", "ingest", folder)
+    assert code == 5, error
+    told = {c["path"].rpartition("/")[2]: c for c in json.loads(said)["captures"]}
     assert (told["good.gz"]["status"], told["good.gz"]["format"]) == ("new", "binance-lines")
     assert told["words.txt"]["status"] == "refused"
     assert "unknown format" in told["words.txt"]["reason"]
-    again = imbalance("ingest", folder / "good.gz", home=tmp_path / "home")
-    assert again.returncode == 0
-    assert "known" in again.stdout
+    code, said, _ = imbalance("ingest", folder / "good.gz")
+    assert code == 0
+    assert "known" in said
 
 
-def test_a_named_format_is_held_to(folder, tmp_path):
-    done = imbalance("ingest", "--format", "tables", folder / "good.gz", home=tmp_path / "home")
-    assert done.returncode == 5
-    assert "not of the format tables" in done.stdout.replace("\n", " ")
-    wrong = imbalance("ingest", "--format", "tabels", folder / "good.gz", home=tmp_path / "home")
-    assert wrong.returncode == 2
-    assert "did you mean 'tables'" in wrong.stderr
+def test_a_named_format_is_held_to(imbalance, folder):
+    code, said, _ = imbalance("ingest", "--format", "tables", folder / "good.gz")
+    assert code == 5
+    assert "not of the format tables" in said.replace("\n", " ")
+    code, _, error = imbalance("ingest", "--format", "tabels", folder / "good.gz")
+    assert code == 2
+    assert "did you mean 'tables'" in error
 
 
-def test_formats_are_listed(tmp_path):
-    done = imbalance("--json", "formats", home=tmp_path / "home")
-    told = json.loads(done.stdout)
+def test_formats_are_listed(imbalance):
+    _, said, _ = imbalance("--json", "formats")
+    told = json.loads(said)
     names = {one["format"] for one in told["formats"]}
     assert {"binance-lines", "recorded-connections", "lobster", "tables"} <= names
     assert "zstd" in told["compressions"]
