@@ -9,7 +9,16 @@ import pytest
 from tests.cli.process import imbalance
 
 INSTRUMENTS = ("binance-futures:BTCUSDT", "binance:BTCUSDT")
-SETTINGS = '[studies]\nbar_sizes = ["1s"]\nreplications = 99\nmaximum_lag = 3\nhorizon = 5\n'
+SETTINGS = """
+[studies]
+bar_sizes = ["1s"]
+replications = 99
+maximum_lag = 3
+horizon = 5
+[studies.families.hawkes.book_events]
+baselines = ["constant"]
+kernels = ["exponential"]
+"""
 
 
 @dataclass(frozen=True)

@@ -10,22 +10,24 @@ from pipelines.instance import UNDER_WAY, open_instance
 from tests.cli.process import command, imbalance
 
 
+FIRST_DAY = "2025-03-04"
+"""What these runs are limited to: a day of both venues, and its studies."""
+
+
 def hashes(home):
-    """Rows of every partition by their hash."""
+    """Rows of every partition of the first day by their hash."""
     return {
         (table, partition): entry.rows_hash
         for table, partitions in Store.open(home).ledger.all_partitions().items()
         for partition, entry in partitions.items()
-        if table not in {
-            "raw.captures", "raw.quarantine", "raw.instruments", "raw.clock_skew",
-        }
+        if partition.startswith(FIRST_DAY)
     }
 
 
 def start_and_interrupt(filled, home):
     """Rows of a table read while the run writes, and how the run has ended."""
     running = subprocess.Popen(
-        command("run", filled.captures, home=home, config=filled.config),
+        command("run", filled.captures, "--to", FIRST_DAY, home=home, config=filled.config),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         # A shell which starts things in the background makes them deaf to SIGINT.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
@@ -61,7 +63,7 @@ def test_interrupt_read_and_continue(filled, tmp_path, monkeypatch):
     assert kept
     assert not kept.keys() >= hashes(filled.home).keys()
 
-    again = imbalance("run", home=home, config=filled.config)
+    again = imbalance("run", "--to", FIRST_DAY, home=home, config=filled.config)
     assert again.returncode == 0, again.stdout + again.stderr
     assert "current already" in again.stdout
     assert hashes(home) == hashes(filled.home)
