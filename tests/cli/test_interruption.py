@@ -9,7 +9,6 @@ from imbalance.store.store import Store
 from pipelines.instance import UNDER_WAY, open_instance
 from tests.cli.process import command, imbalance
 
-
 FIRST_DAY = "2025-03-04"
 """What these runs are limited to: a day of both venues, and its studies."""
 
