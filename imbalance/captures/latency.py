@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 MOST = 1 << 17
-"""Differences kept; beyond it every other one is dropped, then every fourth, and so on."""
+"""Differences kept; beyond it those of every other line only, then of every fourth, and so on."""
 
 QUANTILES = {"p01": 0.01, "p50": 0.5, "p99": 0.99}
 
@@ -18,7 +18,7 @@ class Latency:
     """Receive − exchange time of a capture's messages."""
 
     def __init__(self) -> None:
-        self._kept: list[Any] = []
+        self._kept: list[tuple[Any, Any]] = []
         self._count = self._held = 0
         self._step = 1
         self._smallest: int | None = None
@@ -28,25 +28,32 @@ class Latency:
         """Take rows of a raw table."""
         difference = pc.subtract(
             rows["receive_time"].cast(pa.int64()), rows["exchange_time"].cast(pa.int64())
-        ).drop_null().to_numpy()
+        )
+        lines = rows["line"].to_numpy()
+        if difference.null_count:
+            lines = lines[difference.is_valid().to_numpy()]
+        difference = difference.drop_null().to_numpy()
         if not len(difference):
             return
         smallest, largest = int(difference.min()), int(difference.max())
         self._smallest = smallest if self._smallest is None else min(self._smallest, smallest)
         self._largest = largest if self._largest is None else max(self._largest, largest)
-        # by their place among all: which are kept does not depend on how they come in pieces
-        chosen = difference[-self._count % self._step :: self._step].copy()
         self._count += len(difference)
-        self._kept.append(chosen)
-        self._held += len(chosen)
+        # by their line: which are kept does not depend on the pieces and tables they come in
+        self._keep(lines, difference)
         while self._held > MOST:
-            thinned = np.concatenate(self._kept)[::2]
-            self._kept, self._held = [thinned], len(thinned)
+            kept, self._kept, self._held = self._kept, [], 0
             self._step *= 2
+            self._keep(*(np.concatenate(parts) for parts in zip(*kept, strict=True)))
+
+    def _keep(self, lines: Any, difference: Any) -> None:
+        chosen = lines % self._step == 0
+        self._kept.append((lines[chosen], difference[chosen]))
+        self._held += int(chosen.sum())
 
     def row(self, capture_id: str, venue: str, available_at: int) -> dict[str, Any]:
         """The capture's row of `raw.clock_skew`; differences in ns."""
-        values = np.concatenate([*self._kept, np.empty(0, np.int64)])
+        values = np.concatenate([*(kept for _, kept in self._kept), np.empty(0, np.int64)])
         quantiles = {
             f"{name}_ns": int(np.quantile(values, q)) if len(values) else None
             for name, q in QUANTILES.items()

@@ -2,14 +2,16 @@
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import pytest
 
 from imbalance.captures.latency import MOST, Latency
 
 
-def rows(sent, received):
+def rows(sent, received, first_line=1):
     return pa.table({"exchange_time": pa.array(sent, pa.timestamp("ns")),
-                     "receive_time": pa.array(received, pa.timestamp("ns"))})
+                     "receive_time": pa.array(received, pa.timestamp("ns")),
+                     "line": pa.array(np.arange(first_line, first_line + len(sent)))})
 
 
 def test_differences_of_rows_that_have_both_times():
@@ -39,7 +41,7 @@ def test_a_long_capture_keeps_an_even_sample(chunk):
     latency = Latency()
     for start in range(0, len(difference), chunk):
         part = difference[start : start + chunk]
-        latency.take(rows(np.zeros(len(part), np.int64), part))
+        latency.take(rows(np.zeros(len(part), np.int64), part, start + 1))
         assert latency._held <= MOST
     row = latency.row("c", "v", 0)
     assert row["messages"] == len(difference)
@@ -55,6 +57,21 @@ def test_the_cutting_into_pieces_leaves_no_trace():
         latency = Latency()
         for start in range(0, len(difference), chunk):
             part = difference[start : start + chunk]
-            latency.take(rows(np.zeros(len(part), np.int64), part))
+            latency.take(rows(np.zeros(len(part), np.int64), part, start + 1))
+        found.append(latency.row("c", "v", 0))
+    assert found[0] == found[1] == found[2]
+
+
+def test_which_tables_rows_come_in_leaves_no_trace():
+    difference = np.random.default_rng(3).integers(0, 10**9, 300_000)
+    every = rows(np.zeros(len(difference), np.int64), difference)
+    trades = np.random.default_rng(4).random(len(difference)) < 0.3
+    found = []
+    for chunk in (10_000, 77_777, len(difference)):
+        latency = Latency()
+        for start in range(0, len(difference), chunk):
+            part, traded = every.slice(start, chunk), pa.array(trades[start : start + chunk])
+            for mine in (traded, pa.compute.invert(traded)):
+                latency.take(part.filter(mine))
         found.append(latency.row("c", "v", 0))
     assert found[0] == found[1] == found[2]
