@@ -13,12 +13,13 @@ import numpy as np
 import pyarrow as pa
 
 from imbalance.captures.frames import Frame
-from imbalance.captures.rows import NO_ID, Tables, id_column
+from imbalance.captures.rows import NO_ID, Tables, id_column, word_column
 from imbalance.captures.tabular import Layout, Table
 
 _SIDES = {"buy": 0, "sell": 1}
 _KINDS = {"received": 0, "open": 1, "done": 2, "match": 3, "change": 4, "activate": 5}
-_ACTIONS = {1: "add", 2: "delete", 3: "fill", 4: "change"}
+_ACTIONS = ("add", "delete", "fill", "change")
+"""Of the kinds from `open` on."""
 
 
 def _full(frame: Frame, table: Table) -> Tables:
@@ -37,7 +38,7 @@ def _full(frame: Frame, table: Table) -> Tables:
             frame.bad.setdefault(row, ("missing_field", "the size is missing"))
     exchange = frame.time("time", "iso")
     when, rows = table.when(frame, instruments, exchange=exchange)
-    keep = np.array([int(row) not in frame.ignored for row in rows], bool)
+    keep = ~np.isin(rows, np.array(list(frame.ignored), np.int64))
     when, rows = when.take(keep), rows[keep]
     code = kind[rows]
     sizes = needed[rows]
@@ -48,9 +49,9 @@ def _full(frame: Frame, table: Table) -> Tables:
         "raw.orders": table.rows.plain(
             when,
             {
-                "action": pa.array([_ACTIONS[c] for c in code.tolist()], pa.string()),
+                "action": word_column(_ACTIONS, code - 1),
                 "order_key": chosen.take(pa.array(rows)),
-                "book_side": pa.array(np.where(side[rows] == 0, "bid", "ask").tolist()),
+                "book_side": word_column(("bid", "ask"), side[rows] != 0),
                 "price": pa.array(price[rows]), "size": pa.array(sizes),
                 "sequence": id_column(sequence[rows]), "previous_sequence": id_column(missing),
             },
