@@ -16,6 +16,7 @@ import dagster as dg
 from dagster import AssetCheckEvaluation
 
 from assets.specs import asset_key, row_metadata
+from imbalance.errors import in_a_line
 from imbalance.progress import SILENT, Progress
 from imbalance.store.store import Store
 from imbalance.store.task import TaskResult
@@ -105,7 +106,7 @@ def work_through(
             raise  # the step is tried again; what is done by then is found current
         except Exception as error:
             context.log.exception(f"{partition} failed")
-            failed[partition] = f"{type(error).__name__}: {error}"
+            failed[partition] = in_a_line(error)
             progress.advance(partitions=1)
             continue
         context.log.info(f"{partition}: {done.result.status} in {done.result.seconds:.2f} s")

@@ -67,6 +67,14 @@ class UserError(Exception):
         }
 
 
+def in_a_line(error: Exception) -> str:
+    """An error as it is noted and listed: of a `UserError` what, where and what to do."""
+    if not isinstance(error, UserError):
+        return f"{type(error).__name__}: {error}"
+    where = f": {error.where}" if error.where else ""
+    return f"{error.what}{where}" + (f"; to do: {error.fix}" if error.fix else "")
+
+
 _PASSING = frozenset({
     errno.EAGAIN, errno.EBUSY, errno.EINTR, errno.EIO, errno.ESTALE, errno.ETIMEDOUT,
     errno.ECONNABORTED, errno.ECONNRESET, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN,

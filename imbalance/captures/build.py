@@ -27,7 +27,7 @@ from imbalance.captures.reading import (
 )
 from imbalance.captures.register import OUTPUTS, VERSION
 from imbalance.captures.seams import Neighbourhood, capture_before, follows, order_of
-from imbalance.errors import UserError
+from imbalance.errors import UserError, in_a_line
 from imbalance.progress import SILENT, Progress
 from imbalance.store.ledger import CaptureFile
 from imbalance.store.store import Store
@@ -123,7 +123,7 @@ def materialise_raw(
             for capture in known.captures.of_day(day):
                 result.captures[capture.capture_id] = _account(known, capture, progress, run)
         except UserError as error:
-            result.failed[key] = str(error)
+            result.failed[key] = in_a_line(error)
     return result
 
 

@@ -115,6 +115,9 @@ def _path_of(store: Store, capture: CaptureFile) -> Path:
     for path in map(Path, paths):
         if path.is_file() and path.stat().st_size == capture.size:
             return path
+    now = Path(capture.path)
+    if now.is_file():
+        raise _changed(capture, now)
     raise UserError(
         "a registered capture is gone",
         where=capture.path,

@@ -215,7 +215,7 @@ def told(summary: dict[str, Any]) -> str:
     if summary["failures"]:
         text += "\n\nfailed:\n" + output.table(
             ["step", "partition", "why"],
-            [[f["step"], f["partition"], f["message"]] for f in summary["failures"]], width=120,
+            [[f["step"], f["partition"], f["message"]] for f in summary["failures"]], width=300,
         )
         text += f"\n\nall of it: {summary['log']}"
     if captures["refused_files"]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from imbalance.errors import UserError, raise_interruption
+from imbalance.errors import UserError, in_a_line, raise_interruption
 from imbalance.store.files import (
     PartitionWriter,
     StagedFile,
@@ -305,7 +305,7 @@ def materialise(
             # A full disk refuses the note as well: what is raised is why the task failed.
             with contextlib.suppress(UserError):
                 for name in outputs:
-                    ledger.record_failure(name, partition, run, f"{type(error).__name__}: {error}")
+                    ledger.record_failure(name, partition, run, in_a_line(error))
         raise
     finally:
         context._close()  # noqa: SLF001

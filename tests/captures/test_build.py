@@ -169,6 +169,18 @@ def test_a_capture_that_has_changed_fails_its_day(store, tmp_path, at):
     assert store.ledger.partitions("raw.trades") == {}
 
 
+def test_a_capture_that_has_grown_has_changed_and_is_not_gone(store, tmp_path):
+    path = write(tmp_path / "a.gz", recording(SPOT, 30))
+    register(store, [path])
+    path.write_bytes(path.read_bytes() + b"more")
+    (told,) = materialise_raw(store, SPOT, [FIRST]).failed.values()
+    assert told == (
+        f"a capture has changed since it was registered: {path}; to do: restore the file; a new "
+        f"version is registered by `imbalance run {path}`"
+    )
+    assert {failure.message for failure in store.ledger.failures()} == {told}
+
+
 def test_a_capture_changed_without_a_trace_in_its_text_is_told_of_too(store, tmp_path):
     path = write(tmp_path / "a.gz", recording(SPOT, 30))
     register(store, [path])
