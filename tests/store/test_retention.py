@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from imbalance.errors import UserError
-from imbalance.store import generation_index
+from imbalance.store import Home, Store, generation_index
 from imbalance.store.generations import (
     find_generation,
     list_generations,
@@ -15,17 +15,26 @@ from imbalance.store.generations import (
     reindex,
 )
 from imbalance.store.retention import is_read, pin, pins, prune, unpin
-from tests.store.samples import bars, put, study
+from tests.store.samples import TABLES, bars, put, study
 
 
-@pytest.fixture
-def five(store):
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
     """Five generations, the last current."""
+    home = tmp_path_factory.mktemp("original") / "home"
+    store = Store(Home.open(home, create=True), tables=TABLES)
     put(store, "studies.correlation", study(), "2024-08-08")
     for seed in range(5):
         put(store, "features.bars", bars(20, seed=seed))
         publish(store)
-    return store
+    return home
+
+
+@pytest.fixture
+def five(original, tmp_path):
+    """The same in a copy, times and links as they were: tests take from it."""
+    subprocess.run(["/bin/cp", "-a", original, tmp_path / "home"], check=True)
+    return Store(Home.open(tmp_path / "home"), tables=TABLES)
 
 
 def numbers(store):
