@@ -24,6 +24,7 @@ from imbalance.features.columns import FEED_SILENCE
 from imbalance.features.side_tables import CLASSIFIED
 from imbalance.features.tables import BARS, CHAINS, MOMENTS, TABLES, WEIGHTS
 from imbalance.features.version import version_of
+from imbalance.store.texts import with_dictionaries
 
 if TYPE_CHECKING:
     import duckdb
@@ -120,10 +121,10 @@ def build_bars(ctx: TaskContext, day: str, venue: str) -> dict[str, Any]:
     partition, previous = f"{day}|{venue}", previous_partition(day, venue)
     inputs = Inputs(
         book=ctx.batches(BARS_100MS.name, partition),
-        trades=ctx.batches(TRADES.name, partition, _TRADE_COLUMNS),
-        quotes=ctx.batches(QUOTES.name, partition, _QUOTE_COLUMNS),
-        previous_trades=ctx.batches(TRADES.name, previous, _LAST_COLUMNS),
-        previous_quotes=ctx.batches(QUOTES.name, previous, _LAST_COLUMNS),
+        trades=ctx.batches(TRADES.name, partition, _TRADE_COLUMNS, dictionaries=True),
+        quotes=ctx.batches(QUOTES.name, partition, _QUOTE_COLUMNS, dictionaries=True),
+        previous_trades=ctx.batches(TRADES.name, previous, _LAST_COLUMNS, dictionaries=True),
+        previous_quotes=ctx.batches(QUOTES.name, previous, _LAST_COLUMNS, dictionaries=True),
         previous_states=ctx.read(BARS_100MS.name, previous, _STATE_COLUMNS),
         previous_moments=ctx.read(MOMENTS.name, previous),
         whole_trades=ctx.batches(TRADES.name, partition, sides.TRADE_COLUMNS),
@@ -302,7 +303,7 @@ def _cut(rows: pa.Table) -> _Cut:
 def _reader(
     batches: Iterable[pa.RecordBatch], table: Table, columns: tuple[str, ...]
 ) -> pa.RecordBatchReader:
-    schema = _schema(table, columns)
+    schema = with_dictionaries(_schema(table, columns))
     return pa.RecordBatchReader.from_batches(schema, (b.cast(schema) for b in batches))
 
 

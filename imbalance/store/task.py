@@ -103,14 +103,20 @@ class TaskContext:
         partition: str,
         columns: Sequence[str] | None = None,
         batch_rows: int = _BATCH_ROWS,
+        dictionaries: bool = False,
     ) -> Iterator[pa.RecordBatch]:
-        """An input as a stream of Arrow batches, in the order in which it was written."""
+        """An input as a stream of Arrow batches, in the order in which it was written; its texts
+        as `dictionaries`, which are read and grouped by at less cost, or plain.
+        """
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         path = self.path(table, partition)
         if path is None:
             return
-        with pq.ParquetFile(path) as file:
+        schema = file_schema(self._store.table(table))
+        texts = [field.name for field in schema if dictionaries and pa.types.is_string(field.type)]
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
             yield from file.iter_batches(
                 batch_size=batch_rows, columns=None if columns is None else list(columns)
             )
