@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -129,7 +130,11 @@ class Gathering:
                               self._of_orders(changes, rows[1])))
         if not found:
             return None
-        made = [self._rows.books(when.take(at), *columns) for at, _, columns in found]
+        # What a message says is known when its last event is.
+        made = [
+            self._rows.books(replace(when.take(first), available=when.available[last]), *columns)
+            for first, last, columns in found
+        ]
         if len(made) == 1 and found[0][0] is told:
             return made[0]
         known = np.argsort(np.concatenate([last for _, last, _ in found]), kind="stable")

@@ -144,3 +144,19 @@ def test_orders_of_an_instrument_are_told_among_its_breaks_as_they_became_known(
         ("v:a", 4, "break", None, None, [], []),
         ("v:b", 5, "diff", 7, 6, [3.0], [2.5]),
     ]
+
+
+def test_a_message_of_orders_is_known_when_its_last_event_is():
+    """The exchange's clock is ahead of the recorder's, by how much the last event tells first."""
+    made = Rows("c", ["v:a"], {})
+    gathering = Gathering(made, Clocks(None, None), lambda *_: 0)
+    gathering.add(1, 2_000, [
+        OrderUpdate(symbol="a", action=action, order_key=key, book_side="bid", price=3.0, size=1.0,
+                    exchange_time=sent)
+        for action, key, sent in (("snapshot", "x", 1_000), ("add", "y", 5_000))
+    ])  # fmt: skip
+    tables = gathering.take()
+    orders, books = (tables[name][1]["available_at"].cast(pa.int64()).to_pylist()
+                     for name in ("raw.orders", "raw.book_updates"))
+    assert orders == [2_000, 5_000]
+    assert books == [5_000]
