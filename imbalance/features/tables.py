@@ -254,6 +254,13 @@ ACTIVITY = (
          "messages/s", minimum=0.0,
          formula="(book_update_count + trade_count + quote_count)/bar size; a count that is "
          "null counts 0"),
+    number("message_dispersion", "Index of dispersion of the messages over the 100 ms of the bar: "
+           "1 when they come independently of one another, more in bursts, less when they come at "
+           "intervals", "1",
+           "poisoned in part, a bar of 100 ms, or no message", minimum=0.0,
+           formula="Σ (m_k − m)²/((K − 1) m), m_k the messages in each of the K stretches of "
+           "100 ms, of the feeds known by then, m their mean",
+           source="Cox, Lewis 1966"),
 )
 
 BAR_COLUMNS = (*IDENTITY, *PRICE, *RESTING, *ORDER_FLOW, *TRADES, *ACTIVITY)

@@ -21,9 +21,10 @@ REGIME_MEASURES = {
     "messages": "messages_per_second",
     "cancellations": "cancellation_to_trade_ratio",
     "messages_per_trade": "ratio(messages_per_second,trade_count)",
+    "message_bursts": "message_dispersion",
 }
 """Regimes by name, with the measure whose terciles they are. Many cancellations, and many messages,
-for a trade are what algorithms leave behind."""
+for a trade are what algorithms leave behind, and so are messages that come in bursts."""
 
 LEVELS = ("low", "middle", "high")
 """Terciles of a regime's measure."""

@@ -112,5 +112,10 @@ select
         if(trades_known, inferred_volume, null) as inferred_volume,
         if(trades_known, unclassified_count, null) as unclassified_count,
         if(quotes_known, quote_count, null) as quote_count
-    )
+    ),
+    -- of a feed that is not known nothing is counted
+    book_update_count
+    + if(trades_known, trade_count, 0)
+    + if(quotes_known, quote_count, 0) as message_count,
+    pow(message_count, 2) as message_square_sum
 from joined

@@ -36,9 +36,9 @@ sums as (
         / nullif(sum(case when depth_touch_mean is not null then coverage end), 0)
             as depth_touch_mean,
         if(
-            count(columns('order_flow_imbalance|level_depth_sum|_volume$|trade_notional|variance'))
+            count(columns('order_flow_imbalance|_sum$|_volume$|trade_notional|variance'))
             = count(*),
-            sum(columns('order_flow_imbalance|level_depth_sum|_volume$|trade_notional|variance')),
+            sum(columns('order_flow_imbalance|_sum$|_volume$|trade_notional|variance')),
             null
         ) as '\0',  -- noqa: RF05
         if(count(columns('_count$')) = count(*), sum(columns('_count$')), null)::bigint

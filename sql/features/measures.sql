@@ -178,5 +178,11 @@ select
         book_update_count
         + coalesce(trade_count, 0)
         + coalesce(quote_count, 0)
-    ) / ($bar_nanoseconds / 1e9) as messages_per_second
+    ) / ($bar_nanoseconds / 1e9) as messages_per_second,
+    if(
+        poisoned,
+        null,
+        ($bar_nanoseconds / 1e8 * message_square_sum - pow(message_count, 2))
+        / nullif(($bar_nanoseconds / 1e8 - 1) * message_count, 0)
+    ) as message_dispersion
 from totals

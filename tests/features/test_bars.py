@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from imbalance.features.build import bars_in_memory
@@ -89,7 +90,7 @@ EXPECTED = {
     "bulk_sell_volume": None, "book_event_count": 3, "level_depth_sum": 12.0,
     "book_update_count": 4, "level_update_count": 9, "level_addition_count": 5,
     "level_cancellation_count": 6, "quote_count": 3, "cancellation_to_trade_ratio": 3.0,
-    "messages_per_second": 90.0,
+    "messages_per_second": 90.0, "message_dispersion": None,
 }
 
 
@@ -229,6 +230,51 @@ def test_a_coarser_sum_is_null_unless_all_finer_bars_have_it(market, given, colu
     expected = dict.fromkeys(SUMS.values(), 100)
     assert whole["valid"]
     assert {name: whole[name] for name in expected} == expected | {column: None}
+
+
+def counted(market, messages, *, trades=(), quotes=(), size="1s", **more):
+    """Bars of a book with so many messages in each 100 ms."""
+    book = [market.book_row(k, book_messages=n, **more.get(f"bar_{k}", {}))
+            for k, n in enumerate(messages)]
+    return bars(market, market.book(*book),
+                market.trades(*(market.trade(t, "buy", 100.0, 1.0) for t in trades)),
+                market.quotes(*(market.quote(t) for t in quotes)), size=size)
+
+
+def test_bursts_are_told_by_the_dispersion_of_messages(market):
+    """Ten at once, one after the other, and as a Poisson process would send them."""
+    burst, steady, random = ([0] * 9 + [10], [1] * 10, [2, 0, 1, 1, 0, 3, 1, 0, 1, 1])
+    rows = counted(market, [*burst, *steady, *random])
+    assert [row["message_dispersion"] for row in rows] == pytest.approx(
+        [np.var(one, ddof=1) / np.mean(one) for one in (burst, steady, random)], abs=1e-12)
+    assert [row["message_dispersion"] for row in rows][:2] == [10.0, 0.0]
+    (whole,) = counted(market, [*burst, *steady] * 5, size="10s")
+    assert whole["message_dispersion"] == pytest.approx(
+        np.var([*burst, *steady] * 5, ddof=1), rel=1e-12)
+
+
+def test_bursts_are_of_all_feeds_known_by_then(market):
+    millisecond = 1_000_000
+    (row,) = counted(market, [1] * 10, trades=[k * 100 * millisecond for k in range(10)],
+                     quotes=[0, 5 * millisecond, 50 * millisecond])
+    per_stretch = [5] + [2] * 9
+    assert row["message_dispersion"] == pytest.approx(
+        np.var(per_stretch, ddof=1) / np.mean(per_stretch), rel=1e-12)
+    # Without trades and quotes the book's own messages tell.
+    (row,) = counted(market, [3, 1] * 5)
+    assert row["message_dispersion"] == pytest.approx(np.var([3, 1] * 5, ddof=1) / 2.0, rel=1e-12)
+
+
+@pytest.mark.parametrize("changed", [
+    {"bar_4": {"poisoned": True}}, {"bar_4": {"book_messages": None}},
+    {f"bar_{k}": {"book_messages": 0} for k in range(10)},
+])
+def test_bursts_are_null_where_messages_are_not_known_or_none(market, changed):
+    book = [market.book_row(k, **{"book_messages": 2} | changed.get(f"bar_{k}", {}))
+            for k in range(10)]
+    (row,) = bars(market, market.book(*book), size="1s")
+    assert row["message_dispersion"] is None
+    assert {row["message_dispersion"] for row in bars(market, market.book(*book))} == {None}
 
 
 def test_book_bars_must_be_in_order(market):
