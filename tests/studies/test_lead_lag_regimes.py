@@ -186,7 +186,9 @@ def test_levels_stand_beside_the_window_and_are_compared(found):
         (lead,) = pick(rows, estimator="lead", regime=level)
         assert lead["estimate"] == 150.0
         assert (lead["p_value"], lead["seed"]) == (None, 1)
-        (contrast,) = pick(rows, estimator="contrast", regime=level)
+        at_once, contrast = pick(rows, estimator="contrast", regime=level)
+        assert at_once["lag_ms"] == 0.0
+        assert at_once["estimate"] < contrast["estimate"]
         (peak,) = pick(rows, estimator="peak_correlation", regime=level)
         assert (contrast["lag_ms"], contrast["estimate"]) == (
             150.0, pytest.approx(peak["estimate"], rel=1e-12))
@@ -195,12 +197,11 @@ def test_levels_stand_beside_the_window_and_are_compared(found):
     (whole,) = pick(rows, estimator="lead", regime="all")
     assert sum(pick(rows, estimator="lead", regime=level)[0]["n"] for level in NAMES) <= whole["n"]
     differences = found[LEAD_LAG_DIFFERENCE.name].to_pylist()
-    for of in ("contrast", "asymmetry", "lead"):
-        tested = pick(differences, of=of, regime="depth")
+    for of, lag in (("contrast", 0.0), ("contrast", 150.0), ("asymmetry", 0.0), ("lead", 0.0)):
+        tested = pick(differences, of=of, regime="depth", lag_ms=lag)
         assert [row["estimator"] for row in tested] == [EQUALITY, HIGH_LESS_LOW]
         assert all(row["p_value"] > 0.01 for row in tested)
         assert all(row["hypothesis"] == "whole" and row["bar_size"] == "events" for row in tested)
-    assert {row["lag_ms"] for row in pick(differences, of="contrast", regime="depth")} == {150.0}
 
 
 def test_what_cannot_be_compared_says_why(found):
@@ -249,7 +250,7 @@ def test_the_level_of_a_block_is_that_of_bars_before_it(pair):
                               counts_of(pair[0], blocks), blocks.estimate(199, 1))
         told.append([(row["regime"], row["estimator"], row["estimate"]) for row in rows])
     assert told[0] == told[1]
-    assert len(told[0]) == 18
+    assert len(told[0]) == 21
 
 
 def test_without_bars_only_hours_are_compared(pair, tmp_path):

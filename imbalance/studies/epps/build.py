@@ -35,7 +35,7 @@ from imbalance.studies.epps.robust import (
     correlation_of,
     hayashi_yoshida_estimate,
 )
-from imbalance.studies.epps.study import EPPS, REALISED_VARIANCE, EppsFamily
+from imbalance.studies.epps.study import EPPS, LEVELS, REALISED_VARIANCE, EppsFamily
 from imbalance.studies.rows import Row, Window, blank, share, to_arrow
 from imbalance.studies.study_input import StudyInput
 
@@ -103,6 +103,9 @@ def _correlations(run: _Run, given: StudyInput) -> Iterator[Row]:
     template = run.blank("epps")
     if len(run.read) < 2:
         yield template | {"estimator": "hayashi_yoshida", "reason": "no_pair"}
+    else:
+        yield template | {
+            "estimator": "pre_averaged", "regime": LEVELS, "reason": "not_by_regime"}
     for x, y in combinations(run.read, 2):
         given.progress.advance(note=f"Epps effect {run.measure} {x} {y}")
         row = template | {"instrument_x": x, "instrument_y": y}

@@ -17,6 +17,8 @@ REASONS = {
     "too_few_ticks": "in the time both were seen a price changes fewer times than is demanded",
     "no_variance": "what is left of a variance without noise is not above 0, in the window or in a "
     "part of it",
+    "not_by_regime": "what averages noise away does so over stretches whose length follows from "
+    "the number of ticks: levels would differ by the estimator, see lead_lag_difference",
 }
 
 BY_BAR = ("previous_tick", "poisson_arrivals")
@@ -27,6 +29,9 @@ ROBUST = (
 VARIANCES = (
     "realised", "pre_averaged", "realised_kernel", "two_scales", "robust_two_scales", "bipower",
 )
+
+LEVELS = "levels"
+"""Regime of the row that refuses estimates by regime."""
 
 _STEP = Column("step_ms", "BIGINT", "Length of the bars, ms; 0 for what needs no bars.", unit="ms",
                minimum=0, owner="studies")
@@ -45,6 +50,8 @@ EPPS = study_table(
     interval="normal, with the standard error",
     kind_null="always: both are of the same time",
     key=_KEY,
+    regimes=("all", LEVELS),
+    regime="All of the window; `levels` in the row that says why there are none by regime.",
     reasons=REASONS,
     of_events=True,
     subject=(_STEP,),

@@ -1,8 +1,9 @@
 """Leads at the levels of a regime, and whether the levels differ.
 
 A block of time is of the level that a measure of x had in the bars before it. Compared are how
-strongly the prices go together at the lead of the whole window, which of the two is ahead, and the
-leads themselves: the first two are smooth in what blocks add, the last is drawn again.
+strongly the prices go together at once and at the lead of the whole window, which of the two is
+ahead, and the leads themselves: all but the last are smooth in what blocks add, that is drawn
+again.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ def regime_rows(
     rows: list[Row] = []
     differences: list[Row] = []
     works = {
+        ("contrast", 0.0): (whole.lags == 0).astype(np.float64),
         ("contrast", whole.best / _MILLISECOND): (whole.lags == whole.best).astype(np.float64),
         ("asymmetry", 0.0): asymmetry_weights(blocks.lags, blocks.ratio_lags),
     }
