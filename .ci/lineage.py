@@ -36,8 +36,8 @@ from imbalance.store import Home, Store  # noqa: E402
 
 TARGET = REPOSITORY / "sql/catalog/lineage.csv"
 HEADER = ("table", "column", "source_table", "source_column", "derived_by")
-QUERIES = ("trades_100ms", "quotes_100ms", "classified_trades", "inferred_100ms", "bars_100ms",
-           "coarser_bars", "measures", "derivative_bars")
+QUERIES = ("trades_100ms", "quotes_100ms", "classified_trades", "inferred_100ms", "fleeting_100ms",
+           "bars_100ms", "coarser_bars", "measures", "derivative_bars")
 ALL = "*"
 
 Source = tuple[str, str]
@@ -113,7 +113,7 @@ def _through(derived: Derived, below: Mapping[str, Derived]) -> Derived:
 def _named(derived: Derived) -> Derived:
     """`derived` with the names by which the queries call the tables replaced by their own."""
     names = {"book": "book.bars_100ms", "trades": "raw.trades", "quotes": "raw.quotes",
-             "states": "book.book_states", "matched": "raw.orders"}
+             "states": "book.book_states", "matched": "raw.orders", "orders": "raw.orders"}
     return {column: sorted({(names.get(table, table), name) for table, name in sources})
             for column, sources in derived.items()}
 
@@ -131,9 +131,12 @@ def bars() -> dict[str, Derived]:
     })
     inferred = _through(derive("inferred_100ms", {"classified": list(sides)}),
                         {"classified": sides})
-    joined = derive("bars_100ms", {"book": columns["book.bars_100ms"], "traded": list(traded),
-                                   "quoted": list(quoted), "inferred": list(inferred)})
-    finest = _through(joined, {"traded": traded, "quoted": quoted, "inferred": inferred})
+    fleeting = derive("fleeting_100ms", {"orders": columns["raw.orders"]})
+    beside = {"traded": traded, "quoted": quoted, "inferred": inferred, "earlier": traded,
+              "fleeting": fleeting}
+    joined = derive("bars_100ms", {"book": columns["book.bars_100ms"],
+                                   **{name: list(made) for name, made in beside.items()}})
+    finest = _through(joined, beside)
     finest, sides = _named(finest), _named(sides)
     finest["microprice"] = sorted({source for name in MICROPRICE for source in finest[name]})
     measures = derive("measures", {"bars": list(finest)})

@@ -35,7 +35,7 @@ OUTPUTS = (
     "book.bars_100ms",
 )
 
-VERSION = "book-6"
+VERSION = "book-7"
 
 _COLUMNS = (
     "instrument", "kind", "first_update_id", "last_update_id", "previous_update_id", "event_time",

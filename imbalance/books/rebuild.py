@@ -50,6 +50,7 @@ from imbalance.books.state import (
     new_output,
 )  # fmt: skip
 from imbalance.books.ticks import common_tick, find_tick
+from imbalance.books.withdrawals import Withdrawals
 
 Sink = Callable[[str, pa.Table], None]
 """Takes rows of a table of the book layer."""
@@ -116,6 +117,7 @@ class BookBuilder:
         self._health_rows = 0
         self._proofs: list[tuple[Any, Any]] = []
         self._images: ImageFlow | None = None
+        self._withdrawals = Withdrawals(BAR_NS)
 
     def feed(self, messages: Messages) -> None:
         """Take the next messages of the instrument, in order.
@@ -234,6 +236,7 @@ class BookBuilder:
         out, used = self._out, self._out.used
         if self._images is not None:
             self._images.take_states(out, int(used[1]))
+        self._withdrawals.take_states(out, int(used[1]))
         if used[0]:
             self._sink("book.bars_100ms", self._bars(int(used[0])))
         if used[1]:
@@ -254,6 +257,7 @@ class BookBuilder:
             columns[name] = pa.array(np.ascontiguousarray(out.bars[:count, k]), from_pandas=True)
         for k, name in enumerate(COUNT_COLUMNS):
             columns[name] = pa.array(np.ascontiguousarray(out.bar_counts[:count, k]))
+        columns |= self._withdrawals.columns(out.bar_times[:count, 0])
         return pa.table(columns | image_columns(self._images, out.bar_times[:count]))
 
     def _states(self, count: int) -> pa.Table:

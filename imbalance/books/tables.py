@@ -326,6 +326,15 @@ BARS_100MS = Table(
             "Level updates which lowered the size at a price or removed it (fills included: a "
             "book of levels cannot tell them apart).",
         ),
+        *(
+            count_column(
+                f"{side}_withdrawals",
+                f"Improvements of the best {side} that ended within a second, by a cancellation or "
+                "a trade: the next move of the best price took them back. One that stands at "
+                "midnight has no known life.",
+            )
+            for side in ("bid", "ask")
+        ),
         count_column("crossed_messages", "Messages after which the book was crossed."),
         count_column("locked_messages", "Messages after which the book was locked."),
     ),

@@ -128,7 +128,7 @@ class InstrumentBars:
 
     Parameters
     ----------
-    trades, quotes : when the instrument's feeds are known to be there.
+    trades, quotes, orders : when the instrument's feeds are known to be there.
     previous_states : closing states of the previous day's 100 ms bars, for the microprice.
     previous_moments : (bar size, moments) of the previous day, in the order of time.
     """
@@ -140,6 +140,7 @@ class InstrumentBars:
         *,
         trades: Feed,
         quotes: Feed,
+        orders: Feed,
         previous_states: States | None = None,
         previous_moments: list[tuple[str, Moments]] | None = None,
     ) -> None:
@@ -149,6 +150,7 @@ class InstrumentBars:
         self._feeds = {
             "trades_from": trades.known_from, "trades_until": trades.known_until,
             "quotes_from": quotes.known_from, "quotes_until": quotes.known_until,
+            "orders_from": orders.known_from,
         }
         self._sizes = {size: _Size() for size in BAR_SIZES}
         self._chains = Chains()
@@ -161,7 +163,8 @@ class InstrumentBars:
             self._available_at = max(self._available_at, moments.available_at)
 
     def add(
-        self, book: pa.Table, traded: pa.Table, quoted: pa.Table, inferred: pa.Table
+        self, book: pa.Table, traded: pa.Table, quoted: pa.Table, inferred: pa.Table,
+        earlier: pa.Table, fleeting: pa.Table,
     ) -> Iterator[tuple[str, pa.Table]]:
         """Rows of all feature tables for one stretch, each table's as soon as they are made: to be
         taken to the end.
@@ -169,14 +172,15 @@ class InstrumentBars:
         Parameters
         ----------
         book : rows of book.bars_100ms
-        traded, quoted, inferred : rows of `trades_100ms.sql`, `quotes_100ms.sql` and
-            `inferred_100ms.sql`
+        traded, quoted, inferred, fleeting : rows of `trades_100ms.sql`, `quotes_100ms.sql`,
+            `inferred_100ms.sql` and `fleeting_100ms.sql`
+        earlier : those of `traded` by the bar after theirs
             All of this instrument, ascending in `bar_start`.
         """
         bars = _in_order(
             self._queries.run(
                 "bars_100ms", self._feeds, book=book, traded=traded, quoted=quoted,
-                inferred=inferred,
+                inferred=inferred, earlier=earlier, fleeting=fleeting,
             )
         )
         # A trailing measure knows every earlier bar of the day: no row is available before those.

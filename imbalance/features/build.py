@@ -13,15 +13,16 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
 from imbalance.books.tables import BARS_100MS, BOOK_STATES
+from imbalance.books.withdrawals import LIFE
 from imbalance.captures.event_tables import ORDERS, QUOTES, TRADES
 from imbalance.contracts import Table
 from imbalance.features import sides
 from imbalance.features.columns import FEED_SILENCE
 from imbalance.features.side_tables import CLASSIFIED
+from imbalance.features.stretches import Cut, a_bar_later, cut, runs
 from imbalance.features.tables import BARS, CHAINS, MOMENTS, TABLES, WEIGHTS
 from imbalance.features.version import version_of
 from imbalance.store.texts import with_dictionaries
@@ -36,22 +37,20 @@ if TYPE_CHECKING:
 FEATURE_OUTPUTS = tuple(table.name for table in TABLES)
 """Tables which `build_bars` writes."""
 
-_STRETCH = 2 * 3600 * 1_000_000_000
-"""Nanoseconds worked on at once: 72,000 bars of 100 ms are some 60 MB as Arrow columns. A
-multiple of the largest bar and of the half-hour."""
-
 _TRADE_COLUMNS = ("instrument", "kind", "event_time", "available_at", "side", "price", "size_base")
 _QUOTE_COLUMNS = ("instrument", "event_time", "available_at")
 _LAST_COLUMNS = ("instrument", "event_time")
+_LIFE_COLUMNS = ("instrument", "action", "order_key", "size", "event_time", "available_at")
 _STATE_COLUMNS = (
     "instrument", "bar_start", "available_at", "poisoned",
     "bid_price", "bid_size", "ask_price", "ask_size",
 )
 _QUERIES = (
     "trades_100ms", "quotes_100ms", "last_messages", "classified_trades", "inferred_100ms",
-    "bars_100ms", "coarser_bars", "measures",
+    "fleeting_100ms", "bars_100ms", "coarser_bars", "measures",
 )
-_MODULES = ("bars", "build", "chains", "integrated", "microprice", "rows", "sides", "trailing")
+_MODULES = ("bars", "build", "chains", "integrated", "microprice", "rows", "sides",
+            "stretches", "trailing")
 
 
 @cache
@@ -103,6 +102,7 @@ class Inputs:
     best_states: Iterable[pa.RecordBatch] = ()
     best_quotes: Iterable[pa.RecordBatch] = ()
     orders: Iterable[pa.RecordBatch] = ()
+    order_lives: Iterable[pa.RecordBatch] = ()
 
 
 def build_bars(ctx: TaskContext, day: str, venue: str) -> dict[str, Any]:
@@ -131,6 +131,7 @@ def build_bars(ctx: TaskContext, day: str, venue: str) -> dict[str, Any]:
         best_states=ctx.batches(BOOK_STATES.name, partition, sides.STATE_COLUMNS),
         best_quotes=ctx.batches(QUOTES.name, partition, sides.QUOTE_COLUMNS),
         orders=ctx.batches(ORDERS.name, partition, sides.ORDER_COLUMNS),
+        order_lives=ctx.batches(ORDERS.name, partition, _LIFE_COLUMNS),
     )
     return compute(ctx.connect(), inputs, lambda name, rows: ctx.writer(name).write(rows))
 
@@ -141,6 +142,7 @@ def bars_in_memory(
     quotes: pa.Table,
     *,
     states: pa.Table | None = None,
+    orders: pa.Table | None = None,
     previous_trades: pa.Table | None = None,
     previous_quotes: pa.Table | None = None,
     previous_states: pa.Table | None = None,
@@ -152,6 +154,7 @@ def bars_in_memory(
     ----------
     book, trades, quotes : rows of book.bars_100ms (by instrument and bar), raw.trades, raw.quotes.
     states : rows of book.book_states, by which trades without a side find one.
+    orders : rows of raw.orders.
     previous_trades, previous_quotes, previous_states, previous_moments : the previous day's
         raw.trades, raw.quotes, book.bars_100ms and features.order_flow_moments.
     """
@@ -174,6 +177,8 @@ def bars_in_memory(
         whole_trades=trades.select(sides.TRADE_COLUMNS).to_batches(),
         best_states=() if states is None else states.select(sides.STATE_COLUMNS).to_batches(),
         best_quotes=quotes.select(sides.QUOTE_COLUMNS).to_batches(),
+        orders=() if orders is None else orders.select(sides.ORDER_COLUMNS).to_batches(),
+        order_lives=() if orders is None else orders.select(_LIFE_COLUMNS).to_batches(),
     )
     made: dict[str, list[pa.Table]] = {name: [] for name in FEATURE_OUTPUTS}
     with duckdb.connect() as connection:
@@ -212,7 +217,10 @@ def compute(
         inputs.best_quotes, inputs.orders,
     )
     write(CLASSIFIED.name, found.cast(CLASSIFIED.arrow_schema()))
-    inferred = _cut(queries.run("inferred_100ms", classified=found))
+    inferred = cut(queries.run("inferred_100ms", classified=found))
+    earlier = cut(a_bar_later(traded.rows))
+    fleeting = cut(queries.run("fleeting_100ms", {"life": LIFE}, orders=_reader(
+        inputs.order_lives, ORDERS, _LIFE_COLUMNS)))
     traded_before = _last_messages(queries, inputs.previous_trades, TRADES)
     quoted_before = _last_messages(queries, inputs.previous_quotes, QUOTES)
     summary: dict[str, Any] = {"instruments": [], "coverage": {}, "poisoned": {}}
@@ -232,11 +240,13 @@ def compute(
                 queries,
                 trades=_feed(traded, traded_before, instrument),
                 quotes=_feed(quoted, quoted_before, instrument),
+                orders=_lives(fleeting, instrument),
                 previous_states=_states(inputs.previous_states, instrument),
                 previous_moments=_moments(inputs.previous_moments, instrument),
             )
         made: dict[str, pa.Table] = {}
-        for name, rows in maker.add(book, traded_part, quoted_part, inferred.part(key)):
+        parts = (rows.part(key) for rows in (inferred, earlier, fleeting))
+        for name, rows in maker.add(book, traded_part, quoted_part, *parts):
             made[name] = rows
             if name in bar_names:  # written while the coarser ones are made
                 write(name, rows)
@@ -268,23 +278,6 @@ def _schema(table: Table, columns: Iterable[str] | None = None) -> pa.Schema:
     return pa.schema([schema.field(name).with_nullable(True) for name in names])
 
 
-@dataclass(frozen=True)
-class _Cut:
-    """Rows of bars in order, with where each instrument and stretch of them lies."""
-
-    rows: pa.Table
-    parts: dict[tuple[str, int], slice]
-
-    def first(self, instrument: str) -> int | None:
-        """Start of an instrument's first bar."""
-        starts = [place.start for (name, _), place in self.parts.items() if name == instrument]
-        return self.rows.column("bar_start")[min(starts)].value if starts else None
-
-    def part(self, key: tuple[str, int]) -> pa.Table:
-        place = self.parts.get(key, slice(0, 0))
-        return self.rows.slice(place.start, place.stop - place.start)
-
-
 def _sums(
     queries: Queries,
     query: str,
@@ -292,12 +285,8 @@ def _sums(
     batches: Iterable[pa.RecordBatch],
     table: Table,
     columns: tuple[str, ...],
-) -> _Cut:
-    return _cut(queries.run(query, **{name: _reader(batches, table, columns)}))
-
-
-def _cut(rows: pa.Table) -> _Cut:
-    return _Cut(rows, dict(_runs(rows)))
+) -> Cut:
+    return cut(queries.run(query, **{name: _reader(batches, table, columns)}))
 
 
 def _reader(
@@ -316,33 +305,23 @@ def _last_messages(
     return dict(zip(rows.column("instrument").to_pylist(), times, strict=True))
 
 
-def _feed(cut: _Cut, before: dict[str, int], instrument: str) -> Feed:
+def _feed(rows: Cut, before: dict[str, int], instrument: str) -> Feed:
     from imbalance.features.bars import Feed
 
     last = before.get(instrument)
-    return Feed(cut.first(instrument), None if last is None else last + FEED_SILENCE)
+    return Feed(rows.first(instrument), None if last is None else last + FEED_SILENCE)
 
 
-def _runs(rows: pa.Table | pa.RecordBatch) -> Iterator[tuple[tuple[str, int], slice]]:
-    """Instrument and stretch of each run of rows, and the rows' slice."""
-    if len(rows) == 0:
-        return
-    instrument = rows.column("instrument")
-    bar_start = rows.column("bar_start").cast(pa.int64())
-    if isinstance(instrument, pa.ChunkedArray):
-        instrument, bar_start = instrument.combine_chunks(), bar_start.combine_chunks()
-    codes = instrument.dictionary_encode()
-    number, stretch = codes.indices.to_numpy(), bar_start.to_numpy() // _STRETCH
-    cuts = np.flatnonzero((np.diff(number) != 0) | (np.diff(stretch) != 0)) + 1
-    first = 0
-    for last in [*cuts.tolist(), len(rows)]:
-        name = codes.dictionary[int(number[first])].as_py()
-        yield (name, int(stretch[first])), slice(first, last)
-        first = last
+def _lives(rows: Cut, instrument: str) -> Feed:
+    """When the lives of cancelled orders are known: a life after the day's first event."""
+    from imbalance.features.bars import Feed
+
+    first = rows.first(instrument)
+    return Feed(None if first is None else first + LIFE)
 
 
 def _stretches(
-    book: Iterable[pa.RecordBatch], traded: _Cut, quoted: _Cut
+    book: Iterable[pa.RecordBatch], traded: Cut, quoted: Cut
 ) -> Iterator[tuple[tuple[str, int], pa.Table, pa.Table, pa.Table]]:
     """Book bars, trades and quotes by instrument and stretch, in order; also without a book."""
     waiting = sorted(traded.parts)
@@ -364,7 +343,7 @@ def _book_stretches(
     key: tuple[str, int] | None = None
     parts: list[pa.RecordBatch] = []
     for batch in batches:
-        for found, place in _runs(batch):
+        for found, place in runs(batch):
             if key is not None and found != key:
                 if found < key:
                     raise ValueError(f"book bars out of order: {found} after {key}")

@@ -247,6 +247,16 @@ ACTIVITY = (
           "of levels cannot tell them apart"),
     count("quote_count", "Best bid and ask messages (bookTicker)",
           null_meaning=no_feed("quote")),
+    count("fleeting_quote_count",
+          "Improvements of a best price that the next move took back within a second, while nobody "
+          "traded against that side in the 100 ms of it and those before: all orders at the better "
+          "price were fleeting. In a feed that shows every order, see fleeting_order_count",
+          null_meaning=no_feed("trade")),
+    count("fleeting_order_count",
+          "Orders cancelled whole within a second of being placed, counted when they are cancelled",
+          source="Hasbrouck, Saar 2009, of two seconds",
+          null_meaning="poisoned, the feed does not show single orders, or it began less than a "
+          "second before"),
     number("cancellation_to_trade_ratio", "Cancellations to trades", "1",
            "poisoned, the trade feed is not known, or no trade in the bar", minimum=0.0,
            formula="level_cancellation_count / trade_count"),

@@ -67,7 +67,8 @@ class Panel:
     _masks: dict[tuple[str, str], Mask | None] = field(default_factory=dict, compare=False)
 
     def series(self, instrument: str, measure: str) -> Vector | None:
-        """Values of a measure: a column, `absolute(…)` of one or the `ratio(…,…)` of two.
+        """Values of a measure: a column, `absolute(…)` of one, the `ratio(…,…)` of two, or the
+        `first(…,…)` of two that has a value.
 
         None without the columns. A ratio over 0 is missing.
         """
@@ -78,7 +79,7 @@ class Panel:
             parts = [self.columns.get((instrument, name)) for name in columns_of(measure)]
             if measure in columns_of(measure) or any(part is None for part in parts):
                 return None
-            self._made[key] = _transformed([part for part in parts if part is not None])
+            self._made[key] = _transformed(measure, [part for part in parts if part is not None])
         return self._made[key]
 
     def regime(self, instrument: str, name: str) -> Mask | None:
@@ -255,9 +256,11 @@ def _slot_starts(
     return np.asarray(starts[last] + (every - slot_of_start[last]) * width)
 
 
-def _transformed(parts: Sequence[Vector]) -> Vector:
+def _transformed(measure: str, parts: Sequence[Vector]) -> Vector:
     if len(parts) == 1:
         return np.abs(parts[0])
+    if measure.startswith("first("):
+        return parts[0] if np.isfinite(parts[0]).any() else parts[1]
     with np.errstate(divide="ignore", invalid="ignore"):
         found = parts[0] / parts[1]
     return np.where(np.isfinite(found), found, np.nan)

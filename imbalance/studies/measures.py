@@ -22,9 +22,11 @@ REGIME_MEASURES = {
     "cancellations": "cancellation_to_trade_ratio",
     "messages_per_trade": "ratio(messages_per_second,trade_count)",
     "message_bursts": "message_dispersion",
+    "fleeting_orders": "first(fleeting_order_count,fleeting_quote_count)",
 }
 """Regimes by name, with the measure whose terciles they are. Many cancellations, and many messages,
-for a trade are what algorithms leave behind, and so are messages that come in bursts."""
+for a trade are what algorithms leave behind, and so are messages that come in bursts and orders
+that are cancelled at once."""
 
 LEVELS = ("low", "middle", "high")
 """Terciles of a regime's measure."""
@@ -44,7 +46,7 @@ IMAGE_FLOW = "generalised_order_flow_imbalance"
 """Order flow as a feed of images of the book allows it, where there is no other."""
 
 _ABSOLUTE = re.compile(r"^absolute\((\w+)\)$")
-_RATIO = re.compile(r"^ratio\((\w+),(\w+)\)$")
+_OF_TWO = re.compile(r"^(?:ratio|first)\((\w+),(\w+)\)$")
 
 
 def base_measure(measure: str) -> str:
@@ -54,8 +56,8 @@ def base_measure(measure: str) -> str:
 
 
 def columns_of(measure: str) -> tuple[str, ...]:
-    """Columns that a measure is made from: `ratio(x,y)` is made from both."""
-    found = _RATIO.match(measure)
+    """Columns that a measure is made from: `ratio(x,y)` and `first(x,y)` are made from both."""
+    found = _OF_TWO.match(measure)
     return found.groups() if found else (base_measure(measure),)
 
 

@@ -1,10 +1,11 @@
 -- The book's 100 ms bars joined with trades and quotes: what every measure is made from.
 -- Grain: instrument and bar; a bar in which only trades are known is there, and poisoned.
--- Reads: book (book.bars_100ms), traded, quoted and inferred (the queries beside this one), each
--- of one instrument and stretch of time.
+-- Reads: book (book.bars_100ms), traded, quoted, inferred and fleeting (the queries beside this
+-- one), and earlier, the trades of the 100 ms before; each of one instrument and stretch of time.
 -- The order of rows is left open (a sort would move every column).
 -- Parameters, in nanoseconds or null: $trades_from, the day's first bar with a trade;
--- $trades_until, how long the day before vouches for the feed; likewise for quotes.
+-- $trades_until, how long the day before vouches for the feed; likewise for quotes; $orders_from,
+-- from when on the life of every cancelled order is known.
 -- A feed not known to be there is null, one in which nothing happened is 0. A bar asks what came
 -- before it, never what comes later.
 with joined as (
@@ -16,7 +17,8 @@ with joined as (
             book.available_at,
             traded.available_at,
             quoted.available_at,
-            inferred.available_at
+            inferred.available_at,
+            fleeting.available_at
         ) as available_at,
         coalesce(book.coverage, 0) as coverage,
         coalesce(book.poisoned, true) as poisoned,
@@ -85,6 +87,19 @@ with joined as (
         coalesce(inferred.inferred_volume, 0) as inferred_volume,
         coalesce(inferred.unclassified_count, 0) as unclassified_count,
         coalesce(quoted.quote_count, 0) as quote_count,
+        -- a best price that somebody may have traded away, told up to 100 ms later by the book, is
+        -- not one that was taken back
+        book.bid_withdrawals * if(
+            coalesce(traded.sell_count, 0) + coalesce(traded.unknown_side_count, 0)
+            + coalesce(earlier.sell_count, 0) + coalesce(earlier.unknown_side_count, 0) = 0, 1, 0
+        )
+        + book.ask_withdrawals * if(
+            coalesce(traded.buy_count, 0) + coalesce(traded.unknown_side_count, 0)
+            + coalesce(earlier.buy_count, 0) + coalesce(earlier.unknown_side_count, 0) = 0, 1, 0
+        ) as fleeting_quote_count,
+        if(
+            epoch_ns(bar_start) >= $orders_from, coalesce(fleeting.fleeting_order_count, 0), null
+        ) as fleeting_order_count,
         pow(ln(nullif(book.mid_close, 0) / nullif(book.mid_open, 0)) * 1e4, 2) as realised_variance,
         epoch_ns(bar_start) >= $trades_from
         or epoch_ns(bar_start) + 100000000 <= $trades_until as trades_known,
@@ -94,6 +109,8 @@ with joined as (
     full outer join traded using (instrument, bar_start)
     left join quoted using (instrument, bar_start)
     left join inferred using (instrument, bar_start)
+    left join earlier using (instrument, bar_start)
+    left join fleeting using (instrument, bar_start)
 )
 
 select
@@ -111,7 +128,8 @@ select
         if(trades_known, classified_sell_volume, null) as classified_sell_volume,
         if(trades_known, inferred_volume, null) as inferred_volume,
         if(trades_known, unclassified_count, null) as unclassified_count,
-        if(quotes_known, quote_count, null) as quote_count
+        if(quotes_known, quote_count, null) as quote_count,
+        if(trades_known, fleeting_quote_count, null) as fleeting_quote_count
     ),
     -- of a feed that is not known nothing is counted
     book_update_count

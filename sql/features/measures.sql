@@ -40,7 +40,9 @@ with flows as (
             if(poisoned or unclassified_count > 0, null, classified_sell_volume)
                 as classified_sell_volume,
             if(poisoned, null, inferred_volume) as inferred_volume,
-            if(poisoned, null, quote_count) as quote_count
+            if(poisoned, null, quote_count) as quote_count,
+            if(poisoned, null, fleeting_quote_count) as fleeting_quote_count,
+            if(poisoned, null, fleeting_order_count) as fleeting_order_count
         )
     from bars
 ),
@@ -173,6 +175,8 @@ select
     level_addition_count,
     level_cancellation_count,
     quote_count,
+    fleeting_quote_count,
+    fleeting_order_count,
     level_cancellation_count / nullif(trade_count, 0) as cancellation_to_trade_ratio,
     (
         book_update_count

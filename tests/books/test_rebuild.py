@@ -275,7 +275,14 @@ def test_closing_book_opens_the_next_day(market, rebuilt):
     day_two = rebuilt(second, FUTURES, opening=day_one.closing, day_start=midnight,
                       until=messages[-1].event)  # fmt: skip
     together = day_one.rows("book.bars_100ms") + day_two.rows("book.bars_100ms")
-    assert together == whole.rows("book.bars_100ms")
+    expected = whole.rows("book.bars_100ms")
+    # A better price that stood at midnight has no known life: the first second may differ.
+    for found, wanted in zip(together, expected, strict=True):
+        for side in ("bid_withdrawals", "ask_withdrawals"):
+            counts = found.pop(side), wanted.pop(side)
+            inside = 0 <= found["bar_start"] - midnight <= 10 * BAR
+            assert counts[0] <= counts[1] if inside else counts[0] == counts[1]
+    assert together == expected
     assert not day_two.rows("book.bars_100ms")[0]["poisoned"]
     assert day_two.rows("book.book_health")[0]["cause"] == "closing_book"
 

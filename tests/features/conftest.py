@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from imbalance.books.tables import BARS_100MS
-from imbalance.captures.event_tables import QUOTES, TRADES
+from imbalance.captures.event_tables import ORDERS, QUOTES, TRADES
 
 STEP = 100_000_000
 DAY = 1_723_075_200_000_000_000  # 2024-08-08
@@ -41,7 +41,7 @@ class Market:
         row |= {f"order_flow_imbalance_level_{m}": 0.0 for m in range(1, 11)}
         row |= {name: 0 for name in BARS_100MS.column_names
                 if name.endswith(("_messages", "_events", "_updates", "_additions",
-                                  "_cancellations"))}
+                                  "_cancellations", "_withdrawals"))}
         return row | values
 
     def book(self, *rows):
@@ -72,6 +72,14 @@ class Market:
 
     def quotes(self, *rows):
         return self.rows(QUOTES, rows)
+
+    def orders(self, *rows):
+        """Events (nanoseconds, order, action, size)."""
+        return self.rows(ORDERS, [
+            {"instrument": "binance:A", "order_key": order, "action": action, "size": float(size),
+             "book_side": "bid", "price": 99.0, "event_time": DAY + time,
+             "available_at": DAY + time}
+            for time, order, action, size in rows])
 
     def random_book(self, bars, seed=1, *, first=0, poisoned=0.02, instrument="binance:A"):
         """A random walk of the mid with flows that drive it, some bars poisoned or missing."""

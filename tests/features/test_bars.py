@@ -89,7 +89,8 @@ EXPECTED = {
     "classified_trade_imbalance": 2.0, "inferred_volume": 0.0, "bulk_buy_volume": None,
     "bulk_sell_volume": None, "book_event_count": 3, "level_depth_sum": 12.0,
     "book_update_count": 4, "level_update_count": 9, "level_addition_count": 5,
-    "level_cancellation_count": 6, "quote_count": 3, "cancellation_to_trade_ratio": 3.0,
+    "level_cancellation_count": 6, "quote_count": 3, "fleeting_quote_count": 0,
+    "fleeting_order_count": None, "cancellation_to_trade_ratio": 3.0,
     "messages_per_second": 90.0, "message_dispersion": None,
 }
 
@@ -275,6 +276,94 @@ def test_bursts_are_null_where_messages_are_not_known_or_none(market, changed):
     (row,) = bars(market, market.book(*book), size="1s")
     assert row["message_dispersion"] is None
     assert {row["message_dispersion"] for row in bars(market, market.book(*book))} == {None}
+
+
+def of_a_second(market, book, orders=None, **feeds):
+    tables = {"trades": market.trades(*feeds.get("trades", ())), "quotes": market.quotes()}
+    made = bars_in_memory(market.book(*book), **tables, orders=orders)
+    return made["features.bars_100ms"].to_pylist(), made["features.bars_1s"].to_pylist()
+
+
+def withdrawing_book(market):
+    bids, asks = {3: 2, 4: 2, 6: 2}, {3: 1, 8: 1}
+    return [market.book_row(k, bid_withdrawals=bids.get(k, 0), ask_withdrawals=asks.get(k, 0))
+            for k in range(10)]
+
+
+def withdrawing(market, trades=(), feed=True):
+    """Bids withdrawn in bars 3, 4 and 6, asks in bars 3 and 8."""
+    book = withdrawing_book(market)
+    # A trade at the very start makes the feed known.
+    start = [market.trade(0, "buy", 100.0, 1.0)] if feed else []
+    fine, (whole,) = of_a_second(market, book, trades=[*start, *trades])
+    return [row["fleeting_quote_count"] for row in fine], whole["fleeting_quote_count"]
+
+
+def test_quotes_are_fleeting_where_nobody_traded_them_away(market):
+    bars_of = [0, 0, 0, 3, 2, 0, 2, 0, 1, 0]
+    assert withdrawing(market) == (bars_of, 8)
+    # A sale in bar 3 may have taken its bids, and those that the book tells of in bar 4.
+    sale = market.trade(300_000_000, "sell", 99.5, 1.0)
+    assert withdrawing(market, [sale]) == ([0, 0, 0, 1, 0, 0, 2, 0, 1, 0], 4)
+    purchase = market.trade(799_999_999, "buy", 100.5, 1.0)
+    assert withdrawing(market, [purchase]) == ([0, 0, 0, 3, 2, 0, 2, 0, 0, 0], 7)
+    # Who bought and who sold is not known: neither side is clear.
+    unknown = market.trade(350_000_000, None, 100.0, 1.0) | {"capture_id": "x", "line": 1}
+    assert withdrawing(market, [unknown]) == ([0, 0, 0, 0, 0, 0, 2, 0, 1, 0], 3)
+    assert withdrawing(market, feed=False) == ([None] * 10, None)
+
+
+def test_a_trade_before_a_stretch_counts_in_it(market, monkeypatch):
+    """Bars are made stretch by stretch; the 100 ms before the first are of the one before."""
+    from imbalance.features import stretches
+
+    sale = market.trade(299_999_999, "sell", 99.5, 1.0)
+    expected = withdrawing(market, [sale])
+    assert expected[0][3] == 1
+    monkeypatch.setattr(stretches, "STRETCH", 300_000_000)
+    book = withdrawing_book(market)
+    fine, _ = of_a_second(market, book,
+                          trades=[market.trade(0, "buy", 100.0, 1.0), sale])
+    assert [row["fleeting_quote_count"] for row in fine] == expected[0]
+
+
+def test_orders_are_fleeting_that_were_cancelled_whole_within_a_second(market):
+    second = S
+    events = [
+        (0, "first", "snapshot", 5),
+        (1 * second, "soon", "add", 5), (2 * second, "soon", "delete", 5),
+        (1 * second, "late", "add", 5), (2 * second + 1, "late", "delete", 5),
+        (1 * second, "filled", "add", 5), (1 * second + 5, "filled", "fill", 2),
+        (1 * second + 9, "filled", "delete", 3),
+        (1 * second, "taken", "add", 5), (1 * second + 9, "taken", "delete", 0),
+        (1 * second, "smaller", "add", 5), (1 * second + 2, "smaller", "change", 4),
+        (1 * second + 9, "smaller", "delete", 4),
+        (1 * second + 7, "first", "delete", 5),
+        (1 * second + 3, "twice", "add", 1), (2 * second + 40_000_000, "twice", "delete", 1),
+        (1 * second + 3, "now", "add", 1), (1 * second + 3, "now", "delete", 1),
+    ]
+    book = [market.book_row(k) for k in range(30)]
+    orders = market.orders(*sorted(events, key=lambda event: event[0]))
+    fine, coarse = of_a_second(market, book, orders)
+    # Bar 10 has what was placed and cancelled at once, bar 20 what was cancelled after a second;
+    # before the first second is over a life may have begun unseen.
+    counts = [row["fleeting_order_count"] for row in fine]
+    assert counts[:10] == [None] * 10
+    assert {k: n for k, n in enumerate(counts) if n} == {10: 1, 20: 1}
+    assert [row["fleeting_order_count"] for row in coarse] == [None, 1, 1]
+    fine, _ = of_a_second(market, book)
+    assert {row["fleeting_order_count"] for row in fine} == {None}
+
+
+def test_fleeting_orders_are_null_in_a_poisoned_bar(market):
+    book = [market.book_row(k, poisoned=k == 12) for k in range(20)]
+    fine, (_, second) = of_a_second(
+        market, book, market.orders((0, "a", "add", 1), (5, "a", "delete", 1)),
+        trades=[market.trade(0, "buy", 100.0, 1.0)])
+    for name in ("fleeting_order_count", "fleeting_quote_count"):
+        assert fine[12][name] is None
+        assert fine[13][name] == 0
+        assert second[name] is None
 
 
 def test_book_bars_must_be_in_order(market):

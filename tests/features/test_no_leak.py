@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from imbalance.features import build
+from imbalance.features import stretches
 from imbalance.features.build import bars_in_memory
 from imbalance.features.tables import BAR_SIZES, BARS, TABLES
 
@@ -99,7 +99,7 @@ def test_integrated_flow_is_the_weighted_sum(market, made):
 
 
 def test_how_the_day_is_cut_changes_no_bit(market, inputs, made, monkeypatch):
-    monkeypatch.setattr(build, "_STRETCH", 1800 * 10**9)
+    monkeypatch.setattr(stretches, "STRETCH", 1800 * 10**9)
     other = bars_in_memory(*inputs, market.quotes())
     for table in TABLES:
         assert made[table.name].equals(other[table.name]), table.name

@@ -28,12 +28,15 @@ def queried(market):
         queries = Queries(connection)
         bars = queries.run(
             "bars_100ms",
-            {"trades_from": 0, "trades_until": None, "quotes_from": 0, "quotes_until": None},
+            {"trades_from": 0, "trades_until": None, "quotes_from": 0, "quotes_until": None,
+             "orders_from": None},
             book=market.book(market.book_row(0)),
             traded=queries.run("trades_100ms", trades=market.trades()),
             quoted=queries.run("quotes_100ms", quotes=market.quotes()),
             inferred=queries.run("inferred_100ms", classified=classified(
                 queries, set(), (), (), (), ())),
+            earlier=queries.run("trades_100ms", trades=market.trades()),
+            fleeting=queries.run("fleeting_100ms", {"life": 1}, orders=market.orders()),
         )
         bars = bars.append_column("microprice", pa.nulls(1, pa.float64()))
         coarser = queries.run(

@@ -32,7 +32,8 @@ def _full(frame: Frame, table: Table) -> Tables:
     size = frame.number("size", optional=True)
     resized = frame.number("new_size", optional=True)
     _leave_out(frame, instruments, sequence, kind, price)
-    needed = np.select([kind == 1, kind == 3, kind == 4], [left, size, resized], 0.0)
+    needed = np.select([kind == 1, kind == 3, kind == 4], [left, size, resized],
+                       np.nan_to_num(left))
     for row in np.flatnonzero(np.isnan(needed) & frame.good).tolist():
         if row not in frame.ignored:
             frame.bad.setdefault(row, ("missing_field", "the size is missing"))
