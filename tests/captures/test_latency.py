@@ -75,3 +75,11 @@ def test_which_tables_rows_come_in_leaves_no_trace():
                 latency.take(part.filter(mine))
         found.append(latency.row("c", "v", 0))
     assert found[0] == found[1] == found[2]
+
+
+def test_feeds_written_by_turns_stay_in_the_sample_by_their_shares():
+    slow = np.arange(600_000) % 4 == 0
+    latency = Latency()
+    latency.take(rows(np.zeros(len(slow), np.int64), np.where(slow, 50, 5), 1))
+    (kept,) = (kept for _, kept in latency._kept)
+    assert np.mean(kept == 50) == pytest.approx(0.25, abs=0.01)
