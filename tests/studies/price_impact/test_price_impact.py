@@ -323,7 +323,7 @@ def test_refusals_say_why(make_bars, crossed):
 def test_what_is_declared():
     (one,) = families(StudiesConfig())
     assert one.bar_sizes == ("1s", "10s")
-    assert len(one.measures) == len(set(one.measures)) == 22
+    assert len(one.measures) == len(set(one.measures)) == 25
     for wrong in ({"levels": 11}, {"lags": ()}, {"folds": 1}, {"replications": 5}):
         with pytest.raises(UserError):
             family(**wrong)
