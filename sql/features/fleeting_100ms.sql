@@ -2,20 +2,19 @@
 -- cancelled.
 -- Grain: instrument and 100 ms bar in which an order was first seen or a fleeting one cancelled.
 -- Reads: orders (the partition of raw.orders), once: it may be a stream.
--- Whole: with the size that was placed, and without a fill or a change in between.
+-- Whole: with the size that was placed, and without a fill or a change in between. What is told of
+-- an order after it was cancelled changes nothing.
 with lives as materialized (
     select
         instrument,
-        min(epoch_ns(event_time)) // 100000000 as first_bar,
+        min(epoch_ns(event_time)) as first_seen,
         min(available_at) as first_available_at,
-        max(epoch_ns(event_time)) // 100000000 as last_bar,
-        max(available_at) as last_available_at,
-        count(*) = 2
-        and count(*) filter (where action = 'add') = 1
-        and count(*) filter (where action = 'delete') = 1
-        and min(size) > 0
-        and min(size) = max(size)
-        and max(epoch_ns(event_time)) - min(epoch_ns(event_time)) <= $life as fleeting
+        min(epoch_ns(event_time)) filter (where action = 'add') as placed,
+        min(epoch_ns(event_time)) filter (where action = 'delete') as gone,
+        min(epoch_ns(event_time)) filter (where action not in ('add', 'delete')) as changed,
+        arg_min(size, event_time) filter (where action = 'add') as size_placed,
+        arg_min(size, event_time) filter (where action = 'delete') as size_left,
+        arg_min(available_at, event_time) filter (where action = 'delete') as gone_available_at
     from orders
     group by instrument, order_key
 ),
@@ -23,18 +22,22 @@ with lives as materialized (
 told as (
     select
         instrument,
-        first_bar as bar,
+        first_seen // 100000000 as bar,
         first_available_at as available_at,
         0 as fleeting
     from lives
     union all
     select
         instrument,
-        last_bar as bar,
-        last_available_at as available_at,
+        gone // 100000000 as bar,
+        gone_available_at as available_at,
         1 as fleeting
     from lives
-    where fleeting
+    where
+        gone - placed between 0 and $life
+        and size_left > 0
+        and size_left = size_placed
+        and (changed is null or changed > gone)
 )
 
 select

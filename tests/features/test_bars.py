@@ -355,6 +355,14 @@ def test_orders_are_fleeting_that_were_cancelled_whole_within_a_second(market):
     assert {row["fleeting_order_count"] for row in fine} == {None}
 
 
+def test_what_is_told_of_an_order_later_changes_no_count(market):
+    events = [(0, "first", "snapshot", 5), (S, "a", "add", 1), (S + 5, "a", "delete", 1)]
+    book = [market.book_row(k) for k in range(30)]
+    for later in ([], [(2 * S, "a", "add", 2), (2 * S + 7, "a", "fill", 1)]):
+        fine, _ = of_a_second(market, book, market.orders(*events, *later))
+        assert fine[10]["fleeting_order_count"] == 1
+
+
 def test_fleeting_orders_are_null_in_a_poisoned_bar(market):
     book = [market.book_row(k, poisoned=k == 12) for k in range(20)]
     fine, (_, second) = of_a_second(
