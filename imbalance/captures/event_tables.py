@@ -363,7 +363,8 @@ ORDERS = Table(
         Column(
             "size",
             "DOUBLE",
-            "What is left of it; what was taken off, for a `fill` or `reduce`.",
+            "What is left of it; what was taken off, for a `fill` or `reduce`; what was left, for "
+            "a `delete`, 0 where nothing was or the venue does not say.",
             unit="venue's size unit",
             minimum=0,
         ),

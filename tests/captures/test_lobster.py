@@ -49,6 +49,20 @@ def test_every_line_is_there(capture):
     assert (np.diff(times) >= 0).all()
 
 
+def test_a_deleted_order_tells_what_was_left_of_it(capture):
+    """By which it is known that an order was cancelled whole."""
+    orders = capture.tables["raw.orders"].select(["action", "order_key", "size"]).to_pydict()
+    placed, whole, deleted = {}, 0, 0
+    for action, key, size in zip(*orders.values(), strict=True):
+        if action == "add":
+            placed[key] = size
+        elif action == "delete":
+            deleted += 1
+            whole += placed.get(key) == size
+            assert size > 0
+    assert whole > 0.8 * deleted > 10_000
+
+
 @pytest.fixture(scope="module")
 def shown(archive):
     """The order book file: ask, size, bid, size of five levels after each message."""

@@ -164,7 +164,6 @@ class LobsterDecoder(TextDecoder):
     ) -> tuple[np.ndarray, pa.Table]:
         ids = rows[:, 2].astype(np.int64)
         missing = np.full(len(ids), NO_ID, np.int64)
-        deleted = kind == 3
         return self.rows.plain(
             when,
             {
@@ -172,7 +171,7 @@ class LobsterDecoder(TextDecoder):
                 "order_key": pa.array(ids).cast(pa.string()),
                 "book_side": word_column(("bid", "ask"), rows[:, 5] <= 0),
                 "price": pa.array(rows[:, 4] / _UNITS),
-                "size": pa.array(np.where(deleted, 0.0, rows[:, 3])),
+                "size": pa.array(rows[:, 3].astype(float)),
                 "sequence": id_column(when.line), "previous_sequence": id_column(missing),
             },
         )  # fmt: skip
