@@ -108,12 +108,14 @@ class _Session(Feed):
         self._recent: dict[str, deque[_Told]] = {}
         self._since: dict[str, dict[str, int]] = {}
         self._prices: dict[str, dict[str, float]] = {}
+        self._left: dict[str, float] = {}
 
     def reset(self, connection: str) -> None:
         super().reset(connection)
         self._recent.clear()
         self._since.clear()
         self._prices.clear()
+        self._left.clear()
 
     def received(self, record: Record) -> Decoded | Ignored:
         found = self.read(_envelope, record.payload)
@@ -186,6 +188,15 @@ class _Session(Feed):
                 raise Rejected("missing_field", "no Price")
             priced = {name: price for name, price in change.Price.items() if price > 0.0}
             self._prices[change.OrderGuid] = priced
+        if found.Event == "OrderCanceled":
+            # a cancellation does not say what was left
+            left = self._left.pop(change.OrderGuid, None)
+            if change.Volume is None:
+                change = msgspec.structs.replace(change, Volume=left)
+        elif change.Volume:
+            self._left[change.OrderGuid] = change.Volume
+        else:
+            self._left.pop(change.OrderGuid, None)
         told = _Told(_ACTIONS[found.Event], change, nonce, at)
         self._recent.setdefault(coin, deque(maxlen=WAITING)).append(told)
         since = self._since.get(coin)

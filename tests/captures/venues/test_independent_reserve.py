@@ -100,6 +100,16 @@ def test_orders_are_told_from_the_opening_book_on():
     assert understood(VENUE, opening(), new(1), new(1)) == Ignored("duplicate")
 
 
+def test_a_cancelled_order_tells_what_was_left_of_it():
+    whole = understood(VENUE, opening(), new(1), told(2, "OrderCanceled", at=10_001))
+    assert [(event.action, event.size) for event in whole.events] == [("delete", 2.0)]
+    part = understood(VENUE, opening(), new(1), told(2, "OrderChanged", at=10_001, Volume=0.5),
+                      told(3, "OrderCanceled", at=10_002))
+    assert [(event.action, event.size) for event in part.events] == [("delete", 0.5)]
+    filled = understood(VENUE, opening(), new(1), told(2, "OrderChanged", at=10_001, Volume=0.0))
+    assert [(event.action, event.size) for event in filled.events] == [("delete", 0.0)]
+
+
 def test_trades():
     data = {"TradeGuid": "t", "Pair": "Dot-Nzd", "TradeDate": "1970-01-01T10:00:05+10:00",
             "Price": 33.0, "Volume": 2.0, "Side": "Sell", "BidGuid": "b", "OfferGuid": "o",
