@@ -47,7 +47,7 @@ def withdrawn(event: Any, broken: Any, best: Any, price: float, since: int, life
         elif now > price:
             since = event[k]
         elif now < price:
-            found[k] = since >= 0 and event[k] - since <= life
+            found[k] = 0 <= since <= event[k] <= since + life
             since = -1
         price = now
     return found, price, since

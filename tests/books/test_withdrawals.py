@@ -30,8 +30,11 @@ def test_a_better_price_taken_back_is_one():
     assert marked([10, 11, 9, 10, 9])[0] == [False, False, True, False, True]
 
 
-@pytest.mark.parametrize(("after", "found"), [(LIFE, True), (LIFE + 1, False)])
+@pytest.mark.parametrize(
+    ("after", "found"), [(LIFE, True), (LIFE + 1, False), (0, True), (-1, False)]
+)
 def test_only_within_a_second(after, found):
+    # A clock that runs backwards tells no life.
     assert marked([10, 11, 10], [0, 5, 5 + after])[0][2] is found
 
 
