@@ -12,8 +12,8 @@ import pytest
 
 from imbalance.books.order_matching import events_of, pairs, trades_of
 from imbalance.books.rebuild import BookBuilder, Rules
-from imbalance.captures.events import OrderUpdate
-from imbalance.captures.order_levels import OrderLevels
+from imbalance.captures.order_levels import ACTIONS as CODES
+from imbalance.captures.order_levels import BOOK_SIDES, OrderLevels, Orders, names_of
 from imbalance.features.bars import Queries
 from imbalance.features.sides import ORDER_COLUMNS, TRADE_COLUMNS, classified
 from tests.books.conftest import as_arrays
@@ -158,15 +158,21 @@ def resting(theirs):
 
 def levels(rows):
     """What each event makes of the level of its price: (time in ms, side, price, size)."""
-    book = OrderLevels()
+    actions = ["snapshot", *(ACTIONS[row["action"]] for row in rows[1:])]
+    changes = OrderLevels().take(Orders(
+        np.zeros(len(rows), np.int32), np.arange(len(rows)),
+        np.array([CODES[action] for action in actions]),
+        np.array([BOOK_SIDES[row["direction"]] for row in rows]),
+        names_of(pa.array([row["id"] for row in rows])),
+        np.array([float(row["price"]) for row in rows]),
+        whole([row["volume_sat"] for row in rows]) / 1e8,
+    ))
+    offsets, (bid_prices, bid_sizes, ask_prices, ask_sizes) = changes.offsets, changes.levels
+    told = {"bid": (offsets[0], bid_prices, bid_sizes), "ask": (offsets[1], ask_prices, ask_sizes)}
     for k, row in enumerate(rows):
-        update = book.take([OrderUpdate(
-            symbol="BTCUSD", action="snapshot" if k == 0 else ACTIONS[row["action"]],
-            order_key=row["id"], book_side=row["direction"], price=float(row["price"]),
-            size=int(float(row["volume_sat"])) / 1e8,
-        )])  # fmt: skip
-        ((price, size),) = [*zip(*update.bids, strict=True), *zip(*update.asks, strict=True)]
-        yield int(row["ts_ms"]), row["direction"], price, size
+        assert sum(of[k + 1] - of[k] for of in offsets) == 1
+        of, prices, sizes = told[row["direction"]]
+        yield int(row["ts_ms"]), row["direction"], float(prices[of[k]]), float(sizes[of[k]])
 
 
 def test_what_rests_at_each_price_after_each_event(expected, oracle):
