@@ -52,5 +52,5 @@ def run(store: Store, table: str, partition: str) -> list[Check]:
         table, NAME, passed=not findings,
         told=f"{{rows:,}} rows keep all {rules} rules",
         failure="; ".join(f"{f.rule} on {f.column}: {f.count} rows" for f in findings[:SHOWN]),
-        metadata=metadata,
+        metadata=metadata, partition=partition,
     )]

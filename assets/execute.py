@@ -35,6 +35,8 @@ class Check:
     told : a passed check in words, as a template of its metadata, so that it can be told of the
         sums over many partitions too.
     failure : a failed one in words.
+    partition : what it is of; None: the partition worked on. The windows up to a day are made with
+        the day.
     """
 
     table: str
@@ -43,6 +45,7 @@ class Check:
     told: str
     failure: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    partition: str | None = None
 
     @property
     def description(self) -> str:
@@ -143,13 +146,15 @@ def _note(store: Store, partition: str, checks: Sequence[Check], run: str) -> No
     """Keep what failed checks said with the ledger's failures, until they pass: what is made from
     the partition is not made, and whoever asks the home is told why.
     """
-    for table in dict.fromkeys(check.table for check in checks):
-        failed = [c for c in checks if c.table == table and not c.passed]
+    of_partition: dict[tuple[str, str], list[Check]] = {}
+    for check in checks:
+        of_partition.setdefault((check.table, check.partition or partition), []).append(check)
+    for (table, key), found in of_partition.items():
+        failed = [f"check {check.name}: {check.failure}" for check in found if not check.passed]
         if failed:
-            message = "; ".join(f"check {c.name}: {c.failure}" for c in failed)
-            store.ledger.record_failure(table, partition, run, message)
+            store.ledger.record_failure(table, key, run, "; ".join(failed))
         else:
-            store.ledger.record_recovery(table, partition, run)
+            store.ledger.record_recovery(table, key, run)
 
 
 def _report(

@@ -1,6 +1,7 @@
 """Working through partitions: one that fails stops no other, checks are told of sums."""
 
 import errno
+from dataclasses import replace
 
 import dagster as dg
 import pytest
@@ -192,3 +193,15 @@ def test_trouble_that_stays_fails_its_partition_only(store):
 )
 def test_only_trouble_that_may_pass_is_tried_again(error, worth_it):
     assert may_pass(error) is worth_it
+
+
+def test_a_failed_check_stands_under_the_partition_that_it_is_of(store):
+    def with_its_windows(day):
+        of_windows = Check(TABLE, "counted", day != "2024-08-09", "{n} counted", "bad windows",
+                           {"n": 1, "by": {}}, partition=f"trailing-{day}")
+        return replace(done(day), checks=[*done(day).checks, of_windows])
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        over_all_days(step(store, with_its_windows, []), instance)
+    standing = [(f.table, f.partition, f.message) for f in store.ledger.failures()]
+    assert standing == [(TABLE, "trailing-2024-08-09", "check counted: bad windows")]
