@@ -14,10 +14,10 @@ def failure_of(event: dg.DagsterEvent) -> str | None:
     if said and said.description:
         return str(said.description)
     error = getattr(data, "error", None)
-    return in_a_line(str((error.cause or error).message)) if error else None
+    return first_words(str((error.cause or error).message)) if error else None
 
 
-def in_a_line(message: str) -> str:
+def first_words(message: str) -> str:
     """What an exception said; where its first line announces those after it, with the first of
     them, such as the check that failed.
     """

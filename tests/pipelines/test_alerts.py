@@ -19,7 +19,7 @@ from imbalance.store.ledger import CaptureFile
 from imbalance.store.store import Store
 from imbalance.warehouse import PlainWarehouse
 from pipelines.alerts import Alert, alerts, failed_runs, overdue_days, targets, tell_all
-from pipelines.failures import in_a_line
+from pipelines.failures import first_words
 from tests.store.samples import put
 from tests.training.samples import SECOND, START, bars, put_bars
 
@@ -128,9 +128,9 @@ def test_a_run_that_is_tried_again_is_not_told(home):
 
 def test_a_failed_check_is_named():
     said = "1 blocking asset check failed:\nbook/closing_books: registry_rules\n"
-    assert in_a_line(said) == "1 blocking asset check failed: book/closing_books: registry_rules"
-    assert in_a_line("no room\nTraceback") == "no room"
-    assert in_a_line("") == ""
+    assert first_words(said) == "1 blocking asset check failed: book/closing_books: registry_rules"
+    assert first_words("no room\nTraceback") == "no room"
+    assert first_words("") == ""
 
 
 def test_a_look_ends_in_time_and_the_rest_is_told_by_the_next(monkeypatch):
