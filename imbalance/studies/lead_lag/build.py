@@ -33,16 +33,15 @@ from imbalance.studies.lead_lag.estimate import (
 from imbalance.studies.lead_lag.regimes import counts_of, regime_rows
 from imbalance.studies.lead_lag.study import (
     HOUR,
+    HOUR_NANOSECONDS,
     LEAD_LAG,
     LEAD_LAG_DIFFERENCE,
+    MILLISECOND,
     LeadLagFamily,
 )
 from imbalance.studies.lead_lag.summary import summary
 from imbalance.studies.rows import Row, Window, blank, share, to_arrow
 from imbalance.studies.study_input import StudyInput
-
-_MILLISECOND = 1_000_000
-_HOUR = 3_600 * 1_000 * _MILLISECOND
 
 
 def build(given: StudyInput) -> dict[str, Any]:
@@ -122,7 +121,7 @@ class _Run:
         for hour in _hours(self.window):
             inside = [ticks.between(hour.window_from, hour.window_to) for ticks in (first, second)]
             place = {
-                "regime": f"{HOUR}_{hour.window_from // _HOUR % 24:02d}",
+                "regime": f"{HOUR}_{hour.window_from // HOUR_NANOSECONDS % 24:02d}",
                 "window_from": hour.window_from, "window_to": hour.window_to,
             }
             counted = named | place | _counts(*inside)
@@ -153,11 +152,11 @@ class _Run:
     def _split(self, x: Ticks, y: Ticks) -> Blocks | str:
         """Blocks of a pair, or why there is no estimate from them."""
         family = self.family
-        reach, step = family.reach_ms * _MILLISECOND, family.step_ms * _MILLISECOND
+        reach, step = family.reach_ms * MILLISECOND, family.step_ms * MILLISECOND
         reason = self._refusal(x, y)
         if reason is not None:
             return reason
-        lags = lag_grid(reach, step, family.fine_reach_ms * _MILLISECOND, _MILLISECOND)
+        lags = lag_grid(reach, step, family.fine_reach_ms * MILLISECOND, MILLISECOND)
         return split(x, y, lags, step)
 
     def _estimate(self, blocks: Blocks) -> LeadLag:
@@ -166,7 +165,7 @@ class _Run:
     def _refusal(self, x: Ticks, y: Ticks) -> str | None:
         if min(len(x), len(y)) < self.family.minimum_ticks:
             return "too_few_ticks"
-        blocks = blocks_of(x, y, self.family.reach_ms * _MILLISECOND)
+        blocks = blocks_of(x, y, self.family.reach_ms * MILLISECOND)
         return "too_short" if len(blocks) < FEWEST_BLOCKS else None
 
     def _summary(self, row: Row, found: LeadLag) -> Iterator[Row]:
@@ -179,7 +178,7 @@ class _Run:
         error = found.drawn.std(axis=0, ddof=1)
         for at, lag in enumerate(found.lags.tolist()):
             yield row | {
-                "estimator": "contrast", "lag_ms": lag / _MILLISECOND,
+                "estimator": "contrast", "lag_ms": lag / MILLISECOND,
                 "estimate": float(found.correlation[at]), "standard_error": float(error[at]),
                 "interval_low": float(low[at]), "interval_high": float(high[at]),
             }
@@ -192,14 +191,15 @@ class _Run:
         if skews[0] is None or skews[1] is None:
             yield measured | {"seed": None, "reason": "no_receive_time"}
         else:
-            yield measured | _kept(found, abs(skews[0] - skews[1]) / _MILLISECOND)
+            yield measured | _kept(found, abs(skews[0] - skews[1]) / MILLISECOND)
 
 
 def _hours(window: Window) -> Iterator[Window]:
     """The window cut at full hours."""
-    for start in range(window.window_from // _HOUR * _HOUR, window.window_to, _HOUR):
+    first = window.window_from // HOUR_NANOSECONDS * HOUR_NANOSECONDS
+    for start in range(first, window.window_to, HOUR_NANOSECONDS):
         yield replace(window, window_from=max(start, window.window_from),
-                      window_to=min(start + _HOUR, window.window_to))
+                      window_to=min(start + HOUR_NANOSECONDS, window.window_to))
 
 
 def _counts(x: Ticks, y: Ticks) -> Row:
@@ -211,6 +211,6 @@ def _counts(x: Ticks, y: Ticks) -> Row:
 
 def _kept(found: LeadLag, error_ms: float) -> Row:
     """Share of replications with the leader's sign, and its binomial standard error."""
-    kept = found.sign_kept(round(error_ms * _MILLISECOND))
+    kept = found.sign_kept(round(error_ms * MILLISECOND))
     error = math.sqrt(kept * (1.0 - kept) / len(found.drawn_best))
     return {"clock_error_ms": error_ms, "estimate": kept, "standard_error": error}

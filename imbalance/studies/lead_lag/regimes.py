@@ -19,7 +19,12 @@ from imbalance.studies.alignment import Panel
 from imbalance.studies.asynchrony.ticks import Ticks, sharing_time
 from imbalance.studies.difference_tables import EQUALITY, HIGH_LESS_LOW
 from imbalance.studies.lead_lag.estimate import Blocks, LeadLag, asymmetry_weights, two_sided
-from imbalance.studies.lead_lag.study import HOUR, LeadLagFamily
+from imbalance.studies.lead_lag.study import (
+    HOUR,
+    HOUR_NANOSECONDS,
+    MILLISECOND,
+    LeadLagFamily,
+)
 from imbalance.studies.lead_lag.summary import band, summary
 from imbalance.studies.levels import (
     PARAMETERS,
@@ -39,8 +44,6 @@ from imbalance.studies.stretches import PARAMETERS as STRETCHES
 Vector = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-_MILLISECOND = 1_000_000
-_HOUR = 3_600 * 1_000 * _MILLISECOND
 
 SETTINGS = PARAMETERS | STRETCHES | {
     "covariance": "jackknife over blocks of time",
@@ -76,7 +79,7 @@ def regime_rows(
     differences: list[Row] = []
     works = {
         ("contrast", 0.0): (whole.lags == 0).astype(np.float64),
-        ("contrast", whole.best / _MILLISECOND): (whole.lags == whole.best).astype(np.float64),
+        ("contrast", whole.best / MILLISECOND): (whole.lags == whole.best).astype(np.float64),
         ("asymmetry", 0.0): asymmetry_weights(blocks.lags, blocks.ratio_lags),
     }
     there = int(counts.there.sum())
@@ -166,7 +169,7 @@ def lead_differences(
 def _equality(leads: list[LeadLag], family: LeadLagFamily) -> Row:
     best = np.array([one.best for one in leads], dtype=np.float64)
     drawn = np.column_stack([one.drawn_best for one in leads]).astype(np.float64)
-    weights = 1.0 / np.maximum(drawn.std(axis=0, ddof=1), family.step_ms * _MILLISECOND) ** 2
+    weights = 1.0 / np.maximum(drawn.std(axis=0, ddof=1), family.step_ms * MILLISECOND) ** 2
 
     def statistic(values: Vector) -> Vector:
         centre = (values @ weights / weights.sum())[..., None]
@@ -178,9 +181,9 @@ def _equality(leads: list[LeadLag], family: LeadLagFamily) -> Row:
 
 
 def _difference(high: LeadLag, low: LeadLag, family: LeadLagFamily) -> Row:
-    drawn = (high.drawn_best - low.drawn_best) / _MILLISECOND
+    drawn = (high.drawn_best - low.drawn_best) / MILLISECOND
     return {
-        "estimate": (high.best - low.best) / _MILLISECOND,
+        "estimate": (high.best - low.best) / MILLISECOND,
         "standard_error": float(drawn.std(ddof=1)), "p_value": two_sided(drawn),
     } | band(drawn, family.significance)
 
@@ -207,7 +210,7 @@ def _regimes(
         length = max(int(np.median(blocks.ends - blocks.starts)) // width, 1)
         found = {regime: stretch_masks(panel, instrument, regime, np.maximum(slots, 0), length)
                  for regime in family.regimes}
-    hours = blocks.starts // _HOUR % 24
+    hours = blocks.starts // HOUR_NANOSECONDS % 24
     every = {f"{HOUR}_{hour:02d}": hours == hour for hour in np.unique(hours)}
     found[HOUR] = {name: mask for name, mask in every.items() if mask.sum() >= FEWEST}
     return found

@@ -32,6 +32,9 @@ REASONS = {
 HOUR = "hour"
 """Regime whose levels are the hours of the UTC day."""
 
+MILLISECOND = 1_000_000
+HOUR_NANOSECONDS = 3_600_000 * MILLISECOND
+
 HOURS = tuple(f"{HOUR}_{hour:02d}" for hour in range(24))
 
 ESTIMATORS = (

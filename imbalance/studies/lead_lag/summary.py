@@ -8,17 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbalance.studies.lead_lag.estimate import LeadLag
+from imbalance.studies.lead_lag.study import MILLISECOND
 from imbalance.studies.rows import Row
-
-_MILLISECOND = 1_000_000
 
 
 def summary(found: LeadLag, significance: float) -> Iterator[Row]:
     """Lead, correlation there, ratios and asymmetry, with bands of the replications."""
     yield {
-        "estimator": "lead", "estimate": found.best / _MILLISECOND,
+        "estimator": "lead", "estimate": found.best / MILLISECOND,
         "p_value": found.sign_p_value, "hypothesis": "ahead",
-    } | _spread(found.drawn_best / _MILLISECOND, significance)
+    } | _spread(found.drawn_best / MILLISECOND, significance)
     peak = np.flatnonzero(found.lags == found.best)[0]
     yield {"estimator": "peak_correlation", "estimate": found.best_correlation} | _spread(
         found.drawn[:, peak], significance)
