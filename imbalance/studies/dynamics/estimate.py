@@ -20,6 +20,7 @@ from imbalance.studies.dynamics.change_points import change_points, constancy
 from imbalance.studies.dynamics.garch import ConditionalCorrelation, Garch, fit_dcc, fit_garch
 from imbalance.studies.dynamics.hidden_markov import Regimes, fit_regimes
 from imbalance.studies.dynamics.moving import (
+    Counts,
     fewest_pairs,
     fisher_band,
     rolling_correlation,
@@ -126,7 +127,7 @@ class _PairRows:
 
         return float(ndtri(1.0 - self._family.significance / 2.0)) * error
 
-    def _moving_rows(self, estimator: str, span: int, path: Vector, count: Vector
+    def _moving_rows(self, estimator: str, span: int, path: Vector, count: Vector | Counts
                      ) -> Iterator[Row]:
         pair = self._pair
         template = self._row(
