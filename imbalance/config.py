@@ -97,7 +97,8 @@ class StudiesConfig:
     bar_sizes: tuple[str, ...] = setting(
         ("1s", "10s"), "Bar sizes that are studied.", choices=("100ms", "1s", "10s", "1m", "5m"))
     replications: int = setting(
-        999, "Bootstrap replications.", "replications", bounds=(99, 100_000))
+        999, "Bootstrap replications, of the studies that take them from here (below).",
+        "replications", bounds=(99, 100_000))
     seed: int = setting(20240808, "Seed of every random draw.", bounds=(0, 2**63 - 1))
     significance: float = setting(
         0.05, "Level of intervals and of the false discovery rate.", "share", bounds=(1e-6, 0.5))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, get_type_hints
 
 from imbalance.captures.mapping import Mapped
-from imbalance.config import BY_INSTRUMENT, SECTIONS, About, Config, about
+from imbalance.config import BY_INSTRUMENT, SECTIONS, About, Config, StudiesConfig, about
 from imbalance.markdown import cell
 from imbalance.settings import type_words
 from imbalance.studies.registry import studies
@@ -94,37 +94,53 @@ def _families() -> Iterator[str]:
         "", "## [studies.families.STUDY.FAMILY]", "",
         "What a family of a study estimates, where it is to differ from its default, or a new",
         "family with a `question` of its own. `imbalance studies STUDY` shows the families that",
-        "are there, with the values that hold; the page of the study says what each does. Every",
-        "family has:", "",
+        "are there, with the values that hold. Every family has:", "",
     )
-    common = [f.name for f in dataclasses.fields(Family)]
     yield from _fields(Family, ("name",))
     for study in studies():
-        yield from _family(study, common)
+        yield from _family(study)
 
 
-def _family(study: Study, common: list[str]) -> Iterator[str]:
+def _family(study: Study) -> Iterator[str]:
     yield from ("", f"### [studies.families.{study.name}.FAMILY]", "")
     for paragraph in _said(study.family):
         yield from (paragraph, "")
     yield from (f"The study: [{study.title}](studies/{study.name}.md).", "")
-    yield from _fields(study.family, common)
+    taken = [f"`{name}`" for name in taken_from_studies(study)]
+    listed = " and ".join([", ".join(taken[:-1]), *taken[-1:]] if len(taken) > 1 else taken)
+    yield from (f"The families that are there take {listed} from `[studies]`.", "")
+    defaults = {one.name: one.default for one in dataclasses.fields(study.family)}
+    alike = [one.name for one in dataclasses.fields(Family) if defaults[one.name] == one.default]
+    yield from _fields(study.family, ["name", *alike])
+
+
+def taken_from_studies(study: Study) -> list[str]:
+    """Settings of `[studies]` which its families have as they are set there, unless the file says
+    otherwise of a family.
+    """
+    set_so = StudiesConfig(bar_sizes=("1m",), replications=998, seed=1, significance=0.04,
+                           horizon=19, maximum_lag=9)
+    declared = study.families(set_so)
+    names = {one.name for one in dataclasses.fields(study.family)}
+    return [one.name for one in dataclasses.fields(set_so) if one.name in names and all(
+        getattr(family, one.name) == getattr(set_so, one.name) for family in declared)]
 
 
 def _fields(declared: type, without: list[str] | tuple[str, ...]) -> Iterator[str]:
-    """Settings of a class, with what its docstring says of each if it says it of any."""
-    hints, meanings = get_type_hints(declared), _parameters(declared)
-    head = "| meaning " if meanings else ""
-    yield f"| setting | type | default {head}|"
-    yield "| --- | --- | --- " + ("| --- " if meanings else "") + "|"
+    """Settings of a class, with what its docstring, or that of a class above it, says of each."""
+    hints = get_type_hints(declared)
+    meanings = {name: said for one in reversed(declared.__mro__)
+                for name, said in _parameters(one).items()}
+    yield "| setting | type | default | meaning |"
+    yield "| --- | --- | --- | --- |"
     for one in dataclasses.fields(declared):
         if one.name in without:
             continue
         needed = dataclasses.MISSING is one.default and dataclasses.MISSING is one.default_factory
         default = "to be given" if needed else (
             "" if one.default is dataclasses.MISSING else _value(one.default))
-        meaning = f"| {cell(meanings.get(one.name, ''))} " if meanings else ""
-        yield f"| `{one.name}` | {cell(type_words(hints[one.name]))} | {default} {meaning}|"
+        meaning = cell(meanings.get(one.name, ""))
+        yield f"| `{one.name}` | {cell(type_words(hints[one.name]))} | {default} | {meaning} |"
 
 
 def _said(declared: type) -> list[str]:

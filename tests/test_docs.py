@@ -63,3 +63,17 @@ def test_every_setting_has_a_row_with_all_that_is_said_of_it():
         part = text.partition(f"\n### [studies.families.{study.name}.FAMILY]\n")[2]
         own = {f.name for f in fields(study.family)} - {f.name for f in fields(Family)}
         assert all(f"\n| `{name}` |" in part.partition("\n### ")[0] for name in own), study.name
+    for row in (row for row in text.splitlines() if row.startswith("| `")):
+        assert row.split(" | ")[-1].strip(" |"), f"nothing is said of it: {row}"
+
+
+def test_the_page_of_settings_says_which_studies_follow_those_of_all():
+    def of_study(name):
+        text = settings_page().partition(f"\n### [studies.families.{name}.FAMILY]\n")[2]
+        return text.partition("\n### ")[0]
+
+    taken = "\nThe families that are there take {} from `[studies]`.\n"
+    assert taken.format("`replications`, `seed` and `significance`") in of_study("lead_lag")
+    assert taken.format("`significance`") in of_study("epps")
+    assert "| `minimum_bars` | a whole number | `200` | Fewest trades. |" in of_study("event_time")
+    assert "| `minimum_bars` |" not in of_study("lead_lag")  # as every family has it

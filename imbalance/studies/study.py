@@ -25,12 +25,19 @@ class Family:
 
     Everything that decides what is estimated is a field, so that it is written down in
     `studies.families` and may be set in the configuration.
+
+    Parameters
+    ----------
+    name : unique within its study.
+    question : what it asks, in a sentence.
+    bar_sizes : bars that are read; empty for a study of events alone.
+    significance : level of its intervals and of its false discovery rate.
+    minimum_bars : fewest bars that anything is estimated from.
     """
 
     name: str
     question: str
     bar_sizes: tuple[str, ...] = ("1s", "10s")
-    """Bars that are read; empty for a study of events alone."""
     significance: float = 0.05
     minimum_bars: int = 20
 

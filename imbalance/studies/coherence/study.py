@@ -68,19 +68,30 @@ COHERENCE_DIFFERENCE = difference_table(
 
 @dataclass(frozen=True, kw_only=True)
 class CoherenceFamily(Family):
-    """Coherence of every x with every y, for the pairs of instruments that `pairs` names."""
+    """Coherence of every x with every y, for the pairs of instruments that `pairs` names.
+
+    Parameters
+    ----------
+    x_measures : columns of the bars, of instrument x.
+    y_measures : columns of the bars, of instrument y.
+    pairs : `own`: an instrument with itself; `cross`: every two; `perpetual_to_spot`: x a
+        perpetual, y the spot of its base asset.
+    periods : bars a cycle; those for which stretches are too short are left out.
+    longest_segment : bars of a stretch that is tapered: a power of two.
+    longest_stretch : bars that are transformed by wavelets: the last ones of the longest unbroken
+        stretch.
+    regimes : by whose levels multitaper coherence is estimated too; empty: by none.
+    surrogates : series without coherence that the wavelets' is held against for its p-value.
+    seed : seed of its random draws.
+    """
 
     x_measures: tuple[str, ...]
     y_measures: tuple[str, ...]
     pairs: tuple[PairKind, ...]
     periods: tuple[float, ...] = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
-    """Bars; those for which stretches are too short are left out."""
     longest_segment: int = 1024
-    """Bars of a stretch that is tapered: a power of two."""
     longest_stretch: int = 2048
-    """Bars that are transformed by wavelets: the last ones of the longest unbroken stretch."""
     regimes: tuple[str, ...] = tuple(REGIME_LEVELS)
-    """By whose levels multitaper coherence is estimated too."""
     surrogates: int = 100
     seed: int = 20240808
     minimum_bars: int = 128

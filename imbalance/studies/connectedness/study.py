@@ -50,31 +50,47 @@ CONNECTEDNESS = study_table(
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectednessFamily(Family):
-    """Connectedness of `variables`, of all instruments together (across) and within one (own)."""
+    """Connectedness of `variables`, of all instruments together (across) and within one (own).
+
+    Parameters
+    ----------
+    variables : columns of the bars, in the order of orthogonalisation.
+    systems : `own`: one system per instrument; `across`: one of several instruments.
+    maximum_lag : largest lag order tried, in bars.
+    criterion : the information criterion that chooses the lag order.
+    n_terms : terms of the decomposition, that is bars ahead.
+    frequency_terms : terms that are transformed for the bands of frequency.
+    periods : lower edges of the bands, in bars a cycle; the last band has no upper one.
+    quantiles : quantiles of which a system is fitted; empty: of none.
+    replications : replications of the bootstrap of the bands.
+    path_replications : the same of the time-varying system, which is filtered again each time.
+    path_points : times at which the time-varying system is shown.
+    prior_bars : first bars, at most half of all, that the time-varying system starts from.
+    forgetting : share of what the filter knows of the coefficients that is left a bar later.
+    decay : share of the covariance of the errors that is left a bar later.
+    seed : seed of its random draws.
+    largest_system : most variables of a system; instruments beyond are left out.
+    largest_path : variables up to which a system is made time-varying: the filter's cost grows with
+        K⁵.
+    """
 
     variables: tuple[str, ...]
     systems: tuple[SystemKind, ...] = ("across",)
     maximum_lag: int = 10
     criterion: Criterion = "bic"
     n_terms: int = 10
-    """Terms of the decomposition, that is bars ahead."""
     frequency_terms: int = 100
-    """Terms that are transformed for the bands of frequency."""
     periods: tuple[float, ...] = (2.0, 8.0, 40.0)
-    """Lower edges of the bands, in bars a cycle; the last band has no upper one."""
     quantiles: tuple[float, ...] = (0.05, 0.5, 0.95)
     replications: int = 499
     path_replications: int = 49
     path_points: int = 24
-    """Times at which the time-varying system is shown."""
     prior_bars: int = 200
-    """First bars, at most half of all, that the time-varying system starts from."""
     forgetting: float = 0.99
     decay: float = 0.99
     seed: int = 20240808
     largest_system: int = 12
     largest_path: int = 8
-    """Variables up to which a system is made time-varying: the filter's cost grows with K⁵."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

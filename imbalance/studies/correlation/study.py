@@ -62,6 +62,22 @@ class CorrelationFamily(Family):
     Horizons above 1 sum y over that many bars and are estimated at positive lags only, so that y
     starts after x is known. Regimes are terciles, over the window, of the regime's measure of
     instrument x in the bar before; they are estimated at `regime_lags`.
+
+    Parameters
+    ----------
+    x_measures : columns of the bars, of instrument x.
+    y_measures : columns of the bars, of instrument y.
+    pairs : `own`: an instrument with itself; `cross`: every two; `perpetual_to_spot`: x a
+        perpetual, y the spot of its base asset.
+    lags : bars by which y is later than x; below 0 earlier.
+    horizons : bars that y is summed over.
+    estimators : which correlations are estimated.
+    regimes : by whose levels Pearson's and Spearman's correlations are estimated too; empty: by
+        none.
+    regime_lags : lags at which they are.
+    costly_lags : lags with Kendall's correlation and bootstrap intervals, over all bars.
+    replications : replications of the bootstrap of those intervals.
+    seed : seed of its random draws.
     """
 
     x_measures: tuple[str, ...]
@@ -73,7 +89,6 @@ class CorrelationFamily(Family):
     regimes: tuple[str, ...] = ()
     regime_lags: tuple[int, ...] = (0, 1)
     costly_lags: tuple[int, ...] = (-1, 0, 1)
-    """Lags with Kendall's correlation and bootstrap intervals, over all bars."""
     replications: int = 999
     seed: int = 20240808
 

@@ -72,15 +72,22 @@ class MatrixFamily(Family):
 
     Regimes are those of all instruments together: terciles of the mean of their ranks.
 
-    Clusters are merged up to `farthest`, a distance √(2(1 − ρ)): 0.765 stands for ρ = 0.707, from
-    which on half of the variance is shared.
+    Parameters
+    ----------
+    measure : column of the bars whose correlations the matrix holds.
+    farthest : distance √(2(1 − ρ)) up to which clusters are merged: 0.765 stands for ρ = 0.707,
+        from which on half of the variance is shared.
+    regimes : by whose levels matrices are compared; empty: by none.
+    paired_by_regime : instruments up to which every pair is compared between levels; of more, the
+        whole alone.
+    replications : replications of the bootstrap of the intervals.
+    seed : seed of its random draws.
     """
 
     measure: str
     farthest: float = 0.765
     regimes: tuple[str, ...] = tuple(REGIME_LEVELS)
     paired_by_regime: int = 12
-    """Instruments up to which every pair is compared between levels; of more, the whole alone."""
     replications: int = 199
     seed: int = 20240808
 

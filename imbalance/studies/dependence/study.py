@@ -83,21 +83,34 @@ class DependenceFamily(Family):
     At lag 0, and of x with y a bar later. Transfer entropy goes both ways, with one past bar each.
     Regimes are of instrument x (of transfer entropy, the one that is to go before), without
     surrogates, tails at the largest of `levels`.
+
+    Parameters
+    ----------
+    x_measures : columns of the bars, of instrument x.
+    y_measures : columns of the bars, of instrument y.
+    pairs : `own`: an instrument with itself; `cross`: every two; `perpetual_to_spot`: x a
+        perpetual, y the spot of its base asset.
+    levels : probabilities of the tails.
+    quantiles : quantiles of x of which quantile dependence and regression are estimated.
+    neighbours : nearest neighbours that mutual information and transfer entropy look at.
+    surrogates : shifted series that an estimate is held against for its p-value.
+    largest_sample : pairs that the estimators with surrogates use: evenly spaced ones of a longer
+        window.
+    regimes : by whose levels dependence is estimated too, and compared; empty: by none.
+    regime_bar_sizes : bars on which levels are compared: those with enough of them to fill thirds.
+    seed : seed of its random draws.
     """
 
     x_measures: tuple[str, ...]
     y_measures: tuple[str, ...]
     pairs: tuple[PairKind, ...]
     levels: tuple[float, ...] = (0.01, 0.025, 0.05)
-    """Probabilities of the tails."""
     quantiles: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.95)
     neighbours: int = 4
     surrogates: int = 100
     largest_sample: int = 4096
-    """Pairs that the estimators with surrogates use: evenly spaced ones of a longer window."""
     regimes: tuple[str, ...] = tuple(REGIME_LEVELS)
     regime_bar_sizes: tuple[str, ...] = ("1s",)
-    """Bars on which levels are compared: those with enough of them to fill thirds."""
     seed: int = 20240808
     minimum_bars: int = 100
 

@@ -54,14 +54,20 @@ DIVERSIFICATION = study_table(
 
 @dataclass(frozen=True, kw_only=True)
 class DiversificationFamily(Family):
-    """Correlations of the returns of all instruments, by class and state of the market."""
+    """Correlations of the returns of all instruments, by class and state of the market.
+
+    Parameters
+    ----------
+    tail : share of the bars in a tail of the market.
+    memory : bars before, over which the volatility is taken that tells calm from stress.
+    maximum_instruments : most instruments: those with the most bars.
+    replications : replications of the bootstrap of the intervals.
+    seed : seed of its random draws.
+    """
 
     tail: float = 0.1
-    """Share of the bars in a tail of the market."""
     memory: int = 10
-    """Bars before, over which the volatility is taken that tells calm from stress."""
     maximum_instruments: int = 40
-    """Most instruments: those with the most bars."""
     replications: int = 499
     seed: int = 20240808
 

@@ -76,24 +76,35 @@ DYNAMICS_DIFFERENCE = difference_table(
 
 @dataclass(frozen=True, kw_only=True)
 class DynamicsFamily(Family):
-    """Correlations over time of every x with every y, for the pairs that `pairs` names."""
+    """Correlations over time of every x with every y, for the pairs that `pairs` names.
+
+    Parameters
+    ----------
+    x_measures : columns of the bars, of instrument x.
+    y_measures : columns of the bars, of instrument y.
+    pairs : `own`: an instrument with itself; `cross`: every two; `perpetual_to_spot`: x a
+        perpetual, y the spot of its base asset.
+    windows : bars of the rolling windows; half of them must be there.
+    half_life : bars after which a bar has half its weight in the exponentially weighted
+        correlation.
+    points : moments, evenly spaced, at which paths are kept.
+    regimes : by whose levels the mean of the rolling correlations is estimated; empty: by none.
+    shortest_regime : pairs that must lie between two change points.
+    states : largest number of hidden states tried.
+    longest_series : slots up to which hidden regimes are fitted; of a longer window the last ones.
+    seed : seed of its random draws.
+    """
 
     x_measures: tuple[str, ...]
     y_measures: tuple[str, ...]
     pairs: tuple[PairKind, ...]
     windows: tuple[int, ...] = (60, 300)
-    """Bars of the rolling windows; half of them must be there."""
     half_life: int = 60
     points: int = 24
-    """Moments, evenly spaced, at which paths are kept."""
     regimes: tuple[str, ...] = tuple(REGIME_LEVELS)
-    """By whose levels the mean of the rolling correlations is estimated."""
     shortest_regime: int = 50
-    """Pairs that must lie between two change points."""
     states: int = 2
-    """Largest number of hidden states tried."""
     longest_series: int = 40_000
-    """Slots up to which hidden regimes are fitted; of a longer window the last ones."""
     seed: int = 20240808
     minimum_bars: int = 100
 

@@ -84,7 +84,14 @@ REALISED_VARIANCE = study_table(
 
 @dataclass(frozen=True, kw_only=True)
 class EppsFamily(Family):
-    """Correlations of the prices of every two instruments against the length of bars."""
+    """Correlations of the prices of every two instruments against the length of bars.
+
+    Parameters
+    ----------
+    prices : `mid_price`: of the book; `trade_price`: of trades.
+    steps_ms : lengths of the bars that correlations are held against, in ms.
+    minimum_ticks : fewest changes of a price.
+    """
 
     bar_sizes: tuple[str, ...] = ()
     prices: tuple[Literal["mid_price", "trade_price"], ...] = ("mid_price", "trade_price")

@@ -47,19 +47,29 @@ EVENT_TIME = study_table(
 
 @dataclass(frozen=True, kw_only=True)
 class EventTimeFamily(Family):
-    """A vector autoregression of signed flow and return, trade by trade, for each instrument."""
+    """A vector autoregression of signed flow and return, trade by trade, for each instrument.
+
+    Parameters
+    ----------
+    flow : `sign`: of a trade, 1 or −1; `signed_root_size`: times the root of its size.
+    minimum_bars : fewest trades.
+    maximum_lag : largest lag order tried, in trades.
+    criterion : the information criterion that chooses the lag order.
+    horizon : length of the responses, in trades.
+    replications : replications of the bootstrap of their bands.
+    seed : seed of its random draws.
+    most_trades : the last so many of a day are used, so that memory stays bounded.
+    """
 
     flow: Literal["sign", "signed_root_size"] = "sign"
     bar_sizes: tuple[str, ...] = ()
     minimum_bars: int = 200
-    """Fewest trades."""
     maximum_lag: int = 20
     criterion: Criterion = "bic"
     horizon: int = 50
     replications: int = 499
     seed: int = 20240808
     most_trades: int = 500_000
-    """The last so many of a day are used, so that memory stays bounded."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -85,6 +85,19 @@ class FeedbackFamily(Family):
 
     The order of `variables` is the order of orthogonalisation: flow comes first, so that flow may
     move price within the bar and not the other way round (Hasbrouck 1991).
+
+    Parameters
+    ----------
+    variables : columns of the bars, in the order of orthogonalisation.
+    systems : `own`: one system per instrument; `across`: one of several instruments.
+    exogenous : what explains and is not explained: `time_of_day`, and measures as of the bar
+        before. Those that the bars do not have, or that do not vary, are left out.
+    maximum_lag : largest lag order tried, in bars.
+    criterion : the information criterion that chooses the lag order.
+    horizon : length of the impulse responses, in bars.
+    replications : replications of the bootstrap of their bands.
+    seed : seed of its random draws.
+    largest_system : most variables of a system; instruments beyond are left out.
     """
 
     name: str = "flow_and_return"
@@ -92,8 +105,6 @@ class FeedbackFamily(Family):
     variables: tuple[str, ...] = ("order_flow_imbalance", "return_bps")
     systems: tuple[SystemKind, ...] = ("own", "across")
     exogenous: tuple[str, ...] = (TIME_OF_DAY, "funding_rate")
-    """What explains and is not explained: `time_of_day`, and measures as of the bar before. Those
-    that the bars do not have, or that do not vary, are left out."""
     maximum_lag: int = 10
     criterion: Criterion = "bic"
     horizon: int = 20

@@ -97,6 +97,20 @@ class FeedbackIndexFamily(Family):
     Half-hours, breaks and stress are looked at for an instrument with itself, where the loop is
     closed in one book; two instruments have the loop by `cross_regimes`, levels of the one whose
     flow it is.
+
+    Parameters
+    ----------
+    flow : column of the bars of x that is to move the price.
+    returns : column of the bars of y that is to call forth flow.
+    pairs : `own`: an instrument with itself; `cross`: every two; `perpetual_to_spot`: x a
+        perpetual, y the spot of its base asset.
+    regimes : by whose levels an instrument's loop with itself is estimated too; empty: by none.
+    cross_regimes : the same of loops between two instruments.
+    stress_measure : column of the bars of y by whose mean half-hours are called calm or stressed.
+    maximum_lag : largest lag order tried, in bars.
+    horizon : bars over which the responses are summed.
+    replications : replications of the bootstrap of the intervals.
+    seed : seed of its random draws.
     """
 
     flow: str = "order_flow_imbalance"

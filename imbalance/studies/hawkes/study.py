@@ -60,18 +60,31 @@ HAWKES = study_table(
 class HawkesFamily(Family):
     """Hawkes processes of an instrument's book, and of the price moves of one asset's instruments.
 
-    A window with more than `most_events` events is thinned to half-hours spread evenly over it.
+    Parameters
+    ----------
+    systems : `own`: the events of an instrument's book; `across`: the price moves of all
+        instruments of an asset.
+    baselines : what comes from outside: `constant`, or `moving` over the day.
+    kernels : how what an event calls forth dies down: `exponential`, at one speed, or at several
+        (`sum_of_exponentials`).
+    decays : per second: where the search for the decays of a sum of exponentials begins.
+    knot_minutes : distance of the knots of a baseline that moves.
+    feed_milliseconds : a change of the book happened within so long before its message, and after
+        the one before.
+    randomisations : random placings of events within the unit of their stamps, by which the spread
+        due to stamps is told.
+    seed : seed of its random draws.
+    minimum_events : fewest events of a system.
+    most_events : events up to which a window is fitted whole; one with more is thinned to
+        half-hours spread evenly over it.
     """
 
     systems: tuple[Literal["own", "across"], ...] = ("own", "across")
     baselines: tuple[Baseline, ...] = BASELINES
     kernels: tuple[Kernel, ...] = KERNELS
     decays: tuple[float, ...] = (30.0, 2.0)
-    """Per second: where the search for the decays of a sum of exponentials begins."""
     knot_minutes: float = 30.0
-    """Distance of the knots of a baseline that moves."""
     feed_milliseconds: float = 100.0
-    """A change of the book happened within so long before its message, and after the one before."""
     randomisations: int = 3
     seed: int = 20240808
     minimum_events: int = 1_000

@@ -100,12 +100,24 @@ class LeadLagFamily(Family):
 
     The lags are multiples of `step_ms` up to ±`reach_ms`, and of 1 ms up to ±`fine_reach_ms`. The
     ratios sum over the former.
+
+    Parameters
+    ----------
+    bar_sizes : the one size of the bars whose measures make the regimes.
+    regimes : by whose levels leads are estimated too, and compared; empty: by none.
+    prices : `mid_price`: of the book; `trade_price`: of trades.
+    reach_ms : longest lead looked for, in ms.
+    step_ms : distance of its lags, in ms.
+    fine_reach_ms : lags up to this, in ms, are looked at by every one.
+    clock_errors_ms : differences of two clocks, in ms, under which it is asked whether the leader
+        still leads.
+    minimum_ticks : fewest changes of a price.
+    replications : replications of the bootstrap over blocks of time.
+    seed : seed of its random draws.
     """
 
     bar_sizes: tuple[str, ...] = ("1s",)
-    """The one size of the bars whose measures make the regimes."""
     regimes: tuple[str, ...] = tuple(REGIME_LEVELS)
-    """By whose levels leads are estimated too, and compared."""
     prices: tuple[Literal["mid_price", "trade_price"], ...] = ("mid_price", "trade_price")
     reach_ms: int = 1_000
     step_ms: int = 10

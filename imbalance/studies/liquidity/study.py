@@ -61,16 +61,21 @@ LIQUIDITY = study_table(
 
 @dataclass(frozen=True, kw_only=True)
 class LiquidityFamily(Family):
-    """Measures of liquidity of every instrument."""
+    """Measures of liquidity of every instrument.
+
+    Parameters
+    ----------
+    seconds : seconds after a trade at which realised spreads look at the mid.
+    buckets : buckets of equal volume that a day, or a shorter window, is cut into for VPIN.
+    memory : buckets that the VPIN of a forecast is the mean of.
+    bulk_seconds : length of the bars by whose price change bulk classification guesses sides.
+    minimum_trades : fewest trades of an instrument.
+    """
 
     seconds: tuple[int, ...] = (1, 5, 30, 300)
-    """Seconds after a trade at which realised spreads look at the mid."""
     buckets: int = 50
-    """Buckets of equal volume that a day, or a shorter window, is cut into for VPIN."""
     memory: int = 5
-    """Buckets that the VPIN of a forecast is the mean of."""
     bulk_seconds: int = 10
-    """Length of the bars by whose price change bulk classification guesses sides."""
     minimum_trades: int = 200
 
     def __post_init__(self) -> None:

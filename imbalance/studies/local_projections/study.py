@@ -48,6 +48,18 @@ class LocalProjectionFamily(Family):
     """Responses of `variables` to each other, within an instrument (own) or across.
 
     The order of `variables` is that of orthogonalisation, as in the feedback study.
+
+    Parameters
+    ----------
+    variables : columns of the bars, in the order of orthogonalisation.
+    systems : `own`: one system per instrument; `across`: one of several instruments.
+    maximum_lag : largest lag order tried, in bars.
+    criterion : the information criterion that chooses the lag order.
+    horizon : length of the responses, in bars.
+    regimes : by whose levels responses are estimated too; empty: by none.
+    replications : replications of the bootstraps of the bands.
+    seed : seed of its random draws.
+    largest_system : most variables of a system; instruments beyond are left out.
     """
 
     variables: tuple[str, ...] = ("order_flow_imbalance", "return_bps")

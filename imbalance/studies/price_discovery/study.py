@@ -41,6 +41,14 @@ class PriceDiscoveryFamily(Family):
     """Systems of instruments with one base asset: every two of them, and all together.
 
     Lagged changes are chosen by BIC up to `maximum_lag`, on each bar size for itself.
+
+    Parameters
+    ----------
+    price : column of the bars that is the price.
+    maximum_lag : largest lag order tried, in bars.
+    replications : replications of the bootstrap of the intervals.
+    seed : seed of its random draws.
+    largest_system : most instruments of one system: those with the most bars.
     """
 
     price: str = "mid_close"

@@ -92,22 +92,29 @@ CROSS_IMPACT = study_table(
 
 @dataclass(frozen=True, kw_only=True)
 class PriceImpactFamily(Family):
-    """Regressions and forecasts of returns by order flow."""
+    """Regressions and forecasts of returns by order flow.
+
+    Parameters
+    ----------
+    levels : levels of the book whose flows are looked at together.
+    lags : bars back: of the decay, and of the flows that forecasts are made from.
+    folds : folds in the order of time, on which penalties are chosen.
+    regimes : by whose levels the slope is estimated too; empty: by none.
+    minimum_windows : fewest half-hours for a depth exponent.
+    maximum_peers : most instruments whose flows enter one model: those with the most bars.
+    alarm_r_squared : R² of a forecast above which it is taken for a look ahead: four times the
+        largest published for the next bar of 10 s.
+    replications : replications of the bootstrap of the intervals.
+    seed : seed of its random draws.
+    """
 
     levels: int = LEVELS
     lags: tuple[int, ...] = (1, 2, 3, 5, 10, 20, 30)
-    """Bars back: of the decay, and of the flows that forecasts are made from."""
     folds: int = 5
-    """Folds in the order of time, on which penalties are chosen."""
     regimes: tuple[str, ...] = tuple(REGIME_LEVELS)
-    """Regimes by whose levels the slope is estimated too."""
     minimum_windows: int = 8
-    """Fewest half-hours for a depth exponent."""
     maximum_peers: int = 20
-    """Most instruments whose flows enter one model: those with the most bars."""
     alarm_r_squared: float = 0.1
-    """R² of a forecast above which it is taken for a look ahead: four times the largest published
-    for the next bar of 10 s."""
     replications: int = 199
     seed: int = 20240808
 

@@ -46,17 +46,27 @@ VOLATILITY = study_table(
 
 @dataclass(frozen=True, kw_only=True)
 class VolatilityFamily(Family):
-    """Pairs of instruments whose imbalance and volatility are held against each other."""
+    """Pairs of instruments whose imbalance and volatility are held against each other.
+
+    Parameters
+    ----------
+    relations : whose imbalance and whose volatility: `own`: of one instrument; `perpetual_to_spot`:
+        imbalance of the perpetual, volatility of its spot; `spot_to_perpetual`: the other way
+        round.
+    components : bars that the means of the heterogeneous autoregression are over.
+    horizons : bars ahead over which the volatility that is forecast is the mean.
+    response_horizons : bars ahead of the local projections.
+    lags : lags of both series in a local projection.
+    regimes : by whose levels the responses are estimated too; empty: by none.
+    replications : replications of the bootstrap of forecast losses.
+    seed : seed of its random draws.
+    """
 
     relations: tuple[Relation, ...] = ("own", "perpetual_to_spot", "spot_to_perpetual")
     components: tuple[int, ...] = (1, 5, 22)
-    """Bars that the means of the heterogeneous autoregression are over."""
     horizons: tuple[int, ...] = (1, 5)
-    """Bars ahead over which the volatility that is forecast is the mean."""
     response_horizons: tuple[int, ...] = (1, 5, 20)
-    """Bars ahead of the local projections."""
     lags: int = 4
-    """Lags of both series in a local projection."""
     regimes: tuple[str, ...] = tuple(REGIME_MEASURES)
     replications: int = 199
     seed: int = 20240808
