@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from imbalance.captures.chunks import Chunk, Times
 from imbalance.captures.clocks import NO_TIME, SOURCES
-from imbalance.captures.rows import word_column
+from imbalance.captures.rows import id_column, same_word, time_column, word_column
 
 
 class Batches:
@@ -40,16 +40,15 @@ class Batches:
         return {name: make(events) for name, (make, events) in makers.items() if len(events[0])}
 
     def _common(self, times: Times) -> tuple[dict[str, Any], dict[str, Any]]:
-        n = len(times)
         head = {"instrument": word_column(self._instruments, times.instrument)}
         tail = {
-            "exchange_time": _time(times.exchange),
-            "transaction_time": _time(times.transaction),
-            "receive_time": _time(times.receive),
-            "event_time": _time(times.event),
+            "exchange_time": time_column(times.exchange),
+            "transaction_time": time_column(times.transaction),
+            "receive_time": time_column(times.receive),
+            "event_time": time_column(times.event),
             "time_source": word_column(SOURCES, times.source),
-            "available_at": _time(times.available),
-            "capture_id": word_column([self._capture_id], np.zeros(n, np.int32)),
+            "available_at": time_column(times.available),
+            "capture_id": same_word(self._capture_id, len(times)),
             "line": pa.array(times.line),
         }
         return head, tail
@@ -67,9 +66,9 @@ class Batches:
             {
                 **head,
                 "kind": word_column(("diff", "snapshot"), snapshot),
-                "first_update_id": _nullable(ids[:, 0]),
-                "last_update_id": pa.array(np.ascontiguousarray(ids[:, 1])),
-                "previous_update_id": _nullable(ids[:, 2]),
+                "first_update_id": id_column(ids[:, 0]),
+                "last_update_id": id_column(ids[:, 1]),
+                "previous_update_id": id_column(ids[:, 2]),
                 **dict(
                     zip(("bid_prices", "bid_sizes", "ask_prices", "ask_sizes"), lists, strict=True)
                 ),
@@ -127,15 +126,5 @@ class Batches:
         }
         due = np.where(np.isnan(values[:, 4]), NO_TIME, values[:, 4]).astype(np.int64)
         due[due != NO_TIME] *= 1_000_000  # in whole numbers: a double has no room for them
-        return times.event, pa.table({**head, **columns, "next_funding_time": _time(due), **tail})
-
-
-def _time(values: Any) -> pa.Array:
-    missing = values == NO_TIME
-    mask = missing if missing.any() else None
-    return pa.array(values, pa.int64(), mask=mask).view(pa.timestamp("ns"))
-
-
-def _nullable(values: Any) -> pa.Array:
-    missing = values < 0
-    return pa.array(np.ascontiguousarray(values), mask=missing if missing.any() else None)
+        columns["next_funding_time"] = time_column(due)
+        return times.event, pa.table({**head, **columns, **tail})

@@ -6,7 +6,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from imbalance.captures.clocks import NO_TIME
+from imbalance.captures.rows import whole_times
+from imbalance.kernels import jit
 
 MOST = 1 << 17
 """Differences kept; beyond it those of half of the lines only, then of a fourth, and so on."""
@@ -28,32 +31,25 @@ class Latency:
 
     def take(self, rows: pa.Table) -> None:
         """Take rows of a raw table."""
-        difference = pc.subtract(
-            rows["receive_time"].cast(pa.int64()), rows["exchange_time"].cast(pa.int64())
-        )
         lines = rows["line"].to_numpy()
-        if difference.null_count:
-            lines = lines[difference.is_valid().to_numpy()]
-        difference = difference.drop_null().to_numpy()
-        if not len(difference):
+        times = (whole_times(rows[name]) for name in ("receive_time", "exchange_time"))
+        differences, count, smallest, largest = _differences(lines, *times, self._step)
+        if not count:
             return
-        smallest, largest = int(difference.min()), int(difference.max())
         self._smallest = smallest if self._smallest is None else min(self._smallest, smallest)
         self._largest = largest if self._largest is None else max(self._largest, largest)
-        self._count += len(difference)
-        # by their line: which are kept does not depend on the pieces and tables they come in
-        self._keep(lines, difference)
+        self._count += count
+        self._keep(*differences)
         while self._held > MOST:
             kept, self._kept, self._held = self._kept, [], 0
             self._step *= 2
-            self._keep(*(np.concatenate(parts) for parts in zip(*kept, strict=True)))
+            for lines, found in kept:
+                chosen = _chosen(lines, self._step)
+                self._keep(lines[chosen], found[chosen])
 
-    def _keep(self, lines: Any, difference: Any) -> None:
-        # mixed: feeds that a recorder writes by turns stay in the sample by their shares
-        mixed = (lines.astype(np.uint64) * _MIX) >> _SHIFT
-        chosen = mixed % np.uint64(self._step) == 0
-        self._kept.append((lines[chosen], difference[chosen]))
-        self._held += int(chosen.sum())
+    def _keep(self, lines: Any, differences: Any) -> None:
+        self._kept.append((lines, differences))
+        self._held += len(lines)
 
     def row(self, capture_id: str, venue: str, available_at: int) -> dict[str, Any]:
         """The capture's row of `raw.clock_skew`; differences in ns."""
@@ -67,3 +63,42 @@ class Latency:
             "smallest_ns": self._smallest, "largest_ns": self._largest, **quantiles,
             "correction_ns": max(0, -(self._smallest or 0)), "available_at": available_at,
         }  # fmt: skip
+
+
+@jit
+def _is_chosen(line: int, step: int) -> bool:
+    """Whether a line is among one of `step`, a power of two.
+
+    By the line, mixed: which are kept does not depend on the pieces and tables they come in, and
+    feeds that a recorder writes by turns stay in the sample by their shares.
+    """
+    return ((np.uint64(line) * _MIX) >> _SHIFT) & np.uint64(step - 1) == 0
+
+
+@jit
+def _chosen(lines: Any, step: int) -> Any:
+    chosen = np.empty(len(lines), np.bool_)
+    for k in range(len(lines)):
+        chosen[k] = _is_chosen(lines[k], step)
+    return chosen
+
+
+@jit
+def _differences(lines: Any, receive: Any, exchange: Any, step: int) -> Any:
+    """Lines and differences of one of `step` lines; number, least and greatest of all."""
+    kept_lines = np.empty(len(lines), np.int64)
+    kept = np.empty(len(lines), np.int64)
+    held = count = 0
+    smallest, largest = np.iinfo(np.int64).max, np.iinfo(np.int64).min
+    for k in range(len(lines)):
+        if receive[k] == NO_TIME or exchange[k] == NO_TIME:
+            continue
+        difference = receive[k] - exchange[k]
+        count += 1
+        smallest = min(smallest, difference)
+        largest = max(largest, difference)
+        if _is_chosen(lines[k], step):
+            kept_lines[held] = lines[k]
+            kept[held] = difference
+            held += 1
+    return (kept_lines[:held].copy(), kept[:held].copy()), count, smallest, largest

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from imbalance.captures.rows import key_number
+from imbalance.captures.rows import NO_ID, key_number, whole_ids
 from imbalance.store.sqlfiles import read_sql
 from imbalance.store.store import Store
 from imbalance.store.task import TaskContext
@@ -121,10 +121,7 @@ def identities(table: str, rows: pa.Table) -> tuple[Any, Any | None]:
     The second is None where the table has no names, or no row needs one.
     """
     column = _ID.get(table)
-    numbers = (
-        np.full(len(rows), -1, np.int64) if column is None
-        else rows[column].fill_null(-1).to_numpy()
-    )
+    numbers = np.full(len(rows), NO_ID) if column is None else whole_ids(rows[column])
     if (numbers >= 0).all():
         return numbers, None
     if table == "raw.trades":

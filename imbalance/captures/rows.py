@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -91,7 +92,7 @@ class Rows:
                 "event_time": time_column(when.event),
                 "time_source": word_column(SOURCES, when.source),
                 "available_at": time_column(when.available),
-                "capture_id": word_column([self._capture_id], np.zeros(len(when), np.int32)),
+                "capture_id": same_word(self._capture_id, len(when)),
                 "line": pa.array(when.line),
             }
         )
@@ -175,24 +176,55 @@ def word_column(words: Sequence[str], codes: Any, missing: Any = None) -> pa.Arr
     )
 
 
+def same_word(word: str, rows: int) -> pa.Array:
+    """One word in every row."""
+    return pa.DictionaryArray.from_arrays(_zeros(rows), pa.array([word]), safe=False)
+
+
 def time_column(values: Any) -> pa.Array:
     """Times as Arrow, null where there is none."""
-    missing = values == NO_TIME
-    return pa.array(values, pa.int64(), mask=missing if missing.any() else None).view(
-        pa.timestamp("ns")
-    )
+    return _whole_numbers(values, NO_TIME).view(pa.timestamp("ns"))
+
+
+def whole_times(column: pa.ChunkedArray) -> Any:
+    """The times of a column as NumPy, int64 ns, `NO_TIME` where null."""
+    return _from_arrow(column.cast(pa.int64()), NO_TIME)
+
+
+def whole_ids(column: pa.ChunkedArray) -> Any:
+    """The ids of a column as NumPy, `NO_ID` where null."""
+    return _from_arrow(column, NO_ID)
+
+
+def _from_arrow(numbers: pa.ChunkedArray, none: int) -> Any:
+    return (numbers.fill_null(none) if numbers.null_count else numbers).to_numpy()
 
 
 def id_column(values: Any) -> pa.Array:
     """Ids as Arrow, null where there is none."""
+    return _whole_numbers(values, NO_ID)
+
+
+def _whole_numbers(values: Any, none: int) -> pa.Array:
+    """Numbers of which none is below `none`, which stands for a missing one."""
     values = np.ascontiguousarray(values, np.int64)
-    missing = values == NO_ID
-    return pa.array(values, mask=missing if missing.any() else None)
+    complete = values.min(initial=none + 1) > none
+    return pa.array(values, mask=None if complete else values == none)
 
 
 def number_column(values: Any) -> pa.Array:
     """Numbers as Arrow, null for NaN."""
     return pa.array(np.ascontiguousarray(values, float), from_pandas=True)
+
+
+@cache
+def _most_zeros(rows: int) -> pa.Array:
+    return pa.array(np.zeros(rows, np.int32))
+
+
+def _zeros(rows: int) -> pa.Array:
+    """As many zeros: a part of an array that is kept."""
+    return _most_zeros(1 << max(rows - 1, 0).bit_length()).slice(0, rows)
 
 
 def key_number(text: str) -> int:

@@ -232,9 +232,14 @@ class PartitionWriter:
                 f"{self._table.name}: columns missing: {missing}, not in the registry: {unknown}"
             )
         try:
-            return table.select(self._schema.names).cast(self._schema)
+            columns = [
+                column if (column := table[field.name]).type == field.type
+                else column.cast(field.type)
+                for field in self._schema
+            ]
         except pa.ArrowInvalid as error:
             raise ValueError(f"{self._table.name}: {error}") from error
+        return pa.Table.from_arrays(columns, schema=self._schema)
 
     def _flush(self, keep: int) -> None:
         import pyarrow as pa
