@@ -31,10 +31,11 @@ from imbalance.captures.chunks import Chunk
 from imbalance.captures.decode import Decoder
 from imbalance.captures.event_tables import QUOTES, TRADES
 from imbalance.captures.framing import Block, CaptureReader
-from imbalance.captures.register import days_of, register
+from imbalance.captures.register import register
 from imbalance.features.build import bars_in_memory
 from imbalance.features.tasks import features_task
 from imbalance.store.files import PartitionWriter
+from imbalance.store.ledger_rows import days_of
 from imbalance.store.store import Store
 
 VENUE, SYMBOL = "binance-futures", "BTCUSDT"

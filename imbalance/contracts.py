@@ -91,6 +91,10 @@ class Table:
         if unknown:
             raise ValueError(f"{self.name}: key or order names no column: {unknown}")
 
+    def __hash__(self) -> int:
+        """By the name: what is cached by table is asked for often, and hundreds of columns cost."""
+        return hash(self.name)
+
     @property
     def layer(self) -> str:
         """The schema part of the name."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from imbalance.captures.build import partition_key
-from imbalance.captures.register import days_of
+from imbalance.store.ledger_rows import days_of
 from imbalance.store.sqlfiles import read_sql
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from imbalance.captures.build import CAPTURE_TABLES, RAW_TABLES, partition_key, raw_is_current
-from imbalance.captures.register import days_of
 from imbalance.errors import UserError
+from imbalance.store.ledger_rows import days_of
 
 if TYPE_CHECKING:
     from imbalance.store.ledger import Failure
@@ -80,6 +80,7 @@ def make_plan(
         are left out in any case.
     venue : only this one. Studies are over all venues and are in the plan in any case.
     """
+    store = store.at_one_moment()
     first = max(first or "", store.config.first_day) or None
     failures = _failures(store)
     steps: list[Step] = []
@@ -156,11 +157,11 @@ def _day_steps(
     from imbalance.studies.families import families_of
     from imbalance.studies.registry import studies
     from imbalance.studies.tasks import (
+        StudyTasks,
         derivative_tables,
         families_task,
         partitions_of,
         study_days,
-        study_task,
         superseded_windows,
     )
     from imbalance.studies.windows import SPAN, day_of, scope_of, trailing_windows
@@ -191,11 +192,11 @@ def _day_steps(
     steps += [_step(store, "studies", families.outputs, SPAN, families.is_current(store), failures)]
     for study in studies():
         beside = derivative_tables(families_of(study, store.config.studies))
+        changed = derived if beside else touched
+        tasks = StudyTasks(study, store, known)
         for partition in partitions_of(study, days, windows):
-            task = study_task(study, store, partition)
-            changed = derived if beside else touched
-            current = not above_due(partition, changed) and task.is_current(store)
-            steps.append(_step(store, "studies", task.outputs, partition, current, failures))
+            current = not above_due(partition, changed) and tasks.of(partition).is_current(store)
+            steps.append(_step(store, "studies", study.table_names, partition, current, failures))
         steps += [
             Step("studies", study.table_names, partition, "stale",
                  reasons=(() if store.reasons is None else (_SUPERSEDED,)))

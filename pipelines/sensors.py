@@ -68,9 +68,9 @@ def due_days(store: Store, captures: Iterable[CaptureFile]) -> dict[str, list[st
     first one never are.
     """
     from imbalance.captures.build import raw_is_current
-    from imbalance.captures.register import days_of
+    from imbalance.store.ledger_rows import days_of
 
-    current = cache(partial(raw_is_current, store))
+    current = cache(partial(raw_is_current, store.at_one_moment()))
     first = store.config.first_day
     found = {}
     for capture in captures:

@@ -70,7 +70,7 @@ def captures_of(store: Store, venue: str, day: str) -> list[CaptureFile]:
     """Captures of a venue that may hold events of a day, in an order that does not depend on
     when they were registered.
     """
-    return Neighbourhood(store.ledger.captures(), venue).of_day(day)
+    return Neighbourhood(store.ledger, venue).of_day(day)
 
 
 def raw_is_current(store: Store, venue: str, day: str) -> bool:
@@ -81,7 +81,7 @@ def raw_is_current(store: Store, venue: str, day: str) -> bool:
         partition=partition_key(day, venue),
         inputs=(),
         version=VERSION,
-        parameters=_parameters(store, venue, day),
+        parameters=_parameters(store, Neighbourhood(store.ledger, venue), venue, day),
     )
 
 
@@ -114,7 +114,7 @@ def materialise_raw(
                 partition=key,
                 inputs=(),
                 version=VERSION,
-                parameters=_parameters(store, venue, day),
+                parameters=_parameters(store, known.captures, venue, day),
                 build=lambda context, day=day: _build_day(  # type: ignore[misc]
                     context, known, day, progress
                 ),
@@ -127,8 +127,9 @@ def materialise_raw(
     return result
 
 
-def _parameters(store: Store, venue: str, day: str) -> dict[str, Any]:
-    neighbours = Neighbourhood(store.ledger.captures(), venue)
+def _parameters(
+    store: Store, neighbours: Neighbourhood, venue: str, day: str
+) -> dict[str, Any]:
     captures = neighbours.of_day(day)
     mine = {k: v for k, v in sorted(store.config.multipliers.items()) if k.startswith(venue + ":")}
     return {
@@ -151,7 +152,7 @@ class _Known:
 
     def __init__(self, store: Store, venue: str) -> None:
         self.store = store
-        self.captures = Neighbourhood(store.ledger.captures(), venue)
+        self.captures = Neighbourhood(store.ledger, venue)
         self.decoded: dict[str, Decoded] = {}
         self._sniffed: dict[str, Sniffed] = {}
         self._sorted: dict[str, list[Sniffed]] = {}

@@ -22,6 +22,7 @@ from imbalance.errors import UserError
 from imbalance.progress import SILENT, Progress
 from imbalance.store.home import LEDGER_NAME
 from imbalance.store.ledger import CaptureFile, Choice
+from imbalance.store.ledger_rows import days_of
 from imbalance.store.store import Store
 from imbalance.store.task import TaskContext, materialise, remove
 from imbalance.tasks import read_current
@@ -94,17 +95,6 @@ def _forget_replaced(store: Store) -> None:
     used = {capture.capture_id for capture in store.ledger.captures()}
     for capture_id in store.ledger.partitions("raw.captures").keys() - used:
         remove(store, tables=OUTPUTS, partition=capture_id)
-
-
-def days_of(capture: CaptureFile) -> list[str]:
-    """The UTC days a capture may hold events of."""
-    if capture.first_day is None or capture.last_day is None:
-        return []
-    first = datetime.date.fromisoformat(capture.first_day)
-    last = datetime.date.fromisoformat(capture.last_day)
-    return [
-        (first + datetime.timedelta(days=k)).isoformat() for k in range((last - first).days + 1)
-    ]
 
 
 def received_span(capture: CaptureFile) -> tuple[int, int]:

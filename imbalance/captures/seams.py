@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from imbalance.captures.formats.format import Sniff
-from imbalance.captures.register import days_of
-from imbalance.store.ledger import CaptureFile
+from imbalance.store.ledger import CaptureFile, Ledger
+from imbalance.store.ledger_rows import days_of
 
 FOLLOWS_NS = 3_600_000_000_000
 """A clock is believed to be the same for so long after the last line of a capture."""
@@ -25,11 +25,12 @@ class Neighbourhood:
     """The captures of a venue by day, and among which of them a capture looks for the one before.
 
     These are the captures that may hold events of its first day: the capture before it, if it ended
-    minutes ago, is one of them.
+    minutes ago, is one of them. Those of a day are the ones that are in use when it is first asked
+    for.
     """
 
-    def __init__(self, captures: Sequence[CaptureFile], venue: str) -> None:
-        self._captures = [c for c in captures if c.venue == venue]
+    def __init__(self, ledger: Ledger, venue: str) -> None:
+        self._ledger, self._venue = ledger, venue
         self._days: dict[str, list[CaptureFile]] = {}
 
     def of_day(self, day: str) -> list[CaptureFile]:
@@ -37,7 +38,7 @@ class Neighbourhood:
         were registered.
         """
         if day not in self._days:
-            mine = [c for c in self._captures if day in days_of(c)]
+            mine = [c for c in self._ledger.captures_on(day) if c.venue == self._venue]
             self._days[day] = sorted(mine, key=lambda capture: capture.capture_id)
         return self._days[day]
 

@@ -82,7 +82,7 @@ def generations(ctx: click.Context, param: click.Parameter, incomplete: str) -> 
 @_never_fails
 def days(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
     """Days that captures hold."""
-    from imbalance.captures.register import days_of
+    from imbalance.store.ledger_rows import days_of
 
     store = _store(ctx)
     if store is None:

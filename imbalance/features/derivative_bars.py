@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from imbalance.captures.event_tables import DERIVATIVE_TICKS, LIQUIDATIONS
 from imbalance.captures.instruments import Contracts, facts_from
-from imbalance.captures.register import days_of
 from imbalance.captures.tables import INSTRUMENTS
 from imbalance.features.derivative_tables import SIZES, TABLES
 from imbalance.features.tables import BARS
@@ -89,13 +88,12 @@ def spot_of(facts: Mapping[str, Instrument], with_bars: Iterable[str]) -> dict[s
 
 def derivatives_task(store: Store, day: str, progress: Progress = SILENT) -> Task:
     """The derivative bars of a day over all venues."""
-    captures = sorted(c.capture_id for c in store.ledger.captures() if day in days_of(c))
+    captures = sorted(c.capture_id for c in store.ledger.captures_on(day))
     inputs = tuple(
         (table, partition)
         for table in (*(f"features.bars_{size}" for size in SIZES), DERIVATIVE_TICKS.name,
                       LIQUIDATIONS.name)
-        for partition in sorted(store.ledger.partitions(table))
-        if partition.split("|", 1)[0] == day
+        for partition in store.ledger.partitions_between(table, day, day)
     ) + tuple((INSTRUMENTS.name, capture) for capture in captures)
 
     def build(ctx: TaskContext) -> Mapping[str, Any]:

@@ -117,7 +117,7 @@ class Home:
         ValueError
             If the name leads out of the home.
         """
-        path = Path(os.path.normpath(self.root / relative))
-        if not path.is_relative_to(self.root):
+        path = os.path.normpath(os.path.join(self.root, relative))  # noqa: PTH118 - much faster
+        if not path.startswith(os.path.join(self.root, "")):  # noqa: PTH118
             raise ValueError(f"{relative!r} leads out of the home {self.root}")
-        return path
+        return Path(path)

@@ -12,14 +12,14 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import astuple, fields
 from pathlib import Path
 
 from imbalance.errors import EXIT_BUSY, EXIT_FAILED, UserError
-from imbalance.store.ledger_rows import CaptureFile, Choice, Entry, Failure, NewEntry
-from imbalance.store.ledger_schema import CAPTURES_IN_USE, prepare
+from imbalance.store.ledger_rows import CaptureFile, Choice, Entry, Failure, NewEntry, days_of
+from imbalance.store.ledger_schema import CAPTURES_IN_USE, keep_a_log, prepare
 
 __all__ = ["CaptureFile", "Choice", "Entry", "Failure", "Ledger", "NewEntry"]
 
@@ -28,13 +28,16 @@ _BUSY_SECONDS = 60.0
 
 _COLUMNS = ", ".join("table_name" if f.name == "table" else f.name for f in fields(Entry))
 _CAPTURE_COLUMNS = ", ".join(f.name for f in fields(CaptureFile))
-_CURRENT = f"""
+_NEWEST = f"""
 select {_COLUMNS} from entries where sequence in (
-    select max(sequence) from entries
-    where sequence <= :at and (:table is null or table_name = :table)
-    group by table_name, partition
-) and file is not null order by table_name, partition
+    select max(sequence) from entries where sequence <= :at{{of}} group by table_name, partition
+) order by table_name, partition
 """  # noqa: S608 - column names of our own dataclass
+_OF_TABLE = " and table_name = :table"
+_OF_DAYS = " and partition >= :first and partition < :after"
+
+AFTER_DAY = "}"
+"""Sorts after whatever follows the day in the name of a partition, which is a `|`."""
 
 
 class Ledger:
@@ -62,7 +65,7 @@ class Ledger:
         known: tuple[int, sqlite3.Connection] | None = getattr(self._local, "known", None)
         if known is None or known[0] != os.getpid():
             connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
-            _keep_a_log(connection)
+            keep_a_log(connection, _BUSY_SECONDS)
             connection.execute("pragma synchronous = full")
             known = (os.getpid(), connection)
             self._local.known = known
@@ -154,13 +157,18 @@ class Ledger:
 
     def current(self, table: str, partition: str, at: int | None = None) -> Entry | None:
         """The current entry of a partition (as of sequence `at`), or None when it has no file."""
+        entry = self.newest(table, partition, at)
+        return None if entry is None or entry.file is None else entry
+
+    def newest(self, table: str, partition: str, at: int | None = None) -> Entry | None:
+        """The same, or its tombstone; None when it has never been."""
         with self._reading() as connection:
             row = connection.execute(
                 f"select {_COLUMNS} from entries where table_name = ? and partition = ? "  # noqa: S608
                 "and sequence <= ? order by sequence desc limit 1",
                 (table, partition, _at(at)),
             ).fetchone()
-        return Entry(*row) if row is not None and row[2] is not None else None
+        return None if row is None else Entry(*row)
 
     def partitions(self, table: str, at: int | None = None) -> dict[str, Entry]:
         """The current entry of every partition that has a file, by partition."""
@@ -171,11 +179,26 @@ class Ledger:
     ) -> dict[str, dict[str, Entry]]:
         """The same for all tables: table → partition → entry, of one moment."""
         found: dict[str, dict[str, Entry]] = {}
-        with self._reading() as connection:
-            for row in connection.execute(_CURRENT, {"at": _at(at), "table": table}):
-                entry = Entry(*row)
+        for entry in self._newest(at, table):
+            if entry.file is not None:
                 found.setdefault(entry.table, {})[entry.partition] = entry
         return found
+
+    def partitions_between(self, table: str, first: str, last: str) -> list[str]:
+        """Partitions of the days from `first` to `last` that have a file, in order."""
+        found = self._newest(None, table, (first, last))
+        return [entry.partition for entry in found if entry.file is not None]
+
+    def _newest(
+        self, at: int | None, table: str | None = None, days: tuple[str, str] | None = None
+    ) -> Iterable[Entry]:
+        """The newest entry of every partition, tombstones included, by table and partition."""
+        of = (_OF_TABLE if table is not None else "") + (_OF_DAYS if days else "")
+        first, last = days or ("", "")
+        given = {"at": _at(at), "table": table, "first": first, "after": last + AFTER_DAY}
+        with self._reading() as connection:
+            rows = connection.execute(_NEWEST.format(of=of), given).fetchall()
+        return [Entry(*row) for row in rows]
 
     def history(
         self, table: str | None = None, partition: str | None = None, at: int | None = None
@@ -297,6 +320,10 @@ class Ledger:
             ).fetchall()
         return [CaptureFile(*row) for row in rows]
 
+    def captures_on(self, day: str) -> list[CaptureFile]:
+        """Captures in use that may hold events of a day."""
+        return [c for c in self.captures() if day in days_of(c)]
+
     def capture_paths(self, capture_id: str) -> list[str]:
         """Every path under which a capture's bytes have been seen."""
         with self._reading() as connection:
@@ -367,20 +394,3 @@ def _at(at: int | None) -> int:
 
 def _last_sequence(connection: sqlite3.Connection) -> int:
     return connection.execute("select coalesce(max(sequence), 0) from entries").fetchone()[0]
-
-
-def _keep_a_log(connection: sqlite3.Connection) -> None:
-    """Write-ahead logging, so that readers and the writer do not wait for one another.
-
-    SQLite itself waits for nobody here, and two processes may make the same home at once.
-    """
-    until = time.monotonic() + _BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("pragma journal_mode = wal")
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() >= until:
-                raise
-            time.sleep(0.01)
-        else:
-            return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 
 
@@ -47,6 +48,17 @@ class CaptureFile:
     first_day: str | None = None
     last_day: str | None = None
     registered_at: int = 0
+
+
+def days_of(capture: CaptureFile) -> list[str]:
+    """The UTC days a capture may hold events of."""
+    if capture.first_day is None or capture.last_day is None:
+        return []
+    first = datetime.date.fromisoformat(capture.first_day)
+    last = datetime.date.fromisoformat(capture.last_day)
+    return [
+        (first + datetime.timedelta(days=k)).isoformat() for k in range((last - first).days + 1)
+    ]
 
 
 @dataclass(frozen=True)

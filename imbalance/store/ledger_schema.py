@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 
 from imbalance.errors import EXIT_FAILED, UserError
@@ -170,6 +171,24 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
             where=str(path),
             fix="use the version of imbalance which made this home, or a newer one",
         )
+
+
+def keep_a_log(connection: sqlite3.Connection, patience: float) -> None:
+    """Write-ahead logging, so that readers and the writer do not wait for one another.
+
+    SQLite itself waits for nobody here, and two processes may make the same home at once: another
+    one is waited for so many seconds.
+    """
+    until = time.monotonic() + patience
+    while True:
+        try:
+            connection.execute("pragma journal_mode = wal")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() >= until:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _layout(connection: sqlite3.Connection) -> int:

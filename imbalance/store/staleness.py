@@ -33,14 +33,14 @@ def why_stale(
     text : the inputs and parameters of now, as `task.inputs_text` writes them.
     version : the version of now.
     """
-    if not any(store.ledger.history(name, partition) for name in outputs):
+    newest = {name: store.ledger.newest(name, partition) for name in outputs}
+    if not any(newest.values()):
         return ["never made"]
     found: dict[str, None] = {}
-    for name in outputs:
-        entry = store.ledger.current(name, partition)
+    made_from: set[str] = set()
+    for name, entry in newest.items():
         if entry is None or entry.file is None:
-            past = store.ledger.history(name, partition)
-            found[f"{name} was removed" if past else f"{name} has never been made"] = None
+            found[f"{name} was removed" if entry else f"{name} has never been made"] = None
             continue
         if not store.home.file(entry.file).is_file():
             found[f"the file of {name} is missing"] = None
@@ -49,7 +49,9 @@ def why_stale(
         if entry.definition_version != version:
             before = _short(entry.definition_version)
             found[f"version: {before} before, {_short(version)} now"] = None
-        found.update(dict.fromkeys(_input_changes(store, entry, text)))
+        if entry.inputs_hash not in made_from:
+            made_from.add(entry.inputs_hash)
+            found.update(dict.fromkeys(_input_changes(store, entry, text)))
     return list(found)
 
 

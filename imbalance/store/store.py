@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ class Store:
     ) -> None:
         self.home = home
         self.config = config or Config()
-        self.ledger = Ledger(home.ledger_path)
+        self.ledger: Ledger = Ledger(home.ledger_path)
         self._tables = tables
         self.reasons: dict[tuple[str, str], list[str]] | None = None
         """Why what was asked about is not current, by first table and partition; None: not kept."""
@@ -66,6 +67,17 @@ class Store:
         if name not in self._tables:
             raise UserError(f"there is no table {name!r}", allowed=", ".join(self._tables))
         return self._tables[name]
+
+    def at_one_moment(self) -> Store:
+        """The same store with its ledger read once, as it is now: to ask much, and not to write.
+
+        Reasons are kept where this one keeps them.
+        """
+        from imbalance.store.snapshot import Snapshot
+
+        store = copy(self)
+        store.ledger = Snapshot(self.ledger)
+        return store
 
     def session(
         self, at: int | None = None, *, described: bool = True, whole: bool = True

@@ -25,7 +25,7 @@ from imbalance.studies.registry import studies
 from imbalance.studies.study import Family, Study, load
 from imbalance.studies.tables import FAMILIES
 from imbalance.studies.version import definition_version
-from imbalance.studies.windows import SPAN, day_of, scope_of, trailing, trailing_windows
+from imbalance.studies.windows import SPAN, scope_of, trailing, trailing_windows, windows_in
 from imbalance.tasks import Task
 
 if TYPE_CHECKING:
@@ -55,44 +55,54 @@ def study_task(
     study: Study, store: Store, partition: str, progress: Progress = SILENT
 ) -> Task:
     """A study of a partition: of one window, or of those up to a day."""
-    families = families_of(study, store.config.studies)
-    sizes = bar_sizes(families)
-    windows = windows_of(store, partition)
-    bars = _inputs(store, [*(f"features.bars_{size}" for size in sizes),
-                           *derivative_tables(families)], windows[-1])
-    tables = (*study.events, HEALTH) if study.events else ()
-    events = _inputs(store, dict.fromkeys(tables), windows[-1])
-    version = definition_version(study)
-
-    def build(context: TaskContext) -> Mapping[str, Any]:
-        progress.advance(note=f"{study.name} {partition}")
-        alike = _alike(study, context, partition, windows[-1][-1:])
-        if alike is not None:
-            return {"bars": list(sizes), "taken_from": alike}
-        keys = {table.name: table.key for table in study.tables}
-        told: dict[str, set[tuple[Any, ...]]] = {name: set() for name in keys}
-        for days in windows:
-            given = _input(study, context, partition, families, _of(days, bars),
-                           _of(days, events), days, progress)
-            for name, rows in load(study.build)(given).items():
-                new = _untold(rows, keys[name], told[name]) if len(windows) > 1 else rows
-                context.writer(name).write(_with_text(new, "definition_version", version))
-        return {"bars": list(sizes)}
-
-    parameters: dict[str, Any] = {"families": as_json(families)}
-    if len(windows) > 1:
-        parameters["windows"] = [list(days) for days in windows]
-    return Task(study.table_names, partition, (*bars, *events), version, build, parameters)
+    return StudyTasks(study, store, study_days(store)).of(partition, progress)
 
 
-def windows_of(store: Store, partition: str) -> list[tuple[str, ...]]:
-    """Days of the windows in a partition, the widest last."""
-    day = day_of(partition)
-    if day is None:
-        return [tuple(study_days(store))]
-    if scope_of(partition) == "day":
-        return [(day,)]
-    return windows_up_to(store, day) or [(day,)]
+class StudyTasks:
+    """The tasks of a study: what they have in common is worked out once.
+
+    Parameters
+    ----------
+    days : days that have features, in order.
+    """
+
+    def __init__(self, study: Study, store: Store, days: Sequence[str]) -> None:
+        self._study, self._store, self._days = study, store, days
+        self._families = families_of(study, store.config.studies)
+        self._declared = as_json(self._families)
+        self._sizes = bar_sizes(self._families)
+        self._version = definition_version(study)
+        self._bars = (*(f"features.bars_{size}" for size in self._sizes),
+                      *derivative_tables(self._families))
+        self._events = tuple(dict.fromkeys((*study.events, HEALTH))) if study.events else ()
+
+    def of(self, partition: str, progress: Progress = SILENT) -> Task:
+        """The task of one partition."""
+        study, families, version = self._study, self._families, self._version
+        windows = windows_in(partition, self._days, self._store.config.studies.trailing_windows)
+        bars, events = (
+            _inputs(self._store, tables, windows[-1]) for tables in (self._bars, self._events)
+        )
+
+        def build(context: TaskContext) -> Mapping[str, Any]:
+            progress.advance(note=f"{study.name} {partition}")
+            alike = _alike(study, context, partition, windows[-1][-1:])
+            if alike is not None:
+                return {"bars": list(self._sizes), "taken_from": alike}
+            keys = {table.name: table.key for table in study.tables}
+            told: dict[str, set[tuple[Any, ...]]] = {name: set() for name in keys}
+            for days in windows:
+                given = _input(study, context, partition, families, _of(days, bars),
+                               _of(days, events), days, progress)
+                for name, rows in load(study.build)(given).items():
+                    new = _untold(rows, keys[name], told[name]) if len(windows) > 1 else rows
+                    context.writer(name).write(_with_text(new, "definition_version", version))
+            return {"bars": list(self._sizes)}
+
+        parameters: dict[str, Any] = {"families": self._declared}
+        if len(windows) > 1:
+            parameters["windows"] = [list(days) for days in windows]
+        return Task(study.table_names, partition, (*bars, *events), version, build, parameters)
 
 
 def windows_up_to(store: Store, day: str) -> list[tuple[str, ...]]:
@@ -136,7 +146,7 @@ def superseded_windows(
     windows : day to its trailing windows.
     """
     held = store.ledger.partitions(study.table_names[0])
-    wanted = partitions_of(study, days, windows)
+    wanted = set(partitions_of(study, days, windows))
     return [one for one in map(trailing, days) if one in held and one not in wanted]
 
 
@@ -167,14 +177,18 @@ def _beside(size: str, columns: Iterable[str]) -> list[str]:
 
 
 def _inputs(store: Store, tables: Iterable[str], days: Sequence[str]) -> Inputs:
+    if not days:
+        return ()
     return _of(days, [
-        (table, key) for table in tables for key in sorted(store.ledger.partitions(table))
+        (table, key) for table in tables
+        for key in store.ledger.partitions_between(table, days[0], days[-1])
     ])
 
 
 def _of(days: Sequence[str], inputs: Iterable[tuple[str, str]]) -> Inputs:
     """Those of some days."""
-    return tuple((table, key) for table, key in inputs if key.split("|", 1)[0] in days)
+    wanted = set(days)
+    return tuple((table, key) for table, key in inputs if key.split("|", 1)[0] in wanted)
 
 
 def _input(

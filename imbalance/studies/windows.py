@@ -7,7 +7,8 @@ A UTC day is partition `2024-08-08`; the windows of the last days up to a day ar
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from typing import Literal
 
 Scope = Literal["day", "trailing", "span"]
@@ -34,25 +35,37 @@ def day_of(partition: str) -> str | None:
 
 
 def trailing_windows(
-    day: str, days: Iterable[str], lengths: Sequence[int]
+    day: str, days: Sequence[str], lengths: Sequence[int]
 ) -> list[tuple[str, ...]]:
     """Days of each window up to a day: those there are among the last so many of the calendar.
 
     Parameters
     ----------
-    days : days that have features.
+    days : days that have features, in order.
     lengths : days of the calendar that a window reaches over.
 
     Returns
     -------
     Windows of two days or more, from the shortest; those that hold the same days are one.
     """
-    there = sorted(days)
     last = datetime.date.fromisoformat(day)
-    found = []
+    end = bisect_right(days, day)
+    found: list[tuple[str, ...]] = []
     for length in sorted(lengths):
         first = (last - datetime.timedelta(days=length - 1)).isoformat()
-        window = tuple(one for one in there if first <= one <= day)
+        window = tuple(days[bisect_left(days, first) : end])
         if len(window) > 1 and window[-1] == day and window not in found:
             found.append(window)
     return found
+
+
+def windows_in(
+    partition: str, days: Sequence[str], lengths: Sequence[int]
+) -> list[tuple[str, ...]]:
+    """Days of the windows in a partition, the widest last; `days` and `lengths` as above."""
+    day = day_of(partition)
+    if day is None:
+        return [tuple(days)]
+    if scope_of(partition) == "day":
+        return [(day,)]
+    return trailing_windows(day, days, lengths) or [(day,)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from imbalance.captures.build import RAW_TABLES, materialise_raw
-from imbalance.captures.register import days_of
+from imbalance.store.ledger_rows import days_of
 from imbalance.tasks import read_current
 from tests.captures.samples import (
     FIRST,

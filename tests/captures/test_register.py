@@ -11,8 +11,9 @@ import pytest
 
 from imbalance.captures import register as registration
 from imbalance.captures.probe import probe, sniff
-from imbalance.captures.register import days_of, register
+from imbalance.captures.register import register
 from imbalance.errors import UserError
+from imbalance.store.ledger_rows import days_of
 from imbalance.tasks import read_current
 from tests.captures.samples import (
     DAY,

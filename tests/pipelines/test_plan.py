@@ -1,6 +1,7 @@
 """The plan keeps to the configured first day, as the partitions do."""
 
 import datetime
+from collections import Counter
 
 import pytest
 
@@ -9,8 +10,10 @@ from imbalance.errors import UserError
 from imbalance.overdue import overdue
 from imbalance.plan import check_range, make_plan
 from imbalance.store.home import Home
-from imbalance.store.ledger import CaptureFile
+from imbalance.store.ledger import CaptureFile, NewEntry
+from imbalance.store.snapshot import Snapshot
 from imbalance.store.store import Store
+from imbalance.studies.measures import BAR_NANOSECONDS
 
 VENUE, DAY = "binance", "2024-08-08"
 
@@ -66,3 +69,42 @@ def test_a_failed_check_is_a_failure_of_the_step_that_is_made(tmp_path, monkeypa
     assert late.message == "raw.captures: check line_accounting: 3 lines"
     store.ledger.record_recovery("raw.captures", key, "run")
     assert make_plan(store).steps[0].state == "current"
+
+
+def test_the_ledger_is_read_once_and_a_day_more_costs_what_the_one_before_did(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("imbalance.store.task._all_current", lambda *_: True)
+    asked, listed = Counter(), Counter()
+    at = [0]
+
+    def count(method, counter, size):
+        real = getattr(Snapshot, method)
+
+        def counted(self, *arguments):
+            found = real(self, *arguments)
+            counter[at[0]] += size(found)
+            return found
+
+        monkeypatch.setattr(Snapshot, method, counted)
+
+    count("_reading", asked, lambda _: 1)
+    for method in ("_newest", "partitions_between", "captures", "captures_on", "failures"):
+        count(method, listed, len)
+    for days in (25, 50, 75):  # more than the longest of the trailing windows
+        at[0] = days
+        home = Home.open(tmp_path / str(days), create=True)
+        store = Store(home)
+        made = [f"{datetime.date(2024, 1, 1) + datetime.timedelta(day)}" for day in range(days)]
+        store.ledger.commit([
+            NewEntry(f"features.bars_{size}", f"{day}|{VENUE}", "f", "0", "0", 1, "", "")
+            for size in BAR_NANOSECONDS for day in made
+        ], "run")
+        for day in made:
+            store.ledger.register_capture(CaptureFile(
+                day, day, f"/{day}", 1, 1, "binance-lines", VENUE, day, day))
+        plan = make_plan(store)
+        assert not plan.due()
+        assert len({s.partition for s in plan.steps if s.layer == "studies"}) == 2 * days
+    assert len(set(asked.values())) == 1, asked
+    assert 0 < listed[75] - listed[50] == listed[50] - listed[25]

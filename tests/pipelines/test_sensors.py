@@ -9,8 +9,9 @@ import pytest
 
 from assets.partitions import Partitions
 from imbalance.captures.build import materialise_raw
-from imbalance.captures.register import days_of, register
+from imbalance.captures.register import register
 from imbalance.config import CapturesConfig, Config
+from imbalance.store.ledger_rows import days_of
 from imbalance.store.store import Store
 from imbalance.warehouse import PlainWarehouse
 from pipelines.sensors import new_captures
