@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from imbalance.captures.build import partition_key
 from imbalance.store.ledger_rows import days_of
 from imbalance.store.sqlfiles import read_sql
+from imbalance.summary import survey
 
 if TYPE_CHECKING:
     import duckdb
@@ -56,16 +57,15 @@ def overdue(store: Store, now: datetime.datetime | None = None) -> list[Overdue]
     ----------
     now : the moment to judge by, the present when None.
     """
-    now = now or datetime.datetime.now(datetime.UTC)
-    due = now - datetime.timedelta(days=1, hours=store.config.alerts.due_hours)
-    with store.session(described=False, whole=False) as session:
-        return _overdue(store, session, now, due)
+    with survey(store) as session:
+        return overdue_in(store, session, now or datetime.datetime.now(datetime.UTC))
 
 
-def _overdue(
-    store: Store, session: duckdb.DuckDBPyConnection, now: datetime.datetime,
-    due: datetime.datetime,
+def overdue_in(
+    store: Store, session: duckdb.DuckDBPyConnection, now: datetime.datetime
 ) -> list[Overdue]:
+    """The same by a survey that is open."""
+    due = now - datetime.timedelta(days=1, hours=store.config.alerts.due_hours)
     captured = _captured(store, session)
     live = now.date() - datetime.timedelta(LIVE_DAYS)
     expected = {

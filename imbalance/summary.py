@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 BAR_TABLES = tuple(f"features.bars_{size}" for size in ("100ms", "1s", "10s", "1m", "5m"))
 
 
+_ASKED = ("raw.captures", "raw.quarantine", "book.quote_agreement", "features.bars_1s")
+"""Tables that the queries in `sql/summary` are about."""
+
+
+def survey(store: Store) -> duckdb.DuckDBPyConnection:
+    """A session for these queries, whichever files are missing."""
+    return store.survey(_ASKED)
+
+
 def rows_of(session: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, Any]]:
     """Rows of the query `sql/summary/<name>.sql` as dictionaries."""
     result = session.execute(read_sql(f"summary/{name}.sql"))
@@ -27,7 +36,7 @@ def rows_of(session: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, Any
 def home_summary(store: Store) -> dict[str, Any]:
     """Captures, bars by table, proof of the books: what `imbalance run` tells at its end."""
     entries = store.ledger.all_partitions()
-    with store.session(described=False, whole=False) as session:
+    with survey(store) as session:
         captures = rows_of(session, "captures")[0]
         proof = rows_of(session, "proof")[0]
     return {

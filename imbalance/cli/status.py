@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -53,10 +54,10 @@ def status(store: Store) -> dict[str, Any]:
     """The status of a home as one document."""
     from dataclasses import asdict
 
-    from imbalance.overdue import overdue
+    from imbalance.overdue import overdue_in
     from imbalance.plan import make_plan
     from imbalance.store.generations import list_generations
-    from imbalance.summary import home_summary, rows_of
+    from imbalance.summary import rows_of, survey
 
     store.reasons = {}
     plan = make_plan(store)
@@ -64,21 +65,23 @@ def status(store: Store) -> dict[str, Any]:
     for step in plan.steps:
         for table in step.tables:
             counts.setdefault(table, Counter())[step.state] += 1
-    with store.session(described=False, whole=False) as session:
+    with survey(store) as session:
+        (captures,) = rows_of(session, "captures")
         coverage = rows_of(session, "coverage")
         quarantine = rows_of(session, "quarantine")
+        late = overdue_in(store, session, datetime.datetime.now(datetime.UTC))
     current = [g.id for g in list_generations(store.home) if g.current]
     return {
         "home": str(store.home.root),
         "ledger_sequence": store.ledger.last_sequence(),
         "generation": current[0] if current else None,
-        "captures": home_summary(store)["captures"],
+        "captures": captures,
         "tables": [
             {"table": table, **{state: count[state] for state in STATES}}
             for table, count in counts.items()
         ],
         "due": [step_document(step) for step in plan.due()],
-        "overdue": [asdict(one) for one in overdue(store)],
+        "overdue": [asdict(one) for one in late],
         "coverage": coverage,
         "quarantine": quarantine,
     }

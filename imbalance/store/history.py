@@ -31,14 +31,18 @@ class Version:
         return self.superseded_at is None
 
 
-def versions(ledger: Ledger, at: int | None = None) -> dict[str, list[Version]]:
-    """All versions of all partitions by table as of ledger sequence `at`, by partition and time."""
+def versions(
+    ledger: Ledger, at: int | None = None, table: str | None = None
+) -> dict[str, list[Version]]:
+    """All versions of all partitions by table (of one table) as of ledger sequence `at`, by
+    partition and time.
+    """
     entries: dict[tuple[str, str], list[Entry]] = {}
-    for entry in ledger.history(at=at):
+    for entry in ledger.history(table, at=at):
         entries.setdefault((entry.table, entry.partition), []).append(entry)
     found: dict[str, list[Version]] = {}
-    for (table, _), of_partition in sorted(entries.items()):
-        found.setdefault(table, []).extend(_intervals(of_partition))
+    for (name, _), of_partition in sorted(entries.items()):
+        found.setdefault(name, []).extend(_intervals(of_partition))
     return found
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from imbalance import catalog
@@ -17,6 +17,7 @@ from imbalance.contracts import RECORDED_AT, SUPERSEDED_AT, Column, Table
 from imbalance.errors import UserError
 from imbalance.store.absent import refusing_view
 from imbalance.store.dictionary import create_catalog
+from imbalance.store.files import file_schema, schema_hash
 from imbalance.store.history import SUFFIX, Version, versions
 from imbalance.store.macros import create_macros
 from imbalance.store.sqlfiles import quote_ident, quote_table, quote_text, read_sql
@@ -42,22 +43,19 @@ LOCKDOWN = (
 
 
 def open_session(
-    store: Store, at: int | None = None, *, described: bool = True, whole: bool = True
+    store: Store, at: int | None = None, *, described: bool = True
 ) -> duckdb.DuckDBPyConnection:
     """A locked-down connection over the files that were current at ledger sequence `at`.
 
     The sequence is kept in the session's variable `ledger_sequence`. Comments take two thirds of
     the time it costs to open one: who asks questions of their own only does without (`described`).
-    A table of which a file is missing refuses whoever asks it (`absent`); where the question is how
-    the home fares, the file is left out (not `whole`).
+    A table of which a file is missing refuses whoever asks it (`absent`).
 
     Raises
     ------
     UserError
         If the ledger has no such sequence.
     """
-    import duckdb
-
     last = store.ledger.last_sequence()
     sequence = last if at is None else at
     if not 0 <= sequence <= last:
@@ -65,22 +63,19 @@ def open_session(
             f"the ledger has no sequence {sequence}", where="at", allowed=f"0 to {last}"
         )
     known = versions(store.ledger, sequence)
-    spill = store.home.staging_dir / f"spill-{uuid.uuid4().hex}"
-    connection = duckdb.connect(config={"temp_directory": str(spill)})
-    connection.execute("set TimeZone = 'UTC'")
-    connection.execute("set parquet_metadata_cache = true")  # the files never change
+    connection = _connection(store)
     create_schemas(connection, store.tables.values())
     paths: list[str] = []
     for table in store.tables.values():
-        current, history, missing = _readable(store.home, known.get(table.name, []))
-        for one, versions_there in ((table, current), (history_of(table), history)):
-            connection.execute(refusing_view(one, missing) if whole and missing
-                               else view_sql(store.home, one, versions_there))
+        found = _Files.of(store.home, known.get(table.name, []))
+        for one, files in ((table, found.current), (history_of(table), found.there)):
+            connection.execute(refusing_view(one, found.missing) if found.missing
+                               else view_sql(one, files))
         if described:
             describe(connection, table, kind="view")
             # A comment costs 0.3 ms: of history's columns only the one it has alone gets one.
             describe(connection, history_of(table), "view", [SUPERSEDED_AT])
-        paths.extend(str(store.home.file(version.file)) for version in history)
+        paths.extend(path for path, _ in found.there)
     create_macros(connection)
     create_catalog(connection, store.tables.values())
     if "raw.book_updates" in store.tables:
@@ -88,10 +83,41 @@ def open_session(
         if described:
             describe(connection, catalog.views()["raw.book_levels"], kind="view")
     connection.execute(f"set variable ledger_sequence = {int(sequence)}")
+    _lock_down(connection, paths)
+    return connection
+
+
+def open_survey(store: Store, tables: Sequence[str]) -> duckdb.DuckDBPyConnection:
+    """A locked-down connection over the current files of some tables that are there: to ask how a
+    home fares, which has to be told of one with a missing file too.
+    """
+    connection = _connection(store)
+    asked = [store.table(name) for name in tables]
+    create_schemas(connection, asked)
+    paths: list[str] = []
+    for table in asked:
+        known = versions(store.ledger, table=table.name).get(table.name, [])
+        files = _Files.of(store.home, known).current
+        connection.execute(view_sql(table, files))
+        paths.extend(path for path, _ in files)
+    _lock_down(connection, paths)
+    return connection
+
+
+def _connection(store: Store) -> duckdb.DuckDBPyConnection:
+    import duckdb
+
+    spill = store.home.staging_dir / f"spill-{uuid.uuid4().hex}"
+    connection = duckdb.connect(config={"temp_directory": str(spill)})
+    connection.execute("set TimeZone = 'UTC'")
+    connection.execute("set parquet_metadata_cache = true")  # the files never change
+    return connection
+
+
+def _lock_down(connection: duckdb.DuckDBPyConnection, paths: Iterable[str]) -> None:
     connection.execute(f"set allowed_paths = {_text_list(paths)}")
     for statement in LOCKDOWN:
         connection.execute(statement)
-    return connection
 
 
 def create_schemas(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
@@ -125,48 +151,61 @@ def history_of(table: Table) -> Table:
     )
 
 
-def _readable(
-    home: Home, versions: Sequence[Version]
-) -> tuple[list[Version], list[Version], Path | None]:
-    """The versions that are current, all whose file is there, since old ones may be given up, and
-    a file of the current ones that is missing.
+_File = tuple[str, Version]
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Versions of a table's partitions with the path of their file, and that of a current one which
+    is missing. An old one may have been given up.
     """
-    readable = [version for version in versions if home.file(version.file).is_file()]
-    current = [version for version in readable if version.is_current]
-    there = {version.file for version in readable}
-    missing = next((v.file for v in versions if v.is_current and v.file not in there), None)
-    return current, readable, None if missing is None else home.file(missing)
+
+    current: list[_File]
+    there: list[_File]
+    missing: Path | None
+
+    @classmethod
+    def of(cls, home: Home, versions: Iterable[Version]) -> _Files:
+        there: list[_File] = []
+        missing = None
+        for version in versions:
+            path = home.file(version.file)
+            if path.is_file():
+                there.append((str(path), version))
+            elif version.is_current:
+                missing = missing or path
+        return cls([file for file in there if file[1].is_current], there, missing)
 
 
-def view_sql(home: Home, table: Table, versions: Sequence[Version]) -> str:
+def view_sql(table: Table, files: Iterable[_File]) -> str:
     """`CREATE VIEW` of a table over files, typed and empty when there are none.
 
     Files of another shape than today's, which the next run replaces, show null for the columns
     they do not have.
     """
-    groups: dict[str, list[Version]] = {}
-    for version in versions:
-        groups.setdefault(version.schema_hash, []).append(version)
-    selects = [_select_files(home, table, group) for group in groups.values()]
+    groups: dict[str, list[_File]] = {}
+    for path, version in files:
+        groups.setdefault(version.schema_hash, []).append((path, version))
+    selects = [_select_files(table, shape, group) for shape, group in groups.items()]
     body = "\nunion all\n".join(selects) if selects else _select_nothing(table)
     return f"create view {quote_table(table.name)} as\n{body}"
 
 
-def _select_files(home: Home, table: Table, versions: Sequence[Version]) -> str:
+def _select_files(table: Table, shape: str, files: Sequence[_File]) -> str:
     import pyarrow.parquet as pq
 
-    paths = [home.file(version.file) for version in versions]
-    present = set(pq.read_schema(paths[0]).names)
+    today = shape == schema_hash(table)
+    present = set((file_schema(table) if today else pq.read_schema(files[0][0])).names)
     times = {
-        RECORDED_AT.name: _time_by_file([v.recorded_at for v in versions]),
-        SUPERSEDED_AT.name: _time_by_file([v.superseded_at for v in versions]),
+        RECORDED_AT.name: _time_by_file([version.recorded_at for _, version in files]),
+        SUPERSEDED_AT.name: _time_by_file([version.superseded_at for _, version in files]),
     }
     columns = ", ".join(
         quote_ident(c.name) if c.name in present
         else f"{times.get(c.name, f'null::{c.type}')} as {quote_ident(c.name)}"
         for c in (*table.columns, RECORDED_AT)
     )
-    return f"select {columns}\nfrom read_parquet({_text_list(map(str, paths))})"
+    return f"select {columns}\nfrom read_parquet({_text_list(path for path, _ in files)})"
 
 
 def _time_by_file(times: Sequence[int | None]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy
 from functools import cached_property
 from pathlib import Path
@@ -80,7 +80,7 @@ class Store:
         return store
 
     def session(
-        self, at: int | None = None, *, described: bool = True, whole: bool = True
+        self, at: int | None = None, *, described: bool = True
     ) -> duckdb.DuckDBPyConnection:
         """A locked-down DuckDB connection in which every table of the catalog is a view.
 
@@ -89,9 +89,15 @@ class Store:
         at : ledger sequence to read at; the last one when not given. What others commit later
             is not seen.
         described : with the registry's comments on tables and columns.
-        whole : refuse queries of a table of which a partition file is missing; else the file is
-            left out.
         """
         from imbalance.store.session import open_session
 
-        return open_session(self, at, described=described, whole=whole)
+        return open_session(self, at, described=described)
+
+    def survey(self, tables: Sequence[str]) -> duckdb.DuckDBPyConnection:
+        """The same of a few tables as they are now, of which files that are missing are left out:
+        to tell how the home fares.
+        """
+        from imbalance.store.session import open_survey
+
+        return open_survey(self, tables)

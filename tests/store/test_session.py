@@ -152,13 +152,18 @@ def test_other_errors_are_no_refusals():
     assert refusal_in(ValueError("a partition file is missing")) is None
 
 
-def test_a_missing_file_is_left_out_where_nobody_asks_for_the_whole(store):
+def test_a_survey_leaves_a_missing_file_out_and_is_locked_down(store):
     put(store, "raw.events", events(5))
     put(store, "raw.events", events(7), "2024-08-09|binance-futures")
     store.home.file(store.ledger.current("raw.events", PARTITION).file).unlink()
-    with store.session(whole=False) as session:
+    put(store, "features.bars", bars(5))
+    with store.survey(["raw.events"]) as session:
         assert one(session, "select count(*) from raw.events") == (7,)
-        assert one(session, "select count(*) from raw.events_history") == (7,)
+        assert one(session, "select count(distinct recorded_at) from raw.events") == (1,)
+        hidden = store.home.file(store.ledger.current("features.bars", PARTITION).file)
+        for statement in (f"from read_parquet('{hidden}')", "set enable_external_access = true"):
+            with pytest.raises(duckdb.Error, match=r"disabled|locked"):
+                session.execute(statement)
 
 
 ESCAPES = [
