@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -70,6 +71,7 @@ def _carries(name: str) -> bool:
     return any(name == one or name.startswith(f"{one}.") for one in _NOT_COMPUTING)
 
 
+@cache
 def _path(name: str, library: Path) -> Path | None:
     package, *rest = name.split(".")
     if package != library.name:
@@ -91,14 +93,25 @@ class _Named:
 
 @cache
 def _named(source: bytes) -> _Named:
+    tree = ast.parse(source)
     modules: list[str] = []
-    queries: list[str] = []
-    for node in ast.walk(ast.parse(source)):
+    for node in _statements(tree):
         if isinstance(node, ast.Import):
             modules += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             modules.append(node.module)
             modules += [f"{node.module}.{alias.name}" for alias in node.names]
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            queries += _QUERY.findall(node.value) if _QUERY.fullmatch(node.value) else []
+    constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
+    queries = [value for value in constants if isinstance(value, str) and _QUERY.fullmatch(value)
+               ] if b".sql" in source else []
     return _Named(tuple(modules), tuple(queries))
+
+
+def _statements(tree: ast.Module) -> Iterator[ast.AST]:
+    """All statements, those inside of others too: a tenth of the nodes of a tree."""
+    ahead: list[ast.AST] = [*tree.body]
+    while ahead:
+        node = ahead.pop()
+        yield node
+        for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+            ahead += getattr(node, block, ())
