@@ -25,7 +25,7 @@ import dagster as dg
 
 from imbalance.config_file import load_config
 from imbalance.errors import EXIT_DONE, EXIT_FAILED, UserError, full_disk
-from imbalance.plan import Plan, check_range, make_plan
+from imbalance.plan import Plan, Step, check_range, make_plan
 from imbalance.store.generations import is_published, list_generations
 from imbalance.store.store import Store
 from imbalance.studies.tasks import FAMILY_TABLES, study_days
@@ -107,7 +107,8 @@ class Run:
         first, last = self.limits["first"], self.limits["last"]
         check_range(plan, first, last, self.store.config.first_day)
         if not plan.due() and is_published(self.store):
-            return self._summary("nothing_to_do", plan, plan, began)
+            return self._summary("nothing_to_do", plan, began, standing(self.store))
+        before = standing(self.store, plan.due())
         self.reporter.begin("starting Dagster", 0)
         with open_instance(self.store.home) as self.instance:
             add_venues(self.instance, plan.venue_days)
@@ -123,7 +124,7 @@ class Run:
             refusal = self._publish()
             reconcile(self.store, self.instance)
         after = make_plan(self.store, **self.limits)
-        summary = self._summary("done", plan, after, began)
+        summary = self._summary("done", after, began, before)
         return {**summary, **refusal}
 
     def _studies(self) -> None:
@@ -197,12 +198,11 @@ class Run:
         """Whether there is anything to publish: a home in which all failed has its own message."""
         return any(self.store.ledger.partitions(table) for table in BAR_TABLES)
 
-    def _summary(self, status: str, before: Plan, after: Plan, began: float) -> dict[str, Any]:
-        made = {
-            (table, step.partition) for step in before.due() for table in step.tables
-        }
+    def _summary(
+        self, status: str, after: Plan, began: float, before: Mapping[tuple[str, str], int]
+    ) -> dict[str, Any]:
         current = [s for s in after.steps if s.is_current]
-        built = [s for s in current if any((t, s.partition) in made for t in s.tables)]
+        built = made(current, before, standing(self.store))
         failures = _failures(after, self.failures)
         current_generation = [g for g in list_generations(self.store.home) if g.current]
         return {
@@ -218,6 +218,30 @@ class Run:
             "seconds": round(time.monotonic() - began, 3),
             "exit_code": EXIT_FAILED if failures else EXIT_DONE,
         }
+
+
+def standing(store: Store, due: Sequence[Step] = ()) -> dict[tuple[str, str], int]:
+    """Sequence of every current partition by table and partition; of those that are due only where
+    the file is there: a lost one that is made anew, with the same bytes, has the same entry.
+    """
+    doubtful = {(table, step.partition) for step in due for table in step.tables}
+    return {
+        (entry.table, entry.partition): entry.sequence
+        for entries in store.ledger.all_partitions().values() for entry in entries.values()
+        if (entry.table, entry.partition) not in doubtful
+        or (entry.file and store.home.file(entry.file).is_file())
+    }
+
+
+def made(
+    steps: Sequence[Step], before: Mapping[tuple[str, str], int],
+    after: Mapping[tuple[str, str], int],
+) -> list[Step]:
+    """Steps that were made: not those that were due and found themselves unchanged, since their
+    input came out the same.
+    """
+    new = {key for key, sequence in after.items() if before.get(key) != sequence}
+    return [s for s in steps if any((table, s.partition) in new for table in s.tables)]
 
 
 def stretches(days: Sequence[str]) -> list[list[str]]:

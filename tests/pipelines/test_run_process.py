@@ -9,9 +9,11 @@ import pytest
 
 from imbalance.plan import Plan, Step
 from imbalance.store.home import Home
+from imbalance.store.ledger import NewEntry
+from imbalance.store.store import Store
 from pipelines.instance import add_venues, fail_orphans, open_instance, process_tag
 from pipelines.report import Reporter
-from pipelines.run import Interruptions, _failures, _user_error, stretches
+from pipelines.run import Interruptions, _failures, _user_error, made, standing, stretches
 
 
 @pytest.mark.parametrize(
@@ -94,6 +96,30 @@ def test_the_reporter_sums_between_lines_and_ends_with_the_result():
     assert sum(one["events"] for one in said[:-1]) == 10
     assert said[0]["note"] == "first"
     assert said[-1] == {"say": "result", "status": "done"}
+
+
+def test_what_was_due_and_found_itself_unchanged_is_not_counted_as_made(tmp_path):
+    store = Store.open(tmp_path / "home", create=True)
+    day = "2024-08-08|binance"
+
+    def commit(inputs, *tables):
+        for table in tables:
+            store.home.file(f"tables/{table}").touch()
+        store.ledger.commit([
+            NewEntry(table, day, f"tables/{table}", "bytes", "rows", 1, inputs, "1")
+            for table in tables
+        ], "run")
+
+    commit("one capture", "raw.trades", "book.bars_100ms", "features.bars_1s")
+    steps = [Step(table.partition(".")[0], (table,), day, "current")
+             for table in ("raw.trades", "book.bars_100ms", "features.bars_1s")]
+    raw, book, _ = steps
+    store.home.file("tables/book.bars_100ms").unlink()  # made anew, with the same bytes
+    before = standing(store, steps)
+    commit("two captures", "raw.trades")
+    commit("one capture", "book.bars_100ms")
+    assert made(steps, before, standing(store)) == [raw, book]
+    assert made(steps, {}, standing(store)) == steps
 
 
 def test_a_failed_check_is_told_in_its_own_words():
