@@ -213,3 +213,8 @@ def test_the_spine_of_a_table_has_one_order(store):
             "select time, instrument, bar_start from spine order by row_id").fetchall()
     assert found == sorted(found)
     assert len({row[:2] for row in found}) < len(found)
+
+
+def test_the_beginning_of_a_name_is_answered_with_that_name(store):
+    with pytest.raises(UserError, match="did you mean 'bars_1s.order_flow_imbalance'"):
+        make_recipe(["bars_1s.order_flow"], horizons=["5s"])
