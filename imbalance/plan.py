@@ -223,6 +223,24 @@ def _step(
     return Step(layer, tuple(tables), partition, state, reasons=reasons)
 
 
+def due_study_days(store: Store, plan: Plan) -> list[str]:
+    """Days that have features, and of which studies or derivative bars are not current."""
+    from imbalance.studies.tasks import study_days
+    from imbalance.studies.windows import day_of
+
+    due = {day_of(step.partition) for step in plan.due("features", "studies")}
+    return [day for day in study_days(store) if day in due]
+
+
+def span_is_due(plan: Plan) -> bool:
+    """Whether studies over the whole span are not current."""
+    from imbalance.studies.tasks import FAMILY_TABLES
+    from imbalance.studies.windows import SPAN
+
+    return any(step.partition == SPAN and step.tables != FAMILY_TABLES
+               for step in plan.due("studies"))
+
+
 def check_range(
     plan: Plan, first: str | None, last: str | None, configured: str = ""
 ) -> None:

@@ -33,6 +33,11 @@ def rows_of(session: duckdb.DuckDBPyConnection, name: str) -> list[dict[str, Any
     return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
+def has_bars(store: Store) -> bool:
+    """Whether there is anything to publish."""
+    return any(store.ledger.partitions(table) for table in BAR_TABLES)
+
+
 def home_summary(store: Store) -> dict[str, Any]:
     """Captures, bars by table, proof of the books: what `imbalance run` tells at its end."""
     entries = store.ledger.all_partitions()

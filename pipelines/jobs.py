@@ -5,6 +5,9 @@ More than one, since their partitions differ: days × venues, days, and none.
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Sequence
+
 import dagster as dg
 
 from assets import features, published, studies
@@ -18,9 +21,10 @@ VENUE_DAYS = dg.define_asset_job(
 
 STUDIES = dg.define_asset_job(
     "studies",
-    selection=dg.AssetSelection.assets(*features.DAY_ASSETS, *studies.DAY_ASSETS),
+    selection=dg.AssetSelection.assets(
+        studies.FAMILIES, *features.DAY_ASSETS, *studies.DAY_ASSETS),
     description="What is made of a day over all venues: derivative bars and studies, also those of "
-    "the windows of days up to it.",
+    "the windows of days up to it. Before, what the studies will estimate is written down.",
 )
 
 DECLARATION = dg.define_asset_job(
@@ -31,8 +35,9 @@ DECLARATION = dg.define_asset_job(
 
 SPAN_STUDIES = dg.define_asset_job(
     "span_studies",
-    selection=dg.AssetSelection.assets(*studies.SPAN_ASSETS),
-    description="The studies over the whole span of the home.",
+    selection=dg.AssetSelection.assets(studies.FAMILIES, *studies.SPAN_ASSETS),
+    description="The studies over the whole span of the home. Before, what they will estimate is "
+    "written down.",
 )
 
 PUBLICATION = dg.define_asset_job(
@@ -50,3 +55,18 @@ def range_tags(first: str, last: str) -> dict[str, str]:
         "dagster/asset_partition_range_start": first,
         "dagster/asset_partition_range_end": last,
     }
+
+
+def stretches(days: Sequence[str]) -> list[list[str]]:
+    """Days in order, cut where one is missing: each piece is a range of partitions."""
+    found: list[list[str]] = []
+    for day in days:
+        if found and _next(found[-1][-1]) == day:
+            found[-1].append(day)
+        else:
+            found.append([day])
+    return found
+
+
+def _next(day: str) -> str:
+    return (datetime.date.fromisoformat(day) + datetime.timedelta(days=1)).isoformat()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import datetime
 import os
 import signal
 import sys
@@ -23,19 +22,28 @@ from typing import Any
 
 import dagster as dg
 
+from assets.studies import FAMILIES
 from imbalance.config_file import load_config
 from imbalance.errors import EXIT_DONE, EXIT_FAILED, UserError, full_disk
-from imbalance.plan import Plan, Step, check_range, make_plan
+from imbalance.plan import Plan, Step, check_range, due_study_days, make_plan, span_is_due
 from imbalance.store.generations import is_published, list_generations
 from imbalance.store.store import Store
-from imbalance.studies.tasks import FAMILY_TABLES, study_days
-from imbalance.studies.windows import SPAN, day_of
-from imbalance.summary import BAR_TABLES, home_summary
+from imbalance.studies.tasks import FAMILY_TABLES
+from imbalance.studies.windows import SPAN
+from imbalance.summary import has_bars, home_summary
 from imbalance.warehouse import PlainWarehouse
 from pipelines.definitions import build_definitions, home_and_config
 from pipelines.failures import failure_of, names_checks
 from pipelines.instance import add_venues, fail_orphans, open_instance, process_tag
-from pipelines.jobs import DECLARATION, PUBLICATION, SPAN_STUDIES, STUDIES, VENUE_DAYS, range_tags
+from pipelines.jobs import (
+    DECLARATION,
+    PUBLICATION,
+    SPAN_STUDIES,
+    STUDIES,
+    VENUE_DAYS,
+    range_tags,
+    stretches,
+)
 from pipelines.reconcile import reconcile
 from pipelines.report import Reporter
 
@@ -129,21 +137,21 @@ class Run:
 
     def _studies(self) -> None:
         # What the features have become decides which studies and derivative bars are due.
-        due = make_plan(self.store, **self.limits).due("features", "studies")
-        partitions = {s.partition for s in due if s.tables != FAMILY_TABLES}
-        days = {day for day in study_days(self.store) if day in map(day_of, partitions)}
-        self._begin("studies", {STUDIES.name: len(days), SPAN_STUDIES.name: SPAN in partitions})
-        if any(step.tables == FAMILY_TABLES for step in due):
+        plan = make_plan(self.store, **self.limits)
+        days, span = due_study_days(self.store, plan), span_is_due(plan)
+        self._begin("studies", {STUDIES.name: len(days), SPAN_STUDIES.name: span})
+        if any(step.tables == FAMILY_TABLES for step in plan.due("studies")):
             self.failures += self._execute(DECLARATION.name, SPAN)
-        for stretch in stretches(sorted(days)):
+        for stretch in stretches(days):
             self._range(STUDIES.name, stretch)
-        if SPAN in partitions:
+        if span:
             self.failures += self._execute(SPAN_STUDIES.name, SPAN)
 
     def _begin(self, phase: str, partitions: Mapping[str, int]) -> None:
-        """Say what begins: jobs with so many partitions for each of their steps."""
+        """Say what begins: jobs with so many partitions for each of their steps that have some."""
         self.reporter.begin(phase, sum(
-            count * len(self.definitions.resolve_job_def(job).nodes)
+            count * sum(node.name != FAMILIES.to_python_identifier()
+                        for node in self.definitions.resolve_job_def(job).nodes)
             for job, count in partitions.items() if count
         ))
 
@@ -178,8 +186,8 @@ class Run:
 
     def _publish(self) -> dict[str, Any]:
         """Publish; a refusal is part of the summary, since everything else is done and kept."""
-        if is_published(self.store) or not self._has_bars():
-            return {}
+        if is_published(self.store) or not has_bars(self.store):
+            return {}  # a home in which all failed has its own message
         self.reporter.begin("publishing", 0)
         job = self.definitions.resolve_job_def(PUBLICATION.name)
         try:
@@ -193,10 +201,6 @@ class Run:
                 raise
             return refusal.as_dict()
         return {}
-
-    def _has_bars(self) -> bool:
-        """Whether there is anything to publish: a home in which all failed has its own message."""
-        return any(self.store.ledger.partitions(table) for table in BAR_TABLES)
 
     def _summary(
         self, status: str, after: Plan, began: float, before: Mapping[tuple[str, str], int]
@@ -242,21 +246,6 @@ def made(
     """
     new = {key for key, sequence in after.items() if before.get(key) != sequence}
     return [s for s in steps if any((table, s.partition) in new for table in s.tables)]
-
-
-def stretches(days: Sequence[str]) -> list[list[str]]:
-    """Days in order, cut where one is missing: each piece is a range of partitions."""
-    found: list[list[str]] = []
-    for day in days:
-        if found and _next(found[-1][-1]) == day:
-            found[-1].append(day)
-        else:
-            found.append([day])
-    return found
-
-
-def _next(day: str) -> str:
-    return (datetime.date.fromisoformat(day) + datetime.timedelta(days=1)).isoformat()
 
 
 def _user_error(error: BaseException | None) -> UserError | None:

@@ -10,8 +10,10 @@ import pytest
 from imbalance import catalog
 from imbalance.config import Config
 from imbalance.store.home import Home
-from imbalance.store.ledger import CaptureFile, Ledger
+from imbalance.store.ledger import CaptureFile, Ledger, NewEntry
+from imbalance.store.store import Store
 from imbalance.studies.registry import studies
+from imbalance.warehouse import PlainWarehouse
 from pipelines.definitions import build_definitions, span
 from pipelines.jobs import JOBS
 
@@ -154,25 +156,67 @@ def test_days_of_history_end_with_it(tmp_path):
     assert span(home.root, Config()) == ("2024-08-08", None)
 
 
-def test_schedules_ask_for_yesterday_of_every_venue(tmp_path):
+def ago(days):
+    now = datetime.datetime.now(datetime.UTC)
+    return (now - datetime.timedelta(days=days)).date().isoformat()
+
+
+@pytest.fixture
+def ticks(tmp_path):
+    """A home, and what one of its schedules asks for now: tags of runs, or why it skips."""
     home = Home.open(tmp_path / "h", create=True)
+    register(home, "0" * 16, ago(0), ago(0))  # so that it is not history
+    register(home, "1" * 16, ago(30), ago(30))
+    schedules = {one.name: one for one in build_definitions(home.root).schedules}
     now = datetime.datetime.now(datetime.UTC)
-    yesterday = (now - datetime.timedelta(days=1)).date().isoformat()
-    register(home, "a" * 16, yesterday, yesterday)
-    schedule = build_definitions(home.root).resolve_schedule_def("daily_venue_days")
     with dg.instance_for_test() as instance:
-        instance.add_dynamic_partitions("venue", ["binance", "binance-futures"])
-        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=now)
-        asked = [request.partition_key for request in schedule(context)]
-    assert asked == [f"{yesterday}|binance", f"{yesterday}|binance-futures"]
+
+        def tick(name):
+            with dg.build_schedule_context(
+                instance=instance, scheduled_execution_time=now,
+                resources={"warehouse": PlainWarehouse(Store(home))},
+            ) as context:
+                found = schedules[name](context)
+            if isinstance(found, dg.SkipReason):
+                return found.skip_message
+            assert len({request.run_key for request in found}) == len(found)
+            assert "binance" in instance.get_dynamic_partitions("venue")
+            return [tuple(request.tags.values()) for request in found]
+
+        yield home, tick
 
 
-def test_schedules_skip_where_nothing_is_recorded(definitions):
-    now = datetime.datetime.now(datetime.UTC)
-    with dg.DagsterInstance.ephemeral() as instance:
-        schedule = definitions.resolve_schedule_def("daily_studies")
-        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=now)
-        assert isinstance(schedule(context), dg.SkipReason)
+def test_schedules_ask_for_the_captured_days_of_a_week_that_are_not_made(ticks):
+    home, tick = ticks
+    register(home, "a" * 16, ago(10), ago(7))
+    register(home, "b" * 16, ago(4), ago(4))
+    register(home, "c" * 16, ago(2), ago(0))
+    register(home, "d" * 16, ago(1), ago(1), "bybit")
+    assert tick("daily_venue_days") == [
+        (f"{ago(7)}|binance", f"{ago(7)}|binance"), (f"{ago(4)}|binance", f"{ago(4)}|binance"),
+        (f"{ago(2)}|binance", f"{ago(1)}|binance"), (f"{ago(1)}|bybit", f"{ago(1)}|bybit"),
+    ]
+    # No day has features yet: studies of none, and nothing to publish.
+    nothing = f"nothing is to be made of the days from {ago(7)} to {ago(1)}"
+    assert tick("daily_studies") == tick("daily_publication") == nothing
+    Ledger(home.ledger_path).commit([
+        NewEntry("features.bars_1s", f"{day}|binance", "file", "b", "r", 1, "i", "1")
+        for day in (ago(9), ago(4), ago(1))
+    ], "run")
+    assert tick("daily_studies") == [(ago(4), ago(4)), (ago(1), ago(1))]
+    assert tick("daily_span_studies") == tick("daily_publication") == [()]
+
+
+def test_schedules_skip_where_nothing_is_recorded(ticks):
+    _, tick = ticks
+    for name in ("daily_venue_days", "daily_studies", "daily_span_studies", "daily_publication"):
+        said = f"no registered capture holds a day from {ago(7)} to {ago(1)}: the sensor"
+        assert tick(name).startswith(said)
+
+
+@pytest.mark.parametrize("job", ["studies", "span_studies"])
+def test_what_studies_will_estimate_is_written_down_before_they_are_run(definitions, job):
+    assert "studies__families" in {node.name for node in definitions.resolve_job_def(job).nodes}
 
 
 def test_the_workspace_file_names_the_definitions(repository):

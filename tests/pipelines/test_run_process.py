@@ -12,8 +12,9 @@ from imbalance.store.home import Home
 from imbalance.store.ledger import NewEntry
 from imbalance.store.store import Store
 from pipelines.instance import add_venues, fail_orphans, open_instance, process_tag
+from pipelines.jobs import stretches
 from pipelines.report import Reporter
-from pipelines.run import Interruptions, _failures, _user_error, made, standing, stretches
+from pipelines.run import Interruptions, _failures, _user_error, made, standing
 
 
 @pytest.mark.parametrize(

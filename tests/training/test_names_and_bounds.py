@@ -216,5 +216,5 @@ def test_the_spine_of_a_table_has_one_order(store):
 
 
 def test_the_beginning_of_a_name_is_answered_with_that_name(store):
-    with pytest.raises(UserError, match="did you mean 'bars_1s.order_flow_imbalance'"):
+    with pytest.raises(UserError, match=r"did you mean 'bars_1s\.order_flow_imbalance'"):
         make_recipe(["bars_1s.order_flow"], horizons=["5s"])
