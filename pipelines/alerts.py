@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import re
 import subprocess
 import time
 import urllib.error
@@ -39,6 +40,9 @@ down before its record can be seen."""
 
 LOOK_SECONDS = 40.0
 """How long all alerts of a look may take: after 60 s Dagster ends it, and nothing of it is kept."""
+
+_ENDED = re.compile(r"Run execution process for \S+ (.+?\.)(?:\s|$)")
+"""How Dagster's code server tells that the process of a run was killed, or ended by itself."""
 
 MOST_TOLD = 4000
 """What the cursor remembers of who was told what."""
@@ -192,7 +196,9 @@ def overdue_days(store: Store, now: datetime.datetime) -> Iterator[Alert]:
 
 
 def _message(instance: dg.DagsterInstance, run_id: str) -> str:
-    """What a step said when it failed, else what was said of the run."""
+    """What a step said when it failed, else how the run's process ended, else what was said of the
+    run.
+    """
     events: list[Any] = []
     for kind in (dg.DagsterEventType.STEP_FAILURE, dg.DagsterEventType.RUN_FAILURE):
         events += instance.all_logs(run_id, of_type=kind)
@@ -200,6 +206,10 @@ def _message(instance: dg.DagsterInstance, run_id: str) -> str:
         said = failure_of(event)
         if said:
             return said
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
+        ended = _ENDED.search(entry.dagster_event.message or "")
+        if ended:
+            return f"its process {ended[1]}"
     return str(events[-1].message) if events else "failed"
 
 

@@ -126,6 +126,18 @@ def test_a_run_that_is_tried_again_is_not_told(home):
         assert [alert.run for alert in failed_runs(instance, 0.0)] == [last]
 
 
+def test_a_run_whose_process_was_killed_says_so(home):
+    with dg.instance_for_test() as instance:
+        run = fail(instance, "This run has been marked as failed from outside the context.")
+        instance.report_engine_event(
+            f"[DagsterApiServer] Run execution process for {run} was terminated by signal 9 "
+            "(SIGKILL). This usually indicates that the process was killed by the system.",
+            instance.get_run_by_id(run),
+        )
+        (alert,) = failed_runs(instance, 0.0)
+        assert alert.message == "its process was terminated by signal 9 (SIGKILL)."
+
+
 def test_a_failed_check_is_named():
     said = "1 blocking asset check failed:\nbook/closing_books: registry_rules\n"
     assert first_words(said) == "1 blocking asset check failed: book/closing_books: registry_rules"
