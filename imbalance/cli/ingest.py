@@ -61,8 +61,11 @@ def command(application: Application, captures: tuple[Path, ...], form: str | No
         [one.path, one.status, one.venue, held.get(one.capture_id or "", ""), one.reason or ""]
         for one in found if one.status != "ignored"
     ]
-    click.echo(output.table(["capture", "status", "venue", "format", "why"], rows, width=60))
+    click.echo(output.table(["capture", "status", "venue", "format", "why"], rows, width=120))
     counts = Counter(one.status for one in found)
     click.echo("\n" + ", ".join(f"{count} {status}" for status, count in sorted(counts.items())))
-    click.echo("next: imbalance run")
+    if counts["refused"]:
+        click.echo("for what is refused, give a good copy, or say what it is: --format NAME")
+    if counts.keys() - {"refused", "ignored"}:
+        click.echo("next: imbalance run")
     return code

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imbalance.store.files import schema_hash
@@ -70,23 +71,33 @@ def _input_changes(store: Store, entry: Entry, text: str) -> Iterator[str]:
         if one != other:
             yield (f"{name} is new" if one == ABSENT else f"{name} is gone" if other == ABSENT
                    else f"{name} has changed: {one[:8]} before, {other[:8]} now")
-    yield from _parameter_changes(then, now, "")
+    yield from _parameter_changes(store, then, now, "")
 
 
-def _parameter_changes(then: Any, now: Any, place: str) -> Iterator[str]:
+def _parameter_changes(store: Store, then: Any, now: Any, place: str) -> Iterator[str]:
     if then == now:
         return
     if isinstance(then, Mapping) and isinstance(now, Mapping):
         for name in sorted(then.keys() | now.keys()):
             yield from _parameter_changes(
-                then.get(name), now.get(name), f"{place}.{name}" if place else name
+                store, then.get(name), now.get(name), f"{place}.{name}" if place else name
             )
         return
     if _are_lists_of_settings(then, now):
         for number, (one, other) in enumerate(zip(then, now, strict=True)):
-            yield from _parameter_changes(one, other, f"{place}[{number}]")
+            yield from _parameter_changes(store, one, other, f"{place}[{number}]")
+        return
+    if place == "captures" and then and now and set(then) != set(now):
+        yield from (f"capture {_file(store, one)} is new" for one in now if one not in then)
+        yield from (f"capture {_file(store, one)} is gone" for one in then if one not in now)
         return
     yield f"parameter {place}: {_short(then)} before, {_short(now)} now"
+
+
+def _file(store: Store, capture_id: str) -> str:
+    """The name of a capture's file, and which of those that had that name it is."""
+    paths = store.ledger.capture_paths(capture_id)
+    return f"{Path(paths[0]).name} ({capture_id})" if paths else capture_id
 
 
 def _are_lists_of_settings(then: Any, now: Any) -> bool:

@@ -46,6 +46,8 @@ def test_a_named_format_is_held_to(imbalance, folder):
     code, said, _ = imbalance("ingest", "--format", "tables", folder / "good.gz")
     assert code == 5
     assert "not of the format tables" in said.replace("\n", " ")
+    assert "next: imbalance run" not in said  # which would do nothing with it
+    assert "give a good copy" in said
     code, _, error = imbalance("ingest", "--format", "tabels", folder / "good.gz")
     assert code == 2
     assert "did you mean 'tables'" in error

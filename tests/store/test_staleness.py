@@ -7,7 +7,7 @@ import pytest
 
 from imbalance.contracts import Column, Table
 from imbalance.store import Store
-from imbalance.store.ledger import Ledger
+from imbalance.store.ledger import CaptureFile, Ledger
 from imbalance.store.task import is_current, remove
 from tests.store.samples import BARS, PARTITION, TABLES, bars, events, put
 
@@ -46,6 +46,16 @@ def test_each_kind_of_change_is_named(made):
         f"input raw.events [{PARTITION}] has changed: {before[:8]} before, {now[:8]} now"]
     remove(made, tables=["features.bars"], partition=PARTITION)
     assert reasons(made) == ["features.bars was removed"]
+
+
+def test_captures_are_named_by_their_files(store):
+    for capture_id in ("a" * 16, "b" * 16):
+        store.ledger.register_capture(CaptureFile(
+            capture_id, capture_id * 4, "/captures/btcusdt.gz", 1, 1, "binance-lines", "binance"))
+    put(store, "features.bars", bars(5), parameters={"captures": ["a" * 16, "c" * 16]})
+    assert reasons(store, inputs=[], parameters={"captures": ["c" * 16, "b" * 16]}) == [
+        f"capture btcusdt.gz ({'b' * 16}) is new", f"capture btcusdt.gz ({'a' * 16}) is gone"]
+    assert len(reasons(store, inputs=[], parameters={"captures": ["c" * 16, "a" * 16]})) == 1
 
 
 def test_a_setting_within_a_list_is_named_by_its_place(store):
