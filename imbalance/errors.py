@@ -90,6 +90,9 @@ def may_pass(error: OSError) -> bool:
 _FULL = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "database or disk is full")
 """What a full disk is called by the system, where a quota is used up, and by SQLite."""
 
+_FULL_OR_BROKEN = "disk I/O error"
+"""What SQLite says of a broken disk, and of a full one where the index of its journal must grow."""
+
 
 def full_disk(error: BaseException | None, where: str) -> UserError | None:
     """The error a user meets when the disk is full, if that is what was raised, or what it was
@@ -97,9 +100,11 @@ def full_disk(error: BaseException | None, where: str) -> UserError | None:
     """
     seen: set[int] = set()  # chains of exceptions can be circles
     while error is not None and id(error) not in seen:
-        if any(said in str(error) for said in _FULL):
+        full = any(said in str(error) for said in _FULL)
+        if full or _FULL_OR_BROKEN in str(error):
             return UserError(
-                "the disk is full", where=where, exit_code=EXIT_FAILED,
+                "the disk is full" if full else "the disk is full or broken",
+                where=where, exit_code=EXIT_FAILED,
                 fix="make room (imbalance generations prune gives back old generations), then the "
                 "same command again: what was begun is removed, what was finished is kept",
             )

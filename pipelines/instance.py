@@ -23,7 +23,11 @@ from imbalance.store.store import Store
 SETTINGS = Path(__file__).resolve().parent.parent / "deploy" / "dagster.yaml"
 PROCESS_TAG = "imbalance/process"
 UNDER_WAY = [
-    dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING,
+    # One that a process has signed begins at once, else the process died or its disk was full.
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
 ]
 
 
