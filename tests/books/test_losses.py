@@ -1,0 +1,119 @@
+"""Ten thousand lost messages (F25), removals of what was never there (F30), locked books (F31)."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from imbalance.books.rebuild import BookBuilder, Rules
+from imbalance.books.state import Messages
+
+SEGMENTS, LENGTH = 10_000, 12
+STEP = 10_000_000
+DIFF, SNAPSHOT = 0, 1
+
+
+def chain(generator, *, names_previous):
+    """Ids and kinds of a feed with a snapshot before every eleven differences, all of it linked."""
+    count = SEGMENTS * LENGTH
+    kind = np.where(np.arange(count) % LENGTH == 0, SNAPSHOT, DIFF).astype(np.uint8)
+    last = 1_000 + np.cumsum(np.where(kind == DIFF, generator.integers(1, 6, count), 0))
+    before = np.concatenate([[1_000], last[:-1]])
+    first = np.where(kind == DIFF, before + 1, -1)
+    previous = np.where((kind == DIFF) & names_previous, before, -1)
+    return kind, np.stack([first, last, previous], axis=1)
+
+
+def book_of(kind, ids, event):
+    """The messages as arrays: a level a side, sizes by their place in the feed."""
+    count = len(kind)
+    offsets, sizes = np.arange(count + 1), 1.0 + np.arange(count) % 7
+    return Messages(kind, ids, event, event, offsets, offsets, np.full(count, 100.0), sizes,
+                    np.full(count, 101.0), sizes)
+
+
+def health_of(messages, until):
+    """Columns of the health of the book, times as int64 ns."""
+    tables = []
+    builder = BookBuilder("test:X", Rules(), lambda name, table: tables.extend(
+        [table] if name == "book.book_health" else ()))
+    builder.feed(messages)
+    builder.finish(until)
+    rows = pa.concat_tables(tables)
+    return {
+        name: (column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_numpy()
+        for name, column in zip(rows.column_names, rows.columns, strict=True)
+    }
+
+
+@pytest.mark.parametrize("names_previous", [False, True], ids=["spot", "futures"])
+def test_ten_thousand_lost_messages_are_all_seen_where_they_were(names_previous):
+    """Of each stretch one message is lost, at random; the last has a snapshot after it, which
+    begins anew in any case.
+    """
+    generator = np.random.default_rng(25)
+    kind, ids = chain(generator, names_previous=names_previous)
+    event = 10**18 + STEP * np.arange(len(kind))
+    lost = np.arange(SEGMENTS) * LENGTH + generator.integers(1, LENGTH - 1, SEGMENTS)
+    kept = np.delete(np.arange(len(kind)), lost)
+    found = health_of(book_of(kind[kept], ids[kept], event[kept]), int(event[-1]) + STEP)
+    waiting = {name: column[found["state"] == "waiting"] for name, column in found.items()}
+    fresh = lost % LENGTH == 1
+    assert fresh.sum() > 500
+    assert waiting["valid_from"].tolist() == event[lost - 1].tolist()
+    assert waiting["valid_to"].tolist() == [*event[LENGTH::LENGTH], event[-1] + STEP]
+    # Of futures what was kept from before a snapshot, and reaches up to it, is what bridges it.
+    first = {"sequence_gap" if names_previous else "unbridgeable_snapshot"}
+    assert (set(waiting["cause"][~fresh]), set(waiting["cause"][fresh])) == (
+        {"sequence_gap"}, first)
+    expected = ids[lost - 1, 1] + (not names_previous)
+    assert waiting["expected_update_id"].tolist() == expected.tolist()
+
+
+def test_without_a_loss_nothing_is_suspected():
+    kind, ids = chain(np.random.default_rng(26), names_previous=True)
+    event = 10**18 + STEP * np.arange(len(kind))
+    found = health_of(book_of(kind, ids, event), int(event[-1]) + STEP)
+    assert set(found["state"]) == {"valid"}
+    assert set(found["cause"]) == {"snapshot"}
+    assert found["messages"].sum() == np.count_nonzero(kind == DIFF)
+
+
+def test_removals_of_what_is_not_there_are_counted_and_break_nothing(market, rebuilt):
+    """A tenth of the messages remove a level that nobody has: the book goes on as it was."""
+    messages = market(4, futures=True)
+    opened = next(k for k, message in enumerate(messages) if message.snapshot) + 5
+    for message in messages[opened::10]:
+        message.bids.append((1.0, 0.0))
+        message.asks.append((99_999.0, 0.0))
+    rules = Rules()
+    whole, again = rebuilt(market(4, futures=True), rules), rebuilt(messages, rules)
+    removed = 2 * len(messages[opened::10])
+    counts = [sum(row["unknown_removals"] for row in one.rows("book.book_health"))
+              for one in (whole, again)]
+    assert counts[1] - counts[0] == removed > 50
+    assert again.rows("book.book_states") == whole.rows("book.book_states")
+    causes = [[(row["state"], row["cause"]) for row in one.rows("book.book_health")]
+              for one in (whole, again)]
+    assert causes[0] == causes[1]
+
+
+def test_a_locked_book_is_flagged_and_has_its_flow(reference, rebuilt):
+    bar = 100_000_000
+    steps = [
+        ([(10.0, 1.0)], [(11.0, 1.0)], True), ([(11.0, 2.0)], [], False),
+        ([(11.0, 3.0)], [], False), ([(11.0, 0.0)], [], False),
+    ]
+    messages = [
+        reference.Message(snapshot, -1 if snapshot else k + 1, k + 1, k, k * bar + 1, k * bar + 1,
+                          bids, asks)
+        for k, (bids, asks, snapshot) in enumerate(steps)
+    ]  # fmt: skip
+    made = rebuilt(messages, Rules(), until=4 * bar)
+    states = made.rows("book.book_states")
+    assert [(row["locked"], row["crossed"]) for row in states] == [
+        (False, False), (True, False), (True, False), (False, False)]
+    bars = {row["bar_start"] // bar: row for row in made.rows("book.bars_100ms")}
+    assert [bars[k]["poisoned"] for k in (1, 2, 3)] == [False] * 3
+    assert [bars[k]["order_flow_imbalance_level_1"] for k in (1, 2, 3)] == [2.0, 1.0, -3.0]
+    (health,) = (row for row in made.rows("book.book_health") if row["state"] == "valid")
+    assert (health["locked_messages"], health["crossed_messages"]) == (2, 0)
