@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -145,8 +146,13 @@ class Table:
 
     def definition_hash(self) -> str:
         """SHA-256 over everything declared: changes when any promise changes."""
-        text = json.dumps(asdict(self), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return _definition_hash(self)
+
+
+@cache
+def _definition_hash(table: Table) -> str:
+    declared = {**vars(table), "columns": [vars(column) for column in table.columns]}
+    return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()
 
 
 RECORDED_AT = Column(

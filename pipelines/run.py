@@ -24,13 +24,14 @@ import dagster as dg
 
 from assets.studies import FAMILIES
 from imbalance.config_file import load_config
-from imbalance.errors import EXIT_DONE, EXIT_FAILED, UserError, full_disk
-from imbalance.plan import Plan, Step, check_range, due_study_days, make_plan, span_is_due
-from imbalance.store.generations import is_published, list_generations
+from imbalance.errors import EXIT_FAILED, UserError, full_disk
+from imbalance.outcome import outcome
+from imbalance.plan import Plan, Step, due_study_days, make_plan, span_is_due
+from imbalance.store.generations import is_published
 from imbalance.store.store import Store
 from imbalance.studies.tasks import FAMILY_TABLES
 from imbalance.studies.windows import SPAN
-from imbalance.summary import has_bars, home_summary
+from imbalance.summary import has_bars
 from imbalance.warehouse import PlainWarehouse
 from pipelines.definitions import build_definitions, home_and_config
 from pipelines.failures import failure_of, names_checks
@@ -112,10 +113,6 @@ class Run:
     def _bring_up_to_date(self) -> dict[str, Any]:
         began = time.monotonic()
         plan = make_plan(self.store, **self.limits)
-        first, last = self.limits["first"], self.limits["last"]
-        check_range(plan, first, last, self.store.config.first_day)
-        if not plan.due() and is_published(self.store):
-            return self._summary("nothing_to_do", plan, began, standing(self.store))
         before = standing(self.store, plan.due())
         self.reporter.begin("starting Dagster", 0)
         with open_instance(self.store.home) as self.instance:
@@ -132,8 +129,10 @@ class Run:
             refusal = self._publish()
             reconcile(self.store, self.instance)
         after = make_plan(self.store, **self.limits)
-        summary = self._summary("done", after, began, before)
-        return {**summary, **refusal}
+        current = [step for step in after.steps if step.is_current]
+        built = len(made(current, before, standing(self.store)))
+        failures = _failures(after, self.failures)
+        return {**outcome(self.store, "done", after, built, failures, began), **refusal}
 
     def _studies(self) -> None:
         # What the features have become decides which studies and derivative bars are due.
@@ -201,27 +200,6 @@ class Run:
                 raise
             return refusal.as_dict()
         return {}
-
-    def _summary(
-        self, status: str, after: Plan, began: float, before: Mapping[tuple[str, str], int]
-    ) -> dict[str, Any]:
-        current = [s for s in after.steps if s.is_current]
-        built = made(current, before, standing(self.store))
-        failures = _failures(after, self.failures)
-        current_generation = [g for g in list_generations(self.store.home) if g.current]
-        return {
-            "status": "failed" if failures else status,
-            **home_summary(self.store),
-            "partitions": {
-                "built": len(built),
-                "unchanged": len(current) - len(built),
-                "left": len(after.steps) - len(current),
-            },
-            "generation": current_generation[0].id if current_generation else None,
-            "failures": failures,
-            "seconds": round(time.monotonic() - began, 3),
-            "exit_code": EXIT_FAILED if failures else EXIT_DONE,
-        }
 
 
 def standing(store: Store, due: Sequence[Step] = ()) -> dict[tuple[str, str], int]:

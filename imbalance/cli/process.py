@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,11 +60,15 @@ def environment(home: Home, config: Path | None) -> dict[str, str]:
 
 
 def run_application(
-    home: Home, config: Path | None, arguments: Sequence[str], progress: ProgressBar
+    home: Home, config: Path | None, limits: Mapping[str, str | None], progress: ProgressBar
 ) -> dict[str, Any]:
     """Run `python -m pipelines.run` to its end and return its summary.
 
     A gate's refusal is in the summary (`error`, `where`, …): all but the publication is done then.
+
+    Parameters
+    ----------
+    limits : `first` and `last` day and `venue` of what it works on; None for all.
 
     Raises
     ------
@@ -75,6 +79,8 @@ def run_application(
     """
     log = home.root / "logs" / f"run-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
+    options = {"first": "--from", "last": "--to", "venue": "--venue"}
+    arguments = [word for name, value in limits.items() if value for word in (options[name], value)]
     result: dict[str, Any] = {}
     with log.open("w", encoding="utf-8") as errors:
         child = subprocess.Popen(

@@ -53,7 +53,8 @@ def command(
     JSON: {"status": "done" | "nothing_to_do", "captures": {...}, "partitions":
            {"built", "unchanged", "left"}, "bars": {table: rows}, "proof":
            {"compared", "mismatched"}, "generation", "failures": [{"step",
-           "partition", "message"}], "seconds", "log", "exit_code"}
+           "partition", "message"}], "seconds", "log": path, null where there
+           was nothing to do, "exit_code"}
     """
     days = check_days(first, last)
     summary = run(application, captures, days[0], days[1], venue)
@@ -71,6 +72,7 @@ def run(
     """Register the captures and run the application; returns its summary."""
     from imbalance.cli.process import checkout, run_application
     from imbalance.cli.progress import ProgressBar
+    from imbalance.outcome import nothing_to_do
     from imbalance.summary import newly_quarantined
 
     checkout()
@@ -87,11 +89,9 @@ def run(
         found = _register(store, captures, progress)
         _check_usable(store, found["refused_files"])
         check_venue(store, venue)
-        arguments = [
-            option for name, value in (("--from", first), ("--to", last), ("--venue", venue))
-            if value for option in (name, value)
-        ]
-        summary = run_application(store.home, application.config_path, arguments, progress)
+        limits = {"first": first, "last": last, "venue": venue}
+        summary = nothing_to_do(store, limits) or run_application(
+            store.home, application.config_path, limits, progress)
     quarantined = newly_quarantined(store, before)
     if quarantined and summary["exit_code"] == EXIT_DONE:
         summary["exit_code"] = EXIT_QUARANTINE

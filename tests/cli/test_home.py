@@ -56,6 +56,7 @@ def test_a_second_run_does_nothing_and_says_so(filled, ask):
     assert Store.open(filled.home).ledger.last_sequence() == before
     document = json.loads(ask("--json", "run"))
     assert document["status"] == "nothing_to_do"
+    assert document["log"] is None  # Dagster was not started
     assert document["partitions"]["built"] == 0
 
 
