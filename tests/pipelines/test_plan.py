@@ -7,6 +7,7 @@ import pytest
 
 from imbalance.config import Config
 from imbalance.errors import UserError
+from imbalance.outcome import nothing_to_do
 from imbalance.overdue import overdue
 from imbalance.plan import check_range, make_plan
 from imbalance.store.home import Home
@@ -108,3 +109,22 @@ def test_the_ledger_is_read_once_and_a_day_more_costs_what_the_one_before_did(
         assert len({s.partition for s in plan.steps if s.layer == "studies"}) == 2 * days
     assert len(set(asked.values())) == 1, asked
     assert 0 < listed[75] - listed[50] == listed[50] - listed[25]
+
+
+def test_there_is_something_to_do_until_all_is_current_and_published(tmp_path, monkeypatch):
+    store = Store.open(tmp_path / "home", create=True)
+    store.ledger.register_capture(
+        CaptureFile("a" * 16, "a" * 64, "/captures/a", 1, 1, "binance-lines", VENUE, DAY, DAY))
+    limits = dict.fromkeys(("first", "last", "venue"))
+    assert nothing_to_do(store, limits) is None
+    monkeypatch.setattr("imbalance.store.task._all_current", lambda *_: True)
+    assert nothing_to_do(store, limits) is None
+    monkeypatch.setattr("imbalance.outcome.is_published", lambda _: True)
+    said = nothing_to_do(store, limits)
+    assert (said["status"], said["exit_code"], said["failures"]) == ("nothing_to_do", 0, [])
+    assert said["partitions"]["unchanged"] > 4
+    assert said["partitions"]["built"] == said["partitions"]["left"] == 0
+    store.ledger.record_failure("raw.trades", f"{DAY}|{VENUE}", "run", "why")
+    assert nothing_to_do(store, limits) is None
+    with pytest.raises(UserError, match="2024-09-01"):
+        nothing_to_do(store, {**limits, "first": "2024-09-01"})
