@@ -4,8 +4,10 @@ import bz2
 import gzip
 import io
 import lzma
-import resource
+import stat
+import struct
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -116,6 +118,24 @@ BOMBS = {
 }  # fmt: skip
 
 
+def peak():
+    """Most memory that this process has had since `forget_peak`, bytes."""
+    (line,) = (one for one in Path("/proc/self/status").read_text().splitlines()
+               if one.startswith("VmHWM:"))
+    return int(line.split()[1]) << 10
+
+
+def forget_peak(path):
+    """Begin anew to look for it, all that reads captures being loaded."""
+    data = path.read_bytes()
+    path.write_bytes(TEXT)
+    assert probe(path).state == "whole"
+    path.write_bytes(data)
+    del data
+    Path("/proc/self/clear_refs").write_text("5")
+    return peak()
+
+
 @pytest.mark.parametrize("kind", sorted(BOMBS))
 def test_a_bomb_is_refused_early_and_small(tmp_path, monkeypatch, kind):
     path = tmp_path / "a"
@@ -127,12 +147,34 @@ def test_a_bomb_is_refused_early_and_small(tmp_path, monkeypatch, kind):
         check(bound, text, read)
 
     monkeypatch.setattr(Bound, "check", count)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = forget_peak(path)
     found = probe(path)
     assert found.state == "refused"
     assert "times its size" in found.reason
     assert sum(inflated) < 100 << 20
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 192 << 10
+    assert peak() - before < 64 << 20
+
+
+def empty_files(count):
+    """An archive of so many files without a byte, put together by hand: a writer takes seconds."""
+    first = zipped(("00000000", b""))
+    at = first.index(b"PK\x01\x02")
+    entry = first[at : first.index(b"PK\x05\x06")]
+    entries = b"".join(entry[:-8] + b"%08d" % k for k in range(count))
+    end = struct.pack(
+        "<4sQHHIIQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, len(entries), at)
+    locator = struct.pack("<4sIQI", b"PK\x06\x07", 0, at + len(entries), 1)
+    last = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, *[0xFFFF] * 2, *[0xFFFFFFFF] * 2, 0)
+    return first[:at] + entries + end + locator + last
+
+
+def test_an_archive_of_very_many_files_is_refused_small(tmp_path):
+    path = tmp_path / "a.zip"
+    path.write_bytes(empty_files(100_000))
+    before = forget_peak(path)
+    found = probe(path)
+    assert (found.state, "100000 files in an archive" in found.reason) == ("refused", True)
+    assert peak() - before < 64 << 20
 
 
 def test_archives_that_are_no_capture(tmp_path):
@@ -142,14 +184,39 @@ def test_archives_that_are_no_capture(tmp_path):
     path.write_bytes(zipped(*((f"{k}", b"") for k in range(2_000))))
     with pytest.raises(ChecksumError, match="2000 files"):
         zip_members(path)
-    assert "files in an archive" in probe(path).reason
-    nested = zipped(("inner.zip", zipped(("a", TEXT))))
-    path.write_bytes(nested)
+    nested = TEXT
+    for depth in range(5):
+        nested = zipped((f"{depth}.zip" if depth else "a", nested))
+        path.write_bytes(nested)
+        assert (probe(path).state == "whole") == (depth == 0)
     assert "unknown format" in probe(path).reason
-    slip = zipped(("../../outside.jsonl", TEXT))
-    path.write_bytes(slip)
-    assert probe(path).state == "whole"
     assert list(tmp_path.iterdir()) == [path]
+
+
+SLIPS = {
+    "up": ("../../outside.jsonl", 0), "through": ("a/../../../outside.jsonl", 0),
+    "absolute": ("{outside}/outside.jsonl", 0), "of Windows": ("..\\..\\outside.jsonl", 0),
+    "a drive": ("C:\\outside.jsonl", 0), "a link": ("outside.jsonl", stat.S_IFLNK | 0o777),
+    "a device": ("outside.jsonl", stat.S_IFCHR | 0o666),
+}
+
+
+@pytest.mark.parametrize("kind", SLIPS)
+def test_names_in_an_archive_lead_nowhere(tmp_path, monkeypatch, kind):
+    """Whatever a file in an archive is called, its text is read and nothing is put anywhere."""
+    outside, inside = tmp_path / "outside", tmp_path / "x" / "y"
+    inside.mkdir(parents=True)
+    outside.mkdir()
+    monkeypatch.chdir(inside)
+    name, mode = SLIPS[kind]
+    info = zipfile.ZipInfo(name.format(outside=outside))
+    info.external_attr = mode << 16
+    path = inside / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(info, TEXT)
+    assert probe(path).state == "whole"
+    assert text_of(path)[0] == TEXT
+    assert {one for one in tmp_path.rglob("*") if not one.is_dir()} == {path}
 
 
 def test_an_archive_that_lies_about_its_size(tmp_path):
