@@ -117,3 +117,26 @@ def test_a_locked_book_is_flagged_and_has_its_flow(reference, rebuilt):
     assert [bars[k]["order_flow_imbalance_level_1"] for k in (1, 2, 3)] == [2.0, 1.0, -3.0]
     (health,) = (row for row in made.rows("book.book_health") if row["state"] == "valid")
     assert (health["locked_messages"], health["crossed_messages"]) == (2, 0)
+
+
+def test_a_market_that_comes_back_a_thousandth_as_dear_has_no_return_over_it(reference, rebuilt):
+    """A symbol listed anew, or in other units (F41): nothing is glued across the pause."""
+    second = 1_000_000_000
+    messages = [
+        reference.Message(k in (0, 5), -1 if k in (0, 5) else k + 1, k + 1, k, at, at,
+                          [(price - 1.0, 1.0 + k)], [(price + 1.0, 2.0)])
+        for k, (at, price) in enumerate([
+            *((n * second, 100_000.0) for n in range(1, 6)),
+            *(((900 + n) * second, 100.0) for n in range(1, 6)),
+        ])
+    ]
+    made = rebuilt(messages, Rules(), until=906 * second)
+    bars = made.rows("book.bars_100ms")
+    first = next(k for k, row in enumerate(bars) if row["mid_close"] == 100.0)
+    assert bars[first]["poisoned"]
+    assert {row["mid_close"] for row in bars if not row["poisoned"]} == {100_000.0, 100.0}
+    used = [row for row in bars if not row["poisoned"]]
+    assert all(row["mid_open"] == row["mid_close"] for row in used)
+    assert all(abs(row["order_flow_imbalance_level_1"]) <= 1.0 for row in used)
+    starts = [row["bid_prices"][0] for row in made.rows("book.book_states") if row["segment_start"]]
+    assert starts == [99_999.0, 99.0]

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import os
+import random
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,8 @@ from tests.captures.samples import (
     snapshot,
     trade,
 )
+
+YEAR_2017, YEAR_2035 = 1_483_228_800 * 10**9, 2_051_222_400 * 10**9
 
 
 def write(path: Path, lines, compress=gzip.compress) -> Path:
@@ -304,6 +307,17 @@ def test_units_and_spans(tmp_path, unit, scale):
     assert (found.sniff.unit, found.state) == (unit, "whole")
     assert found.sniff.first_time == START // scale * scale
     assert found.last_time == (START + 4 * MINUTE) // scale * scale
+
+
+@pytest.mark.parametrize("files", [500, pytest.param(10_000, marks=pytest.mark.slow)])
+def test_no_file_of_any_year_is_scaled_wrongly(tmp_path, files):
+    chance = random.Random(36)
+    for _ in range(files):
+        unit, scale = chance.choice([("ns", 1), ("us", 1_000), ("ms", MS), ("s", 1_000 * MS)])
+        first = chance.randrange(YEAR_2017, YEAR_2035)
+        lines = [line(quote(SPOT, k), (first + k * MINUTE) // scale) for k in range(3)]
+        found = sniff(write(tmp_path / "a", lines, bytes))
+        assert (found.unit, found.first_time) == (unit, first // scale * scale)
 
 
 def test_the_days_of_a_capture_hold_whatever_is_minutes_from_it(store, tmp_path):

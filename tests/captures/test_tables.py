@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from imbalance.captures.frames import SIDE_CODES, Frame
+from imbalance.captures.layouts.dumps import _either_unit
 from imbalance.captures.rows import NO_ID
 from tests.captures.whole import decode
 
@@ -97,6 +98,16 @@ def test_seconds_are_read_digit_by_digit():
         1_757_015_216_673_878_000, 1_757_015_216_000_000_000, 1_757_015_216_123_456_789, -1, -1
     ]  # fmt: skip
     assert list(one.bad) == [4]
+
+
+def test_times_of_dumps_are_milliseconds_until_2025_and_microseconds_after():
+    """By their digits, row by row: no day of the switch is needed, and none can be mistaken."""
+    moments = np.random.default_rng(36).integers(1_483_228_800, 2_051_222_400, 10_000) * 1_000
+    switch = 1_735_689_600_000
+    texts = [str(at * 1_000 + 123 if at >= switch else at) for at in moments.tolist()]
+    wanted = [at * 10**6 + 123_000 * (at >= switch) for at in moments.tolist()]
+    assert _either_unit(frame(t=texts), "t").tolist() == wanted
+    assert 3_000 < sum(at >= switch for at in moments) < 7_000
 
 
 def test_dates_that_are_none_are_told():

@@ -6,6 +6,7 @@ import sys
 
 import dagster as dg
 import pytest
+from dagster._core.types.dagster_type import DagsterTypeKind
 
 from imbalance import catalog
 from imbalance.config import Config
@@ -82,6 +83,18 @@ def test_the_way_of_the_data(definitions):
     assert {"features/bars_1s", "studies/correlation", "studies/correlation_span"} <= (
         parents("published/generation")
     )
+
+
+def test_no_step_is_given_what_another_left(definitions):
+    """Dagster's own store of results would unpickle whatever file lies there (F61): no step has an
+    input but the order.
+    """
+    inputs = [
+        given for asset in definitions.resolve_asset_graph().assets_defs if asset.is_executable
+        for given in asset.node_def.input_dict.values()
+    ]
+    assert len(inputs) > 50
+    assert {given.dagster_type.kind for given in inputs} == {DagsterTypeKind.NOTHING}
 
 
 def test_what_the_ui_shows_of_an_asset(definitions):

@@ -17,6 +17,7 @@ from imbalance.store.generations import find_generation, list_generations, open_
 from imbalance.store.locks import hold
 from imbalance.store.manifest import DATABASE_NAME, read_manifest
 from imbalance.store.task import remove
+from imbalance.store.verify import verify
 from tests.store.samples import BARS, PARTITION, TABLES, bars, events, next_day, put, study
 
 
@@ -274,6 +275,53 @@ def test_a_second_publisher_waits_or_names_the_first(published):
     assert publish(published, patience=600).new
     assert done.is_set(), "it has waited for the first"
     other.join()
+
+
+def _write_days(root: Path, worker: int, count: int) -> None:
+    store = Store(Home.open(root), tables=TABLES)
+    for number in range(count):
+        put(store, "features.bars", bars(100, seed=1_000 * worker + number + 1))
+        day = next_day("2024-08-09", worker)
+        put(store, "features.bars", bars(100, day=day, seed=number), f"{day}|binance-futures")
+
+
+def _publish_again(root: Path, count: int) -> None:
+    store = Store(Home.open(root), tables=TABLES)
+    for _ in range(count):
+        publish(store, patience=600)
+
+
+@pytest.mark.parametrize("each", [5, pytest.param(50, marks=pytest.mark.slow)])
+def test_writers_and_publishers_race_and_spoil_nothing(store, each):
+    """Two of each: so many times four, of which the writers contend for one partition."""
+    put(store, "studies.correlation", study(), "2024-08-08")
+    put(store, "features.bars", bars(100))
+    publish(store)
+    context = multiprocessing.get_context("fork")
+    racing = [
+        *(context.Process(target=_write_days, args=(store.home.root, n, each)) for n in (0, 1)),
+        *(context.Process(target=_publish_again, args=(store.home.root, each)) for _ in (0, 1)),
+    ]
+    for process in racing:
+        process.start()
+    for process in racing:
+        process.join(600)
+        assert process.exitcode == 0
+    assert len(store.ledger.history("features.bars", PARTITION)) == 2 * each + 1
+    publish(store)
+    listed = list_generations(store.home)
+    assert [one.number for one in listed] == list(range(1, len(listed) + 1))
+    for one in listed:
+        with open_generation(store.home, one.id) as connection:
+            days = connection.execute(
+                "select count(*), count(distinct bar_start) from features.bars "
+                "group by bar_start::date").fetchall()
+        assert set(days) == {(100, 100)}
+    with open_generation(store.home) as connection:
+        assert contents(connection) == current_rows(store)
+        assert len(contents(connection)) == 300
+    assert verify(store.home).whole
+    assert list(store.home.staging_dir.iterdir()) == []
 
 
 def _read_until(root: Path, stop, reading, failures) -> None:
