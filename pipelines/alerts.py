@@ -178,7 +178,8 @@ def failed_runs(instance: dg.DagsterInstance, since: float) -> Iterator[Alert]:
     )
     for record in records:
         run = record.dagster_run
-        if run.tags.get(WILL_RETRY) == "true":
+        # What `imbalance run` has executed is marked so too, and the daemon cannot launch it again.
+        if run.tags.get(WILL_RETRY) == "true" and run.remote_job_origin is not None:
             continue
         partition = run.tags.get("dagster/partition") or " … ".join(
             run.tags[name] for name in (

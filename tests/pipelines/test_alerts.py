@@ -10,6 +10,7 @@ import time
 import dagster as dg
 import pyarrow as pa
 import pytest
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
 
 from imbalance.config import AlertsConfig, Config
 from imbalance.config_file import as_settings, load_config
@@ -119,11 +120,14 @@ def test_nobody_waits_for_what_is_history(home):
 
 
 def test_a_run_that_is_tried_again_is_not_told(home):
+    launched = RemoteRepositoryOrigin(
+        RegisteredCodeLocationOrigin("imbalance"), "__repository__").get_job_origin("venue_days")
     with dg.instance_for_test() as instance:
-        again, last = fail(instance), fail(instance)
-        instance.add_run_tags(again, {"dagster/will_retry": "true"})
-        instance.add_run_tags(last, {"dagster/will_retry": "false"})
-        assert [alert.run for alert in failed_runs(instance, 0.0)] == [last]
+        again, last = fail(instance, origin=launched), fail(instance, origin=launched)
+        of_a_process = fail(instance)  # as `imbalance run` has them: nobody launches it again
+        for run, retried in ((again, "true"), (last, "false"), (of_a_process, "true")):
+            instance.add_run_tags(run, {"dagster/will_retry": retried})
+        assert [alert.run for alert in failed_runs(instance, 0.0)] == [last, of_a_process]
 
 
 def test_a_run_whose_process_was_killed_says_so(home):
@@ -161,13 +165,14 @@ def test_a_look_ends_in_time_and_the_rest_is_told_by_the_next(monkeypatch):
     assert len(tell_all(due, {"slow": lambda *_: None}, told)[0]) == 30
 
 
-def fail(instance, message="no room"):
+def fail(instance, message="no room", origin=None):
     @dg.job
     def venue_days():
         pass
 
     run = instance.create_run_for_job(
-        venue_days, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": "2024-08-08|x"}
+        venue_days, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": "2024-08-08|x"},
+        remote_job_origin=origin,
     )
     instance.report_run_failed(run, message)
     return run.run_id
