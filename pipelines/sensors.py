@@ -108,24 +108,28 @@ def new_captures(config: Config, partitions: Partitions) -> dg.SensorDefinition:
         due = [capture for capture in captures if capture.capture_id in days]
         known = set(partitions.days.get_partition_keys())
         outside = [c.path for c in due if not known.issuperset(days[c.capture_id])]
-        if outside:
-            context.log.warning(
-                f"{len(outside)} captures are of days this code location does not know: reload it, "
-                f"then make them with `imbalance run`; the first is {outside[0]}"
+        unknown = (
+            f"{len(outside)} captures are of days this code location does not know: reload it (in "
+            "the browser: Reload definitions), or make them with `imbalance run`; the first is "
+            f"{outside[0]}"
+        ) if outside else ""
+        if unknown:
+            context.log.warning(unknown)
+        requests = [
+            # Dagster launches one run for a key: asking again until the days are made is safe.
+            dg.RunRequest(
+                run_key=capture.sha256,
+                tags=range_tags(
+                    key(days[capture.capture_id][0], capture.venue),
+                    key(days[capture.capture_id][-1], capture.venue),
+                ),
             )
+            for capture in due
+            if capture.path not in outside
+        ]
         return dg.SensorResult(
-            run_requests=[
-                # Dagster launches one run for a key: asking again until the days are made is safe.
-                dg.RunRequest(
-                    run_key=capture.sha256,
-                    tags=range_tags(
-                        key(days[capture.capture_id][0], capture.venue),
-                        key(days[capture.capture_id][-1], capture.venue),
-                    ),
-                )
-                for capture in due
-                if capture.path not in outside
-            ],
+            run_requests=requests,
+            skip_reason=None if requests else dg.SkipReason(unknown),
             dynamic_partitions_requests=[
                 VENUES.build_add_request(sorted({capture.venue for capture in due}))
             ],

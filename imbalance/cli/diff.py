@@ -55,7 +55,7 @@ def command(application: Application, before: str, after: str) -> None:
 
 
 def _told(found: Difference) -> str:
-    lines = [f"{found.before} → {found.after}: " + ("the same" if found.same else "")]
+    lines = [f"{found.before} → {found.after}" + (": the same" if found.same else "")]
     for what, changes in (("column", found.definitions), ("capture", found.captures)):
         for how, names in changes.items():
             if names:

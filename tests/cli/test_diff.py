@@ -18,6 +18,8 @@ def test_two_generations_side_by_side(tmp_path, capsys):
     home = ("--home", str(store.home.root))
     assert run([*home, "diff", first]) == 0
     text = capsys.readouterr().out
+    second = max(path.name for path in store.home.generations_dir.glob("0*"))
+    assert text.splitlines()[0] == f"{first} → {second}"
     assert "features.bars: 20 → 20 rows; partitions: 1 changed" in text
     assert "order_flow_imbalance" in text
     assert "estimates that moved most:" in text

@@ -107,7 +107,10 @@ def test_a_file_that_vanishes_meanwhile_is_no_error(look, tmp_path, monkeypatch)
 
 def test_a_day_outside_the_partitions_asks_for_a_reload_not_a_run(look, tmp_path):
     put(tmp_path, "btcusdt_20240808.gz")
-    assert look(first="2025-01-01", last="2025-01-31").run_requests == []
+    found = look(first="2025-01-01", last="2025-01-31")
+    assert found.run_requests == []
+    assert "Reload definitions" in found.skip_reason.skip_message
+    assert "btcusdt_20240808.gz" in found.skip_reason.skip_message
 
 
 def test_a_file_that_is_being_written_is_left_for_later(look, tmp_path):
