@@ -208,7 +208,7 @@ def _message(instance: dg.DagsterInstance, run_id: str) -> str:
         if said:
             return said
     for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
-        ended = _ENDED.search(entry.dagster_event.message or "")
+        ended = _ENDED.search(entry.message)
         if ended:
             return f"its process {ended[1]}"
     return str(events[-1].message) if events else "failed"
