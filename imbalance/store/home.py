@@ -117,7 +117,8 @@ class Home:
         ValueError
             If the name leads out of the home.
         """
-        path = os.path.normpath(os.path.join(self.root, relative))  # noqa: PTH118 - much faster
-        if not path.startswith(os.path.join(self.root, "")):  # noqa: PTH118
+        root = str(self.root)
+        path = os.path.normpath(os.path.join(root, relative))  # noqa: PTH118 - much faster
+        if not path.startswith(os.path.join(root, "")):  # noqa: PTH118
             raise ValueError(f"{relative!r} leads out of the home {self.root}")
         return Path(path)

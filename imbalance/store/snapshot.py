@@ -34,6 +34,13 @@ class Snapshot(Ledger):
             connection.execute("commit")
         self._partitions: dict[str, list[str]] = {}
 
+    def current(self, table: str, partition: str, at: int | None = None) -> Entry | None:
+        """As `Ledger.current`."""
+        if at is not None:
+            return super().current(table, partition, at)
+        entry = self._entries.get(table, {}).get(partition)
+        return entry if entry is not None and entry.file is not None else None
+
     def newest(self, table: str, partition: str, at: int | None = None) -> Entry | None:
         """As `Ledger.newest`."""
         if at is not None:
