@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from imbalance import catalog
+from imbalance.config import CapturesConfig, Config
 from imbalance.contracts import Column, Table
 from imbalance.store import Home, Store
 from imbalance.store.gate import GateRefused, check_captures, check_partition
@@ -208,24 +209,45 @@ def test_a_check_that_cannot_be_made_is_no_pass(published):
     assert caught.value.rule == "check_failed"
 
 
+CAPTURES = catalog.table("raw.captures")
+
+
+def put_capture(store, name, **changes):
+    """A capture of 100 lines, of which 6 are in quarantine."""
+    counts = {"lines_read": 100, "lines_decoded": 90, "lines_ignored": 4, "lines_quarantined": 6}
+    row = {c.name: None for c in CAPTURES.columns} | counts | {"capture_id": name} | changes
+    put(store, CAPTURES.name, pa.Table.from_pylist([row], schema=CAPTURES.arrow_schema()), name)
+
+
+def test_too_much_in_quarantine_blocks_publication(published):
+    before = find_generation(published.home)
+    put(published, "features.bars", bars(seed=5))
+    tables = {**TABLES, CAPTURES.name: CAPTURES}
+    strict, usual = (
+        Store(published.home, Config(captures=CapturesConfig(quarantine_limit=limit)), tables)
+        for limit in (0.05, 0.06)
+    )
+    put_capture(strict, "a")
+    with pytest.raises(GateRefused) as caught:
+        publish(strict)
+    assert (caught.value.rule, caught.value.exit_code) == ("quarantine_limit", 3)
+    assert caught.value.findings[0].sample[0]["capture_id"] == "a"
+    assert find_generation(published.home) == before
+    assert publish(usual).number == 2
+
+
 def test_lines_are_accounted_for_and_few_are_quarantined(tmp_path):
     store = Store(Home.open(tmp_path / "home", create=True))
-    table = catalog.table("raw.captures")
-    counts = {"lines_read": 100, "lines_decoded": 90, "lines_ignored": 4, "lines_quarantined": 6}
-
-    def capture(name, **changes):
-        row = {c.name: None for c in table.columns} | counts | {"capture_id": name} | changes
-        put(store, table.name, pa.Table.from_pylist([row], schema=table.arrow_schema()), name)
 
     def findings(limit):
         with store.session(described=False) as session:
             return [(f.rule, f.count, f.sample[0]["capture_id"])
                     for f in check_captures(session, limit)]
 
-    capture("good")
+    put_capture(store, "good")
     assert findings(0.06) == []
     assert findings(0.05) == [("quarantine_limit", 1, "good")]
-    capture("short", lines_decoded=89)
+    put_capture(store, "short", lines_decoded=89)
     assert findings(0.06) == [("lines_accounted_for", 1, "short")]
 
 
