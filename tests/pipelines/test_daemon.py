@@ -1,5 +1,6 @@
 """The daemon over a home, as `imbalance ui` starts it: killed workers, killed daemons, restarts."""
 
+import contextlib
 import gzip
 import json
 import os
@@ -70,6 +71,25 @@ def _children(pid):
         return [int(word) for word in words]
     except FileNotFoundError:
         return []
+
+
+def _open_in(pid):
+    for one in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            yield str(one.readlink())
+
+
+def listening(pids):
+    """Addresses and ports on which processes listen, as the kernel writes the former."""
+    sockets = {name for pid in pids for name in _open_in(pid)}
+    rows = [
+        row.split() for table in ("tcp", "tcp6")
+        for row in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+    ]
+    places = (
+        row[1].split(":") for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets
+    )
+    return {(address, int(port, 16)) for address, port in places}
 
 
 PATIENCE_SECONDS = 1800.0
@@ -179,3 +199,17 @@ def test_a_cancelled_run_gives_its_place_back_and_can_be_run_again(watched):
             assert store.ledger.partitions("features.bars_1s")
         finally:
             daemon.kill()
+
+
+@pytest.mark.slow
+def test_nobody_else_can_reach_it(watched):
+    """Whatever of it listens (F58): the web server where it was told to, all on this machine."""
+    store, config = watched
+    daemon = Daemon(store.home.root, config)
+    try:
+        daemon.state("alerts")  # its code is loaded
+        found = listening(descendants(daemon.process.pid))
+        assert ("0100007F", daemon.port) in found
+        assert {address for address, _ in found} == {"0100007F"}
+    finally:
+        daemon.kill()
