@@ -244,7 +244,8 @@ def alerts(config: Config) -> dg.SensorDefinition:
         for name, cause in failed.items():
             context.log.error(f"[alerts] {name} was not told: {cause}; it is tried again")
         missed = "".join(f"; {name}: {cause}, is tried again" for name, cause in failed.items())
-        new = len(set(told) - set(known["told"]))
-        return dg.SkipReason((f"told {new} times" if new else "nothing new to tell of") + missed)
+        new = {one.partition(" ")[2] for one in set(told) - set(known["told"])}
+        said = f"told of {len(new)}" if new else "nothing new to tell of"
+        return dg.SkipReason(said + missed)
 
     return sensor

@@ -20,7 +20,7 @@ import msgspec
 
 from imbalance.config_file import as_settings
 from imbalance.contracts import Table
-from imbalance.errors import EXIT_BUSY, UserError
+from imbalance.errors import EXIT_BUSY, UserError, nearest
 from imbalance.progress import SILENT, Progress
 from imbalance.store import generation_index
 from imbalance.store.files import relative_name, sha256_file, sync_directory, sync_file
@@ -113,7 +113,10 @@ def find_generation(home: Home, generation: str | None = None) -> Generation:
         raise UserError("nothing has been published yet", where=str(home.generations_dir),
                         fix="imbalance publish")
     if name not in known:
-        raise UserError(f"there is no generation {name!r}", where=str(home.generations_dir),
+        close = nearest(name, known)
+        raise UserError(f"there is no generation {name!r}"
+                        + (f"; did you mean {close!r}?" if close else ""),
+                        where=str(home.generations_dir),
                         allowed=_some(generation or "", known),
                         fix="imbalance generations; one that was not pinned can have been pruned")
     return _generation(home.generations_dir / name, current)

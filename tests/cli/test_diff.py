@@ -27,3 +27,6 @@ def test_two_generations_side_by_side(tmp_path, capsys):
     told = json.loads(capsys.readouterr().out)
     assert (told["same"], told["tables"]) == (True, [])
     assert run([*home, "diff", "nothing"]) == 2
+    capsys.readouterr()
+    assert run([*home, "diff", first.partition("-")[0]]) == 2
+    assert f"did you mean {first!r}?" in capsys.readouterr().err
