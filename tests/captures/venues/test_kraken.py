@@ -2,6 +2,7 @@
 
 import pytest
 
+from imbalance.captures.checksums import TextBook, digits, kraken
 from imbalance.captures.events import BookUpdate, Quote, Rejected, Trade
 from imbalance.captures.venues.kraken import VENUE
 from tests.captures.venues.recordings import (
@@ -81,6 +82,27 @@ def test_a_level_that_falls_out_of_the_depth_is_forgotten():
     told = received([0, {"a": [back], "c": "0"}, "book-10", "A/B"])
     kinds = [event.kind for event in take(VENUE, [opening, better, gone, told]).events]
     assert kinds == ["snapshot", "diff", "diff", "diff", "break"]
+
+
+def test_a_loss_at_level_400_is_not_seen_and_one_at_the_best_is():
+    """As docs/venues.md says of the checksum (F32): ten levels are in what is hashed."""
+    def opening():
+        return [[f"{price}.0", "1.0", "1534614248.1"] for price in range(1, 1001)]
+
+    texts = TextBook(digits, 1000)
+    texts.update([], [level[:2] for level in opening()])
+    messages = [received([0, {"as": opening(), "bs": []}, "book-1000", "A/B"])]
+    for price in ("400.0", "1.0", "2.0"):
+        texts.update([], [[price, "2.0"]])
+        change = {"a": [[price, "2.0", "1534614248.2"]], "c": str(kraken(texts))}
+        messages.append(received([0, change, "book-1000", "A/B"]))
+    whole, far, near = (
+        [event.kind for event in take(VENUE, messages[:lost] + messages[lost + 1 :]).events]
+        for lost in (9, 1, 2)
+    )
+    assert whole == ["snapshot", "diff", "diff", "diff"]
+    assert far == ["snapshot", "diff", "diff"]
+    assert near == ["snapshot", "diff", "diff", "break"]
 
 
 def levels(side, prices):
