@@ -94,8 +94,8 @@ class _PairRows:
             path, count = rolling_correlation(pair.x, pair.y, bars, fewest_pairs(bars))
             yield from self._moving_rows("rolling", bars, path, count)
         bars = self._family.half_life
-        path, count = weighted_correlation(pair.x, pair.y, float(bars))
-        yield from self._moving_rows("exponentially_weighted", bars, path, count)
+        path, worth = weighted_correlation(pair.x, pair.y, float(bars))
+        yield from self._moving_rows("exponentially_weighted", bars, path, worth)
         yield from self._conditional_rows(margin_x, margin_y)
         yield from self._break_rows()
         yield from self._regime_rows()
