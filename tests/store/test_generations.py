@@ -2,7 +2,9 @@
 
 import json
 import multiprocessing
+import random
 import threading
+import time
 from pathlib import Path
 
 import duckdb
@@ -324,9 +326,12 @@ def test_writers_and_publishers_race_and_spoil_nothing(store, each):
     assert list(store.home.staging_dir.iterdir()) == []
 
 
-def _read_until(root: Path, stop, reading, failures) -> None:
+def _read_until(root: Path, stop, seed, reading, failures) -> None:
+    """Read at moments of the reader's own; without rests eight readers leave a publisher nothing
+    of two processors.
+    """
     store = Store(Home.open(root), tables=TABLES)
-    last = 0
+    moments, last = random.Random(seed), 0
     while not stop.is_set():
         with open_generation(store.home) as connection:
             counts = connection.execute(
@@ -337,6 +342,7 @@ def _read_until(root: Path, stop, reading, failures) -> None:
             failures.put(counts)
         last = counts[2]
         reading.release()
+        time.sleep(moments.uniform(0.0, 0.3))
     failures.put(None)
 
 
@@ -350,8 +356,10 @@ def test_readers_never_see_half_a_generation(store, readers, publications):
     context = multiprocessing.get_context("spawn")
     stop, failures = context.Event(), context.Queue()
     reading = [context.Semaphore(0) for _ in range(readers)]
-    processes = [context.Process(target=_read_until, args=(store.home.root, stop, one, failures))
-                 for one in reading]
+    processes = [
+        context.Process(target=_read_until, args=(store.home.root, stop, seed, one, failures))
+        for seed, one in enumerate(reading)
+    ]
     for reader in processes:
         reader.start()
     for one in reading:
