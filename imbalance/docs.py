@@ -130,6 +130,11 @@ def studies_index() -> str:
         "regimes and estimators: a query that does not name `scope`, `regime` and `estimator`",
         "counts one effect several times.",
         "",
+        "Pairs grow with the square of the instruments. Where there are more than a family's",
+        "`most_instruments`, those with the most data are paired with one another, and each of the",
+        "others has a row with the reason `too_many_instruments`; what is said of an instrument by",
+        "itself is said of all.",
+        "",
         "| study | question | tables | reads | cost of a day |",
         "| --- | --- | --- | --- | --- |",
     ]

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from imbalance.captures.chunks import Chunk, Times
 from imbalance.captures.clocks import NO_TIME, SOURCES
-from imbalance.captures.rows import id_column, same_word, time_column, word_column
+from imbalance.captures.rows import id_column, time_column, word_column
+from imbalance.store.texts import same_word
 
 
 class Batches:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from imbalance.captures.clocks import NO_TIME, SOURCES, Clocks
+from imbalance.store.texts import same_word
 
 NO_ID = -1
 BOOK_KINDS = ("diff", "snapshot", "image", "break")
@@ -176,11 +176,6 @@ def word_column(words: Sequence[str], codes: Any, missing: Any = None) -> pa.Arr
     )
 
 
-def same_word(word: str, rows: int) -> pa.Array:
-    """One word in every row."""
-    return pa.DictionaryArray.from_arrays(_zeros(rows), pa.array([word]), safe=False)
-
-
 def time_column(values: Any) -> pa.Array:
     """Times as Arrow, null where there is none."""
     return _whole_numbers(values, NO_TIME).view(pa.timestamp("ns"))
@@ -215,16 +210,6 @@ def _whole_numbers(values: Any, none: int) -> pa.Array:
 def number_column(values: Any) -> pa.Array:
     """Numbers as Arrow, null for NaN."""
     return pa.array(np.ascontiguousarray(values, float), from_pandas=True)
-
-
-@cache
-def _most_zeros(rows: int) -> pa.Array:
-    return pa.array(np.zeros(rows, np.int32))
-
-
-def _zeros(rows: int) -> pa.Array:
-    """As many zeros: a part of an array that is kept."""
-    return _most_zeros(1 << max(rows - 1, 0).bit_length()).slice(0, rows)
 
 
 def key_number(text: str) -> int:

@@ -7,7 +7,7 @@ plain text: its readers need not know.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +27,22 @@ def with_dictionaries(schema: pa.Schema) -> pa.Schema:
     return pa.schema(
         [field.with_type(texts) if pa.types.is_string(field.type) else field for field in schema]
     )
+
+
+def same_word(word: str, rows: int) -> pa.DictionaryArray:
+    """One word in every row."""
+    import pyarrow as pa
+
+    # zeros that are kept: of as many as are asked for, or somewhat more
+    zeros = _zeros(1 << max(rows - 1, 0).bit_length())
+    return pa.DictionaryArray.from_arrays(zeros.slice(0, rows), pa.array([word]), safe=False)
+
+
+@lru_cache(maxsize=32)
+def _zeros(rows: int) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(np.zeros(rows, np.int32))
 
 
 def in_order_of_use(texts: pa.DictionaryArray) -> pa.DictionaryArray:

@@ -25,7 +25,7 @@ from imbalance.studies.measures import (
     base_measure,
     columns_of,
 )
-from imbalance.studies.pairs import Series
+from imbalance.studies.pairs import Series, richest
 
 Vector = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -129,6 +129,10 @@ class Panel:
             total = np.sum([np.nan_to_num(one) for one in ranked], axis=0)
             self._made[ANY, measure] = np.where(there > 0, total / np.maximum(there, 1), np.nan)
         return self._made[ANY, measure]
+
+    def crossed(self, most: int) -> tuple[str, ...]:
+        """The instruments that are paired with one another: so many at most, by their bars."""
+        return richest({name: int(there.sum()) for name, there in self.exists.items()}, most)
 
     def known_as(self, series: Series) -> Series:
         """The series; instead of the flow that a feed of images does not give, or its

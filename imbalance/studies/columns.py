@@ -15,6 +15,8 @@ from imbalance.studies.measures import BAR_NANOSECONDS, REGIME_LEVELS
 REASONS = {
     "no_bars": "the window holds no bars of this size",
     "no_pair": "no two instruments stand in the declared relation",
+    "too_many_instruments": "more instruments than the family pairs with one another, and this one "
+    "is not among those with the most data",
     "no_such_measure": "the bars have no column of that name",
     "all_null": "the measure has no value in the window",
     "constant_series": "the measure does not vary over the bars used",

@@ -277,8 +277,8 @@ def _untold(rows: Any, key: Sequence[str], told: set[tuple[Any, ...]]) -> Any:
 
 def _with_text(rows: Any, column: str, text: str) -> Any:
     """The rows with one text in a column."""
-    import pyarrow as pa
+    from imbalance.store.texts import same_word
 
     place = rows.schema.get_field_index(column)
-    texts = pa.array([text], pa.string()).take(pa.array([0] * rows.num_rows, pa.int64()))
-    return rows.set_column(place, rows.schema.field(place), texts)
+    texts = same_word(text, rows.num_rows)
+    return rows.set_column(place, rows.schema.field(place).with_type(texts.type), texts)

@@ -14,7 +14,7 @@ from imbalance.studies.coherence.study import (
     CoherenceFamily,
 )
 from imbalance.studies.prepared_series import SeriesPool, prepare_pair
-from imbalance.studies.rows import Window
+from imbalance.studies.rows import Window, schema_of
 from imbalance.studies.stretches import stretch_masks
 from imbalance.studies.study_input import StudyInput
 
@@ -33,7 +33,7 @@ def family(**changes):
 def study(bars, **changes):
     table = build(StudyInput.of_bars({"1s": bars}, [family(**changes)], partition="2024-08-08"))
     table = table[COHERENCE.name]
-    assert table.schema.equals(COHERENCE.arrow_schema())
+    assert table.schema.equals(schema_of(COHERENCE))
     rows = table.to_pylist()
     keys = [tuple(row[part] for part in COHERENCE.key) for row in rows]
     assert len(set(keys)) == len(keys)

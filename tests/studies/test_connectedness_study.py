@@ -8,6 +8,7 @@ from imbalance.errors import UserError
 from imbalance.studies.connectedness.build import build
 from imbalance.studies.connectedness.measures import Connectedness, generalised_table
 from imbalance.studies.connectedness.study import CONNECTEDNESS, ConnectednessFamily, families
+from imbalance.studies.rows import schema_of
 from imbalance.studies.study_input import StudyInput
 
 NAMES = ("binance:BTCUSDT", "binance:ETHUSDT", "binance:SOLUSDT")
@@ -25,7 +26,7 @@ def family(**changes):
 def study(bars, *declared):
     given = StudyInput.of_bars({"1s": bars}, declared, partition="2024-08-08")
     table = build(given)[CONNECTEDNESS.name]
-    assert table.schema.equals(CONNECTEDNESS.arrow_schema())
+    assert table.schema.equals(schema_of(CONNECTEDNESS))
     rows = table.to_pylist()
     keys = [tuple(row[part] for part in CONNECTEDNESS.key) for row in rows]
     assert len(set(keys)) == len(keys)

@@ -3,6 +3,7 @@ import pytest
 
 from imbalance.studies.correlation.build import build
 from imbalance.studies.correlation.study import CORRELATION, CorrelationFamily
+from imbalance.studies.rows import schema_of
 from imbalance.studies.study_input import StudyInput
 
 SPOT, PERPETUAL = "binance:BTCUSDT", "binance-futures:BTCUSDT"
@@ -23,7 +24,7 @@ def correlations(bars, families, partition="2024-08-08"):
 
 def study(bars, *families):
     table = correlations({"1s": bars}, families)
-    assert table.schema.equals(CORRELATION.arrow_schema())
+    assert table.schema.equals(schema_of(CORRELATION))
     keys = [tuple(row[name] for name in CORRELATION.key) for row in table.to_pylist()]
     assert len(set(keys)) == len(keys)
     return table.to_pylist()

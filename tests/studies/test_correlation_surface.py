@@ -13,6 +13,7 @@ from imbalance.studies.correlation.study import (
     CorrelationFamily,
 )
 from imbalance.studies.levels import at_levels
+from imbalance.studies.rows import schema_of
 from imbalance.studies.study_input import StudyInput
 
 
@@ -28,7 +29,7 @@ def tables(bars, *families):
     found = build(StudyInput.of_bars({"1s": bars}, families, partition="2024-08-08"))
     for table in (CORRELATION, CORRELATION_DIFFERENCE):
         rows = found[table.name].to_pylist()
-        assert found[table.name].schema.equals(table.arrow_schema())
+        assert found[table.name].schema.equals(schema_of(table))
         assert len({tuple(row[name] for name in table.key) for row in rows}) == len(rows)
         assert all((row["estimate"] is None) != (row["reason"] is None) for row in rows)
     return (found[CORRELATION.name].to_pylist(), found[CORRELATION_DIFFERENCE.name].to_pylist())

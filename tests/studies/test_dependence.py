@@ -16,7 +16,7 @@ from imbalance.studies.dependence.study import (
     families,
 )
 from imbalance.studies.prepared_series import SeriesPool, prepare_pair
-from imbalance.studies.rows import Window
+from imbalance.studies.rows import Window, schema_of
 from imbalance.studies.study_input import StudyInput
 
 SPOT, PERPETUAL = "binance:BTCUSDT", "binance-futures:BTCUSDT"
@@ -32,7 +32,7 @@ def family(**changes):
 def study(bars, **changes):
     tables = build(StudyInput.of_bars({"1s": bars}, [family(**changes)], partition="2024-08-08"))
     table = tables[DEPENDENCE.name]
-    assert table.schema.equals(DEPENDENCE.arrow_schema())
+    assert table.schema.equals(schema_of(DEPENDENCE))
     rows = table.to_pylist()
     keys = [tuple(row[part] for part in DEPENDENCE.key) for row in rows]
     assert len(set(keys)) == len(keys)

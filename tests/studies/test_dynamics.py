@@ -11,7 +11,7 @@ from imbalance.studies.dynamics.build import build
 from imbalance.studies.dynamics.regimes import regime_rows
 from imbalance.studies.dynamics.study import DYNAMICS, DYNAMICS_DIFFERENCE, DynamicsFamily
 from imbalance.studies.prepared_series import SeriesPool, prepare_pair
-from imbalance.studies.rows import Window
+from imbalance.studies.rows import Window, schema_of
 from imbalance.studies.study_input import StudyInput
 
 SPOT, PERPETUAL = "binance:BTCUSDT", "binance-futures:BTCUSDT"
@@ -28,7 +28,7 @@ def family(**changes):
 def study(bars, **changes):
     table = build(StudyInput.of_bars({"1s": bars}, [family(**changes)], partition="2024-08-08"))
     table = table[DYNAMICS.name]
-    assert table.schema.equals(DYNAMICS.arrow_schema())
+    assert table.schema.equals(schema_of(DYNAMICS))
     rows = table.to_pylist()
     keys = [tuple(row[part] for part in DYNAMICS.key) for row in rows]
     assert len(set(keys)) == len(keys)

@@ -6,6 +6,7 @@ import pytest
 from imbalance.config import StudiesConfig
 from imbalance.errors import UserError
 from imbalance.studies.event_time.study import EVENT_TIME, STUDY, EventTimeFamily, families
+from imbalance.studies.rows import schema_of
 from tests.studies.event_store import HEALTH, START, STATES, TRADES, health, rows, run_study, states
 
 SECOND = 1_000_000_000
@@ -59,7 +60,7 @@ def found(tmp_path_factory):
                   (1_000 * SECOND + 2, 3_000 * SECOND, "valid"))],
     }
     made = run_study(tmp_path_factory.mktemp("home"), STUDY, [FAMILY], tables)[EVENT_TIME.name]
-    assert made.schema.equals(EVENT_TIME.arrow_schema())
+    assert made.schema.equals(schema_of(EVENT_TIME))
     table = made.to_pylist()
     keys = [tuple(row[part] for part in EVENT_TIME.key) for row in table]
     assert len(set(keys)) == len(keys)

@@ -145,7 +145,7 @@ def test_names_of_instruments(instrument, base, perpetual):
 def test_perpetuals_are_paired_with_the_spot_of_their_base():
     instruments = ["binance:BTCUSDT", "binance:ETHUSDT", "binance-futures:BTCUSDT",
                    "binance-delivery:BTCUSD_PERP", "binance-futures:BTCUSDT_240927"]
-    assert instrument_pairs(("perpetual_to_spot",), instruments) == [
+    assert instrument_pairs(("perpetual_to_spot",), instruments, ()) == [
         ("binance-delivery:BTCUSD_PERP", "binance:BTCUSDT"),
         ("binance-futures:BTCUSDT", "binance:BTCUSDT"),
     ]
@@ -153,8 +153,8 @@ def test_perpetuals_are_paired_with_the_spot_of_their_base():
 
 def test_mirrored_pairs_are_declared_once():
     same = family(y_measures=("a",), pairs=("own", "cross"))
-    assert series_pairs(same, ["A", "B"]) == [
+    assert series_pairs(same, ["A", "B"], ["A", "B"]) == [
         (("A", "a"), ("A", "a")), (("A", "a"), ("B", "a")), (("B", "a"), ("B", "a")),
     ]
     one_sided = family(y_measures=("a",), pairs=("cross",), lags=(0, 1, 2))
-    assert len(series_pairs(one_sided, ["A", "B"])) == 2
+    assert len(series_pairs(one_sided, ["A", "B"], ["A", "B"])) == 2

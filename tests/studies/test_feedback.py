@@ -15,6 +15,7 @@ from imbalance.studies.feedback.study import (
 )
 from imbalance.studies.measures import IMAGE_FLOW
 from imbalance.studies.registry import study as study_of
+from imbalance.studies.rows import schema_of
 from imbalance.studies.study_input import StudyInput
 from imbalance.studies.tasks import study_task
 from imbalance.tasks import read_current
@@ -38,7 +39,7 @@ def study(bars, *families):
     assert list(tables) == list(TABLES)
     found = []
     for name, table in tables.items():
-        assert table.schema.equals(TABLES[name].arrow_schema())
+        assert table.schema.equals(schema_of(TABLES[name]))
         rows = table.to_pylist()
         keys = [tuple(row[part] for part in TABLES[name].key) for row in rows]
         assert len(set(keys)) == len(keys)

@@ -13,6 +13,7 @@ from imbalance.studies.local_projections.study import (
     families,
 )
 from imbalance.studies.measures import REGIME_MEASURES, regime_columns
+from imbalance.studies.rows import schema_of
 from imbalance.studies.study_input import StudyInput
 
 NAME, FLOW, RETURN = "binance:BTCUSDT", "order_flow_imbalance", "return_bps"
@@ -29,7 +30,7 @@ def family(**changes):
 def study(bars, declared):
     given = StudyInput.of_bars({"1s": bars}, [declared], partition="2024-08-08")
     table = build(given)[LOCAL_PROJECTION.name]
-    assert table.schema.equals(LOCAL_PROJECTION.arrow_schema())
+    assert table.schema.equals(schema_of(LOCAL_PROJECTION))
     rows = table.to_pylist()
     keys = [tuple(row[part] for part in LOCAL_PROJECTION.key) for row in rows]
     assert len(set(keys)) == len(keys)

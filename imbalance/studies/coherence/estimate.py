@@ -33,7 +33,7 @@ from imbalance.studies.coherence.wavelet import (
 )
 from imbalance.studies.covariance import long_run_variance
 from imbalance.studies.inference.surrogates import upper_tail
-from imbalance.studies.pairs import Series, series_pairs
+from imbalance.studies.pairs import Series, series_pairs, uncrossed
 from imbalance.studies.prepared_series import PreparedPair, SeriesPool, prepare_pair
 from imbalance.studies.rows import Row, Window, blank, share
 
@@ -53,14 +53,17 @@ def cohere(
     A pair that is refused is one row.
     """
     pool = SeriesPool(panel, family.minimum_bars, ranked=False)
+    crossed = panel.crossed(family.most_instruments)
     pairs = panel.known_pairs(series_pairs(
-        family.pairs, family.x_measures, family.y_measures, panel.instruments))
+        family.pairs, family.x_measures, family.y_measures, panel.instruments, crossed))
     template = blank("coherence", family.name, window, {}) | {"period": 0.0}
     if not pairs:
         return [template | {"estimator": "multitaper", "reason": "no_pair"}], []
     progress.advance(note=f"coherence {family.name} {window.bar_size}")
     surrogates = Surrogates(family)
-    rows: list[Row] = []
+    rows = [template | {"estimator": "multitaper", "instrument_x": name,
+                        "reason": "too_many_instruments"}
+            for name in uncrossed(family.pairs, panel.instruments, crossed)]
     differences: list[Row] = []
     for x, y in pairs:
         pair = prepare_pair(pool, x, y)

@@ -6,7 +6,7 @@ from typing import Any
 
 from imbalance.studies.correlation.estimate import correlate
 from imbalance.studies.correlation.study import CORRELATION, CORRELATION_DIFFERENCE
-from imbalance.studies.rows import Row, blank, to_arrow
+from imbalance.studies.rows import RowTable, blank
 from imbalance.studies.study_input import StudyInput
 
 
@@ -15,23 +15,17 @@ def build(given: StudyInput) -> dict[str, Any]:
 
     A family without bars, pairs or enough data has rows that say so.
     """
-    rows: list[Row] = []
-    differences: list[Row] = []
+    # Differences share their bars and pull against each other: any dependence is possible.
+    rows, differences = RowTable(CORRELATION), RowTable(CORRELATION_DIFFERENCE)
     for family in given.families:
         for bar_size in family.bar_sizes:
             panel, window = given.panel(bar_size, family.measures, family.reach)
             if panel is None:
-                rows.append(
+                rows.extend([
                     blank("correlation", family.name, window, {})
                     | {"estimator": family.estimators[0], "kind": "contemporaneous",
                        "horizon": 1, "reason": "no_bars"}
-                )
+                ])
             else:
-                found, between = correlate(panel, family, window, given.progress)
-                rows += found
-                differences += between
-    return {
-        CORRELATION.name: to_arrow(rows, CORRELATION),
-        # Differences share their bars and pull against each other: any dependence is possible.
-        CORRELATION_DIFFERENCE.name: to_arrow(differences, CORRELATION_DIFFERENCE),
-    }
+                correlate(panel, family, window, rows, differences, given.progress)
+    return {CORRELATION.name: rows.finish(), CORRELATION_DIFFERENCE.name: differences.finish()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +19,7 @@ Vector = NDArray[np.float64]
 
 
 def compare(panel: Panel, family: CorrelationFamily, window: Window, pool: SeriesPool,
-            pairs: list[tuple[Series, Series]]) -> list[Row]:
+            pairs: list[tuple[Series, Series]]) -> Iterator[Row]:
     """Rows of `studies.correlation_difference` of one family on one bar size.
 
     Parameters
@@ -25,7 +27,6 @@ def compare(panel: Panel, family: CorrelationFamily, window: Window, pool: Serie
     pool : prepared series.
     pairs : pairs of series that can be used.
     """
-    rows = []
     for x, y in pairs:
         there = panel.exists[x[0]] & panel.exists[y[0]]
         for lag in family.regime_lags:
@@ -40,9 +41,8 @@ def compare(panel: Panel, family: CorrelationFamily, window: Window, pool: Serie
                     "kind": "contemporaneous" if lag == 0 else "predictive",
                 }
                 found = at_levels(regime, regime_masks(panel, x[0], regime), there, estimator)
-                rows += [template | row for row in difference_rows(
-                    found, int(there.sum()), family.significance)]
-    return rows
+                for row in difference_rows(found, int(there.sum()), family.significance):
+                    yield template | row
 
 
 def _shifted(y: Vector, lag: int) -> Vector:

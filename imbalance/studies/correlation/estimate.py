@@ -6,7 +6,7 @@ whole family). The loops over bars are in `lag_sums.py` and `kernels.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ from imbalance.studies.correlation.intervals import BootstrapInterval, bootstrap
 from imbalance.studies.correlation.series_pairs import series_pairs
 from imbalance.studies.correlation.study import CorrelationFamily
 from imbalance.studies.lag_sums import LagSums, lag_sums
-from imbalance.studies.pairs import Series
+from imbalance.studies.pairs import Series, uncrossed
 from imbalance.studies.persistence import variance_inflation
 from imbalance.studies.prepared_series import (
     COLLINEAR,
@@ -35,15 +35,19 @@ from imbalance.studies.prepared_series import (
     SeriesPool,
     forward_sum,
 )
-from imbalance.studies.rows import Row, Window, blank, share
+from imbalance.studies.rows import Row, RowTable, Window, blank, share
 
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
 
+_BLOCK = 32
+"""Pairs of instruments that are not crossed which are worked on together."""
+
 
 def correlate(
-    panel: Panel, family: CorrelationFamily, window: Window, progress: Progress = SILENT
-) -> tuple[list[Row], list[Row]]:
+    panel: Panel, family: CorrelationFamily, window: Window, rows: RowTable,
+    differences: RowTable, progress: Progress = SILENT,
+) -> None:
     """All rows of a family on one bar size: correlations, and their differences between regimes.
 
     Parameters
@@ -51,12 +55,10 @@ def correlate(
     panel : aligned bars; see `alignment.align`.
     family : what to estimate.
     window : how the rows name the window.
+    rows : gets the rows of `studies.correlation`; a pair that cannot be estimated is one of them
+        with its reason, a lag or regime that cannot be likewise.
+    differences : gets those of `studies.correlation_difference`.
     progress : told which regime is being worked on.
-
-    Returns
-    -------
-    Rows of `studies.correlation` and of `studies.correlation_difference`; a pair that cannot be
-    estimated is one row of the first with its reason, a lag or regime that cannot be likewise.
 
     Notes
     -----
@@ -73,24 +75,46 @@ def correlate(
     ranked = bool({"spearman", "kendall"} & set(family.estimators))
     pool = SeriesPool(panel, family.minimum_bars, ranked)
     template = blank("correlation", family.name, window, _parameters(family))
-    pairs = panel.known_pairs(series_pairs(family, panel.instruments))
+    crossed = panel.crossed(family.most_instruments)
+    pairs = panel.known_pairs(series_pairs(family, panel.instruments, crossed))
     if not pairs:
-        return [template | _named(None, None) | {"reason": "no_pair"}], []
-    rows: list[Row] = []
+        rows.extend([template | _named(None, None) | {"reason": "no_pair"}])
+        return
+    rows.extend(
+        template | _named(None, None) | {"instrument_x": name, "reason": "too_many_instruments"}
+        for name in uncrossed(family.pairs, panel.instruments, crossed))
     usable: list[tuple[Series, Series]] = []
     for x, y in pairs:
         reason = pool.get(x).reason or pool.get(y).reason
         if reason is None:
             usable.append((x, y))
         else:
-            rows.append(template | _named(x, y) | _refusal(panel, x, y, reason, family))
+            rows.extend([template | _named(x, y) | _refusal(panel, x, y, reason, family)])
     if not usable:
-        return rows, []
+        return
     for regime, lags in _regimes(panel, family):
         progress.advance(note=f"correlation {family.name} {window.bar_size} {regime}")
-        rows.extend(_RegimeRun(panel, family, pool, template, regime, lags).rows(usable))
+        run = _RegimeRun(panel, family, pool, template, regime, lags)
+        for block in _blocks(usable, crossed):
+            rows.extend(run.rows(block))
     progress.advance(note=f"correlation {family.name} {window.bar_size} between regimes")
-    return rows, compare(panel, family, window, pool, usable)
+    differences.extend(compare(panel, family, window, pool, usable))
+
+
+def _blocks(
+    pairs: list[tuple[Series, Series]], crossed: Sequence[str]
+) -> Iterator[list[tuple[Series, Series]]]:
+    """The pairs between instruments that are crossed, then those of a few others at a time: sums
+    are made of every series of a block with every other.
+    """
+    def is_crossed(pair: tuple[Series, Series]) -> bool:
+        return all(instrument in crossed for instrument, _ in pair)
+
+    if between := list(filter(is_crossed, pairs)):
+        yield between
+    rest = [pair for pair in pairs if not is_crossed(pair)]
+    for at in range(0, len(rest), _BLOCK):
+        yield rest[at : at + _BLOCK]
 
 
 def _parameters(family: CorrelationFamily) -> dict[str, Any]:
@@ -142,7 +166,7 @@ class _RegimeRun:
         self._template = template | {"regime": regime}
         self._regime, self._lags = regime, lags
 
-    def rows(self, pairs: list[tuple[Series, Series]]) -> list[Row]:
+    def rows(self, pairs: list[tuple[Series, Series]]) -> Iterator[Row]:
         family = self._family
         x_names = list(dict.fromkeys(x for x, _ in pairs))
         y_names = [(y, h) for h in family.horizons for y in dict.fromkeys(y for _, y in pairs)]
@@ -151,14 +175,13 @@ class _RegimeRun:
             mask = self._mask(instrument)
             if mask is not None:
                 x_masks[instrument] = mask
-        rows = [
-            self._template | _named(x, y) | _refusal(self._panel, x, y, "no_such_measure", family)
-            for x, y in pairs
-            if x[0] not in x_masks
-        ]
+        for x, y in pairs:
+            if x[0] not in x_masks:
+                refusal = _refusal(self._panel, x, y, "no_such_measure", family)
+                yield self._template | _named(x, y) | refusal
         kept = [(x, y) for x, y in pairs if x[0] in x_masks]
         if not kept:
-            return rows
+            return
         x_names = [name for name in x_names if name[0] in x_masks]
         left = np.stack([np.where(x_masks[name[0]], self._pool.get(name).values, np.nan)
                          for name in x_names])
@@ -172,9 +195,8 @@ class _RegimeRun:
             if len(mine):
                 found = estimate_all(name, left, right, sums, mine)
                 intervals = self._bootstrap(name, left, right, mine)
-                rows.extend(self._finish(name, mine, x_names, y_names, sums, there, found,
-                                         intervals))
-        return rows
+                yield from self._finish(name, mine, x_names, y_names, sums, there, found,
+                                        intervals)
 
     def _costly(self, jobs: Jobs) -> Mask:
         """Jobs that also have the costly estimates: Kendall's, and bootstrap intervals."""
@@ -239,7 +261,7 @@ class _RegimeRun:
 
     def _finish(self, estimator: Estimator, jobs: Jobs, x_names: list[Series],
                 y_names: list[tuple[Series, int]], sums: LagSums, there: NDArray[np.int64],
-                found: Estimates, intervals: dict[int, BootstrapInterval]) -> list[Row]:
+                found: Estimates, intervals: dict[int, BootstrapInterval]) -> Iterator[Row]:
         from scipy.special import stdtr, stdtrit
 
         family = self._family
@@ -259,7 +281,6 @@ class _RegimeRun:
             p_value = 2.0 * stdtr(degrees, -np.minimum(np.abs(statistic), np.abs(z) / z_error))
             half = stdtrit(degrees, 1.0 - family.significance / 2.0) * z_error
             low, high = np.tanh(z - half), np.tanh(z + half)
-        rows = []
         for job, (x_row, y_row, lag) in enumerate(jobs.tolist()):
             (y, horizon), left_out = y_names[y_row], int(existing[job] - n[job])
             row = self._template | _named(x_names[x_row], y) | {
@@ -282,8 +303,7 @@ class _RegimeRun:
                         "bootstrap_low": intervals[job].low, "bootstrap_high": intervals[job].high,
                         "block_length": intervals[job].block_length, "seed": family.seed,
                     }
-            rows.append(row)
-        return rows
+            yield row
 
     def _inflation(self, estimator: Estimator, jobs: Jobs, x_names: list[Series],
                    y_names: list[tuple[Series, int]], n: NDArray[np.int64]) -> Vector:

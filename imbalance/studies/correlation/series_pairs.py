@@ -9,7 +9,7 @@ from imbalance.studies.pairs import Series, instrument_pairs
 
 
 def series_pairs(
-    family: CorrelationFamily, instruments: Sequence[str]
+    family: CorrelationFamily, instruments: Sequence[str], crossed: Sequence[str]
 ) -> list[tuple[Series, Series]]:
     """Pairs of series to correlate, none of them twice.
 
@@ -18,7 +18,7 @@ def series_pairs(
     """
     mirrored = {-lag for lag in family.lags} == set(family.lags) and family.horizons == (1,)
     kept: dict[tuple[Series, Series], None] = {}
-    for instrument_x, instrument_y in instrument_pairs(family.pairs, instruments):
+    for instrument_x, instrument_y in instrument_pairs(family.pairs, instruments, crossed):
         for measure_x in family.x_measures:
             for measure_y in family.y_measures:
                 x, y = (instrument_x, measure_x), (instrument_y, measure_y)

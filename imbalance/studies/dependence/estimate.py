@@ -38,7 +38,7 @@ from imbalance.studies.dependence.study import DependenceFamily
 from imbalance.studies.dependence.tail_rows import tail_rows
 from imbalance.studies.inference.surrogates import SurrogateTest, draw_shifts, upper_tail
 from imbalance.studies.levels import regime_masks
-from imbalance.studies.pairs import Series, series_pairs
+from imbalance.studies.pairs import Series, series_pairs, uncrossed
 from imbalance.studies.prepared_series import PreparedPair, SeriesPool, prepare_pair
 from imbalance.studies.rows import Row, Window, blank, share
 
@@ -67,8 +67,9 @@ def depend(
     A pair that is refused is one row.
     """
     pool = SeriesPool(panel, family.minimum_bars, ranked=False)
+    crossed = panel.crossed(family.most_instruments)
     pairs = panel.known_pairs(series_pairs(
-        family.pairs, family.x_measures, family.y_measures, panel.instruments))
+        family.pairs, family.x_measures, family.y_measures, panel.instruments, crossed))
     template = blank("dependence", family.name, window, {}) | {"level": 0.0}
     if not pairs:
         return [template | {"estimator": "distance_correlation", "reason": "no_pair"}], []
@@ -90,7 +91,11 @@ def depend(
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         found = list(threads.map(rows_of, prepared))
-    return [row for rows, _ in found for row in rows], [row for _, rows in found for row in rows]
+    refused = [template | {"estimator": "distance_correlation", "instrument_x": name,
+                           "reason": "too_many_instruments"}
+               for name in uncrossed(family.pairs, panel.instruments, crossed)]
+    return (refused + [row for rows, _ in found for row in rows],
+            [row for _, rows in found for row in rows])
 
 
 class _PairRows:

@@ -29,7 +29,7 @@ from imbalance.studies.dynamics.moving import (
 from imbalance.studies.dynamics.regimes import regime_rows
 from imbalance.studies.dynamics.study import DynamicsFamily
 from imbalance.studies.measures import BAR_NANOSECONDS
-from imbalance.studies.pairs import Series, series_pairs
+from imbalance.studies.pairs import Series, series_pairs, uncrossed
 from imbalance.studies.prepared_series import PreparedPair, SeriesPool, prepare_pair
 from imbalance.studies.rows import Row, Window, blank, share
 
@@ -45,8 +45,9 @@ def move(
     A pair that is refused is one row.
     """
     pool = SeriesPool(panel, family.minimum_bars, ranked=False)
+    crossed = panel.crossed(family.most_instruments)
     pairs = panel.known_pairs(series_pairs(
-        family.pairs, family.x_measures, family.y_measures, panel.instruments))
+        family.pairs, family.x_measures, family.y_measures, panel.instruments, crossed))
     if not pairs:
         return [_blank(family, window) | {"estimator": "rolling", "reason": "no_pair"}], []
     prepared = [(x, y, prepare_pair(pool, x, y)) for x, y in pairs]
@@ -63,6 +64,9 @@ def move(
                 margins.get(x), margins.get(y)))
 
         rows = [row for found in threads.map(rows_of, prepared) for row in found]
+    rows += [_blank(family, window) | {"estimator": "rolling", "instrument_x": name,
+                                       "reason": "too_many_instruments"}
+             for name in uncrossed(family.pairs, panel.instruments, crossed)]
     differences: list[Row] = []
     for x, y, pair in prepared:
         if pair.reason is None:

@@ -36,6 +36,7 @@ from imbalance.studies.epps.robust import (
     hayashi_yoshida_estimate,
 )
 from imbalance.studies.epps.study import EPPS, LEVELS, REALISED_VARIANCE, EppsFamily
+from imbalance.studies.pairs import richest, uncrossed
 from imbalance.studies.rows import Row, Window, blank, share, to_arrow
 from imbalance.studies.study_input import StudyInput
 
@@ -80,10 +81,17 @@ class _Run:
         }
 
     @cached_property
+    def crossed(self) -> tuple[str, ...]:
+        """The instruments that are paired with one another."""
+        counts = {name: len(of.ticks) for name, of in self.read.items()}
+        return richest(counts, self.family.most_instruments)
+
+    @cached_property
     def usable(self) -> dict[str, Ticks]:
-        """Instruments with enough ticks."""
+        """Those of the instruments that are crossed which have enough ticks."""
         least = self.family.minimum_ticks
-        return {name: of.ticks for name, of in self.read.items() if len(of.ticks) >= least}
+        ticks = {name: self.read[name].ticks for name in self.crossed}
+        return {name: of for name, of in ticks.items() if len(of) >= least}
 
     @cached_property
     def refreshed(self) -> NDArray[np.float64]:
@@ -106,7 +114,10 @@ def _correlations(run: _Run, given: StudyInput) -> Iterator[Row]:
     else:
         yield template | {
             "estimator": "pre_averaged", "regime": LEVELS, "reason": "not_by_regime"}
-    for x, y in combinations(run.read, 2):
+    for name in uncrossed(("cross",), run.read, run.crossed):
+        yield template | {"estimator": "hayashi_yoshida", "instrument_x": name,
+                          "reason": "too_many_instruments"}
+    for x, y in combinations(run.crossed, 2):
         given.progress.advance(note=f"Epps effect {run.measure} {x} {y}")
         row = template | {"instrument_x": x, "instrument_y": y}
         raw = run.read[x].ticks, run.read[y].ticks

@@ -6,7 +6,7 @@ from typing import Any
 
 from imbalance.studies.feedback_index.pair import PairStudy
 from imbalance.studies.feedback_index.study import FEEDBACK_INDEX
-from imbalance.studies.pairs import instrument_pairs
+from imbalance.studies.pairs import instrument_pairs, uncrossed
 from imbalance.studies.prepared_series import SeriesPool
 from imbalance.studies.rows import Row, blank, to_arrow
 from imbalance.studies.study_input import StudyInput
@@ -25,9 +25,12 @@ def build(given: StudyInput) -> dict[str, Any]:
             if panel is None:
                 rows.append(nothing | {"reason": "no_bars"})
                 continue
-            pairs = instrument_pairs(family.pairs, panel.instruments)
+            crossed = panel.crossed(family.most_instruments)
+            pairs = instrument_pairs(family.pairs, panel.instruments, crossed)
             if not pairs:
                 rows.append(nothing | {"reason": "no_pair"})
+            rows += [nothing | {"instrument_x": name, "reason": "too_many_instruments"}
+                     for name in uncrossed(family.pairs, panel.instruments, crossed)]
             pool = SeriesPool(panel, family.minimum_bars, ranked=False)
             for x, y in pairs:
                 given.progress.advance(note=f"feedback index {size} {x} {y}")

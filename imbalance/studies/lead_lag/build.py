@@ -40,6 +40,7 @@ from imbalance.studies.lead_lag.study import (
     LeadLagFamily,
 )
 from imbalance.studies.lead_lag.summary import summary
+from imbalance.studies.pairs import richest, uncrossed
 from imbalance.studies.rows import Row, Window, blank, share, to_arrow
 from imbalance.studies.study_input import StudyInput
 
@@ -73,7 +74,11 @@ def _measure_rows(
     run = _Run(family, measure, window_of(given, read.values()), read, skews, panel, differences)
     if len(names) < 2:
         yield run.blank | {"estimator": "lead", "reason": "no_pair"}
-    for x, y in combinations(names, 2):
+    crossed = richest({name: len(of.ticks) for name, of in read.items()}, family.most_instruments)
+    for name in uncrossed(("cross",), names, crossed):
+        yield run.blank | {"estimator": "lead", "instrument_x": name, "seed": None,
+                           "reason": "too_many_instruments"}
+    for x, y in combinations(crossed, 2):
         given.progress.advance(note=f"lead-lag {measure} {x} {y}")
         yield from run.pair(x, y)
 

@@ -57,9 +57,9 @@ def rows_of(panel: Panel, family: VolatilityFamily, window: Window) -> Iterator[
 
 
 def _pairs(panel: Panel, family: VolatilityFamily) -> list[tuple[str, str]]:
-    found = instrument_pairs(family.relations, panel.instruments)
+    found = instrument_pairs(family.relations, panel.instruments, ())
     if "spot_to_perpetual" in family.relations:
-        between = instrument_pairs(("perpetual_to_spot",), panel.instruments)
+        between = instrument_pairs(("perpetual_to_spot",), panel.instruments, ())
         found = [*found, *((spot, perpetual) for perpetual, spot in between)]
     return sorted(set(found))
 

@@ -12,6 +12,7 @@ from imbalance.studies.diversification.study import (
     DiversificationFamily,
     families,
 )
+from imbalance.studies.rows import schema_of
 from imbalance.studies.study_input import StudyInput
 
 SPOTS = ("binance:BTCUSDT", "binance:ETHUSDT")
@@ -27,7 +28,7 @@ def family(**changes):
 def study(bars, declared):
     given = StudyInput.of_bars({"1s": bars}, [declared], partition="2024-08-08")
     table = build(given)[DIVERSIFICATION.name]
-    assert table.schema.equals(DIVERSIFICATION.arrow_schema())
+    assert table.schema.equals(schema_of(DIVERSIFICATION))
     rows = table.to_pylist()
     keys = [tuple(row[part] for part in DIVERSIFICATION.key) for row in rows]
     assert len(set(keys)) == len(keys)

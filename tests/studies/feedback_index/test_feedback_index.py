@@ -8,6 +8,7 @@ from imbalance.studies.alignment import align
 from imbalance.studies.feedback_index.build import build
 from imbalance.studies.feedback_index.parts import HALF_HOUR, calm_and_stressed, half_hours
 from imbalance.studies.feedback_index.study import FEEDBACK_INDEX, FeedbackIndexFamily
+from imbalance.studies.rows import schema_of
 from imbalance.studies.study_input import StudyInput
 
 SPOT, ETHER = "binance:BTCUSDT", "binance:ETHUSDT"
@@ -20,7 +21,7 @@ def study(bars, **changes):
         "horizon": 20, "replications": 199, "regimes": ("depth",)} | changes))
     tables = build(StudyInput.of_bars({"1s": bars}, [family], partition="2024-08-08"))
     (table,) = tables.values()
-    assert table.schema.equals(FEEDBACK_INDEX.arrow_schema())
+    assert table.schema.equals(schema_of(FEEDBACK_INDEX))
     rows = table.to_pylist()
     keys = [tuple(row[part] for part in FEEDBACK_INDEX.key) for row in rows]
     assert len(set(keys)) == len(keys)

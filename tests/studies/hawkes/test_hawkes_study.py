@@ -20,7 +20,7 @@ from imbalance.studies.hawkes.estimate import NotConvergedError
 from imbalance.studies.hawkes.reading import as_process, common_stretches, thinned, within
 from imbalance.studies.hawkes.study import HAWKES, HawkesFamily
 from imbalance.studies.hawkes.system import System, SystemRows
-from imbalance.studies.rows import Window
+from imbalance.studies.rows import Window, schema_of
 from imbalance.studies.study_input import StudyInput
 
 MS = 1_000_000
@@ -241,7 +241,7 @@ class Book:
 def study(counts, **changes):
     given = StudyInput("2024-08-08", [family(**changes)], lambda *_: None, Book(counts))
     (table,) = build(given).values()
-    assert table.schema.equals(HAWKES.arrow_schema())
+    assert table.schema.equals(schema_of(HAWKES))
     rows = table.to_pylist()
     keys = [tuple(row[part] for part in HAWKES.key) for row in rows]
     assert len(set(keys)) == len(keys)

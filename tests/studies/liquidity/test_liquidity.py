@@ -11,6 +11,7 @@ from imbalance.studies.liquidity.build import build
 from imbalance.studies.liquidity.spreads import roll, spreads
 from imbalance.studies.liquidity.study import LIQUIDITY, STUDY, LiquidityFamily, families
 from imbalance.studies.liquidity.toxicity import Buckets, fill, forecast
+from imbalance.studies.rows import schema_of
 from imbalance.studies.study_input import StudyInput
 from tests.studies.event_store import (
     HEALTH,
@@ -173,7 +174,7 @@ def test_planted_lambda_and_illiquidity(make_bars):
 def study(bars):
     given = StudyInput.of_bars({"1s": bars}, [family()], partition="2024-08-08")
     found = build(given)[LIQUIDITY.name]
-    assert found.schema.equals(LIQUIDITY.arrow_schema())
+    assert found.schema.equals(schema_of(LIQUIDITY))
     return {row["estimator"]: row for row in found.to_pylist()}
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from imbalance.studies.price_discovery.build import build
 from imbalance.studies.price_discovery.study import PRICE_DISCOVERY, PriceDiscoveryFamily
+from imbalance.studies.rows import schema_of
 from imbalance.studies.study_input import StudyInput
 
 SPOT, PERPETUAL = "binance:BTCUSDT", "binance-futures:BTCUSDT"
@@ -18,7 +19,7 @@ def study(bars, **changes):
         "replications": 199} | changes))
     tables = build(StudyInput.of_bars({"1s": bars}, [family], partition="2024-08-08"))
     (table,) = tables.values()
-    assert table.schema.equals(PRICE_DISCOVERY.arrow_schema())
+    assert table.schema.equals(schema_of(PRICE_DISCOVERY))
     rows = table.to_pylist()
     keys = [tuple(row[part] for part in PRICE_DISCOVERY.key) for row in rows]
     assert len(set(keys)) == len(keys)

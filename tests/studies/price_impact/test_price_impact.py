@@ -19,6 +19,7 @@ from imbalance.studies.price_impact.study import (
     PriceImpactFamily,
     families,
 )
+from imbalance.studies.rows import schema_of
 from imbalance.studies.study_input import StudyInput
 from imbalance.studies.walk_forward import Step
 
@@ -38,7 +39,7 @@ def study(bars, declared):
     found = []
     for table in (PRICE_IMPACT, CROSS_IMPACT):
         rows = tables[table.name]
-        assert rows.schema.equals(table.arrow_schema())
+        assert rows.schema.equals(schema_of(table))
         rows = rows.to_pylist()
         keys = [tuple(row[part] for part in table.key) for row in rows]
         assert len(set(keys)) == len(keys)

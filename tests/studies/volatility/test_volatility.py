@@ -5,6 +5,7 @@ import pytest
 
 from imbalance.config import StudiesConfig
 from imbalance.errors import UserError
+from imbalance.studies.rows import schema_of
 from imbalance.studies.study_input import StudyInput
 from imbalance.studies.volatility.build import build
 from imbalance.studies.volatility.heterogeneous import ahead, in_sample, means, out_of_sample, terms
@@ -25,7 +26,7 @@ def family(**changes):
 def study(bars, declared):
     given = StudyInput.of_bars({"1s": bars}, [declared], partition="2024-08-08")
     table = build(given)[VOLATILITY.name]
-    assert table.schema.equals(VOLATILITY.arrow_schema())
+    assert table.schema.equals(schema_of(VOLATILITY))
     rows = table.to_pylist()
     keys = [tuple(row[part] for part in VOLATILITY.key) for row in rows]
     assert len(set(keys)) == len(keys)
