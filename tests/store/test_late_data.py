@@ -16,13 +16,13 @@ def key(day):
     return f"{day}|binance-futures"
 
 
-def run(store):
+def run(store, days=DAYS):
     """A small pipeline: bars of a day from its events and those of the day before, then a study.
 
     Returns the partitions that were built.
     """
     built = []
-    for day in DAYS:
+    for day in days:
         before = key(next_day(day, -1))
         if store.ledger.current("raw.events", key(day)) is None:
             continue
@@ -80,6 +80,33 @@ def test_a_late_day_makes_only_what_depends_on_it(whole, tmp_path):
     put(store, "raw.events", events(6), key(DAYS[1]))
     assert run(store) == [f"bars {DAYS[1]}", f"bars {DAYS[2]}", "study"]
     assert hashes(store) == hashes(whole)
+
+
+@pytest.mark.parametrize("age", [
+    pytest.param(1, marks=pytest.mark.slow), pytest.param(7, marks=pytest.mark.slow), 30])
+def test_a_file_as_late_as_a_month_leaves_what_was_known_as_it_was(tmp_path, age):
+    days = [next_day(DAYS[0], k) for k in range(32)]
+    late = len(days) - 1 - age
+    store, on_time = (new_store(tmp_path / name) for name in ("late", "on-time"))
+    for place, day in enumerate(days):
+        for one in (on_time, *([store] if place != late else [])):
+            put(one, "raw.events", events(5 + place), key(day))
+    run(on_time, days)
+    run(store, days)
+    assert run(store, days) == []
+    before, sequence = hashes(store), store.ledger.last_sequence()
+    query = "from features.bars order by all"
+    with store.session() as session:
+        known = session.execute(query).fetchall()
+    put(store, "raw.events", events(5 + late), key(days[late]))
+    assert run(store, days) == [f"bars {days[late]}", f"bars {days[late + 1]}", "study"]
+    after = hashes(store)
+    assert after == hashes(on_time)
+    assert {name for name, value in after.items() if before.get(name) != value} == {
+        ("raw.events", key(days[late])), ("features.bars", key(days[late])),
+        ("features.bars", key(days[late + 1])), ("studies.correlation", "all")}
+    with store.session(sequence) as then, store.session() as now:
+        assert then.execute(query).fetchall() == known != now.execute(query).fetchall()
 
 
 def test_a_correction_supersedes_and_what_was_known_stays_answerable(whole):
