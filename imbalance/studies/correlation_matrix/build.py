@@ -24,7 +24,7 @@ from imbalance.studies.inference.block_length import optimal_block_length
 from imbalance.studies.inference.resampling import draw_blocks, percentile_interval
 from imbalance.studies.pairs import Series
 from imbalance.studies.prepared_series import SeriesPool
-from imbalance.studies.rows import Row, Window, blank, share, to_arrow
+from imbalance.studies.rows import Row, RowTable, Window, blank, share
 from imbalance.studies.study_input import StudyInput
 
 Vector = NDArray[np.float64]
@@ -35,22 +35,21 @@ def build(given: StudyInput) -> dict[str, Any]:
 
     An instrument that cannot be used is a row with its reason, and left out of the matrix.
     """
-    rows: list[Row] = []
-    differences: list[Row] = []
+    rows, differences = RowTable(CORRELATION_MATRIX), RowTable(CORRELATION_MATRIX_DIFFERENCE)
     for family in given.families:
         for bar_size in family.bar_sizes:
             given.progress.advance(note=f"correlation matrix {family.name} {bar_size}")
             panel, window = given.panel(bar_size, family.measures, 1)
             template = _template(family, window)
             if panel is None:
-                rows.append(template | {"estimator": "sample", "reason": "no_bars"})
+                rows.extend([template | {"estimator": "sample", "reason": "no_bars"}])
             else:
                 found, between = _rows(panel, family, window, template)
-                rows += found
-                differences += between
+                rows.extend(found)
+                differences.extend(between)
     return {
-        CORRELATION_MATRIX.name: to_arrow(rows, CORRELATION_MATRIX),
-        CORRELATION_MATRIX_DIFFERENCE.name: to_arrow(differences, CORRELATION_MATRIX_DIFFERENCE),
+        CORRELATION_MATRIX.name: rows.finish(),
+        CORRELATION_MATRIX_DIFFERENCE.name: differences.finish(),
     }
 
 
