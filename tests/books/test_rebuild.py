@@ -52,18 +52,8 @@ def _assert_states(rows, states):
         assert row["crossed"] == state["crossed"]
 
 
-@pytest.mark.parametrize("rules", [SPOT, FUTURES, INVERSE], ids=["spot", "futures", "inverse"])
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("chunk", [10**9, 7])
-def test_states_and_flows_are_those_of_the_slow_book(
-    reference, market, rebuilt, rules, seed, chunk
-):
-    messages = market(seed, futures=rules.futures)
-    slow = _slow(reference, messages, rules)
-    fast = rebuilt(messages, rules, chunk=chunk)
-
-    _assert_states(fast.rows("book.book_states"), _changes(slow.states))
-
+def _assert_flows(fast, slow):
+    """Sums of bars are those of the slow book's events."""
     sums = defaultdict(lambda: [0.0] * 11)
     for event, levels, unmoved in slow.flows:
         for m, flow in enumerate(levels):
@@ -77,6 +67,20 @@ def test_states_and_flows_are_those_of_the_slow_book(
         found.append(row["order_flow_imbalance_no_price_change"])
         for value, wanted in zip(found, expected, strict=True):
             assert value == pytest.approx(wanted, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("rules", [SPOT, FUTURES, INVERSE], ids=["spot", "futures", "inverse"])
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("chunk", [10**9, 7])
+def test_states_and_flows_are_those_of_the_slow_book(
+    reference, market, rebuilt, rules, seed, chunk
+):
+    messages = market(seed, futures=rules.futures)
+    slow = _slow(reference, messages, rules)
+    fast = rebuilt(messages, rules, chunk=chunk)
+
+    _assert_states(fast.rows("book.book_states"), _changes(slow.states))
+    _assert_flows(fast, slow)
 
 
 @pytest.mark.parametrize("rules", [SPOT, INVERSE], ids=["spot", "inverse"])
@@ -305,6 +309,31 @@ def test_a_finer_tick_within_the_day(reference, market, rebuilt):
     messages[half] = replace(messages[half], bids=[*messages[half].bids, (price - 0.125, 3.0)])
     slow = _slow(reference, messages, FUTURES)
     _assert_states(rebuilt(messages, FUTURES).rows("book.book_states"), _changes(slow.states))
+
+
+@pytest.mark.parametrize("lots", [(1.0, 0.001), (0.001, 1.0), (0.1, 1e-8)],
+                         ids=["finer", "coarser", "far finer"])
+def test_another_lot_within_the_day(reference, market, rebuilt, lots):
+    """Of the levels some are still from before: sizes of both lots stand in one book."""
+    messages = market(5, futures=True)
+    half = len(messages) // 2
+    changed = [
+        replace(message, **{
+            side: [(price, round(size * 8) * lots[k >= half])
+                   for price, size in getattr(message, side)]
+            for side in ("bids", "asks")
+        })
+        for k, message in enumerate(messages)
+    ]
+    slow = _slow(reference, changed, FUTURES)
+    fast = rebuilt(changed, FUTURES)
+    _assert_states(fast.rows("book.book_states"), _changes(slow.states))
+    _assert_flows(fast, slow)
+    mixed = [
+        state for state in slow.states
+        if len({size < max(lots) / 2 for _, size in (*state["bids"], *state["asks"])}) == 2
+    ]
+    assert len(mixed) > 10
 
 
 def test_the_market_runs_out_of_the_window(reference, rebuilt):
