@@ -234,8 +234,9 @@ def test_the_future_is_not_believed(tmp_path, venue):
         assert bad[1].detail == "E is +301 s from the receive time"
 
 
-def test_a_line_too_long_is_told_whole_though_only_its_start_is_kept(tmp_path):
-    long = b"x" * (17 << 20)
+@pytest.mark.parametrize("size", [17 << 20, pytest.param(100_000_000, marks=pytest.mark.slow)])
+def test_a_line_too_long_is_told_whole_though_only_its_start_is_kept(tmp_path, size):
+    long = b"x" * size
     lines = [line(quote(SPOT, 1)), long + b"\n", line(quote(SPOT, 2))]
     decoder, rows, (bad,) = decode(tmp_path, lines)
     assert [row["line"] for row in rows["raw.quotes"]] == [1, 3]
