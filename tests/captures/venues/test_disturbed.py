@@ -4,6 +4,8 @@ Only venues whose messages are numbered are here; what the others cannot notice 
 docs/venues.md.
 """
 
+import random
+
 import pytest
 
 from imbalance.captures.venues.registry import venue
@@ -25,13 +27,13 @@ NUMBERED = {
 
 
 def recording(cryptofeed, name):
-    """The venue, the head of its recording, and where its book messages stand after the middle."""
+    """The venue, the head of its recording, and where its book messages stand."""
     which, text, length = NUMBERED[name]
     records = recorded(cryptofeed / name)[:length]
     if records[0].kind == "http" and "depth" not in records[0].address:
         records = records[1:]
     places = [i for i, r in enumerate(records) if r.kind == "recv" and text in r.payload]
-    return venue(which), records, places[len(places) // 2 :]
+    return venue(which), records, places
 
 
 def ends(one, records):
@@ -45,24 +47,30 @@ def ends(one, records):
 @pytest.mark.parametrize("count", [1, 50])
 def test_repeated_messages_change_nothing(cryptofeed, name, count):
     one, records, places = recording(cryptofeed, name)
-    stop = places[len(places) // 2] + 1
+    stop = places[3 * len(places) // 4] + 1
     start = max(0, stop - count)
     again = [record for record in records[start:stop] if record.kind == "recv"]
     assert ends(one, records[:stop] + again + records[stop:]) == (ends(one, records)[0], 0)
 
 
+def near(records, places, within=50_000_000):
+    """Pairs of book messages received so close to each other, in ns, as to trade places."""
+    return [
+        (one, other) for k, one in enumerate(places) for other in places[k + 1 :]
+        if records[other].receive_time - records[one].receive_time <= within
+    ]
+
+
 @pytest.mark.parametrize("name", NUMBERED)
-def test_messages_out_of_place_are_put_right_or_noticed(cryptofeed, name):
+@pytest.mark.parametrize("count", [4, pytest.param(100, marks=pytest.mark.slow)])
+def test_messages_out_of_place_are_put_right_or_noticed(cryptofeed, name, count):
     one, records, places = recording(cryptofeed, name)
-    right = ends(one, records)[0]
-    seen = 0
-    for place in places[:-1:max(1, len(places) // 3)]:
-        after = next((p for p in places if p > place), None)
-        if after is None:
-            continue
+    right, broken = ends(one, records)
+    assert broken == 0
+    pairs = near(records, places)
+    assert len(pairs) > 50
+    for first, second in random.Random(27).sample(pairs, min(count, len(pairs))):
         swapped = list(records)
-        swapped[place], swapped[after] = swapped[after], swapped[place]
+        swapped[first], swapped[second] = swapped[second], swapped[first]
         books, broken = ends(one, swapped)
-        assert broken > 0 or books == right
-        seen += 1
-    assert seen > 1
+        assert broken > 0 or books == right, (first, second)
