@@ -37,9 +37,9 @@ def recording(cryptofeed, name):
 
 
 def ends(one, records):
-    """Levels at the end, and how many chains broke on the way."""
+    """Levels at the end, and how often a chain broke on the way or a book never began."""
     books = rebuilt(take(one, records).events)
-    broken = sum(book.gaps + book.breaks for book in books.values())
+    broken = sum(book.gaps + book.breaks + (not book.valid) for book in books.values())
     return {key: book.sides for key, book in books.items()}, broken
 
 
