@@ -117,8 +117,7 @@ class Home:
         ValueError
             If the name leads out of the home.
         """
-        root = str(self.root)
-        path = os.path.normpath(os.path.join(root, relative))  # noqa: PTH118 - much faster
-        if not path.startswith(os.path.join(root, "")):  # noqa: PTH118
+        name = os.path.normpath(relative)
+        if name.startswith((os.sep, os.pardir)) or name == os.curdir:
             raise ValueError(f"{relative!r} leads out of the home {self.root}")
-        return Path(path)
+        return self.root / name

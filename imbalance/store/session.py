@@ -10,12 +10,19 @@ import re
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imbalance import catalog
 from imbalance.contracts import RECORDED_AT, SUPERSEDED_AT, Column, Table
 from imbalance.errors import UserError
-from imbalance.store.absent import refusing_view
+from imbalance.store.absent import (
+    MISSING,
+    UNREADABLE,
+    first_unreadable,
+    is_parquet,
+    refusing_view,
+)
 from imbalance.store.dictionary import create_catalog
 from imbalance.store.files import file_schema, schema_hash
 from imbalance.store.history import SUFFIX, Version, versions
@@ -23,7 +30,6 @@ from imbalance.store.macros import create_macros
 from imbalance.store.sqlfiles import quote_ident, quote_table, quote_text, read_sql
 
 if TYPE_CHECKING:
-    from pathlib import Path
 
     import duckdb
 
@@ -69,8 +75,7 @@ def open_session(
     for table in store.tables.values():
         found = _Files.of(store.home, known.get(table.name, []))
         for one, files in ((table, found.current), (history_of(table), found.there)):
-            connection.execute(refusing_view(one, found.missing) if found.missing
-                               else view_sql(one, files))
+            _create_view(connection, one, files, found.missing)
         if described:
             describe(connection, table, kind="view")
             # A comment costs 0.3 ms: of history's columns only the one it has alone gets one.
@@ -88,20 +93,40 @@ def open_session(
 
 
 def open_survey(store: Store, tables: Sequence[str]) -> duckdb.DuckDBPyConnection:
-    """A locked-down connection over the current files of some tables that are there: to ask how a
-    home fares, which has to be told of one with a missing file too.
+    """A locked-down connection over the files of some tables that are current and can be read: to
+    ask how a home fares, which has to be told of one with a missing file too.
     """
+    sequence = store.ledger.last_sequence()
     connection = _connection(store)
     asked = [store.table(name) for name in tables]
     create_schemas(connection, asked)
     paths: list[str] = []
     for table in asked:
-        known = versions(store.ledger, table=table.name).get(table.name, [])
-        files = _Files.of(store.home, known).current
+        known = versions(store.ledger, sequence, table.name).get(table.name, [])
+        files = [one for one in _Files.of(store.home, known).current if is_parquet(Path(one[0]))]
         connection.execute(view_sql(table, files))
         paths.extend(path for path, _ in files)
     _lock_down(connection, paths)
     return connection
+
+
+def _create_view(
+    connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[_File],
+    missing: Path | None,
+) -> None:
+    import duckdb
+    import pyarrow as pa
+
+    if missing is not None:
+        connection.execute(refusing_view(table, missing, MISSING))
+        return
+    try:
+        connection.execute(view_sql(table, files))
+    except (duckdb.Error, pa.ArrowException, OSError):
+        spoilt = first_unreadable(path for path, _ in files)
+        if spoilt is None:
+            raise
+        connection.execute(refusing_view(table, spoilt, UNREADABLE))
 
 
 def _connection(store: Store) -> duckdb.DuckDBPyConnection:

@@ -131,8 +131,18 @@ class Panel:
         return self._made[ANY, measure]
 
     def crossed(self, most: int) -> tuple[str, ...]:
-        """The instruments that are paired with one another: so many at most, by their bars."""
-        return richest({name: int(there.sum()) for name, there in self.exists.items()}, most)
+        """The instruments that are paired with one another: so many at most, those whose measures
+        change most often. Bars are there in a market that stands still, too.
+        """
+        changes = dict.fromkeys(self.instruments, 0)
+        for (instrument, _), values in self.columns.items():
+            changes[instrument] += int(np.count_nonzero(np.diff(values[np.isfinite(values)])))
+        return richest(changes, most)
+
+    @property
+    def bars(self) -> dict[str, int]:
+        """How many bars there are of each instrument, used or not."""
+        return {name: int(there.sum()) for name, there in self.exists.items()}
 
     def known_as(self, series: Series) -> Series:
         """The series; instead of the flow that a feed of images does not give, or its

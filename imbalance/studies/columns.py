@@ -15,8 +15,6 @@ from imbalance.studies.measures import BAR_NANOSECONDS, REGIME_LEVELS
 REASONS = {
     "no_bars": "the window holds no bars of this size",
     "no_pair": "no two instruments stand in the declared relation",
-    "too_many_instruments": "more instruments than the family pairs with one another, and this one "
-    "is not among those with the most data",
     "no_such_measure": "the bars have no column of that name",
     "all_null": "the measure has no value in the window",
     "constant_series": "the measure does not vary over the bars used",
@@ -29,6 +27,12 @@ REASONS = {
     "too_many_variables": "more variables than the family lets into one system",
 }
 """Why a row holds no estimate: reasons that any study may give. A study may add its own."""
+
+CROSSED_REASONS = {
+    "too_many_instruments": "more instruments than the family pairs with one another, and this one "
+    "is not among those that move most",
+}
+"""Of studies that pair every instrument with every other one."""
 
 ANY = "*"
 """Instrument or measure of a row that is about a whole system or a whole family."""

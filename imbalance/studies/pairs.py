@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 _QUOTES = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USD", "EUR", "TRY", "BTC", "ETH", "BNB")
 _SPOT_VENUES = ("binance",)
@@ -41,10 +42,18 @@ def richest(counts: Mapping[str, int], most: int) -> tuple[str, ...]:
 
 
 def uncrossed(
-    kinds: Sequence[str], instruments: Iterable[str], crossed: Sequence[str]
-) -> list[str]:
-    """Instruments that are in no pair of the relation `cross`, since only some are crossed."""
-    return sorted(set(instruments) - set(crossed)) if "cross" in kinds else []
+    kinds: Sequence[str], data: Mapping[str, int], crossed: Sequence[str]
+) -> list[dict[str, Any]]:
+    """What rows say of the instruments that are in no pair of the relation `cross`, since only some
+    are crossed: `data` is how many bars or ticks of each are therefore left out.
+    """
+    if "cross" not in kinds:
+        return []
+    return [
+        {"instrument_x": name, "reason": "too_many_instruments", "n_left_out": data[name],
+         "coverage": 0.0 if data[name] else None}
+        for name in sorted(set(data) - set(crossed))
+    ]
 
 
 def instrument_pairs(
@@ -58,19 +67,17 @@ def instrument_pairs(
         crossed), `perpetual_to_spot` (a perpetual with the spot of its base asset).
     crossed : those of the instruments between which the relation `cross` is.
     """
-    among = set(crossed)
-    found = set()
-    for x in instruments:
-        for y in instruments:
-            perpetual_to_spot = (
-                is_perpetual(x) and is_spot(y) and base_asset(x) == base_asset(y)
-            )
-            if (
-                ("own" in kinds and x == y)
-                or ("cross" in kinds and x != y and x in among and y in among)
-                or ("perpetual_to_spot" in kinds and perpetual_to_spot)
-            ):
-                found.add((x, y))
+    found: set[tuple[str, str]] = set()
+    if "own" in kinds:
+        found.update((one, one) for one in instruments)
+    if "cross" in kinds:
+        found.update((x, y) for x in crossed for y in crossed if x != y)
+    if "perpetual_to_spot" in kinds:
+        spots: dict[str, list[str]] = {}
+        for y in filter(is_spot, instruments):
+            spots.setdefault(base_asset(y), []).append(y)
+        found.update(
+            (x, y) for x in filter(is_perpetual, instruments) for y in spots.get(base_asset(x), []))
     return sorted(found)
 
 

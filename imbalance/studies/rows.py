@@ -113,6 +113,7 @@ class RowTable:
         self._table = table
         self._diagnostics = diagnostics
         self._schema = schema_of(table)
+        self._waiting: list[Row] = []
         self._parts: list[Any] = []
 
     def extend(self, rows: Iterable[Row]) -> None:
@@ -123,18 +124,24 @@ class RowTable:
         ValueError
             If a test is of a kind that the table does not declare.
         """
+        coming = iter(rows)
+        while some := list(islice(coming, _AT_A_TIME - len(self._waiting))):
+            _name_hypotheses(some, self._table, self._diagnostics)
+            self._waiting += some
+            if len(self._waiting) == _AT_A_TIME:
+                self._convert()
+
+    def _convert(self) -> None:
         import pyarrow as pa
 
-        coming = iter(rows)
-        while some := list(islice(coming, _AT_A_TIME)):
-            _name_hypotheses(some, self._table, self._diagnostics)
-            columns = [
-                _numbers([row.get(field.name) for row in some])
-                if pa.types.is_floating(field.type)
-                else pa.array([row.get(field.name) for row in some], field.type)
-                for field in self._schema
-            ]
-            self._parts.append(pa.Table.from_arrays(columns, schema=self._schema))
+        columns = [
+            _numbers([row.get(field.name) for row in self._waiting])
+            if pa.types.is_floating(field.type)
+            else pa.array([row.get(field.name) for row in self._waiting], field.type)
+            for field in self._schema
+        ]
+        self._parts.append(pa.Table.from_arrays(columns, schema=self._schema))
+        self._waiting = []
 
     def finish(self) -> Any:
         """All rows in order of the table's key, with q-values within each family.
@@ -148,8 +155,8 @@ class RowTable:
         import pyarrow as pa
 
         table = self._table
-        rows = pa.concat_tables(self._parts) if self._parts else self._schema.empty_table()
-        rows = rows.unify_dictionaries()
+        self._convert()
+        rows = pa.concat_tables(self._parts).unify_dictionaries()
         any_dependence = table.column("q_value").source == ANY_DEPENDENCE_SOURCE
         rows = _with_q_values(
             rows, "q_value", benjamini_yekutieli if any_dependence else benjamini_hochberg)

@@ -33,8 +33,6 @@ class Family:
     bar_sizes : bars that are read; empty for a study of events alone.
     significance : level of its intervals and of its false discovery rate.
     minimum_bars : fewest bars that anything is estimated from.
-    most_instruments : instruments that are paired with one another, those with the most data; pairs
-        grow with their square. What is said of an instrument by itself is said of all.
     """
 
     name: str
@@ -42,7 +40,6 @@ class Family:
     bar_sizes: tuple[str, ...] = ("1s", "10s")
     significance: float = 0.05
     minimum_bars: int = 20
-    most_instruments: int = 32
 
     def __post_init__(self) -> None:
         if self.bar_sizes:
@@ -53,9 +50,6 @@ class Family:
         if self.minimum_bars < 10:
             raise UserError(f"minimum_bars = {self.minimum_bars}", where=self.where,
                             allowed="10 and above")
-        if self.most_instruments < 2:
-            raise UserError(f"most_instruments = {self.most_instruments}", where=self.where,
-                            allowed="2 and above")
 
     @property
     def where(self) -> str:
@@ -66,6 +60,26 @@ class Family:
     def measures(self) -> tuple[str, ...]:
         """Columns of the bars that the family reads."""
         return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossingFamily(Family):
+    """What the families declare whose studies pair every instrument with every other one.
+
+    Parameters
+    ----------
+    most_instruments : instruments that are paired with one another, those whose measures change
+        most often, or with the most ticks; pairs grow with their square. They are chosen for each
+        size of bars, or price. What is said of an instrument by itself is said of all.
+    """
+
+    most_instruments: int = 32
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.most_instruments < 2:
+            raise UserError(f"most_instruments = {self.most_instruments}", where=self.where,
+                            allowed="2 and above")
 
 
 @dataclass(frozen=True, eq=False)

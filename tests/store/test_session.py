@@ -1,6 +1,7 @@
 """Sessions: what they show, at which sequence, and that nobody gets out of them."""
 
 import shutil
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -146,6 +147,46 @@ def test_who_asks_a_table_with_a_missing_file_is_refused(store, query):
             assert refusal.what == f"{table}: a partition file is missing"
             assert refusal.where == str(path)
             assert "imbalance run" in refusal.fix
+
+
+@pytest.mark.parametrize("spoilt", [b"garbage", bytes(500), b"PAR1" + bytes(500) + b"PAR1"])
+@pytest.mark.parametrize("which", [0, 1])
+def test_who_asks_a_table_with_a_file_that_is_no_parquet_is_refused(store, which, spoilt):
+    put(store, "raw.events", events(5))
+    put(store, "raw.events", events(7), "2024-08-09|binance-futures")
+    put(store, "features.bars", bars(3))
+    names = [entry.file for entry in store.ledger.partitions("raw.events").values()]
+    path = store.home.file(names[which])
+    path.chmod(0o644)
+    path.write_bytes(spoilt)
+    with store.session() as session:
+        assert one(session, "select count(*) from features.bars") == (3,)
+        for table in ("raw.events", "raw.events_history"):
+            with pytest.raises(duckdb.Error) as caught:
+                session.execute(f"from {table}").fetchall()
+            refusal = refusal_in(caught.value)
+            assert refusal.what.endswith("a partition file cannot be read")
+            assert (refusal.where, refusal.exit_code) == (str(path), 1)
+            assert "imbalance run" in refusal.fix
+
+
+def test_a_survey_leaves_a_file_out_that_is_no_parquet(store):
+    put(store, "raw.events", events(5))
+    put(store, "raw.events", events(7), "2024-08-09|binance-futures")
+    path = store.home.file(store.ledger.current("raw.events", PARTITION).file)
+    path.chmod(0o644)
+    path.write_bytes(b"garbage")
+    with store.survey(["raw.events"]) as session:
+        assert one(session, "select count(*) from raw.events") == (7,)
+
+
+def test_a_home_may_be_named_by_a_way_up(store, monkeypatch, tmp_path):
+    put(store, "raw.events", events(5))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    up = Path("..", *store.home.root.relative_to(tmp_path).parts)
+    with Store(Home.open(up), tables=TABLES).session() as session:
+        assert one(session, "select count(*) from raw.events") == (5,)
 
 
 def test_other_errors_are_no_refusals():

@@ -61,9 +61,8 @@ def cohere(
         return [template | {"estimator": "multitaper", "reason": "no_pair"}], []
     progress.advance(note=f"coherence {family.name} {window.bar_size}")
     surrogates = Surrogates(family)
-    rows = [template | {"estimator": "multitaper", "instrument_x": name,
-                        "reason": "too_many_instruments"}
-            for name in uncrossed(family.pairs, panel.instruments, crossed)]
+    rows = [template | {"estimator": "multitaper", "kind": "contemporaneous"} | row
+            for row in uncrossed(family.pairs, panel.bars, crossed)]
     differences: list[Row] = []
     for x, y in pairs:
         pair = prepare_pair(pool, x, y)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from imbalance.config import StudiesConfig
 from imbalance.contracts import Column
 from imbalance.errors import UserError
-from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table
+from imbalance.studies.columns import CROSSED_REASONS, PAIR_KEY, WINDOW_KEY, figure, study_table
 from imbalance.studies.correlation.study import PairKind
 from imbalance.studies.difference_tables import REASONS as DIFFERENCE_REASONS
 from imbalance.studies.difference_tables import STRETCH_REASONS, difference_table
 from imbalance.studies.measures import REGIME_LEVELS, columns_read
-from imbalance.studies.study import Family, Study, among, only_known
+from imbalance.studies.study import CrossingFamily, Study, among, only_known
 
 REASONS = {
     "no_unbroken_stretch": "no stretch without a gap is long enough",
@@ -53,7 +53,7 @@ COHERENCE = study_table(
         figure("surrogate_limit", "Quantile of the surrogates that one in twenty exceeds.",
                "no surrogates belong to this estimator", minimum=0.0, maximum=1.0),
     ),
-    reasons=REASONS,
+    reasons=REASONS | CROSSED_REASONS,
 )
 
 COHERENCE_DIFFERENCE = difference_table(
@@ -67,7 +67,7 @@ COHERENCE_DIFFERENCE = difference_table(
 
 
 @dataclass(frozen=True, kw_only=True)
-class CoherenceFamily(Family):
+class CoherenceFamily(CrossingFamily):
     """Coherence of every x with every y, for the pairs of instruments that `pairs` names.
 
     Parameters
@@ -154,7 +154,7 @@ STUDY = Study(
     family=CoherenceFamily,
     build="imbalance.studies.coherence.build:build",
     cost="seconds for minutes of six instruments; under a minute for a full day at 1 s",
-    reasons=REASONS | DIFFERENCE_REASONS,
+    reasons=REASONS | DIFFERENCE_REASONS | CROSSED_REASONS,
     section="imbalance.report.studies.coherence:section",
     figures={COHERENCE.name: "imbalance.report.studies.coherence:picture"},
 )

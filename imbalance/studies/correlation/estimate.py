@@ -81,8 +81,8 @@ def correlate(
         rows.extend([template | _named(None, None) | {"reason": "no_pair"}])
         return
     rows.extend(
-        template | _named(None, None) | {"instrument_x": name, "reason": "too_many_instruments"}
-        for name in uncrossed(family.pairs, panel.instruments, crossed))
+        template | _named(None, None) | row
+        for row in uncrossed(family.pairs, panel.bars, crossed))
     usable: list[tuple[Series, Series]] = []
     for x, y in pairs:
         reason = pool.get(x).reason or pool.get(y).reason

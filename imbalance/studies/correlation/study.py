@@ -8,14 +8,14 @@ from typing import Any, Literal
 
 from imbalance.config import StudiesConfig
 from imbalance.errors import UserError
-from imbalance.studies.columns import ANY_DEPENDENCE, figure, study_table
+from imbalance.studies.columns import ANY_DEPENDENCE, CROSSED_REASONS, figure, study_table
 from imbalance.studies.difference_tables import REASONS, difference_table
 from imbalance.studies.measures import (
     LOGARITHMIC_LAGS,
     REGIME_LEVELS,
     columns_read,
 )
-from imbalance.studies.study import Family, Study, among, only_known
+from imbalance.studies.study import CrossingFamily, Study, among, only_known
 
 PairKind = Literal["own", "cross", "perpetual_to_spot"]
 Estimator = Literal["pearson", "spearman", "kendall"]
@@ -44,6 +44,7 @@ CORRELATION = study_table(
                _NOT_COSTLY, minimum=-1.0, maximum=1.0),
         figure("block_length", "Length of its blocks.", _NOT_COSTLY, unit="pairs", minimum=1.0),
     ),
+    reasons=CROSSED_REASONS,
 )
 
 CORRELATION_DIFFERENCE = difference_table(
@@ -55,7 +56,7 @@ CORRELATION_DIFFERENCE = difference_table(
 
 
 @dataclass(frozen=True, kw_only=True)
-class CorrelationFamily(Family):
+class CorrelationFamily(CrossingFamily):
     """Correlations of every x with every y, for the pairs of instruments that `pairs` names.
 
     A pair of series that occurs in both roles is estimated once, since lags have both signs.
@@ -169,7 +170,7 @@ STUDY = Study(
     question="How do imbalances and returns of instruments move together, in the same bar and in "
     "later ones, and which leads?",
     tables=(CORRELATION, CORRELATION_DIFFERENCE),
-    reasons=REASONS,
+    reasons=REASONS | CROSSED_REASONS,
     families=families,
     family=CorrelationFamily,
     build="imbalance.studies.correlation.build:build",

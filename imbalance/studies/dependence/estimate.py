@@ -91,9 +91,8 @@ def depend(
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         found = list(threads.map(rows_of, prepared))
-    refused = [template | {"estimator": "distance_correlation", "instrument_x": name,
-                           "reason": "too_many_instruments"}
-               for name in uncrossed(family.pairs, panel.instruments, crossed)]
+    refused = [template | {"estimator": "distance_correlation", "kind": "contemporaneous"} | row
+               for row in uncrossed(family.pairs, panel.bars, crossed)]
     return (refused + [row for rows, _ in found for row in rows],
             [row for _, rows in found for row in rows])
 

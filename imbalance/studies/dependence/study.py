@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from imbalance.config import StudiesConfig
 from imbalance.contracts import Column
 from imbalance.errors import UserError
-from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table
+from imbalance.studies.columns import CROSSED_REASONS, PAIR_KEY, WINDOW_KEY, figure, study_table
 from imbalance.studies.correlation.study import PairKind
 from imbalance.studies.difference_tables import REASONS as DIFFERENCE_REASONS
 from imbalance.studies.difference_tables import difference_table
 from imbalance.studies.measures import REGIME_LEVELS, columns_read
-from imbalance.studies.study import Family, Study, among, only_known
+from imbalance.studies.study import CrossingFamily, Study, among, only_known
 
 ESTIMATORS = (
     "distance_correlation", "distance_correlation_bias_corrected",
@@ -55,7 +55,7 @@ DEPENDENCE = study_table(
     unit="nats for information and entropy, else a number from −1 to 1",
     interval="normal with the standard error; of tails, Clopper and Pearson's; by regime "
     "Student's t",
-    reasons=REASONS,
+    reasons=REASONS | CROSSED_REASONS,
     key=(*WINDOW_KEY, *PAIR_KEY, "level", "lag", "horizon", "regime"),
     subject=(_LEVEL,),
     extra=(
@@ -77,7 +77,7 @@ DEPENDENCE_DIFFERENCE = difference_table(
 
 
 @dataclass(frozen=True, kw_only=True)
-class DependenceFamily(Family):
+class DependenceFamily(CrossingFamily):
     """Dependence of every x with every y, for the pairs of instruments that `pairs` names.
 
     At lag 0, and of x with y a bar later. Transfer entropy goes both ways, with one past bar each.
@@ -174,7 +174,7 @@ STUDY = Study(
     family=DependenceFamily,
     build="imbalance.studies.dependence.build:build",
     cost="seconds for minutes of six instruments; about three minutes for a full day at 1 s",
-    reasons=REASONS | DIFFERENCE_REASONS,
+    reasons=REASONS | DIFFERENCE_REASONS | CROSSED_REASONS,
     section="imbalance.report.studies.dependence:section",
     figures={DEPENDENCE.name: "imbalance.report.studies.dependence:picture"},
 )

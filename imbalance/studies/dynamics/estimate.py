@@ -64,9 +64,8 @@ def move(
                 margins.get(x), margins.get(y)))
 
         rows = [row for found in threads.map(rows_of, prepared) for row in found]
-    rows += [_blank(family, window) | {"estimator": "rolling", "instrument_x": name,
-                                       "reason": "too_many_instruments"}
-             for name in uncrossed(family.pairs, panel.instruments, crossed)]
+    rows += [_blank(family, window) | {"estimator": "rolling", "kind": "contemporaneous"} | row
+             for row in uncrossed(family.pairs, panel.bars, crossed)]
     differences: list[Row] = []
     for x, y, pair in prepared:
         if pair.reason is None:

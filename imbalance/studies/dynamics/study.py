@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from imbalance.config import StudiesConfig
 from imbalance.contracts import Column
 from imbalance.errors import UserError
-from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table
+from imbalance.studies.columns import CROSSED_REASONS, PAIR_KEY, WINDOW_KEY, figure, study_table
 from imbalance.studies.correlation.study import PairKind
 from imbalance.studies.difference_tables import REASONS as DIFFERENCE_REASONS
 from imbalance.studies.difference_tables import STRETCH_REASONS, difference_table
 from imbalance.studies.measures import REGIME_LEVELS, columns_read
-from imbalance.studies.study import Family, Study, among, only_known
+from imbalance.studies.study import CrossingFamily, Study, among, only_known
 
 ESTIMATORS = (
     "rolling", "mean_rolling", "exponentially_weighted", "conditional", "dcc_a", "dcc_b",
@@ -61,7 +61,7 @@ DYNAMICS = study_table(
     kind_null="the row is about the whole window",
     regime="Bars used: all; of mean_rolling the windows that follow a level of the regime, or "
     "those of a quarter of the UTC day.",
-    reasons=REASONS,
+    reasons=REASONS | CROSSED_REASONS,
 )
 
 DYNAMICS_DIFFERENCE = difference_table(
@@ -75,7 +75,7 @@ DYNAMICS_DIFFERENCE = difference_table(
 
 
 @dataclass(frozen=True, kw_only=True)
-class DynamicsFamily(Family):
+class DynamicsFamily(CrossingFamily):
     """Correlations over time of every x with every y, for the pairs that `pairs` names.
 
     Parameters
@@ -168,7 +168,7 @@ STUDY = Study(
     family=DynamicsFamily,
     build="imbalance.studies.dynamics.build:build",
     cost="seconds for minutes of six instruments; about two minutes for a full day at 1 s",
-    reasons=REASONS | DIFFERENCE_REASONS,
+    reasons=REASONS | DIFFERENCE_REASONS | CROSSED_REASONS,
     section="imbalance.report.studies.dynamics:section",
     figures={DYNAMICS.name: "imbalance.report.studies.dynamics:picture"},
 )

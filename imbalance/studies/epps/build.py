@@ -81,22 +81,30 @@ class _Run:
         }
 
     @cached_property
+    def ticks(self) -> dict[str, int]:
+        """How many ticks there are of each instrument."""
+        return {name: len(of.ticks) for name, of in self.read.items()}
+
+    @cached_property
     def crossed(self) -> tuple[str, ...]:
         """The instruments that are paired with one another."""
-        counts = {name: len(of.ticks) for name, of in self.read.items()}
-        return richest(counts, self.family.most_instruments)
+        return richest(self.ticks, self.family.most_instruments)
 
     @cached_property
     def usable(self) -> dict[str, Ticks]:
-        """Those of the instruments that are crossed which have enough ticks."""
+        """Instruments with enough ticks."""
         least = self.family.minimum_ticks
-        ticks = {name: self.read[name].ticks for name in self.crossed}
-        return {name: of for name, of in ticks.items() if len(of) >= least}
+        return {name: of.ticks for name, of in self.read.items() if len(of.ticks) >= least}
+
+    @cached_property
+    def together(self) -> list[str]:
+        """Those of them that are paired with one another."""
+        return [name for name in self.crossed if name in self.usable]
 
     @cached_property
     def refreshed(self) -> NDArray[np.float64]:
-        """Returns of all usable instruments on their common refresh times."""
-        series = list(self.usable.values())
+        """Returns of all these on their common refresh times."""
+        series = [self.usable[name] for name in self.together]
         return sampled_increments(series, refresh_times(series))
 
 
@@ -114,9 +122,8 @@ def _correlations(run: _Run, given: StudyInput) -> Iterator[Row]:
     else:
         yield template | {
             "estimator": "pre_averaged", "regime": LEVELS, "reason": "not_by_regime"}
-    for name in uncrossed(("cross",), run.read, run.crossed):
-        yield template | {"estimator": "hayashi_yoshida", "instrument_x": name,
-                          "reason": "too_many_instruments"}
+    for row in uncrossed(("cross",), run.ticks, run.crossed):
+        yield template | {"estimator": "hayashi_yoshida"} | row
     for x, y in combinations(run.crossed, 2):
         given.progress.advance(note=f"Epps effect {run.measure} {x} {y}")
         row = template | {"instrument_x": x, "instrument_y": y}
@@ -140,7 +147,7 @@ def _pair_rows(run: _Run, row: Row, x: Ticks, y: Ticks) -> Iterator[Row]:
     yield row | {"estimator": "hayashi_yoshida"} | _figures(hayashi_yoshida_estimate(x, y), level)
     returns = sampled_increments((x, y), refresh_times((x, y)))
     found = {name: of_returns(correlation_of(of), returns) for name, of in CORRELATIONS.items()}
-    places = [list(run.usable).index(row[side]) for side in ("instrument_x", "instrument_y")]
+    places = [run.together.index(row[side]) for side in ("instrument_x", "instrument_y")]
     found["pre_averaged_all"] = of_returns(
         correlation_of(CORRELATIONS["pre_averaged"]), run.refreshed[:, places]
     )

@@ -9,8 +9,8 @@ from typing import Literal
 from imbalance.config import StudiesConfig
 from imbalance.contracts import Column
 from imbalance.errors import UserError
-from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table
-from imbalance.studies.study import Family, Study, among
+from imbalance.studies.columns import CROSSED_REASONS, PAIR_KEY, WINDOW_KEY, figure, study_table
+from imbalance.studies.study import CrossingFamily, Study, among
 
 REASONS = {
     "no_events": "the window holds no events of an instrument in valid stretches of its book",
@@ -52,7 +52,7 @@ EPPS = study_table(
     key=_KEY,
     regimes=("all", LEVELS),
     regime="All of the window; `levels` in the row that says why there are none by regime.",
-    reasons=REASONS,
+    reasons=REASONS | CROSSED_REASONS,
     of_events=True,
     subject=(_STEP,),
     extra=(
@@ -83,7 +83,7 @@ REALISED_VARIANCE = study_table(
 
 
 @dataclass(frozen=True, kw_only=True)
-class EppsFamily(Family):
+class EppsFamily(CrossingFamily):
     """Correlations of the prices of every two instruments against the length of bars.
 
     Parameters
@@ -132,7 +132,7 @@ STUDY = Study(
     build="imbalance.studies.epps.build:build",
     cost="seconds for six instruments over minutes; a day of a million ticks each, some minutes",
     events=("book.book_states", "raw.trades"),
-    reasons=REASONS,
+    reasons=REASONS | CROSSED_REASONS,
     section="imbalance.report.studies.epps:section",
     figures={EPPS.name: "imbalance.report.studies.epps:picture"},
 )

@@ -29,8 +29,7 @@ def build(given: StudyInput) -> dict[str, Any]:
             pairs = instrument_pairs(family.pairs, panel.instruments, crossed)
             if not pairs:
                 rows.append(nothing | {"reason": "no_pair"})
-            rows += [nothing | {"instrument_x": name, "reason": "too_many_instruments"}
-                     for name in uncrossed(family.pairs, panel.instruments, crossed)]
+            rows += [nothing | row for row in uncrossed(family.pairs, panel.bars, crossed)]
             pool = SeriesPool(panel, family.minimum_bars, ranked=False)
             for x, y in pairs:
                 given.progress.advance(note=f"feedback index {size} {x} {y}")

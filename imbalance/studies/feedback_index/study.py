@@ -10,6 +10,7 @@ from imbalance.config import StudiesConfig
 from imbalance.contracts import Column
 from imbalance.errors import UserError
 from imbalance.studies.columns import (
+    CROSSED_REASONS,
     PAIR_KEY,
     REGIMES,
     WINDOW_KEY,
@@ -17,7 +18,7 @@ from imbalance.studies.columns import (
     study_table,
 )
 from imbalance.studies.measures import REGIME_LEVELS, regime_columns
-from imbalance.studies.study import Family, Study, among, only_known
+from imbalance.studies.study import CrossingFamily, Study, among, only_known
 
 PairKind = Literal["own", "cross", "perpetual_to_spot"]
 
@@ -64,7 +65,7 @@ FEEDBACK_INDEX = study_table(
     "difference, the gain in stressed half-hours less that in calm ones.",
     interval="percentiles of the bootstrap by blocks of scores",
     regimes=(*REGIMES, "calm", "stressed"),
-    reasons=REASONS,
+    reasons=REASONS | CROSSED_REASONS,
     extra=(
         *_with_interval("flow_to_return", "Return of y for a lasting unit of flow of x.",
                         "bps per unit of flow", formula="Σ_{i≥0} b_i/(1 − Σ a_i)"),
@@ -91,7 +92,7 @@ FEEDBACK_INDEX = study_table(
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeedbackIndexFamily(Family):
+class FeedbackIndexFamily(CrossingFamily):
     """Loops between `flow` of x and `returns` of y, for the pairs of instruments that are named.
 
     Half-hours, breaks and stress are looked at for an instrument with itself, where the loop is
@@ -179,7 +180,7 @@ STUDY = Study(
     build="imbalance.studies.feedback_index.build:build",
     cost="under a minute for a day of six instruments at 1 s; grows with the square of the "
     "instruments",
-    reasons=REASONS,
+    reasons=REASONS | CROSSED_REASONS,
     section="imbalance.report.studies.feedback_index:section",
     figures={FEEDBACK_INDEX.name: "imbalance.report.studies.feedback_index:picture"},
 )

@@ -74,10 +74,10 @@ def _measure_rows(
     run = _Run(family, measure, window_of(given, read.values()), read, skews, panel, differences)
     if len(names) < 2:
         yield run.blank | {"estimator": "lead", "reason": "no_pair"}
-    crossed = richest({name: len(of.ticks) for name, of in read.items()}, family.most_instruments)
-    for name in uncrossed(("cross",), names, crossed):
-        yield run.blank | {"estimator": "lead", "instrument_x": name, "seed": None,
-                           "reason": "too_many_instruments"}
+    ticks = {name: len(of.ticks) for name, of in read.items()}
+    crossed = richest(ticks, family.most_instruments)
+    for row in uncrossed(("cross",), ticks, crossed):
+        yield run.blank | {"estimator": "lead", "seed": None} | row
     for x, y in combinations(crossed, 2):
         given.progress.advance(note=f"lead-lag {measure} {x} {y}")
         yield from run.pair(x, y)

@@ -10,6 +10,7 @@ from imbalance.config import StudiesConfig
 from imbalance.contracts import Column
 from imbalance.errors import UserError
 from imbalance.studies.columns import (
+    CROSSED_REASONS,
     PAIR_KEY,
     REGIMES,
     WINDOW_KEY,
@@ -19,7 +20,7 @@ from imbalance.studies.columns import (
 from imbalance.studies.difference_tables import REASONS as DIFFERENCE_REASONS
 from imbalance.studies.difference_tables import STRETCH_REASONS, difference_table
 from imbalance.studies.measures import REGIME_LEVELS, columns_read
-from imbalance.studies.study import Family, Study, among, only_known
+from imbalance.studies.study import CrossingFamily, Study, among, only_known
 
 REASONS = {
     "no_events": "the window holds no events of an instrument in valid stretches of its book",
@@ -63,7 +64,7 @@ LEAD_LAG = study_table(
     regime="Part of the window: all of it; the blocks of time that follow a level of the regime of "
     "x's instrument, or that begin in a quarter of the UTC day; or an hour of the UTC day, which "
     "is then the window.",
-    reasons=REASONS,
+    reasons=REASONS | CROSSED_REASONS,
     of_events=True,
     subject=(
         _LAG,
@@ -95,7 +96,7 @@ LEAD_LAG_DIFFERENCE = difference_table(
 
 
 @dataclass(frozen=True, kw_only=True)
-class LeadLagFamily(Family):
+class LeadLagFamily(CrossingFamily):
     """Leads between the prices of every two instruments, from events.
 
     The lags are multiples of `step_ms` up to ±`reach_ms`, and of 1 ms up to ±`fine_reach_ms`. The
@@ -181,7 +182,7 @@ STUDY = Study(
     build="imbalance.studies.lead_lag.build:build",
     cost="seconds for six instruments over minutes; a day of a million ticks each, some minutes",
     events=("book.book_states", "raw.trades"),
-    reasons=REASONS | DIFFERENCE_REASONS,
+    reasons=REASONS | DIFFERENCE_REASONS | CROSSED_REASONS,
     section="imbalance.report.studies.lead_lag:section",
     figures={LEAD_LAG.name: "imbalance.report.studies.lead_lag:picture"},
 )
