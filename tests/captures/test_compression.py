@@ -132,8 +132,11 @@ def forget_peak(path):
     assert probe(path).state == "whole"
     path.write_bytes(data)
     del data
-    Path("/proc/self/clear_refs").write_text("5")
-    return peak()
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+        return peak()
+    except (OSError, ValueError):
+        pytest.skip("this kernel does not tell the most memory since a moment")
 
 
 @pytest.mark.parametrize("kind", sorted(BOMBS))
