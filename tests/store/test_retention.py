@@ -1,5 +1,6 @@
 """Generations listed by the thousand, pinned, pruned, and never taken from a reader."""
 
+import contextlib
 import subprocess
 import sys
 
@@ -95,29 +96,64 @@ READER = """
 import sys, duckdb
 with duckdb.connect(sys.argv[1], read_only=True) as connection:
     print("open", flush=True)
-    sys.stdin.readline()
-    print(connection.execute("select count(*) from features.bars").fetchone()[0], flush=True)
+    for _ in sys.stdin:
+        found = connection.execute("select count(*), bit_xor(hash(b)) from features.bars b")
+        print(*found.fetchone(), flush=True)
 """
 
 
-def test_what_a_reader_holds_is_not_taken(five):
-    held = find_generation(five.home, ids(five)[1])
-    reader = subprocess.Popen([sys.executable, "-c", READER, str(held.database)], text=True,
+@contextlib.contextmanager
+def reading(database):
+    """Another process that holds a generation; how many rows it finds, and their hash."""
+    reader = subprocess.Popen([sys.executable, "-c", READER, str(database)], text=True,
                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    try:
-        assert reader.stdout.readline() == "open\n"
-        assert is_read(held.database)
-        assert prune(five, keep=0).kept[held.id] == "being read"
-        assert numbers(five) == [2, 5]
+
+    def ask():
         reader.stdin.write("\n")
         reader.stdin.flush()
-        assert reader.stdout.readline() == "20\n"
+        return [int(word) for word in reader.stdout.readline().split()]
+
+    try:
+        assert reader.stdout.readline() == "open\n"
+        yield ask
+        reader.stdin.close()
         assert reader.wait() == 0
     finally:
         reader.kill()
         reader.wait()
+
+
+def test_what_a_reader_holds_is_not_taken(five):
+    held = find_generation(five.home, ids(five)[1])
+    with reading(held.database) as ask:
+        assert is_read(held.database)
+        assert prune(five, keep=0).kept[held.id] == "being read"
+        assert numbers(five) == [2, 5]
+        assert ask()[0] == 20
     assert not is_read(held.database)
     assert prune(five, keep=0).removed == (held.id,)
+
+
+@pytest.mark.parametrize("count", [3, pytest.param(100, marks=pytest.mark.slow)])
+def test_a_reader_holds_one_over_many_publications_and_prunes_by_their_count_not_by_the_clock(
+    five, count
+):
+    held = find_generation(five.home)
+    with reading(held.database) as ask, open_generation(five.home) as connection:
+        query = "from features.bars order by all"
+        first, rows = ask(), connection.execute(query).fetchall()
+        for number in range(count):
+            put(five, "features.bars", bars(20, seed=100 + number))
+            assert publish(five).new
+            if number % 10 == 0:
+                prune(five, keep=1)
+                assert ask() == first
+        prune(five, keep=1)
+        assert numbers(five) == [5, 5 + count]
+        assert (ask(), connection.execute(query).fetchall()) == (first, rows)
+        with open_generation(five.home) as newest:
+            assert newest.execute(query).fetchall() != rows
+    assert prune(five, keep=1).removed == (held.id,)
 
 
 def test_a_reader_of_this_process_reads_on(five):
