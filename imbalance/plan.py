@@ -63,6 +63,10 @@ class Plan:
         """Steps of these layers (all without any) that are not current."""
         return [s for s in self.steps if not s.is_current and (not layers or s.layer in layers)]
 
+    def failed(self, *layers: str) -> set[str]:
+        """Partitions of which steps of these layers stand as failed."""
+        return {s.partition for s in self.due(*layers) if s.state == "failed"}
+
     def due_days(self, venue: str) -> list[str]:
         """Days of a venue on which anything up to its features is to be done."""
         wanted = {s.partition for s in self.due("raw", "book", "features")}

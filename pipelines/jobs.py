@@ -6,7 +6,7 @@ More than one, since their partitions differ: days × venues, days, and none.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import dagster as dg
 
@@ -57,15 +57,34 @@ def range_tags(first: str, last: str) -> dict[str, str]:
     }
 
 
-def stretches(days: Sequence[str]) -> list[list[str]]:
-    """Days in order, cut where one is missing: each piece is a range of partitions."""
+def stretches(days: Sequence[str], apart: Collection[str] = ()) -> list[list[str]]:
+    """Days in order, cut where one is missing: each piece is a range of partitions.
+
+    Parameters
+    ----------
+    apart : those of them that are a piece each.
+    """
     found: list[list[str]] = []
     for day in days:
-        if found and _next(found[-1][-1]) == day:
+        before = found[-1][-1] if found else ""
+        if before and _next(before) == day and before not in apart and day not in apart:
             found[-1].append(day)
         else:
             found.append([day])
     return found
+
+
+def reload_wanted(outside: Sequence[str], are: str) -> str:
+    """What is told of captures or days of which there are no partitions; nothing without any.
+
+    Parameters
+    ----------
+    are : what they are, in words.
+    """
+    return (
+        f"{len(outside)} {are} this code location does not know: reload it (in the browser: "
+        f"Reload definitions), or make them with `imbalance run`; the first is {outside[0]}"
+    ) if outside else ""
 
 
 def _next(day: str) -> str:

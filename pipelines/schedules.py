@@ -1,8 +1,9 @@
 """The daily schedules: captured days to features, then their studies, then a generation.
 
 Each asks for what is not current of the last days up to yesterday, so that a late day, or one that
-was not finished the day before, is made as well; where nothing is, it skips and says so. They do
-not wait for one another. All times are UTC.
+was not finished the day before, is made as well; where nothing is, it skips and says so. Days in a
+row are one run, but for those that stand as failed: a step fails when one of its days does, and
+nothing is made from the others then. They do not wait for one another. All times are UTC.
 """
 
 import datetime
@@ -15,6 +16,7 @@ from imbalance.overdue import LIVE_DAYS
 from imbalance.plan import Plan, due_study_days, make_plan, span_is_due
 from imbalance.store.generations import is_published
 from imbalance.store.store import Store
+from imbalance.studies.windows import day_of
 from imbalance.summary import has_bars
 from imbalance.warehouse import Warehouse
 from pipelines.instance import add_venues
@@ -24,6 +26,7 @@ from pipelines.jobs import (
     STUDIES,
     VENUE_DAYS,
     range_tags,
+    reload_wanted,
     stretches,
 )
 
@@ -33,6 +36,7 @@ Given = dg.ResourceParam[Warehouse]
 
 def daily(partitions: Partitions) -> Sequence[dg.ScheduleDefinition]:
     """The schedules; in a home of history, whose captures ended long ago, they skip."""
+    is_known = partitions.days.has_partition_key
 
     def asked(context: dg.ScheduleEvaluationContext, store: Store, of: str) -> Requests:
         """Runs of a job for what is due of the last days."""
@@ -45,11 +49,17 @@ def daily(partitions: Partitions) -> Sequence[dg.ScheduleDefinition]:
                 f"no registered capture holds a day from {first} to {last}: the sensor "
                 "`new_captures`, `imbalance run` and `imbalance ingest` register them")
         add_venues(context.instance, plan.venue_days)
+        due = list(_DUE[of](store, plan))
+        outside = [one for run in due for one in run if not is_known(one.partition("|")[0])]
+        unknown = reload_wanted(outside, "days are due that")
+        if unknown:
+            context.log.warning(unknown)
         found = [
-            dg.RunRequest(run_key=f"{last} {name}".strip(), tags=tags)
-            for name, tags in _DUE[of](store, plan, partitions)
+            _request(last, known) for run in due
+            if (known := [one for one in run if one not in outside]) or not run
         ]
-        return found or dg.SkipReason(f"nothing is to be made of the days from {first} to {last}")
+        return found or dg.SkipReason(
+            unknown or f"nothing is to be made of the days from {first} to {last}")
 
     @dg.schedule(job=VENUE_DAYS, cron_schedule="20 0 * * *", name="daily_venue_days",
                  description="The captured days of every venue up to yesterday: features.")
@@ -74,36 +84,38 @@ def daily(partitions: Partitions) -> Sequence[dg.ScheduleDefinition]:
     return [venue_days, studies, span_studies, publication]
 
 
-Due = Iterator[tuple[str, dict[str, str]]]
-"""Runs: what each is of, in words, and its tags."""
+def _request(last: str, run: Sequence[str]) -> dg.RunRequest:
+    """A run over partitions, or of what has none, for the days up to the last."""
+    ends = (run[0], run[-1]) if run else ()
+    return dg.RunRequest(run_key=" ".join((last, *ends)), tags=range_tags(*ends) if ends else {})
 
 
-def _venue_days(_: Store, plan: Plan, partitions: Partitions) -> Due:
+Due = Iterator[list[str]]
+"""Runs: the partitions of each, in order and without a gap; none where it has no partitions."""
+
+
+def _venue_days(_: Store, plan: Plan) -> Due:
+    failed = plan.failed("raw", "book", "features")
     for venue in plan.venue_days:
-        for days in _known(plan.due_days(venue), partitions):
-            yield (f"{days[0]} … {days[-1]} {venue}",
-                   range_tags(key(days[0], venue), key(days[-1], venue)))
+        due = plan.due_days(venue)
+        for days in stretches(due, {day for day in due if key(day, venue) in failed}):
+            yield [key(day, venue) for day in days]
 
 
-def _studies(store: Store, plan: Plan, partitions: Partitions) -> Due:
-    for days in _known(due_study_days(store, plan), partitions):
-        yield f"{days[0]} … {days[-1]}", range_tags(days[0], days[-1])
+def _studies(store: Store, plan: Plan) -> Due:
+    failed = map(day_of, plan.failed("features", "studies"))
+    yield from stretches(due_study_days(store, plan), {day for day in failed if day})
 
 
-def _span_studies(_: Store, plan: Plan, __: Partitions) -> Due:
+def _span_studies(_: Store, plan: Plan) -> Due:
     if span_is_due(plan):
-        yield "", {}
+        yield []
 
 
-def _publication(store: Store, _: Plan, __: Partitions) -> Due:
+def _publication(store: Store, _: Plan) -> Due:
     if has_bars(store) and not is_published(store):
-        yield "", {}
+        yield []
 
 
 _DUE = {VENUE_DAYS.name: _venue_days, STUDIES.name: _studies, SPAN_STUDIES.name: _span_studies,
         PUBLICATION.name: _publication}
-
-
-def _known(days: Sequence[str], partitions: Partitions) -> list[list[str]]:
-    """Stretches of the days that the code location knows."""
-    return stretches([day for day in days if partitions.days.has_partition_key(day)])

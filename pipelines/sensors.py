@@ -16,7 +16,7 @@ from imbalance.errors import UserError
 from imbalance.store.ledger import CaptureFile
 from imbalance.store.store import Store
 from imbalance.warehouse import Warehouse
-from pipelines.jobs import VENUE_DAYS, range_tags
+from pipelines.jobs import VENUE_DAYS, range_tags, reload_wanted
 
 SETTLED_SECONDS = 30.0
 """A file written to more recently is still being recorded: it is looked at again later."""
@@ -108,11 +108,7 @@ def new_captures(config: Config, partitions: Partitions) -> dg.SensorDefinition:
         due = [capture for capture in captures if capture.capture_id in days]
         known = set(partitions.days.get_partition_keys())
         outside = [c.path for c in due if not known.issuperset(days[c.capture_id])]
-        unknown = (
-            f"{len(outside)} captures are of days this code location does not know: reload it (in "
-            "the browser: Reload definitions), or make them with `imbalance run`; the first is "
-            f"{outside[0]}"
-        ) if outside else ""
+        unknown = reload_wanted(outside, "captures are of days")
         if unknown:
             context.log.warning(unknown)
         requests = [

@@ -74,9 +74,10 @@ def _children(pid):
 
 
 def _open_in(pid):
-    for one in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(FileNotFoundError):
-            yield str(one.readlink())
+    with contextlib.suppress(FileNotFoundError):  # the process is gone
+        for one in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # it has closed this one
+                yield str(one.readlink())
 
 
 def listening(pids):

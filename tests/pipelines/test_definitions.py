@@ -1,6 +1,8 @@
 """The code location: loads, is light, and holds what it is meant to hold."""
 
+import contextlib
 import datetime
+import re
 import subprocess
 import sys
 
@@ -14,6 +16,7 @@ from imbalance.store.home import Home
 from imbalance.store.ledger import CaptureFile, Ledger, NewEntry
 from imbalance.store.store import Store
 from imbalance.studies.registry import studies
+from imbalance.studies.windows import trailing
 from imbalance.warehouse import PlainWarehouse
 from pipelines.definitions import build_definitions, span
 from pipelines.jobs import JOBS
@@ -169,9 +172,11 @@ def test_days_of_history_end_with_it(tmp_path):
     assert span(home.root, Config()) == ("2024-08-08", None)
 
 
+NOW = datetime.datetime.now(datetime.UTC)
+
+
 def ago(days):
-    now = datetime.datetime.now(datetime.UTC)
-    return (now - datetime.timedelta(days=days)).date().isoformat()
+    return (NOW - datetime.timedelta(days=days)).date().isoformat()
 
 
 @pytest.fixture
@@ -180,13 +185,18 @@ def ticks(tmp_path):
     home = Home.open(tmp_path / "h", create=True)
     register(home, "0" * 16, ago(0), ago(0))  # so that it is not history
     register(home, "1" * 16, ago(30), ago(30))
+    with ticking(home) as tick:
+        yield home, tick
+
+
+@contextlib.contextmanager
+def ticking(home):
     schedules = {one.name: one for one in build_definitions(home.root).schedules}
-    now = datetime.datetime.now(datetime.UTC)
     with dg.instance_for_test() as instance:
 
         def tick(name):
             with dg.build_schedule_context(
-                instance=instance, scheduled_execution_time=now,
+                instance=instance, scheduled_execution_time=NOW,
                 resources={"warehouse": PlainWarehouse(Store(home))},
             ) as context:
                 found = schedules[name](context)
@@ -196,7 +206,14 @@ def ticks(tmp_path):
             assert "binance" in instance.get_dynamic_partitions("venue")
             return [tuple(request.tags.values()) for request in found]
 
-        yield home, tick
+        yield tick
+
+
+def have_features(home, *days):
+    Ledger(home.ledger_path).commit([
+        NewEntry("features.bars_1s", f"{day}|binance", "file", "b", "r", 1, "i", "1")
+        for day in days
+    ], "run")
 
 
 def test_schedules_ask_for_the_captured_days_of_a_week_that_are_not_made(ticks):
@@ -212,12 +229,49 @@ def test_schedules_ask_for_the_captured_days_of_a_week_that_are_not_made(ticks):
     # No day has features yet: studies of none, and nothing to publish.
     nothing = f"nothing is to be made of the days from {ago(7)} to {ago(1)}"
     assert tick("daily_studies") == tick("daily_publication") == nothing
-    Ledger(home.ledger_path).commit([
-        NewEntry("features.bars_1s", f"{day}|binance", "file", "b", "r", 1, "i", "1")
-        for day in (ago(9), ago(4), ago(1))
-    ], "run")
+    have_features(home, ago(9), ago(4), ago(1))
     assert tick("daily_studies") == [(ago(4), ago(4)), (ago(1), ago(1))]
     assert tick("daily_span_studies") == tick("daily_publication") == [()]
+
+
+def test_a_day_that_stands_as_failed_is_a_run_of_its_own(ticks):
+    """A step of a run over several days fails with one of them, and what follows it is made of
+    none: each night again, were it still among the others.
+    """
+    home, tick = ticks
+    register(home, "a" * 16, ago(5), ago(1))
+    register(home, "b" * 16, ago(5), ago(1), "bybit")
+    ledger = Ledger(home.ledger_path)
+    ledger.record_failure("raw.trades", f"{ago(3)}|binance", "run", "not a capture")
+    good, bad, newer = (ago(5), ago(4)), (ago(3), ago(3)), (ago(2), ago(1))
+    assert tick("daily_venue_days") == [
+        *(tuple(f"{day}|binance" for day in run) for run in (good, bad, newer)),
+        (f"{ago(5)}|bybit", f"{ago(1)}|bybit"),
+    ]
+    have_features(home, *map(ago, range(1, 6)))
+    assert tick("daily_studies") == [(ago(5), ago(1))]  # the days' features are there
+    for partition in (ago(3), trailing(ago(3))):
+        ledger.record_failure("studies.correlation", partition, "run", "no convergence")
+        assert tick("daily_studies") == [good, bad, newer]
+        ledger.record_recovery("studies.correlation", partition, "run")
+    assert tick("daily_studies") == [(ago(5), ago(1))]
+
+
+def test_schedules_ask_for_a_reload_where_days_are_due_of_which_there_are_no_partitions(
+    tmp_path, capsys
+):
+    home = Home.open(tmp_path / "h", create=True)
+    register(home, "0" * 16, ago(9), ago(9))  # history, of which the partitions end with it
+    with ticking(home) as tick:
+        register(home, "1" * 16, ago(2), ago(1))
+        have_features(home, ago(2))
+        for name, told in (("daily_venue_days", f"2 days.*the first is {ago(2)}.binance"),
+                           ("daily_studies", f"1 days.*the first is {ago(2)}$")):
+            capsys.readouterr()
+            said = tick(name)
+            assert "Reload definitions" in said
+            assert re.search(told, said)
+            assert f"WARNING - {said}" in capsys.readouterr().err
 
 
 def test_schedules_skip_where_nothing_is_recorded(ticks):
