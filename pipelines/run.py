@@ -26,7 +26,7 @@ from assets.studies import FAMILIES
 from imbalance.config_file import load_config
 from imbalance.errors import EXIT_FAILED, UserError, full_disk
 from imbalance.outcome import outcome
-from imbalance.plan import Plan, Step, due_study_days, make_plan, span_is_due
+from imbalance.plan import Plan, Step, check_range, due_study_days, make_plan, span_is_due
 from imbalance.store.generations import is_published
 from imbalance.store.store import Store
 from imbalance.studies.tasks import FAMILY_TABLES
@@ -113,6 +113,8 @@ class Run:
     def _bring_up_to_date(self) -> dict[str, Any]:
         began = time.monotonic()
         plan = make_plan(self.store, **self.limits)
+        first, last = self.limits["first"], self.limits["last"]
+        check_range(plan, first, last, self.store.config.first_day)
         before = standing(self.store, plan.due())
         self.reporter.begin("starting Dagster", 0)
         with open_instance(self.store.home) as self.instance:

@@ -3,10 +3,12 @@
 import json
 import os
 import signal
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from imbalance.errors import UserError
 from imbalance.plan import Plan, Step
 from imbalance.store.home import Home
 from imbalance.store.ledger import NewEntry
@@ -14,7 +16,7 @@ from imbalance.store.store import Store
 from pipelines.instance import add_venues, fail_orphans, open_instance, process_tag
 from pipelines.jobs import stretches
 from pipelines.report import Reporter
-from pipelines.run import Interruptions, _failures, _user_error, made, standing
+from pipelines.run import Interruptions, Run, _failures, _user_error, made, standing
 
 
 @pytest.mark.parametrize(
@@ -135,6 +137,21 @@ def test_a_failed_check_is_told_in_its_own_words():
     assert _failures(plan, [dagsters]) == [earlier, mine]
     assert _failures(plan, [broken]) == [broken, earlier]
     assert _failures(Plan(), [dagsters]) == [dagsters]
+
+
+def test_a_range_without_captures_is_refused_before_dagster_is_started(tmp_path):
+    store = Store.open(tmp_path / "home", create=True)
+    limits = {"first": "2099-01-01", "last": None, "venue": None}
+    wakeup = signal.set_wakeup_fd(-1)
+    try:
+        with Path(os.devnull).open("wb") as nobody:
+            run = Run(store.home.root, None, limits, Reporter(nobody.fileno()))
+            with pytest.raises(UserError, match="from 2099-01-01") as refused:
+                run.execute()
+    finally:
+        signal.set_wakeup_fd(wakeup)
+    assert refused.value.exit_code == 2
+    assert not store.home.dagster_dir.exists()
 
 
 def test_a_circle_of_exceptions_ends():
