@@ -237,12 +237,10 @@ def due_study_days(store: Store, plan: Plan) -> list[str]:
 
 
 def span_is_due(plan: Plan) -> bool:
-    """Whether studies over the whole span are not current."""
-    from imbalance.studies.tasks import FAMILY_TABLES
+    """Whether studies over the whole span, or what is written down before them, are not current."""
     from imbalance.studies.windows import SPAN
 
-    return any(step.partition == SPAN and step.tables != FAMILY_TABLES
-               for step in plan.due("studies"))
+    return any(step.partition == SPAN for step in plan.due("studies"))
 
 
 def check_range(

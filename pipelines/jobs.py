@@ -27,12 +27,6 @@ STUDIES = dg.define_asset_job(
     "the windows of days up to it. Before, what the studies will estimate is written down.",
 )
 
-DECLARATION = dg.define_asset_job(
-    "declaration",
-    selection=dg.AssetSelection.assets(studies.FAMILIES),
-    description="Write down what the studies will estimate, before they do.",
-)
-
 SPAN_STUDIES = dg.define_asset_job(
     "span_studies",
     selection=dg.AssetSelection.assets(studies.FAMILIES, *studies.SPAN_ASSETS),
@@ -46,7 +40,7 @@ PUBLICATION = dg.define_asset_job(
     description="Validate everything current and release it as a generation.",
 )
 
-JOBS = (VENUE_DAYS, DECLARATION, STUDIES, SPAN_STUDIES, PUBLICATION)
+JOBS = (VENUE_DAYS, STUDIES, SPAN_STUDIES, PUBLICATION)
 
 
 def range_tags(first: str, last: str) -> dict[str, str]:

@@ -29,7 +29,6 @@ from imbalance.outcome import outcome
 from imbalance.plan import Plan, Step, check_range, due_study_days, make_plan, span_is_due
 from imbalance.store.generations import is_published
 from imbalance.store.store import Store
-from imbalance.studies.tasks import FAMILY_TABLES
 from imbalance.studies.windows import SPAN
 from imbalance.summary import has_bars
 from imbalance.warehouse import PlainWarehouse
@@ -37,7 +36,6 @@ from pipelines.definitions import build_definitions, home_and_config
 from pipelines.failures import failure_of, names_checks
 from pipelines.instance import add_venues, fail_orphans, open_instance, process_tag
 from pipelines.jobs import (
-    DECLARATION,
     PUBLICATION,
     SPAN_STUDIES,
     STUDIES,
@@ -141,8 +139,6 @@ class Run:
         plan = make_plan(self.store, **self.limits)
         days, span = due_study_days(self.store, plan), span_is_due(plan)
         self._begin("studies", {STUDIES.name: len(days), SPAN_STUDIES.name: span})
-        if any(step.tables == FAMILY_TABLES for step in plan.due("studies")):
-            self.failures += self._execute(DECLARATION.name, SPAN)
         for stretch in stretches(days):
             self._range(STUDIES.name, stretch)
         if span:

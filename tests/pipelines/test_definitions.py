@@ -130,7 +130,7 @@ def test_checks(definitions):
 
 def test_jobs_schedules_and_sensors(definitions):
     assert {job.name for job in definitions.jobs} == {
-        "venue_days", "declaration", "studies", "span_studies", "publication",
+        "venue_days", "studies", "span_studies", "publication",
     }
     assert {(s.name, s.cron_schedule) for s in definitions.schedules} == {
         ("daily_venue_days", "20 0 * * *"), ("daily_studies", "20 1 * * *"),

@@ -9,10 +9,12 @@ import dagster as dg
 import pytest
 
 from imbalance.errors import UserError
-from imbalance.plan import Plan, Step
+from imbalance.plan import Plan, Step, span_is_due
 from imbalance.store.home import Home
 from imbalance.store.ledger import NewEntry
 from imbalance.store.store import Store
+from imbalance.studies.tasks import FAMILY_TABLES
+from imbalance.studies.windows import SPAN
 from pipelines.instance import add_venues, fail_orphans, open_instance, process_tag
 from pipelines.jobs import stretches
 from pipelines.report import Reporter
@@ -158,6 +160,14 @@ def test_a_circle_of_exceptions_ends():
     one, other = ValueError("one"), ValueError("other")
     one.__cause__, other.__cause__ = other, one
     assert _user_error(one) is None
+
+
+def test_families_that_are_lost_are_made_by_the_run_over_the_span():
+    def step(state):
+        return Step("studies", FAMILY_TABLES, SPAN, state)
+
+    assert span_is_due(Plan(steps=[step("missing")]))
+    assert not span_is_due(Plan(steps=[step("current")]))
 
 
 @pytest.mark.parametrize("interrupting", [signal.SIGINT, signal.SIGTERM])
