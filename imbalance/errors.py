@@ -131,13 +131,13 @@ def raise_interruption(error: BaseException) -> None:
 
 
 def nearest(value: str, choices: list[str]) -> str | None:
-    """The choice that `value` is the beginning of, else the one most like it; None when nothing is
-    close.
+    """The choice that `value` is the beginning of, the shortest and first of several, else the one
+    most like it; None when nothing is close.
     """
     import difflib
 
     begun = [choice for choice in choices if value and choice.startswith(value)]
     if begun:
-        return min(begun, key=lambda choice: (len(choice), choice))
+        return min(begun, key=len)
     found = difflib.get_close_matches(value, choices, n=1, cutoff=0.6)
     return found[0] if found else None
