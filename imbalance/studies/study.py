@@ -62,26 +62,6 @@ class Family:
         return ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class CrossingFamily(Family):
-    """What the families declare whose studies pair every instrument with every other one.
-
-    Parameters
-    ----------
-    most_instruments : instruments that are paired with one another, those whose measures change
-        most often, or with the most ticks; pairs grow with their square. They are chosen for each
-        size of bars, or price. What is said of an instrument by itself is said of all.
-    """
-
-    most_instruments: int = 32
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.most_instruments < 2:
-            raise UserError(f"most_instruments = {self.most_instruments}", where=self.where,
-                            allowed="2 and above")
-
-
 @dataclass(frozen=True, eq=False)
 class Study:
     """A study, as everything that handles studies knows it.

@@ -9,11 +9,10 @@ from imbalance.config import StudiesConfig
 from imbalance.contracts import Column
 from imbalance.errors import UserError
 from imbalance.studies.columns import CROSSED_REASONS, PAIR_KEY, WINDOW_KEY, figure, study_table
-from imbalance.studies.correlation.study import PairKind
 from imbalance.studies.difference_tables import REASONS as DIFFERENCE_REASONS
 from imbalance.studies.difference_tables import STRETCH_REASONS, difference_table
-from imbalance.studies.measures import REGIME_LEVELS, columns_read
-from imbalance.studies.study import CrossingFamily, Study, among, only_known
+from imbalance.studies.shared_families import SeriesFamily
+from imbalance.studies.study import Study
 
 REASONS = {
     "no_unbroken_stretch": "no stretch without a gap is long enough",
@@ -67,15 +66,11 @@ COHERENCE_DIFFERENCE = difference_table(
 
 
 @dataclass(frozen=True, kw_only=True)
-class CoherenceFamily(CrossingFamily):
+class CoherenceFamily(SeriesFamily):
     """Coherence of every x with every y, for the pairs of instruments that `pairs` names.
 
     Parameters
     ----------
-    x_measures : columns of the bars, of instrument x.
-    y_measures : columns of the bars, of instrument y.
-    pairs : `own`: an instrument with itself; `cross`: every two; `perpetual_to_spot`: x a
-        perpetual, y the spot of its base asset.
     periods : bars a cycle; those for which stretches are too short are left out.
     longest_segment : bars of a stretch that is tapered: a power of two.
     longest_stretch : bars that are transformed by wavelets: the last ones of the longest unbroken
@@ -85,24 +80,17 @@ class CoherenceFamily(CrossingFamily):
     seed : seed of its random draws.
     """
 
-    x_measures: tuple[str, ...]
-    y_measures: tuple[str, ...]
-    pairs: tuple[PairKind, ...]
     periods: tuple[float, ...] = (4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
     longest_segment: int = 1024
     longest_stretch: int = 2048
-    regimes: tuple[str, ...] = tuple(REGIME_LEVELS)
     surrogates: int = 100
     seed: int = 20240808
     minimum_bars: int = 128
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        among(self.pairs, ["own", "cross", "perpetual_to_spot"], "kind of pair", self.where)
-        if not self.x_measures or not self.y_measures or not self.periods:
-            raise UserError("no measure or no period is declared", where=self.where,
-                            allowed="at least one")
-        only_known(self.regimes, list(REGIME_LEVELS), "regime", self.where)
+        if not self.periods:
+            raise UserError("no period is declared", where=self.where, allowed="at least one")
         if min(self.periods) < 2.0:
             raise UserError(f"periods = {self.periods}", where=self.where,
                             allowed="2 bars and above")
@@ -116,11 +104,6 @@ class CoherenceFamily(CrossingFamily):
         if not 19 <= self.surrogates <= 9_999:
             raise UserError(f"surrogates = {self.surrogates}", where=self.where,
                             allowed="19 to 9999")
-
-    @property
-    def measures(self) -> tuple[str, ...]:
-        """Columns of the bars that the family reads."""
-        return columns_read((*self.x_measures, *self.y_measures), self.regimes)
 
 
 def families(settings: StudiesConfig) -> Sequence[CoherenceFamily]:

@@ -9,8 +9,8 @@ from imbalance.config import StudiesConfig
 from imbalance.contracts import Column
 from imbalance.errors import UserError
 from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table, text
-from imbalance.studies.feedback.study import Criterion, SystemKind
-from imbalance.studies.study import Family, Study, among
+from imbalance.studies.shared_families import SystemFamily, SystemKind
+from imbalance.studies.study import Study
 
 APPROACHES = ("generalised", "orthogonal", "joint", "frequency", "time_varying", "quantile")
 WHOLE = "all"
@@ -49,15 +49,11 @@ CONNECTEDNESS = study_table(
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConnectednessFamily(Family):
+class ConnectednessFamily(SystemFamily):
     """Connectedness of `variables`, of all instruments together (across) and within one (own).
 
     Parameters
     ----------
-    variables : columns of the bars, in the order of orthogonalisation.
-    systems : `own`: one system per instrument; `across`: one of several instruments.
-    maximum_lag : largest lag order tried, in bars.
-    criterion : the information criterion that chooses the lag order.
     n_terms : terms of the decomposition, that is bars ahead.
     frequency_terms : terms that are transformed for the bands of frequency.
     periods : lower edges of the bands, in bars a cycle; the last band has no upper one.
@@ -69,15 +65,11 @@ class ConnectednessFamily(Family):
     forgetting : share of what the filter knows of the coefficients that is left a bar later.
     decay : share of the covariance of the errors that is left a bar later.
     seed : seed of its random draws.
-    largest_system : most variables of a system; instruments beyond are left out.
     largest_path : variables up to which a system is made time-varying: the filter's cost grows with
         K⁵.
     """
 
-    variables: tuple[str, ...]
     systems: tuple[SystemKind, ...] = ("across",)
-    maximum_lag: int = 10
-    criterion: Criterion = "bic"
     n_terms: int = 10
     frequency_terms: int = 100
     periods: tuple[float, ...] = (2.0, 8.0, 40.0)
@@ -94,8 +86,6 @@ class ConnectednessFamily(Family):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        among(self.systems, ["own", "across"], "kind of system", self.where)
-        among((self.criterion,), ["bic", "aic", "hq", "fpe"], "criterion", self.where)
         edges = self.periods
         if not edges or edges[0] != 2.0 or list(edges) != sorted(set(edges)):
             raise UserError(f"periods = {edges}", where=self.where,

@@ -13,11 +13,10 @@ from imbalance.studies.difference_tables import REASONS, difference_table
 from imbalance.studies.measures import (
     LOGARITHMIC_LAGS,
     REGIME_LEVELS,
-    columns_read,
 )
-from imbalance.studies.study import CrossingFamily, Study, among, only_known
+from imbalance.studies.shared_families import PairKind, SeriesFamily
+from imbalance.studies.study import Study, among
 
-PairKind = Literal["own", "cross", "perpetual_to_spot"]
 Estimator = Literal["pearson", "spearman", "kendall"]
 
 _NOT_COSTLY = "not among the family's costly lags, or a regime, or nothing was estimated"
@@ -56,7 +55,7 @@ CORRELATION_DIFFERENCE = difference_table(
 
 
 @dataclass(frozen=True, kw_only=True)
-class CorrelationFamily(CrossingFamily):
+class CorrelationFamily(SeriesFamily):
     """Correlations of every x with every y, for the pairs of instruments that `pairs` names.
 
     A pair of series that occurs in both roles is estimated once, since lags have both signs.
@@ -66,10 +65,6 @@ class CorrelationFamily(CrossingFamily):
 
     Parameters
     ----------
-    x_measures : columns of the bars, of instrument x.
-    y_measures : columns of the bars, of instrument y.
-    pairs : `own`: an instrument with itself; `cross`: every two; `perpetual_to_spot`: x a
-        perpetual, y the spot of its base asset.
     lags : bars by which y is later than x; below 0 earlier.
     horizons : bars that y is summed over.
     estimators : which correlations are estimated.
@@ -81,8 +76,6 @@ class CorrelationFamily(CrossingFamily):
     seed : seed of its random draws.
     """
 
-    x_measures: tuple[str, ...]
-    y_measures: tuple[str, ...]
     pairs: tuple[PairKind, ...] = ("own", "cross")
     lags: tuple[int, ...] = LOGARITHMIC_LAGS
     horizons: tuple[int, ...] = (1,)
@@ -96,11 +89,8 @@ class CorrelationFamily(CrossingFamily):
     def __post_init__(self) -> None:
         super().__post_init__()
         where = self.where
-        among(self.pairs, ["own", "cross", "perpetual_to_spot"], "kind of pair", where)
         among(self.estimators, ["pearson", "spearman", "kendall"], "estimator", where)
-        only_known(self.regimes, list(REGIME_LEVELS), "regime", where)
-        for values, what in ((self.x_measures, "x measure"), (self.y_measures, "y measure"),
-                             (self.lags, "lag"), (self.horizons, "horizon"),
+        for values, what in ((self.lags, "lag"), (self.horizons, "horizon"),
                              (self.bar_sizes, "bar size")):
             if not values:
                 raise UserError(f"no {what} is declared", where=where, allowed="at least one")
@@ -111,11 +101,6 @@ class CorrelationFamily(CrossingFamily):
     def reach(self) -> int:
         """Largest distance in bars between two bars that one estimate compares."""
         return max(abs(lag) for lag in (*self.lags, *self.regime_lags)) + max(self.horizons)
-
-    @property
-    def measures(self) -> tuple[str, ...]:
-        """Columns of the bars that the family reads."""
-        return columns_read((*self.x_measures, *self.y_measures), self.regimes)
 
 
 def families(settings: StudiesConfig) -> Sequence[CorrelationFamily]:

@@ -9,11 +9,10 @@ from imbalance.config import StudiesConfig
 from imbalance.contracts import Column
 from imbalance.errors import UserError
 from imbalance.studies.columns import CROSSED_REASONS, PAIR_KEY, WINDOW_KEY, figure, study_table
-from imbalance.studies.correlation.study import PairKind
 from imbalance.studies.difference_tables import REASONS as DIFFERENCE_REASONS
 from imbalance.studies.difference_tables import difference_table
-from imbalance.studies.measures import REGIME_LEVELS, columns_read
-from imbalance.studies.study import CrossingFamily, Study, among, only_known
+from imbalance.studies.shared_families import SeriesFamily
+from imbalance.studies.study import Study
 
 ESTIMATORS = (
     "distance_correlation", "distance_correlation_bias_corrected",
@@ -77,7 +76,7 @@ DEPENDENCE_DIFFERENCE = difference_table(
 
 
 @dataclass(frozen=True, kw_only=True)
-class DependenceFamily(CrossingFamily):
+class DependenceFamily(SeriesFamily):
     """Dependence of every x with every y, for the pairs of instruments that `pairs` names.
 
     At lag 0, and of x with y a bar later. Transfer entropy goes both ways, with one past bar each.
@@ -86,10 +85,6 @@ class DependenceFamily(CrossingFamily):
 
     Parameters
     ----------
-    x_measures : columns of the bars, of instrument x.
-    y_measures : columns of the bars, of instrument y.
-    pairs : `own`: an instrument with itself; `cross`: every two; `perpetual_to_spot`: x a
-        perpetual, y the spot of its base asset.
     levels : probabilities of the tails.
     quantiles : quantiles of x of which quantile dependence and regression are estimated.
     neighbours : nearest neighbours that mutual information and transfer entropy look at.
@@ -101,25 +96,17 @@ class DependenceFamily(CrossingFamily):
     seed : seed of its random draws.
     """
 
-    x_measures: tuple[str, ...]
-    y_measures: tuple[str, ...]
-    pairs: tuple[PairKind, ...]
     levels: tuple[float, ...] = (0.01, 0.025, 0.05)
     quantiles: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.95)
     neighbours: int = 4
     surrogates: int = 100
     largest_sample: int = 4096
-    regimes: tuple[str, ...] = tuple(REGIME_LEVELS)
     regime_bar_sizes: tuple[str, ...] = ("1s",)
     seed: int = 20240808
     minimum_bars: int = 100
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        among(self.pairs, ["own", "cross", "perpetual_to_spot"], "kind of pair", self.where)
-        if not self.x_measures or not self.y_measures:
-            raise UserError("no measure is declared", where=self.where, allowed="at least one")
-        only_known(self.regimes, list(REGIME_LEVELS), "regime", self.where)
         for value in (*self.levels, *self.quantiles):
             if not 0.0 < value < 1.0:
                 raise UserError(f"a level of {value:g}", where=self.where,
@@ -133,11 +120,6 @@ class DependenceFamily(CrossingFamily):
                             allowed="19 to 9999")
         if not 1 <= self.neighbours <= 50:
             raise UserError(f"neighbours = {self.neighbours}", where=self.where, allowed="1 to 50")
-
-    @property
-    def measures(self) -> tuple[str, ...]:
-        """Columns of the bars that the family reads."""
-        return columns_read((*self.x_measures, *self.y_measures), self.regimes)
 
 
 def families(settings: StudiesConfig) -> Sequence[DependenceFamily]:

@@ -9,11 +9,10 @@ from imbalance.config import StudiesConfig
 from imbalance.contracts import Column
 from imbalance.errors import UserError
 from imbalance.studies.columns import CROSSED_REASONS, PAIR_KEY, WINDOW_KEY, figure, study_table
-from imbalance.studies.correlation.study import PairKind
 from imbalance.studies.difference_tables import REASONS as DIFFERENCE_REASONS
 from imbalance.studies.difference_tables import STRETCH_REASONS, difference_table
-from imbalance.studies.measures import REGIME_LEVELS, columns_read
-from imbalance.studies.study import CrossingFamily, Study, among, only_known
+from imbalance.studies.shared_families import SeriesFamily
+from imbalance.studies.study import Study
 
 ESTIMATORS = (
     "rolling", "mean_rolling", "exponentially_weighted", "conditional", "dcc_a", "dcc_b",
@@ -75,15 +74,11 @@ DYNAMICS_DIFFERENCE = difference_table(
 
 
 @dataclass(frozen=True, kw_only=True)
-class DynamicsFamily(CrossingFamily):
+class DynamicsFamily(SeriesFamily):
     """Correlations over time of every x with every y, for the pairs that `pairs` names.
 
     Parameters
     ----------
-    x_measures : columns of the bars, of instrument x.
-    y_measures : columns of the bars, of instrument y.
-    pairs : `own`: an instrument with itself; `cross`: every two; `perpetual_to_spot`: x a
-        perpetual, y the spot of its base asset.
     windows : bars of the rolling windows; half of them must be there.
     half_life : bars after which a bar has half its weight in the exponentially weighted
         correlation.
@@ -95,13 +90,9 @@ class DynamicsFamily(CrossingFamily):
     seed : seed of its random draws.
     """
 
-    x_measures: tuple[str, ...]
-    y_measures: tuple[str, ...]
-    pairs: tuple[PairKind, ...]
     windows: tuple[int, ...] = (60, 300)
     half_life: int = 60
     points: int = 24
-    regimes: tuple[str, ...] = tuple(REGIME_LEVELS)
     shortest_regime: int = 50
     states: int = 2
     longest_series: int = 40_000
@@ -110,11 +101,8 @@ class DynamicsFamily(CrossingFamily):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        among(self.pairs, ["own", "cross", "perpetual_to_spot"], "kind of pair", self.where)
-        if not self.x_measures or not self.y_measures or not self.windows:
-            raise UserError("no measure or no window is declared", where=self.where,
-                            allowed="at least one")
-        only_known(self.regimes, list(REGIME_LEVELS), "regime", self.where)
+        if not self.windows:
+            raise UserError("no window is declared", where=self.where, allowed="at least one")
         if min(*self.windows, self.half_life) < 20:
             raise UserError(f"windows = {self.windows}, half_life = {self.half_life}",
                             where=self.where, allowed="20 bars and above")
@@ -128,11 +116,6 @@ class DynamicsFamily(CrossingFamily):
         if self.longest_series < self.minimum_bars:
             raise UserError(f"longest_series = {self.longest_series}", where=self.where,
                             allowed="minimum_bars and above")
-
-    @property
-    def measures(self) -> tuple[str, ...]:
-        """Columns of the bars that the family reads."""
-        return columns_read((*self.x_measures, *self.y_measures), self.regimes)
 
 
 def families(settings: StudiesConfig) -> Sequence[DynamicsFamily]:

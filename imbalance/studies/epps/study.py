@@ -10,7 +10,8 @@ from imbalance.config import StudiesConfig
 from imbalance.contracts import Column
 from imbalance.errors import UserError
 from imbalance.studies.columns import CROSSED_REASONS, PAIR_KEY, WINDOW_KEY, figure, study_table
-from imbalance.studies.study import CrossingFamily, Study, among
+from imbalance.studies.shared_families import CrossingFamily
+from imbalance.studies.study import Study, among
 
 REASONS = {
     "no_events": "the window holds no events of an instrument in valid stretches of its book",

@@ -9,8 +9,8 @@ from typing import Literal
 from imbalance.config import StudiesConfig
 from imbalance.errors import UserError
 from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table
-from imbalance.studies.feedback.study import Criterion
-from imbalance.studies.study import Family, Study, among
+from imbalance.studies.shared_families import OrderFamily
+from imbalance.studies.study import Study, among
 
 _REASONS = {
     "no_events": "the window holds no events of an instrument in valid stretches of its book",
@@ -46,7 +46,7 @@ EVENT_TIME = study_table(
 
 
 @dataclass(frozen=True, kw_only=True)
-class EventTimeFamily(Family):
+class EventTimeFamily(OrderFamily):
     """A vector autoregression of signed flow and return, trade by trade, for each instrument.
 
     Parameters
@@ -54,7 +54,6 @@ class EventTimeFamily(Family):
     flow : `sign`: of a trade, 1 or −1; `signed_root_size`: times the root of its size.
     minimum_bars : fewest trades.
     maximum_lag : largest lag order tried, in trades.
-    criterion : the information criterion that chooses the lag order.
     horizon : length of the responses, in trades.
     replications : replications of the bootstrap of their bands.
     seed : seed of its random draws.
@@ -65,7 +64,6 @@ class EventTimeFamily(Family):
     bar_sizes: tuple[str, ...] = ()
     minimum_bars: int = 200
     maximum_lag: int = 20
-    criterion: Criterion = "bic"
     horizon: int = 50
     replications: int = 499
     seed: int = 20240808
@@ -74,7 +72,6 @@ class EventTimeFamily(Family):
     def __post_init__(self) -> None:
         super().__post_init__()
         among((self.flow,), ["sign", "signed_root_size"], "kind of flow", self.where)
-        among((self.criterion,), ["bic", "aic", "hq", "fpe"], "criterion", self.where)
         if self.most_trades < self.minimum_bars:
             raise UserError(f"most_trades = {self.most_trades}", where=self.where,
                             allowed=f"{self.minimum_bars} and above")

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from imbalance.config import StudiesConfig
 from imbalance.errors import UserError
 from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table, text
-from imbalance.studies.study import Family, Study, among
-
-SystemKind = Literal["own", "across"]
-Criterion = Literal["bic", "aic", "hq", "fpe"]
+from imbalance.studies.shared_families import SystemFamily, SystemKind
+from imbalance.studies.study import Study
 
 TIME_OF_DAY = "time_of_day"
 """The exogenous terms that are no measure: two waves a day."""
@@ -80,7 +77,7 @@ GRANGER_CAUSALITY = study_table(
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeedbackFamily(Family):
+class FeedbackFamily(SystemFamily):
     """Vector autoregressions of `variables`, per instrument (own) and of several (across).
 
     The order of `variables` is the order of orthogonalisation: flow comes first, so that flow may
@@ -88,16 +85,11 @@ class FeedbackFamily(Family):
 
     Parameters
     ----------
-    variables : columns of the bars, in the order of orthogonalisation.
-    systems : `own`: one system per instrument; `across`: one of several instruments.
     exogenous : what explains and is not explained: `time_of_day`, and measures as of the bar
         before. Those that the bars do not have, or that do not vary, are left out.
-    maximum_lag : largest lag order tried, in bars.
-    criterion : the information criterion that chooses the lag order.
     horizon : length of the impulse responses, in bars.
     replications : replications of the bootstrap of their bands.
     seed : seed of its random draws.
-    largest_system : most variables of a system; instruments beyond are left out.
     """
 
     name: str = "flow_and_return"
@@ -105,8 +97,6 @@ class FeedbackFamily(Family):
     variables: tuple[str, ...] = ("order_flow_imbalance", "return_bps")
     systems: tuple[SystemKind, ...] = ("own", "across")
     exogenous: tuple[str, ...] = (TIME_OF_DAY, "funding_rate")
-    maximum_lag: int = 10
-    criterion: Criterion = "bic"
     horizon: int = 20
     replications: int = 999
     seed: int = 20240808
@@ -114,8 +104,6 @@ class FeedbackFamily(Family):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        among(self.systems, ["own", "across"], "kind of system", self.where)
-        among((self.criterion,), ["bic", "aic", "hq", "fpe"], "criterion", self.where)
         if len(self.variables) < 2 or len(set(self.variables)) < len(self.variables):
             raise UserError(f"variables = {self.variables}", where=self.where,
                             allowed="two or more different measures")

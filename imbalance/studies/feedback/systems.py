@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from imbalance.studies.alignment import Panel
-from imbalance.studies.feedback.study import Criterion, SystemKind
 from imbalance.studies.pairs import Series
 from imbalance.studies.prepared_series import SeriesPool
+from imbalance.studies.shared_families import OrderFamily, SystemFamily
 from imbalance.studies.vector_autoregression import (
     TooFewBarsError,
     VectorAutoregression,
@@ -25,28 +25,6 @@ from imbalance.studies.vector_autoregression import (
 )
 
 Matrix = NDArray[np.float64]
-
-
-class OrderFamily(Protocol):
-    """What a family says of the order of its systems."""
-
-    @property
-    def maximum_lag(self) -> int: ...
-    @property
-    def criterion(self) -> Criterion: ...
-    @property
-    def minimum_bars(self) -> int: ...
-
-
-class SystemFamily(OrderFamily, Protocol):
-    """What a family says of its systems."""
-
-    @property
-    def variables(self) -> tuple[str, ...]: ...
-    @property
-    def systems(self) -> tuple[SystemKind, ...]: ...
-    @property
-    def largest_system(self) -> int: ...
 
 
 @dataclass(frozen=True)

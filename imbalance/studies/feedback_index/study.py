@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from imbalance.config import StudiesConfig
 from imbalance.contracts import Column
@@ -18,9 +17,8 @@ from imbalance.studies.columns import (
     study_table,
 )
 from imbalance.studies.measures import REGIME_LEVELS, regime_columns
-from imbalance.studies.study import CrossingFamily, Study, among, only_known
-
-PairKind = Literal["own", "cross", "perpetual_to_spot"]
+from imbalance.studies.shared_families import PairKind, PairsFamily
+from imbalance.studies.study import Study, only_known
 
 REASONS = {
     "too_few_parts": "the window holds under three half-hours with enough bars, of which none can "
@@ -92,7 +90,7 @@ FEEDBACK_INDEX = study_table(
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeedbackIndexFamily(CrossingFamily):
+class FeedbackIndexFamily(PairsFamily):
     """Loops between `flow` of x and `returns` of y, for the pairs of instruments that are named.
 
     Half-hours, breaks and stress are looked at for an instrument with itself, where the loop is
@@ -103,8 +101,6 @@ class FeedbackIndexFamily(CrossingFamily):
     ----------
     flow : column of the bars of x that is to move the price.
     returns : column of the bars of y that is to call forth flow.
-    pairs : `own`: an instrument with itself; `cross`: every two; `perpetual_to_spot`: x a
-        perpetual, y the spot of its base asset.
     regimes : by whose levels an instrument's loop with itself is estimated too; empty: by none.
     cross_regimes : the same of loops between two instruments.
     stress_measure : column of the bars of y by whose mean half-hours are called calm or stressed.
@@ -128,7 +124,6 @@ class FeedbackIndexFamily(CrossingFamily):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        among(self.pairs, ["own", "cross", "perpetual_to_spot"], "kind of pair", self.where)
         for regimes in (self.regimes, self.cross_regimes):
             only_known(regimes, list(REGIME_LEVELS), "regime", self.where)
         if self.maximum_lag < 1 or self.replications < 100 or self.horizon < 2:

@@ -20,7 +20,8 @@ from imbalance.studies.columns import (
 from imbalance.studies.difference_tables import REASONS as DIFFERENCE_REASONS
 from imbalance.studies.difference_tables import STRETCH_REASONS, difference_table
 from imbalance.studies.measures import REGIME_LEVELS, columns_read
-from imbalance.studies.study import CrossingFamily, Study, among, only_known
+from imbalance.studies.shared_families import CrossingFamily
+from imbalance.studies.study import Study, among, only_known
 
 REASONS = {
     "no_events": "the window holds no events of an instrument in valid stretches of its book",

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from imbalance.config import StudiesConfig
 from imbalance.errors import UserError
 from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table, text
-from imbalance.studies.feedback.study import Criterion, SystemKind
 from imbalance.studies.measures import REGIME_MEASURES, regime_columns
-from imbalance.studies.study import Family, Study, among, only_known
+from imbalance.studies.shared_families import SystemFamily, SystemKind
+from imbalance.studies.study import Study, only_known
 
 LOCAL_PROJECTION = study_table(
     "local_projection",
@@ -44,28 +44,21 @@ LOCAL_PROJECTION = study_table(
 
 
 @dataclass(frozen=True, kw_only=True)
-class LocalProjectionFamily(Family):
+class LocalProjectionFamily(SystemFamily):
     """Responses of `variables` to each other, within an instrument (own) or across.
 
     The order of `variables` is that of orthogonalisation, as in the feedback study.
 
     Parameters
     ----------
-    variables : columns of the bars, in the order of orthogonalisation.
-    systems : `own`: one system per instrument; `across`: one of several instruments.
-    maximum_lag : largest lag order tried, in bars.
-    criterion : the information criterion that chooses the lag order.
     horizon : length of the responses, in bars.
     regimes : by whose levels responses are estimated too; empty: by none.
     replications : replications of the bootstraps of the bands.
     seed : seed of its random draws.
-    largest_system : most variables of a system; instruments beyond are left out.
     """
 
     variables: tuple[str, ...] = ("order_flow_imbalance", "return_bps")
     systems: tuple[SystemKind, ...] = ("own",)
-    maximum_lag: int = 10
-    criterion: Criterion = "bic"
     horizon: int = 20
     regimes: tuple[str, ...] = tuple(REGIME_MEASURES)
     replications: int = 499
@@ -74,8 +67,6 @@ class LocalProjectionFamily(Family):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        among(self.systems, ["own", "across"], "kind of system", self.where)
-        among((self.criterion,), ["bic", "aic", "hq", "fpe"], "criterion", self.where)
         only_known(self.regimes, list(REGIME_MEASURES), "regime", self.where)
         if self.horizon < 2:
             raise UserError(f"horizon = {self.horizon}", where=self.where, allowed="2 and above")
