@@ -22,6 +22,7 @@ from imbalance.studies.diversification.moments import (
 )
 from imbalance.studies.diversification.study import ALL, DIVERSIFICATION, DiversificationFamily
 from imbalance.studies.inference.resampling import percentile_interval
+from imbalance.studies.pairs import richest
 from imbalance.studies.rows import Row, Window, blank, share, to_arrow
 from imbalance.studies.study_input import StudyInput
 
@@ -94,9 +95,8 @@ def _together(panel: Panel, family: DiversificationFamily) -> list[str]:
         if series is not None and np.nanmax(series, initial=0.0) > np.nanmin(series, initial=0.0):
             there[name] = int(np.isfinite(series).sum())
     fullest = max(there.values(), default=0)
-    kept = [name for name, n in there.items() if n >= LEAST_SHARE * fullest]
-    kept.sort(key=lambda name: (-there[name], name))
-    return sorted(kept[: family.maximum_instruments])
+    kept = {name: n for name, n in there.items() if n >= LEAST_SHARE * fullest}
+    return list(richest(kept, family.maximum_instruments))
 
 
 class _Rows:

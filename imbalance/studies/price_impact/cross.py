@@ -19,6 +19,7 @@ from imbalance.studies.hypotheses import Hypothesis
 from imbalance.studies.inference.forecasts import Accuracy, accuracy, clark_west, loss_blocks
 from imbalance.studies.inference.model_race import race
 from imbalance.studies.inference.resampling import percentile_interval
+from imbalance.studies.pairs import richest
 from imbalance.studies.price_impact.flows import Flows, level_weights
 from imbalance.studies.price_impact.forecast import Design, Model, Trial, run
 from imbalance.studies.price_impact.penalised import lasso
@@ -135,9 +136,8 @@ class _Writer:
         there = {name: int((np.isfinite(flow.best[:, 0]) & usable).sum())
                  for name, flow in self._flows.items() if name != self._y}
         least = COMMON_SHARE * usable.sum()
-        close = sorted((name for name, n in there.items() if n >= max(least, 1)),
-                       key=lambda name: (-there[name], name))
-        return sorted(close[: self._family.maximum_peers])
+        close = {name: n for name, n in there.items() if n >= max(least, 1)}
+        return list(richest(close, self._family.maximum_peers))
 
     def _data(self, change: Vector) -> _Data:
         own = self._flows[self._y]
