@@ -66,5 +66,3 @@ def outcome(
         "seconds": round(time.monotonic() - began, 3),
         "exit_code": EXIT_FAILED if failures else EXIT_DONE,
     }
-
-

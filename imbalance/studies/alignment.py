@@ -134,6 +134,8 @@ class Panel:
         """The instruments that are paired with one another: so many at most, those whose measures
         change most often. Bars are there in a market that stands still, too.
         """
+        if len(self.instruments) <= most:
+            return self.instruments
         changes = dict.fromkeys(self.instruments, 0)
         for (instrument, _), values in self.columns.items():
             changes[instrument] += int(np.count_nonzero(np.diff(values[np.isfinite(values)])))
