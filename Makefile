@@ -113,6 +113,10 @@ benchmark-decoding: $(STAMP)  ## each capture decoded, against DuckDB's reading 
 benchmark-orders: $(STAMP)  ## a book from single orders, against the same book from levels, ratio printed
 	@$(PYTHON) -m benchmarks.orders $(ARGS)
 
+.PHONY: benchmark-generations
+benchmark-generations: $(STAMP)  ## ten thousand generations listed from the index and from their manifests
+	@$(PYTHON) -m benchmarks.generations $(ARGS)
+
 .venv-benchmark/.setup: benchmarks/requirements.lock | $(STAMP)
 	@$(PYTHON) -m venv --clear .venv-benchmark
 	@echo "setup: installing .venv-benchmark"

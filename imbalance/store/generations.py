@@ -51,10 +51,11 @@ _CURRENT = "current"
 _SHOWN = 10
 
 
-class Generation(msgspec.Struct, frozen=True):
+class Generation(msgspec.Struct, frozen=True, gc=False):
     """A published generation. `new` says whether the call that returned it has published it.
 
-    A structure and no dataclass, since ten thousand are listed at once.
+    A structure and no dataclass, since ten thousand are listed at once, and the counts of rows as
+    the text they are kept as, since few of those who list look at them.
     """
 
     id: str
@@ -62,9 +63,14 @@ class Generation(msgspec.Struct, frozen=True):
     number: int
     created_at: str
     ledger_sequence: int
-    rows: Mapping[str, int]
+    row_counts: msgspec.Raw
     current: bool
     new: bool = False
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """How many rows each table has."""
+        return msgspec.json.decode(self.row_counts, type=dict[str, int])
 
     @property
     def path(self) -> Path:
@@ -84,13 +90,13 @@ def list_generations(home: Home) -> list[Generation]:
     lines = generation_index.read_lines(home)
     above = str(home.generations_dir)
     found = []
-    for name in generation_index.names(home):
+    for name, stamp in generation_index.stamps(home).items():
         directory = f"{above}/{name}"
         line = lines.get(name)
-        if line is not None and line.stamp == generation_index.stamp(directory):
+        if line is not None and line.stamp == stamp:
             found.append(Generation(
-                name, directory, line.number, line.created_at, line.ledger_sequence, line.rows,
-                name == current_name,
+                name, directory, line.number, line.created_at, line.ledger_sequence,
+                line.row_counts, name == current_name,
             ))
             continue
         with suppress(UserError):
@@ -331,13 +337,15 @@ def _release(
 
 def reindex(home: Home) -> None:
     """Write the index of generations anew, from itself as far as it holds; for the publisher."""
+    # Looked at before the manifests are read: what changes between is read again next time.
+    stamps = generation_index.stamps(home)
     lines = []
     for generation in list_generations(home):
-        stamp = generation_index.stamp(generation.directory)
+        stamp = stamps.get(generation.id)
         if stamp is not None:
             lines.append(generation_index.Line(
                 generation.id, generation.number, generation.created_at,
-                generation.ledger_sequence, generation.rows, stamp,
+                generation.ledger_sequence, stamp, generation.row_counts,
             ))
     generation_index.write_lines(home, lines)
 
@@ -388,6 +396,6 @@ def _generation(path: Path, current: Path | None) -> Generation:
         number=manifest.number,
         created_at=manifest.created_at,
         ledger_sequence=manifest.ledger_sequence,
-        rows=manifest.row_counts(),
+        row_counts=msgspec.Raw(msgspec.json.encode(manifest.row_counts())),
         current=current is not None and path.name == current.name,
     )
