@@ -15,8 +15,9 @@ from pathlib import Path
 
 from benchmarks.measure import Cost, Stopwatch, median
 from imbalance.store import Home
-from imbalance.store.generations import list_generations, reindex
+from imbalance.store.generations import list_generations
 from imbalance.store.manifest import MANIFEST_NAME, Manifest, Released
+from imbalance.store.publishing import reindex
 
 TABLES = 20
 DAYS = 3

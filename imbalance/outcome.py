@@ -12,7 +12,8 @@ from typing import Any
 
 from imbalance.errors import EXIT_DONE, EXIT_FAILED
 from imbalance.plan import Plan, check_range, make_plan
-from imbalance.store.generations import is_published, list_generations
+from imbalance.store.generations import list_generations
+from imbalance.store.publishing import is_published
 from imbalance.store.store import Store
 from imbalance.summary import home_summary
 

@@ -27,7 +27,7 @@ from imbalance.config_file import load_config
 from imbalance.errors import EXIT_FAILED, UserError, full_disk
 from imbalance.outcome import outcome
 from imbalance.plan import Plan, Step, check_range, due_study_days, make_plan, span_is_due
-from imbalance.store.generations import is_published
+from imbalance.store.publishing import is_published
 from imbalance.store.store import Store
 from imbalance.studies.windows import SPAN
 from imbalance.summary import has_bars

@@ -14,7 +14,7 @@ import dagster as dg
 from assets.partitions import DAY_FORMAT, Partitions, key
 from imbalance.overdue import LIVE_DAYS
 from imbalance.plan import Plan, due_study_days, make_plan, span_is_due
-from imbalance.store.generations import is_published
+from imbalance.store.publishing import is_published
 from imbalance.store.store import Store
 from imbalance.studies.windows import day_of
 from imbalance.summary import has_bars

@@ -18,7 +18,8 @@ from imbalance.cli.main import cli, run
 from imbalance.config import Config
 from imbalance.config_file import load_config
 from imbalance.store import Home, Store
-from imbalance.store.generations import find_generation, publish
+from imbalance.store.generations import find_generation
+from imbalance.store.publishing import publish
 from tests.training.samples import bars, put_bars
 
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -28,7 +28,7 @@ def command(application: Application, patience: float | None) -> None:
     \b
     JSON: {"generation", "new", "path", "rows": {table: rows}}
     """
-    from imbalance.store.generations import publish
+    from imbalance.store.publishing import publish
 
     with ProgressBar("publish") as progress:
         generation = publish(application.store(), patience=patience, progress=progress)

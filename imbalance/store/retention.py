@@ -19,14 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from imbalance.store.generations import (
-    Generation,
-    find_generation,
-    list_generations,
-    only_publisher,
-    reindex,
-)
+from imbalance.store.generations import Generation, find_generation, list_generations
 from imbalance.store.home import Home
+from imbalance.store.publishing import only_publisher, reindex
 
 if TYPE_CHECKING:
     from imbalance.store.store import Store

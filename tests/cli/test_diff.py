@@ -4,7 +4,7 @@ import json
 
 from imbalance.cli.main import run
 from imbalance.store import Home, Store
-from imbalance.store.generations import publish
+from imbalance.store.publishing import publish
 from tests.store.samples import TABLES, bars, put, study
 
 

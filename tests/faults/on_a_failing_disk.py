@@ -10,7 +10,8 @@ import sys
 from collections.abc import Sequence
 
 from imbalance.store import Home, Store
-from imbalance.store.generations import find_generation, open_generation, publish
+from imbalance.store.generations import find_generation, open_generation
+from imbalance.store.publishing import publish
 from imbalance.store.sweep import find_leftovers
 from imbalance.store.verify import verify
 from tests.store.samples import TABLES, bars, next_day, put, study

@@ -8,7 +8,8 @@ import pytest
 from imbalance import catalog
 from imbalance.store import Home, Store
 from imbalance.store.dictionary import lineage, origins, sources
-from imbalance.store.generations import open_generation, publish
+from imbalance.store.generations import open_generation
+from imbalance.store.publishing import publish
 from tests.store.samples import bars, put, study
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from imbalance.store import Home
 from imbalance.store.doctor import examine
-from imbalance.store.generations import find_generation, publish
+from imbalance.store.generations import find_generation
 from imbalance.store.locks import hold, is_held
+from imbalance.store.publishing import publish
 from tests.store.samples import PARTITION, bars, put, study
 
 

@@ -9,7 +9,7 @@ import pytest
 from imbalance import catalog
 from imbalance.store.expectations import Expectations, batches, checked_columns, read_batch
 from imbalance.store.gate import GateRefused
-from imbalance.store.generations import publish
+from imbalance.store.publishing import publish
 from tests.store.samples import BARS, PARTITION, STUDY, bars, events, put, study
 
 
@@ -112,7 +112,7 @@ def test_publishing_stops_where_only_the_suite_sees_the_defect(store, monkeypatc
 
 def test_the_store_loads_without_it():
     code = (
-        "import sys, imbalance.store, imbalance.store.generations, imbalance.store.doctor, "
+        "import sys, imbalance.store, imbalance.store.publishing, imbalance.store.doctor, "
         "imbalance.store.verify; print(sorted({'great_expectations', 'pandas', 'dagster', "
         "'duckdb', 'pyarrow', 'numpy', 'numba'} & set(sys.modules)))"
     )

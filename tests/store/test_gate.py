@@ -14,7 +14,8 @@ from imbalance.contracts import Column, Table
 from imbalance.store import Home, Store
 from imbalance.store.gate import GateRefused, check_captures, check_partition
 from imbalance.store.gate_rules import row_rules, rules_hash
-from imbalance.store.generations import find_generation, publish
+from imbalance.store.generations import find_generation
+from imbalance.store.publishing import publish
 from tests.store.samples import BARS, PARTITION, STUDY, TABLES, bars, put, study
 
 

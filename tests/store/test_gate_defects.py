@@ -13,7 +13,8 @@ from imbalance.errors import EXIT_REFUSED
 from imbalance.store import Home, Store
 from imbalance.store.gate import GateRefused, check_partition
 from imbalance.store.gate_rules import row_rules, rules_hash
-from imbalance.store.generations import list_generations, publish
+from imbalance.store.generations import list_generations
+from imbalance.store.publishing import publish
 from tests.store.samples import put
 from tests.training.samples import bars, put_bars
 

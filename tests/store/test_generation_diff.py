@@ -7,7 +7,8 @@ import pytest
 from imbalance.contracts import Column, Table
 from imbalance.store import Store
 from imbalance.store.generation_diff import compare
-from imbalance.store.generations import list_generations, publish
+from imbalance.store.generations import list_generations
+from imbalance.store.publishing import publish
 from tests.store.samples import BARS, TABLES, bars, put, study
 
 

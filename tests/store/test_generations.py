@@ -15,9 +15,10 @@ from imbalance.contracts import Column, Table
 from imbalance.errors import UserError
 from imbalance.store import Home, Store
 from imbalance.store.files import sha256_file
-from imbalance.store.generations import find_generation, list_generations, open_generation, publish
+from imbalance.store.generations import find_generation, list_generations, open_generation
 from imbalance.store.locks import hold
 from imbalance.store.manifest import DATABASE_NAME, read_manifest
+from imbalance.store.publishing import publish
 from imbalance.store.task import remove
 from imbalance.store.verify import verify
 from tests.store.samples import BARS, PARTITION, TABLES, bars, events, next_day, put, study

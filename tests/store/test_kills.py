@@ -9,7 +9,8 @@ import pytest
 
 from imbalance.store import Home, Store, materialise
 from imbalance.store.files import sha256_file
-from imbalance.store.generations import find_generation, list_generations, open_generation, publish
+from imbalance.store.generations import find_generation, list_generations, open_generation
+from imbalance.store.publishing import publish
 from imbalance.store.sweep import sweep
 from imbalance.store.verify import verify
 from tests.killing import start_and_kill

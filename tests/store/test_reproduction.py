@@ -11,9 +11,10 @@ from imbalance.config_file import as_settings, load_config, to_toml
 from imbalance.contracts import Table
 from imbalance.errors import UserError
 from imbalance.store import Home, Store
-from imbalance.store.generations import find_generation, publish
+from imbalance.store.generations import find_generation
 from imbalance.store.ledger import CaptureFile
 from imbalance.store.manifest import read_manifest
+from imbalance.store.publishing import publish
 from imbalance.store.reproduction import capture_files, compare_rows, days
 from tests.store.samples import PARTITION, STUDY, TABLES, bars, put, study
 

@@ -8,13 +8,8 @@ import pytest
 
 from imbalance.errors import UserError
 from imbalance.store import Home, Store, generation_index
-from imbalance.store.generations import (
-    find_generation,
-    list_generations,
-    open_generation,
-    publish,
-    reindex,
-)
+from imbalance.store.generations import find_generation, list_generations, open_generation
+from imbalance.store.publishing import publish, reindex
 from imbalance.store.retention import is_read, pin, pins, prune, unpin
 from tests.store.samples import TABLES, bars, put, study
 

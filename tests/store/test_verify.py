@@ -8,9 +8,10 @@ import pytest
 
 from imbalance.errors import UserError
 from imbalance.progress import Silent
-from imbalance.store.generations import find_generation, publish
+from imbalance.store.generations import find_generation
 from imbalance.store.ledger import CaptureFile
 from imbalance.store.manifest import MANIFEST_NAME
+from imbalance.store.publishing import publish
 from imbalance.store.verify import verify
 from tests.store.samples import PARTITION, bars, events, put, study
 

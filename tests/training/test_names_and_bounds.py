@@ -8,8 +8,9 @@ import pytest
 from imbalance import catalog
 from imbalance.errors import UserError
 from imbalance.store import Home, Store
-from imbalance.store.generations import find_generation, open_generation, publish
+from imbalance.store.generations import find_generation, open_generation
 from imbalance.store.macros import MACROS, create_macros
+from imbalance.store.publishing import publish
 from imbalance.training import spines
 from imbalance.training.build import training_set
 from imbalance.training.frames import load
