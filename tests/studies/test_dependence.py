@@ -153,6 +153,21 @@ def test_heavy_ties_are_counted_and_refused_where_they_leave_no_tail(make_bars):
     assert pick(rows, "lower_tail_dependence", 0.01)["reason"] == "too_few_tail_bars"
 
 
+def test_a_series_that_hardly_ever_moves_has_its_reason_in_every_row(make_bars):
+    generator = np.random.default_rng(3)
+    flow, ret = np.zeros(600), generator.standard_normal(600)
+    flow[[100, 400]] = -1.0, 1.0
+    rows, differences = between_depths(make_bars({SPOT: {
+        FLOW: flow, RETURN: ret, "depth_touch_mean": np.arange(600) % 3 + 1.0}}))
+    of = "distance_correlation_bias_corrected"
+    reasons = {r["reason"] for r in rows if r["estimator"] == of}
+    assert reasons == {"heavily_tied", "constant_series"}
+    assert all(r["estimate"] is None for r in differences if r["of"] == of)
+    whole = study(make_bars({SPOT: {FLOW: flow, RETURN: ret}}))
+    assert pick(whole, of)["reason"] == "heavily_tied"
+    assert pick(whole, "distance_correlation")["estimate"] > 0.0
+
+
 def test_pairs_of_returns_stand_once_and_transfers_in_both_directions(make_bars, planted):
     flow, ret = planted
     rows = study(make_bars({SPOT: {RETURN: flow}, PERPETUAL: {RETURN: ret}}),

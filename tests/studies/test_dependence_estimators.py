@@ -75,6 +75,20 @@ def test_the_standard_error_of_distance_correlation_is_that_of_repetitions():
     assert np.mean(errors) == pytest.approx(np.std(squared), rel=0.15)
 
 
+@pytest.mark.parametrize("n", [100, 198, 2_000])
+@pytest.mark.parametrize("others", [(1.0,), (-1.0, 1.0)])
+def test_a_series_of_one_value_and_hardly_another_has_no_unbiased_variance(n, others):
+    """It is nothing by algebra; by rounding a little more or a little less than that."""
+    generator = np.random.default_rng(n)
+    tied = np.zeros(n)
+    tied[generator.permutation(n)[:len(others)]] = others
+    found = distance_correlation(margin(tied), margin(generator.standard_normal(n)))
+    assert np.isnan(found.bias_corrected)
+    assert 0.0 < found.correlation < 1.0
+    tied[:3] = (1.0, 2.0, 3.0)
+    assert np.isfinite(distance_correlation(margin(tied), margin(tied)).bias_corrected)
+
+
 def test_a_constant_series_has_no_margin():
     assert margin(np.full(50, 3.3)) is None
     assert margin(np.zeros(50)) is None

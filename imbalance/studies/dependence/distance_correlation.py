@@ -18,6 +18,9 @@ from imbalance.kernels import jit
 
 Vector = NDArray[np.float64]
 
+# Share of a mean square below which an unbiased variance is what rounding has left of none.
+_ROUNDING = 1e-12
+
 
 @dataclass(frozen=True)
 class DistanceCorrelation:
@@ -28,7 +31,8 @@ class DistanceCorrelation:
     covariance: float
     """V(x, y), the distance covariance."""
     bias_corrected: float
-    """Bias-corrected squared distance correlation: mean 0 under independence, may be negative."""
+    """Bias-corrected squared distance correlation: mean 0 under independence, may be negative; nan
+    where nearly all values of a series are equal (see `bias_corrected`)."""
     influence: Vector
     """Influence of every pair on the squared correlation, of mean 0."""
 
@@ -110,9 +114,16 @@ def squared_correlation(x: Margin, y: Margin) -> float:
 
 
 def bias_corrected(x: Margin, y: Margin, mean_product: float) -> float:
-    """Bias-corrected squared distance correlation from n⁻² Σ_ij a_ij b_ij."""
-    own = _unbiased(x, x, float(x.squares.mean())) * _unbiased(y, y, float(y.squares.mean()))
-    return _unbiased(x, y, mean_product) / math.sqrt(own) if own > 0.0 else math.nan
+    """Bias-corrected squared distance correlation from n⁻² Σ_ij a_ij b_ij.
+
+    Without a value, nan, where all values of a series are equal but one, or but two equally far to
+    both sides: its unbiased distance variance is nothing, and what rounding leaves of it may have
+    either sign.
+    """
+    own_x, own_y = (_unbiased(one, one, float(one.squares.mean())) for one in (x, y))
+    if min(own_x / x.squares.mean(), own_y / y.squares.mean()) < _ROUNDING:
+        return math.nan
+    return _unbiased(x, y, mean_product) / math.sqrt(own_x * own_y)
 
 
 def product_distances(x: Margin, y: Margin) -> Vector:

@@ -156,8 +156,11 @@ class _PairRows:
                              error / (2.0 * root), floor=0.0) | {
             "p_value": test.p_value,
             "surrogate_mean": float(np.sqrt(np.maximum(squared, 0.0)).mean())}
-        yield self._finished("distance_correlation_bias_corrected", n, parameters,
-                             found.bias_corrected, error)
+        corrected = "distance_correlation_bias_corrected"
+        if np.isnan(found.bias_corrected):
+            yield self._row(corrected, n, parameters) | {"reason": "heavily_tied"}
+        else:
+            yield self._finished(corrected, n, parameters, found.bias_corrected, error)
 
     def _information_rows(self, sample: _Sample) -> Iterator[Row]:
         k, n = self._family.neighbours, len(sample.x)

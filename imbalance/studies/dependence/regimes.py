@@ -137,6 +137,8 @@ def _distance_at(x: Vector, y: Vector, family: DependenceFamily) -> Callable[[Ma
         if left is None or right is None:
             return "constant_series"
         found = distance_correlation(left, right)
+        if np.isnan(found.bias_corrected):
+            return "heavily_tied"
         return Estimate(found.bias_corrected, _in_place(found.influence, mask))
 
     return lambda _: estimate

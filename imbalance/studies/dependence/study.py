@@ -32,7 +32,7 @@ BY_REGIME = (
 REASONS = {
     "no_common_tail": "no bar is in the tails of both series",
     "too_few_tail_bars": "the tail of that level holds fewer than ten bars",
-    "heavily_tied": "equal values fill the tail or too much of the series",
+    "heavily_tied": "equal values fill the tail or too much of the series, or leave it no variance",
 }
 
 _LEVEL = Column(
