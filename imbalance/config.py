@@ -19,22 +19,24 @@ class About:
     ----------
     bounds : least and largest number, of the items where it is a list.
     choices : the texts it may hold; empty: any.
+    secret : whether what it holds may be told to nobody, not even when it is wrong.
     """
 
     meaning: str
     unit: str = ""
     bounds: tuple[float, float] | None = None
     choices: tuple[str, ...] = ()
+    secret: bool = False
 
 
 def setting(
     default: Any, meaning: str, unit: str = "", *, bounds: tuple[float, float] | None = None,
-    choices: tuple[str, ...] = (),
+    choices: tuple[str, ...] = (), secret: bool = False,
 ) -> Any:
     """A field with its default and with what is said `about` it, which the page of settings shows
     and the reader of the file holds it to.
     """
-    return field(default=default, metadata={"about": About(meaning, unit, bounds, choices)})
+    return field(default=default, metadata={"about": About(meaning, unit, bounds, choices, secret)})
 
 
 def about(section: type, name: str) -> About:
@@ -125,10 +127,11 @@ class AlertsConfig:
     """`[alerts]`: when a feed counts as broken, and who is told of that and of failed runs."""
 
     command: tuple[str, ...] = setting(
-        (), "Program and arguments, given the alert as JSON on its standard input.")
+        (), "Program and arguments, given the alert as JSON on its standard input.", secret=True)
     file: str = setting("", "File to which each alert is added as a line of JSON; empty: none.")
     webhook: str = setting(
-        "", "Address on this machine to which each alert is posted as JSON; empty: none.")
+        "", "Address on this machine to which each alert is posted as JSON; empty: none.",
+        secret=True)
     due_hours: float = setting(
         3.0, "Time after the end of a day by which its features are due.", "h", bounds=(0.0, 48.0))
     least_usable: float = setting(

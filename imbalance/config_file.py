@@ -67,10 +67,11 @@ class _Reader:
         return Config(**values)
 
     def _section(self, section: str, table: object) -> Any:
-        if not isinstance(table, dict):
-            raise self._wrong(section, table, f"a table [{section}]")
         kind = SECTIONS[section]
         hints = get_type_hints(kind)
+        if not isinstance(table, dict):
+            secret = any(about(kind, name).secret for name in hints)
+            raise self._wrong(section, table, f"a table [{section}]", secret=secret)
         values = {}
         for name, value in table.items():
             if name not in hints:
@@ -119,14 +120,15 @@ class _Reader:
             return value
         if hint is str:
             if not isinstance(value, str):
-                raise self._wrong(name, value, "a string")
+                raise self._wrong(name, value, "a string", secret=said.secret)
             if name == "webhook" and value and not _on_loopback(value):
-                raise self._wrong(name, value, "http://127.0.0.1:PORT/… or http://localhost:PORT/…")
+                allowed = "http://127.0.0.1:PORT/… or http://localhost:PORT/…"
+                raise self._wrong(name, value, allowed, secret=said.secret)
             return value
         if hint == tuple[int, ...] and said.bounds:
             return self._whole_numbers(name, value, *said.bounds)
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise self._wrong(name, value, "a list of strings")
+            raise self._wrong(name, value, "a list of strings", secret=said.secret)
         for item in value:
             if said.choices and item not in said.choices:
                 raise self._wrong(name, item, ", ".join(said.choices))
@@ -180,8 +182,12 @@ class _Reader:
             allowed=", ".join(choices),
         )
 
-    def _wrong(self, name: str, value: object, allowed: str) -> UserError:
-        return UserError(f"{name} = {value!r} is not allowed", where=self._where(name),
+    def _wrong(
+        self, name: str, value: object, allowed: str, *, secret: bool = False
+    ) -> UserError:
+        # A run that Dagster launches reads the settings: what is said here stands in its history.
+        shown = "(what it holds may be secret)" if secret else repr(value)
+        return UserError(f"{name} = {shown} is not allowed", where=self._where(name),
                          allowed=allowed)
 
 

@@ -9,7 +9,11 @@ import pytest
 from tests.cli.process import imbalance
 
 INSTRUMENTS = ("binance-futures:BTCUSDT", "binance:BTCUSDT")
-SETTINGS = """
+SECRET = "canary-4c81e0"  # noqa: S105 - what must stand nowhere afterwards
+SETTINGS = f"""
+[alerts]
+command = ["/bin/true", "--token", "{SECRET}"]
+webhook = "http://127.0.0.1:1/{SECRET}"
 [studies]
 bar_sizes = ["1s"]
 replications = 99

@@ -13,6 +13,7 @@ import pytest
 from imbalance import catalog
 from imbalance.cli.main import run
 from imbalance.store.store import Store
+from tests.cli.conftest import SECRET
 from tests.cli.process import command, words
 
 INSTRUMENTS = ["binance-futures:BTCUSDT", "binance:BTCUSDT"]
@@ -27,6 +28,7 @@ def ask(filled, capfd):
         said = capfd.readouterr()
         assert ended == code, said
         assert "Traceback" not in said.err
+        assert SECRET not in said.out + said.err
         return said.out if code in {0, 5} else said.err
 
     return call
@@ -219,6 +221,7 @@ def test_report(filled, ask, tmp_path):
     assert document["size_bytes"] == (tmp_path / "out.html").stat().st_size
     assert "<script src" not in page
     assert "binance-futures:BTCUSDT" in page
+    assert SECRET not in page
     assert "no directory" in ask("report", tmp_path / "none" / "out.html", code=2)
 
 
