@@ -61,7 +61,7 @@ def build() -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext,  # noqa: ARG001 - Dagster passes it
         warehouse: dg.ResourceParam[Warehouse]
     ) -> Iterator[Any]:
-        from imbalance.store.generations import publish
+        from imbalance.store.publishing import publish
 
         try:
             generation = publish(warehouse.open(), progress=warehouse.progress)
