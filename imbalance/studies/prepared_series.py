@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +17,8 @@ Vector = NDArray[np.float64]
 FEWEST_INDEPENDENT_PAIRS = 10.0
 COLLINEAR = 1.0 - 1e-10
 """Absolute correlation from which two series count as one."""
+PAIRS_AT_A_TIME = 64
+"""Pairs that are held ready together."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,14 @@ def prepare_pair(pool: SeriesPool, x: Series, y: Series) -> PreparedPair:
         if independent < FEWEST_INDEPENDENT_PAIRS:
             reason = "too_persistent"
     return PreparedPair(left, right, there, n, independent, reason)
+
+
+def prepared_pairs(
+    pool: SeriesPool, pairs: Sequence[tuple[Series, Series]]
+) -> Iterator[list[tuple[Series, Series, PreparedPair]]]:
+    """Pairs made ready, some at a time: each holds copies of its series."""
+    for start in range(0, len(pairs), PAIRS_AT_A_TIME):
+        yield [(x, y, prepare_pair(pool, x, y)) for x, y in pairs[start : start + PAIRS_AT_A_TIME]]
 
 
 def _pair_reason(x: Vector, y: Vector, minimum_bars: int) -> str | None:

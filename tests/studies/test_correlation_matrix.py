@@ -113,10 +113,10 @@ def test_clusters_and_tree_are_the_groups(found):
 
 def test_intensities_are_those_of_the_standardised_rows(found):
     rows = groups(1)
-    estimate = MatrixEstimate((rows - rows.mean(axis=0)) / rows.std(axis=0) * 7.0, 1500.0, 0.765)
-    for name, shrunk in estimate.shrunk.items():
+    estimate = MatrixEstimate.of((rows - rows.mean(axis=0)) / rows.std(axis=0) * 7.0, 1500.0, 0.765)
+    for name, intensity in estimate.intensities.items():
         row = select(found, estimator=f"intensity_{name}")[0]
-        assert row["estimate"] == pytest.approx(shrunk.intensity, rel=1e-9)
+        assert row["estimate"] == pytest.approx(intensity, rel=1e-9)
 
 
 def test_keys_are_unique_and_the_seed_decides(found):
@@ -243,12 +243,12 @@ def test_the_absorption_of_a_level_is_that_of_its_eigenvalues():
     values = groups(12, 300)[:, :4]
     mask = np.arange(300) < 200
     found = figure_at(values, absorption_weights, 20)(mask)
-    whole = MatrixEstimate(values[:200], 200.0, 0.765)
+    whole = MatrixEstimate.of(values[:200], 200.0, 0.765)
     assert found.value == pytest.approx(whole.absorption, rel=1e-12)
     assert np.isfinite(found.influence).sum() == 200
     # Eigenvectors are held, so that leaving a bar out changes about what the influence says.
     for bar in (3, 77, 150):
-        without = MatrixEstimate(np.delete(values[:200], bar, axis=0), 199.0, 0.765).absorption
+        without = MatrixEstimate.of(np.delete(values[:200], bar, axis=0), 199.0, 0.765).absorption
         assert found.influence[bar] / 199 == pytest.approx(found.value - without, rel=0.1, abs=2e-6)
 
 

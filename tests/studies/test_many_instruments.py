@@ -23,6 +23,8 @@ from imbalance.studies.feedback_index.study import FEEDBACK_INDEX, FeedbackIndex
 from imbalance.studies.lead_lag.study import LEAD_LAG, LeadLagFamily
 from imbalance.studies.lead_lag.study import STUDY as LEAD_LAG_STUDY
 from imbalance.studies.pairs import richest, uncrossed
+from imbalance.studies.price_impact.build import build as build_price_impact
+from imbalance.studies.price_impact.study import CROSS_IMPACT, PriceImpactFamily
 from imbalance.studies.rows import RowTable, blank, to_arrow
 from imbalance.studies.study_input import StudyInput
 from tests.studies.event_store import HEALTH, TRADES, health, run_study, trades
@@ -77,6 +79,25 @@ def test_only_the_richest_are_crossed_and_the_others_are_named(
     assert [(row["instrument_x"], row["instrument_y"], row["n_left_out"]) for row in refused] == [
         ("D", "*", FIVE["D"]), ("E", "*", FIVE["E"])]
     assert "too_many_instruments" in table.column("reason").allowed
+
+
+def test_flows_of_all_explain_the_returns_of_the_richest_alone_and_own_flows_all(make_bars):
+    generator = np.random.default_rng(4)
+    columns = (FLOW, RETURN, "depth_touch_mean")
+    bars = make_bars({name: dict(zip(columns, generator.random((3, count)) + 1.0, strict=True))
+                      for name, count in FIVE.items()})
+    one = PriceImpactFamily(name="many", question="?", bar_sizes=("1s",), most_instruments=3,
+                            lags=(1,), folds=2, regimes=(), replications=99)
+    rows = build_price_impact(StudyInput.of_bars({"1s": bars}, [one], partition="2024-08-08"))[
+        CROSS_IMPACT.name].to_pylist()
+    told = {name: {(row["instrument_x"], row["instrument_y"]) for row in rows
+                   if row["estimator"] == name and row["estimate"] is not None}
+            for name in ("coefficient", "r_squared_out")}
+    assert told["coefficient"] == {(x, y) for x in "ABC" for y in "ABC"}
+    assert {y for x, y in told["r_squared_out"] if x == "*"} == set("ABC")
+    assert {y for x, y in told["r_squared_out"] if x == y} == set(FIVE)
+    assert [(row["instrument_x"], row["n_left_out"]) for row in rows
+            if row["reason"] == "too_many_instruments"] == [("D", FIVE["D"]), ("E", FIVE["E"])]
 
 
 def test_a_market_that_stands_still_is_not_crossed_before_one_that_moves(make_bars):

@@ -35,7 +35,7 @@ from imbalance.studies.covariance import long_run_variance
 from imbalance.studies.inference.surrogates import upper_tail
 from imbalance.studies.pairs import Series, series_pairs, uncrossed
 from imbalance.studies.prepared_series import PreparedPair, SeriesPool, prepare_pair
-from imbalance.studies.rows import Row, Window, blank, share
+from imbalance.studies.rows import Row, RowTable, Window, blank, share
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -46,9 +46,10 @@ VOICES = 4
 
 
 def cohere(
-    panel: Panel, family: CoherenceFamily, window: Window, progress: Progress = SILENT
-) -> tuple[list[Row], list[Row]]:
-    """All rows of a family on one bar size, and how its regimes differ.
+    panel: Panel, family: CoherenceFamily, window: Window, rows: RowTable,
+    differences: RowTable, progress: Progress = SILENT,
+) -> None:
+    """Put all rows of a family on one bar size, and how its regimes differ, where they belong.
 
     A pair that is refused is one row.
     """
@@ -58,20 +59,19 @@ def cohere(
         family.pairs, family.x_measures, family.y_measures, panel.instruments, crossed))
     template = blank("coherence", family.name, window, {}) | {"period": 0.0}
     if not pairs:
-        return [template | {"estimator": "multitaper", "reason": "no_pair"}], []
+        rows.extend([template | {"estimator": "multitaper", "reason": "no_pair"}])
+        return
     progress.advance(note=f"coherence {family.name} {window.bar_size}")
     surrogates = Surrogates(family)
-    rows = [template | {"estimator": "multitaper", "kind": "contemporaneous"} | row
-            for row in uncrossed(family.pairs, panel.bars, crossed)]
-    differences: list[Row] = []
+    rows.extend(template | {"estimator": "multitaper", "kind": "contemporaneous"} | row
+                for row in uncrossed(family.pairs, panel.bars, crossed))
     for x, y in pairs:
         pair = prepare_pair(pool, x, y)
-        rows += _PairRows(family, window, x, y, pair, surrogates).rows()
+        rows.extend(_PairRows(family, window, x, y, pair, surrogates).rows())
         if pair.reason is None:
             by_level, between = regime_rows(panel, family, window, x, y, pair)
-            rows += by_level
-            differences += between
-    return rows, differences
+            rows.extend(by_level)
+            differences.extend(between)
 
 
 class Surrogates:

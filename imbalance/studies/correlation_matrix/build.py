@@ -44,9 +44,7 @@ def build(given: StudyInput) -> dict[str, Any]:
             if panel is None:
                 rows.extend([template | {"estimator": "sample", "reason": "no_bars"}])
             else:
-                found, between = _rows(panel, family, window, template)
-                rows.extend(found)
-                differences.extend(between)
+                _estimate(panel, family, window, template, rows, differences)
     return {
         CORRELATION_MATRIX.name: rows.finish(),
         CORRELATION_MATRIX_DIFFERENCE.name: differences.finish(),
@@ -66,22 +64,26 @@ def _template(family: MatrixFamily, window: Window) -> Row:
     }
 
 
-def _rows(
-    panel: Panel, family: MatrixFamily, window: Window, template: Row
-) -> tuple[list[Row], list[Row]]:
-    """Rows of the matrix over all bars and by level, and of the differences between levels."""
+def _estimate(
+    panel: Panel, family: MatrixFamily, window: Window, template: Row, rows: RowTable,
+    differences: RowTable,
+) -> None:
+    """Put the rows of the matrix over all bars and by level, and of the differences between levels,
+    where they belong.
+    """
     pool = SeriesPool(panel, family.minimum_bars, ranked=False)
     prepared = {series: pool.get(series) for series in (
         panel.known_as((name, family.measure)) for name in panel.instruments)}
-    rows = [
+    rows.extend(
         template | {"instrument_x": name, "measure_x": measure, "measure_y": measure,
                     "estimator": "cluster", "n": int(np.isfinite(one.values).sum()),
                     "reason": one.reason}
         for (name, measure), one in prepared.items() if one.reason is not None
-    ]
+    )
     usable = {series: one for series, one in prepared.items() if one.reason is None}
     if len(usable) < 2:
-        return [*rows, template | {"estimator": "sample", "reason": "too_few_series"}], []
+        rows.extend([template | {"estimator": "sample", "reason": "too_few_series"}])
+        return
     measures = {measure for _, measure in usable}
     if len(measures) == 1:
         template = template | dict.fromkeys(("measure_x", "measure_y"), measures.pop())
@@ -93,17 +95,33 @@ def _rows(
         "n": n, "n_left_out": there - n, "coverage": share(n, there - n),
     }
     if n < family.minimum_bars:
-        return [*rows, counted | {"estimator": "sample", "reason": "no_common_bars"}], []
+        rows.extend([counted | {"estimator": "sample", "reason": "no_common_bars"}])
+        return
     memories = [one.memory for one in usable.values() if one.memory is not None]
     effective = effective_observations(memories, n)
-    run = _Run(counted | {"seed": family.seed, "n_effective": effective}, tuple(usable),
-               MatrixEstimate(values[complete], effective, family.farthest), family)
-    drawn = run.drawn() if _all_vary(values[complete]) else []
+    drawn = _drawn(values[complete], effective, family)
     if len(drawn) * 2 < family.replications:
-        return [*rows, counted | {"estimator": "sample", "reason": "constant_series"}], []
+        rows.extend([counted | {"estimator": "sample", "reason": "constant_series"}])
+        return
+    whole = MatrixEstimate.of(values[complete], effective, family.farthest)
+    run = _Run(counted | {"seed": family.seed, "n_effective": effective}, tuple(usable), whole,
+               effective, family)
+    rows.extend(run.rows(drawn))
     values[~complete] = np.nan
-    by_level, differences = by_regime(panel, family, window, tuple(usable), values, template)
-    return [*rows, *run.rows(drawn), *by_level], differences
+    by_level, between = by_regime(panel, family, window, tuple(usable), values, template)
+    rows.extend(by_level)
+    differences.extend(between)
+
+
+def _drawn(rows: Vector, observations: float, family: MatrixFamily) -> list[MatrixEstimate]:
+    """The same of resampled rows; one in which a series stands still says nothing."""
+    if not _all_vary(rows):
+        return []
+    length = max(optimal_block_length(column).moving for column in rows.T)
+    blocks = draw_blocks(len(rows), length, family.replications, family.seed)
+    samples = (rows[blocks.rows(r)] for r in range(blocks.replications))
+    return [MatrixEstimate.of(sample, observations, family.farthest)
+            for sample in samples if _all_vary(sample)]
 
 
 def _all_vary(rows: NDArray[np.float64]) -> bool:
@@ -113,11 +131,12 @@ def _all_vary(rows: NDArray[np.float64]) -> bool:
 
 @dataclass(frozen=True)
 class _Run:
-    """A matrix that can be estimated, with its replications."""
+    """A matrix that can be estimated."""
 
     template: Row
     series: tuple[Series, ...]
     whole: MatrixEstimate
+    observations: float
     family: MatrixFamily
 
     def rows(self, drawn: list[MatrixEstimate]) -> Iterator[Row]:
@@ -125,17 +144,6 @@ class _Run:
         yield from self._pairs(drawn)
         yield from self._system(drawn)
         yield from self._structure(drawn)
-
-    def drawn(self) -> list[MatrixEstimate]:
-        """The same of resampled rows; one in which a series stands still says nothing."""
-        rows = self.whole.rows
-        length = max(optimal_block_length(column).moving for column in rows.T)
-        blocks = draw_blocks(len(rows), length, self.family.replications, self.family.seed)
-        samples = (rows[blocks.rows(r)] for r in range(blocks.replications))
-        return [
-            MatrixEstimate(sample, self.whole.observations, self.family.farthest)
-            for sample in samples if _all_vary(sample)
-        ]
 
     def _estimated(
         self, name: str, of: Callable[[MatrixEstimate], float], drawn: list[MatrixEstimate]
@@ -166,7 +174,7 @@ class _Run:
             yield self._estimated(f"intensity_{name}", _intensity(name), drawn)
         yield self.template | {"estimator": "noise_edge", "estimate": self.whole.noise_edge}
         yield self.template | {
-            "estimator": "effective_observations", "estimate": self.whole.observations,
+            "estimator": "effective_observations", "estimate": self.observations,
         }
 
     def _structure(self, drawn: list[MatrixEstimate]) -> Iterator[Row]:
@@ -203,4 +211,4 @@ def _eigenvalue(rank: int) -> Callable[[MatrixEstimate], float]:
 
 
 def _intensity(name: str) -> Callable[[MatrixEstimate], float]:
-    return lambda one: one.shrunk[name].intensity
+    return lambda one: one.intensities[name]

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbalance.studies.correlation_matrix.shrinkage import (
-    Shrunk,
     ledoit_wolf,
     oracle_approximating,
     sample_covariance,
@@ -35,42 +34,40 @@ Matrix = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class MatrixEstimate:
-    """Estimates of one sample: rows × instruments, all there, every column varying.
+    """Estimates of one sample; not its rows, of which every replication would keep a copy."""
 
-    `observations` is the number of rows that the edge of noise counts with.
-    """
-
-    rows: Matrix
-    observations: float
+    correlations: Mapping[str, Matrix]
+    """Name of the estimator to the correlation matrix."""
+    intensities: Mapping[str, float]
+    """Name of the shrinkage to how far it shrinks."""
+    noise_edge: float
+    """λ+ of Marchenko and Pastur."""
     farthest: float
 
-    @cached_property
-    def standardised(self) -> Matrix:
-        """Columns with mean 0 and variance 1, so that shrinkage is towards no correlation."""
-        centred = self.rows - self.rows.mean(axis=0)
-        return np.asarray(centred / centred.std(axis=0), dtype=np.float64)
+    @classmethod
+    def of(cls, rows: Matrix, observations: float, farthest: float) -> MatrixEstimate:
+        """Estimates of rows × instruments, all there, every column varying.
 
-    @cached_property
-    def sample(self) -> Matrix:
-        return to_correlation(sample_covariance(self.standardised))
-
-    @cached_property
-    def shrunk(self) -> Mapping[str, Shrunk]:
-        return {
-            "ledoit_wolf": ledoit_wolf(self.standardised),
-            "oracle_approximating": oracle_approximating(self.standardised),
+        `observations` is the number of rows that the edge of noise counts with.
+        """
+        # Columns with mean 0 and variance 1, so that shrinkage is towards no correlation.
+        standardised = rows - rows.mean(axis=0)
+        standardised /= standardised.std(axis=0)
+        sample = to_correlation(sample_covariance(standardised))
+        shrunk = {
+            "ledoit_wolf": ledoit_wolf(standardised),
+            "oracle_approximating": oracle_approximating(standardised),
         }
+        edge = marchenko_pastur_edges(rows.shape[1], observations)[1]
+        correlations = {name: to_correlation(one.covariance) for name, one in shrunk.items()}
+        return cls(
+            {"sample": sample, **correlations, "clipped": clip(sample, edge)},
+            {name: one.intensity for name, one in shrunk.items()}, edge, farthest,
+        )
 
-    @cached_property
-    def correlations(self) -> Mapping[str, Matrix]:
-        """Name of the estimator to the correlation matrix."""
-        shrunk = {name: to_correlation(of.covariance) for name, of in self.shrunk.items()}
-        return {"sample": self.sample, **shrunk, "clipped": clip(self.sample, self.noise_edge)}
-
-    @cached_property
-    def noise_edge(self) -> float:
-        """λ+ of Marchenko and Pastur."""
-        return marchenko_pastur_edges(self.rows.shape[1], self.observations)[1]
+    @property
+    def sample(self) -> Matrix:
+        return self.correlations["sample"]
 
     @cached_property
     def eigenvalues(self) -> NDArray[np.float64]:

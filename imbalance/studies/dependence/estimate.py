@@ -37,10 +37,9 @@ from imbalance.studies.dependence.regimes import regime_rows
 from imbalance.studies.dependence.study import DependenceFamily
 from imbalance.studies.dependence.tail_rows import tail_rows
 from imbalance.studies.inference.surrogates import SurrogateTest, draw_shifts, upper_tail
-from imbalance.studies.levels import regime_masks
 from imbalance.studies.pairs import Series, series_pairs, uncrossed
-from imbalance.studies.prepared_series import PreparedPair, SeriesPool, prepare_pair
-from imbalance.studies.rows import Row, Window, blank, share
+from imbalance.studies.prepared_series import PreparedPair, SeriesPool, prepared_pairs
+from imbalance.studies.rows import Row, RowTable, Window, blank, share
 
 Vector = NDArray[np.float64]
 
@@ -60,9 +59,10 @@ def least_shift(n: int) -> int:
 
 
 def depend(
-    panel: Panel, family: DependenceFamily, window: Window, progress: Progress = SILENT
-) -> tuple[list[Row], list[Row]]:
-    """All rows of a family on one bar size, and how its regimes differ.
+    panel: Panel, family: DependenceFamily, window: Window, rows: RowTable,
+    differences: RowTable, progress: Progress = SILENT,
+) -> None:
+    """Put all rows of a family on one bar size, and how its regimes differ, where they belong.
 
     A pair that is refused is one row.
     """
@@ -72,29 +72,25 @@ def depend(
         family.pairs, family.x_measures, family.y_measures, panel.instruments, crossed))
     template = blank("dependence", family.name, window, {}) | {"level": 0.0}
     if not pairs:
-        return [template | {"estimator": "distance_correlation", "reason": "no_pair"}], []
-    # Each series is prepared once, before threads ask for it, and so are the bars of the regimes.
-    prepared = [(x, y, prepare_pair(pool, x, y)) for x, y in pairs]
+        rows.extend([template | {"estimator": "distance_correlation", "reason": "no_pair"}])
+        return
+    rows.extend(template | {"estimator": "distance_correlation", "kind": "contemporaneous"} | row
+                for row in uncrossed(family.pairs, panel.bars, crossed))
     progress.advance(note=f"dependence {family.name} {window.bar_size}")
 
-    if window.bar_size in family.regime_bar_sizes:
-        for instrument in panel.instruments:
-            for regime in family.regimes:
-                regime_masks(panel, instrument, regime)
-
     def rows_of(given: tuple[Series, Series, PreparedPair]) -> tuple[list[Row], list[Row]]:
-        rows, pair = list(_PairRows(family, window, *given).rows()), given[2]
+        found, pair = list(_PairRows(family, window, *given).rows()), given[2]
         if pair.reason is not None or window.bar_size not in family.regime_bar_sizes:
-            return rows, []
-        by_level, differences = regime_rows(panel, family, window, *given)
-        return rows + by_level, differences
+            return found, []
+        by_level, between = regime_rows(panel, family, window, *given)
+        return found + by_level, between
 
+    # Each series is prepared before threads ask for it.
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        found = list(threads.map(rows_of, prepared))
-    refused = [template | {"estimator": "distance_correlation", "kind": "contemporaneous"} | row
-               for row in uncrossed(family.pairs, panel.bars, crossed)]
-    return (refused + [row for rows, _ in found for row in rows],
-            [row for _, rows in found for row in rows])
+        for some in prepared_pairs(pool, pairs):
+            for found, between in threads.map(rows_of, some):
+                rows.extend(found)
+                differences.extend(between)
 
 
 class _PairRows:

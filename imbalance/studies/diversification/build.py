@@ -23,7 +23,7 @@ from imbalance.studies.diversification.moments import (
 from imbalance.studies.diversification.study import ALL, DIVERSIFICATION, DiversificationFamily
 from imbalance.studies.inference.resampling import percentile_interval
 from imbalance.studies.pairs import richest
-from imbalance.studies.rows import Row, Window, blank, share, to_arrow
+from imbalance.studies.rows import Row, RowTable, Window, blank, share
 from imbalance.studies.study_input import StudyInput
 
 Vector = NDArray[np.float64]
@@ -41,14 +41,14 @@ LEAST_SHARE = 0.5
 
 def build(given: StudyInput) -> dict[str, Any]:
     """`studies.diversification` of one window; what cannot be estimated says why."""
-    rows: list[Row] = []
+    rows = RowTable(DIVERSIFICATION)
     for family in given.families:
         for bar_size in family.bar_sizes:
             panel, window = given.panel(bar_size, family.measures, family.memory)
             given.progress.advance(note=f"diversification {bar_size}")
             rows.extend([_Rows(family, window, 0).refused("no_bars")] if panel is None
                         else _rows(panel, family, window))
-    return {DIVERSIFICATION.name: to_arrow(rows, DIVERSIFICATION)}
+    return {DIVERSIFICATION.name: rows.finish()}
 
 
 def asset_class(instrument: str) -> str:

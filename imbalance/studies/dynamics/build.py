@@ -6,7 +6,7 @@ from typing import Any
 
 from imbalance.studies.dynamics.estimate import move
 from imbalance.studies.dynamics.study import DYNAMICS, DYNAMICS_DIFFERENCE
-from imbalance.studies.rows import Row, blank, to_arrow
+from imbalance.studies.rows import RowTable, blank
 from imbalance.studies.study_input import StudyInput
 
 DIAGNOSTICS = frozenset({"change_point"})
@@ -15,20 +15,14 @@ DIAGNOSTICS = frozenset({"change_point"})
 
 def build(given: StudyInput) -> dict[str, Any]:
     """`studies.dynamics` and `studies.dynamics_difference` of one window."""
-    rows: list[Row] = []
-    differences: list[Row] = []
+    rows, differences = RowTable(DYNAMICS, DIAGNOSTICS), RowTable(DYNAMICS_DIFFERENCE)
     for family in given.families:
         for bar_size in family.bar_sizes:
             panel, window = given.panel(bar_size, family.measures, reach=max(family.windows))
             if panel is None:
-                rows.append(blank("dynamics", family.name, window, {}) | {
+                rows.extend([blank("dynamics", family.name, window, {}) | {
                     "estimator": "rolling", "span": 0, "state": 0, "moment": window.window_to,
-                    "reason": "no_bars"})
+                    "reason": "no_bars"}])
             else:
-                found, between = move(panel, family, window, given.progress)
-                rows += found
-                differences += between
-    return {
-        DYNAMICS.name: to_arrow(rows, DYNAMICS, DIAGNOSTICS),
-        DYNAMICS_DIFFERENCE.name: to_arrow(differences, DYNAMICS_DIFFERENCE),
-    }
+                move(panel, family, window, rows, differences, given.progress)
+    return {DYNAMICS.name: rows.finish(), DYNAMICS_DIFFERENCE.name: differences.finish()}

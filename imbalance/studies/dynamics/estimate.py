@@ -30,17 +30,18 @@ from imbalance.studies.dynamics.regimes import regime_rows
 from imbalance.studies.dynamics.study import DynamicsFamily
 from imbalance.studies.measures import BAR_NANOSECONDS
 from imbalance.studies.pairs import Series, series_pairs, uncrossed
-from imbalance.studies.prepared_series import PreparedPair, SeriesPool, prepare_pair
-from imbalance.studies.rows import Row, Window, blank, share
+from imbalance.studies.prepared_series import PreparedPair, SeriesPool, prepared_pairs
+from imbalance.studies.rows import Row, RowTable, Window, blank, share
 
 Vector = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 
 def move(
-    panel: Panel, family: DynamicsFamily, window: Window, progress: Progress = SILENT
-) -> tuple[list[Row], list[Row]]:
-    """All rows of a family on one bar size, and how its regimes differ.
+    panel: Panel, family: DynamicsFamily, window: Window, rows: RowTable,
+    differences: RowTable, progress: Progress = SILENT,
+) -> None:
+    """Put all rows of a family on one bar size, and how its regimes differ, where they belong.
 
     A pair that is refused is one row.
     """
@@ -49,30 +50,31 @@ def move(
     pairs = panel.known_pairs(series_pairs(
         family.pairs, family.x_measures, family.y_measures, panel.instruments, crossed))
     if not pairs:
-        return [_blank(family, window) | {"estimator": "rolling", "reason": "no_pair"}], []
-    prepared = [(x, y, prepare_pair(pool, x, y)) for x, y in pairs]
-    used = dict.fromkeys(
-        one for x, y, pair in prepared if pair.reason is None for one in (x, y))
+        rows.extend([_blank(family, window) | {"estimator": "rolling", "reason": "no_pair"}])
+        return
+    rows.extend(_blank(family, window) | {"estimator": "rolling", "kind": "contemporaneous"} | row
+                for row in uncrossed(family.pairs, panel.bars, crossed))
     progress.advance(note=f"dynamics {family.name} {window.bar_size}")
+    margins: dict[Series, Garch | None] = {}
+
+    def rows_of(given: tuple[Series, Series, PreparedPair]) -> list[Row]:
+        x, y, pair = given
+        return list(_PairRows(panel, family, window, x, y, pair).rows(
+            margins.get(x), margins.get(y)))
+
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        margins = dict(zip(used, threads.map(
-            lambda one: fit_garch(pool.get(one).values), used), strict=True))
-
-        def rows_of(given: tuple[Series, Series, PreparedPair]) -> list[Row]:
-            x, y, pair = given
-            return list(_PairRows(panel, family, window, x, y, pair).rows(
-                margins.get(x), margins.get(y)))
-
-        rows = [row for found in threads.map(rows_of, prepared) for row in found]
-    rows += [_blank(family, window) | {"estimator": "rolling", "kind": "contemporaneous"} | row
-             for row in uncrossed(family.pairs, panel.bars, crossed)]
-    differences: list[Row] = []
-    for x, y, pair in prepared:
-        if pair.reason is None:
-            by_level, between = regime_rows(panel, family, window, x, y, pair)
-            rows += by_level
-            differences += between
-    return rows, differences
+        for some in prepared_pairs(pool, pairs):
+            new = dict.fromkeys(one for x, y, pair in some if pair.reason is None
+                                for one in (x, y) if one not in margins)
+            values = [pool.get(one).values for one in new]
+            margins.update(zip(new, threads.map(fit_garch, values), strict=True))
+            for found in threads.map(rows_of, some):
+                rows.extend(found)
+            for x, y, pair in some:
+                if pair.reason is None:
+                    by_level, between = regime_rows(panel, family, window, x, y, pair)
+                    rows.extend(by_level)
+                    differences.extend(between)
 
 
 def _blank(family: DynamicsFamily, window: Window, **parameters: Any) -> Row:

@@ -37,7 +37,7 @@ from imbalance.studies.epps.robust import (
 )
 from imbalance.studies.epps.study import EPPS, LEVELS, REALISED_VARIANCE, EppsFamily
 from imbalance.studies.pairs import richest, uncrossed
-from imbalance.studies.rows import Row, Window, blank, share, to_arrow
+from imbalance.studies.rows import Row, RowTable, Window, blank, share
 from imbalance.studies.study_input import StudyInput
 
 _MILLISECOND = 1_000_000
@@ -47,16 +47,13 @@ _SQUARE_BPS = 1e8
 
 def build(given: StudyInput) -> dict[str, Any]:
     """`studies.epps` and `studies.realised_variance` of one window."""
-    rows: dict[str, list[Row]] = {EPPS.name: [], REALISED_VARIANCE.name: []}
+    correlations, variances = RowTable(EPPS), RowTable(REALISED_VARIANCE)
     for family in given.families:
         for measure in family.prices:
             run = _read(given, family, measure)
-            rows[EPPS.name].extend(_correlations(run, given))
-            rows[REALISED_VARIANCE.name].extend(_variances(run))
-    return {
-        EPPS.name: to_arrow(rows[EPPS.name], EPPS),
-        REALISED_VARIANCE.name: to_arrow(rows[REALISED_VARIANCE.name], REALISED_VARIANCE),
-    }
+            correlations.extend(_correlations(run, given))
+            variances.extend(_variances(run))
+    return {EPPS.name: correlations.finish(), REALISED_VARIANCE.name: variances.finish()}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from imbalance.studies.events import Events
 from imbalance.studies.feedback.systems import System, fitted
 from imbalance.studies.granger_causality import granger
 from imbalance.studies.residual_diagnostics import arch, normality, portmanteau
-from imbalance.studies.rows import Row, Window, blank, share, to_arrow
+from imbalance.studies.rows import Row, RowTable, Window, blank, share
 from imbalance.studies.study_input import StudyInput
 from imbalance.studies.vector_autoregression import (
     CollinearError,
@@ -29,16 +29,16 @@ DIAGNOSTICS = frozenset({"portmanteau", "arch", "normality"})
 
 def build(given: StudyInput) -> dict[str, Any]:
     """`studies.event_time` of one day; an instrument that cannot be studied says why."""
-    rows: list[Row] = []
+    rows = RowTable(EVENT_TIME, DIAGNOSTICS)
     nowhere = given.nowhere(EVENTS)
     names = () if given.events is None else given.events.instruments(TRADES)
     if not names:
-        rows += [_refused(family, nowhere, "*", "no_events", 0) for family in given.families]
+        rows.extend(_refused(family, nowhere, "*", "no_events", 0) for family in given.families)
     if given.events is not None:
         for instrument in names:
             given.progress.advance(note=f"event time {instrument}")
             rows.extend(_instrument_rows(given, given.events, instrument, nowhere))
-    return {EVENT_TIME.name: to_arrow(rows, EVENT_TIME, DIAGNOSTICS)}
+    return {EVENT_TIME.name: rows.finish()}
 
 
 def _instrument_rows(

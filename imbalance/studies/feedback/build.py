@@ -11,7 +11,7 @@ from imbalance.studies.feedback.study import (
     VECTOR_AUTOREGRESSION,
 )
 from imbalance.studies.feedback.systems import Refusal
-from imbalance.studies.rows import to_arrow
+from imbalance.studies.rows import RowTable
 from imbalance.studies.study_input import StudyInput
 
 
@@ -20,18 +20,20 @@ def build(given: StudyInput) -> dict[str, Any]:
 
     A family or system without enough data has one row in each that says so.
     """
-    rows = FeedbackRows()
+    fits = RowTable(VECTOR_AUTOREGRESSION, DIAGNOSTICS)
+    responses, tests = RowTable(IMPULSE_RESPONSE), RowTable(GRANGER_CAUSALITY)
     for family in given.families:
         for bar_size in family.bar_sizes:
             panel, window = given.panel(bar_size, family.measures, family.maximum_lag)
-            if panel is None:
-                rows.refuse(family, window, Refusal("*", "*", "*", "no_bars", 0))
-            else:
-                rows.add(feed_back(panel, family, window, given.progress))
+            nothing = Refusal("*", "*", "*", "no_bars", 0)
+            systems = ([FeedbackRows.refused(family, window, nothing)] if panel is None
+                       else feed_back(panel, family, window, given.progress))
+            for found in systems:
+                fits.extend(found.vector_autoregression)
+                responses.extend(found.impulse_response)
+                tests.extend(found.granger_causality)
     return {
-        VECTOR_AUTOREGRESSION.name: to_arrow(
-            rows.vector_autoregression, VECTOR_AUTOREGRESSION, DIAGNOSTICS
-        ),
-        IMPULSE_RESPONSE.name: to_arrow(rows.impulse_response, IMPULSE_RESPONSE),
-        GRANGER_CAUSALITY.name: to_arrow(rows.granger_causality, GRANGER_CAUSALITY),
+        VECTOR_AUTOREGRESSION.name: fits.finish(),
+        IMPULSE_RESPONSE.name: responses.finish(),
+        GRANGER_CAUSALITY.name: tests.finish(),
     }

@@ -39,41 +39,35 @@ _ARCH_LARGEST = 4
 
 @dataclass
 class FeedbackRows:
-    """Rows of the three tables."""
+    """Rows of the three tables, of one system."""
 
     vector_autoregression: list[Row] = field(default_factory=list)
     impulse_response: list[Row] = field(default_factory=list)
     granger_causality: list[Row] = field(default_factory=list)
 
-    def add(self, other: FeedbackRows) -> None:
-        """Take over the rows of another."""
-        self.vector_autoregression += other.vector_autoregression
-        self.impulse_response += other.impulse_response
-        self.granger_causality += other.granger_causality
-
-    def refuse(self, family: FeedbackFamily, window: Window, refusal: Refusal) -> None:
+    @classmethod
+    def refused(cls, family: FeedbackFamily, window: Window, refusal: Refusal) -> FeedbackRows:
         """One row in each table."""
-        for study, rows, estimator in (
-            ("vector_autoregression", self.vector_autoregression, "coefficient"),
-            ("impulse_response", self.impulse_response, "orthogonal"),
-            ("granger_causality", self.granger_causality, "f"),
-        ):
-            rows.append(blank(study, family.name, window, {}) | _refused(refusal, estimator))
+        return cls(*(
+            [blank(study, family.name, window, {}) | _refused(refusal, estimator)]
+            for study, estimator in (("vector_autoregression", "coefficient"),
+                                     ("impulse_response", "orthogonal"),
+                                     ("granger_causality", "f"))
+        ))
 
 
 def feed_back(
     panel: Panel, family: FeedbackFamily, window: Window, progress: Progress = SILENT
-) -> FeedbackRows:
-    """All rows of a family on one bar size.
+) -> Iterator[FeedbackRows]:
+    """All rows of a family on one bar size, system by system.
 
     A system that cannot be studied is one row in each table with its reason. An unstable system
     keeps its coefficients and roots, and is refused in the other two tables.
     """
-    rows = FeedbackRows()
     pool = SeriesPool(panel, family.minimum_bars, ranked=False)
     for system in systems(panel, family, pool):
         if isinstance(system, Refusal):
-            rows.refuse(family, window, system)
+            yield FeedbackRows.refused(family, window, system)
             continue
         system = with_exogenous(panel, system, family.exogenous)
         progress.advance(note=f"feedback {window.bar_size} {system.model}")
@@ -81,10 +75,10 @@ def feed_back(
             model, criteria = fitted(system, family)
         except (TooFewBarsError, CollinearError) as error:
             reason = "collinear" if isinstance(error, CollinearError) else "too_few_bars"
-            rows.refuse(family, window, Refusal(system.model, "*", "*", reason, system.there))
+            yield FeedbackRows.refused(
+                family, window, Refusal(system.model, "*", "*", reason, system.there))
             continue
-        rows.add(_Writer(family, window, system, model, criteria).rows())
-    return rows
+        yield _Writer(family, window, system, model, criteria).rows()
 
 
 def _refused(refusal: Refusal, estimator: str) -> Row:
@@ -127,10 +121,8 @@ class _Writer:
         return found
 
     def _refused(self, reason: str) -> FeedbackRows:
-        refused = FeedbackRows()
         refusal = Refusal(self._system.model, "*", "*", reason, self._system.there)
-        refused.refuse(self._family, self._window, refusal)
-        return refused
+        return FeedbackRows.refused(self._family, self._window, refusal)
 
     def _blank(self, study: str, **parameters: Any) -> Row:
         return blank(study, self._family.name, self._window,

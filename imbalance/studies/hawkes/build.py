@@ -16,13 +16,13 @@ from imbalance.studies.hawkes.reading import STATES, Recorded, common_stretches,
 from imbalance.studies.hawkes.study import HAWKES, HawkesFamily
 from imbalance.studies.hawkes.system import DIAGNOSTICS, Kind, System, SystemRows
 from imbalance.studies.pairs import base_asset
-from imbalance.studies.rows import Row, Window, blank, to_arrow
+from imbalance.studies.rows import Row, RowTable, Window, blank
 from imbalance.studies.study_input import StudyInput
 
 
 def build(given: StudyInput) -> dict[str, Any]:
     """`studies.hawkes` of one window; a system that is refused is one row with why."""
-    rows: list[Row] = []
+    rows = RowTable(HAWKES, DIAGNOSTICS)
     for family in given.families:
         reader = given.events
         names = () if reader is None else reader.instruments(STATES)
@@ -31,16 +31,16 @@ def build(given: StudyInput) -> dict[str, Any]:
                 if reader is not None and (found := read_book(reader, name, feed)) is not None}
         window = _window(given, read)
         systems = list(_systems(family, names, read))
-        made: list[Row] = []
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             by_system = threads.map(partial(_rows_of, family=family, window=window), systems)
             for system, own in zip(systems, by_system, strict=True):
                 given.progress.advance(note=f"Hawkes {system.model}")
-                made += own
-        rows += made or [blank("hawkes", family.name, window, {}) | {
-            "model": "*", "baseline": "*", "kernel": "*", "stamps": "*",
-            "estimator": "spectral_radius", "reason": "no_events"}]
-    return {HAWKES.name: to_arrow(rows, HAWKES, DIAGNOSTICS)}
+                rows.extend(own)
+        if not systems:
+            rows.extend([blank("hawkes", family.name, window, {}) | {
+                "model": "*", "baseline": "*", "kernel": "*", "stamps": "*",
+                "estimator": "spectral_radius", "reason": "no_events"}])
+    return {HAWKES.name: rows.finish()}
 
 
 def _rows_of(system: System, family: HawkesFamily, window: Window) -> list[Row]:

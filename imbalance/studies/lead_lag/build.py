@@ -41,7 +41,7 @@ from imbalance.studies.lead_lag.study import (
 )
 from imbalance.studies.lead_lag.summary import summary
 from imbalance.studies.pairs import richest, uncrossed
-from imbalance.studies.rows import Row, Window, blank, share, to_arrow
+from imbalance.studies.rows import Row, RowTable, Window, blank, share
 from imbalance.studies.study_input import StudyInput
 
 
@@ -50,22 +50,18 @@ def build(given: StudyInput) -> dict[str, Any]:
 
     A pair that cannot be estimated, in the window or in an hour, is a row with its reason.
     """
-    rows: list[Row] = []
-    differences: list[Row] = []
+    rows, differences = RowTable(LEAD_LAG), RowTable(LEAD_LAG_DIFFERENCE)
     for family in given.families:
         (size,) = family.bar_sizes
         panel, _ = given.panel(size, family.measures, reach=1) if family.regimes else (None, None)
         for measure in family.prices:
             rows.extend(_measure_rows(given, family, measure, panel, differences))
-    return {
-        LEAD_LAG.name: to_arrow(rows, LEAD_LAG),
-        LEAD_LAG_DIFFERENCE.name: to_arrow(differences, LEAD_LAG_DIFFERENCE),
-    }
+    return {LEAD_LAG.name: rows.finish(), LEAD_LAG_DIFFERENCE.name: differences.finish()}
 
 
 def _measure_rows(
     given: StudyInput, family: LeadLagFamily, measure: str, panel: Panel | None,
-    differences: list[Row],
+    differences: RowTable,
 ) -> Iterator[Row]:
     events = given.events
     names = () if events is None else events.instruments(STATES if measure == MID_PRICE else TRADES)
@@ -94,7 +90,7 @@ class _Run:
     skews: Mapping[str, int | None]
     panel: Panel | None
     """Bars whose measures make the regimes."""
-    differences: list[Row]
+    differences: RowTable
     """Where comparisons of levels are put."""
 
     @property

@@ -17,7 +17,7 @@ from imbalance.studies.liquidity.spreads import Mean, roll, spreads
 from imbalance.studies.liquidity.study import LIQUIDITY, LiquidityFamily
 from imbalance.studies.liquidity.toxicity import Buckets, Slope, fill, forecast, mean_of
 from imbalance.studies.price_impact.regression import Estimate, mean_slope, slopes
-from imbalance.studies.rows import Row, Window, blank, share, to_arrow
+from imbalance.studies.rows import Row, RowTable, Window, blank, share
 from imbalance.studies.study_input import StudyInput
 from imbalance.studies.walk_forward import HALF_HOUR
 
@@ -28,17 +28,18 @@ RETURN = "return_bps"
 
 def build(given: StudyInput) -> dict[str, Any]:
     """`studies.liquidity` of one window; what cannot be measured says why."""
-    rows: list[Row] = []
+    rows = RowTable(LIQUIDITY)
     for family in given.families:
         for bar_size in family.bar_sizes:
             panel, window = given.panel(bar_size, family.measures, 0)
             if panel is None:
-                rows.append(_Rows(family, window, "*").refused("kyle_lambda", RETURN, "no_bars"))
+                rows.extend([
+                    _Rows(family, window, "*").refused("kyle_lambda", RETURN, "no_bars")])
                 continue
             for instrument in panel.instruments:
                 rows.extend(_of_bars(panel, family, window, instrument))
     rows.extend(_of_events(given))
-    return {LIQUIDITY.name: to_arrow(rows, LIQUIDITY)}
+    return {LIQUIDITY.name: rows.finish()}
 
 
 class _Rows:

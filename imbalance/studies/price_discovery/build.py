@@ -24,7 +24,7 @@ from imbalance.studies.price_discovery.information_shares import (
 from imbalance.studies.price_discovery.markets import Markets, systems
 from imbalance.studies.price_discovery.rank_test import trace_p_value
 from imbalance.studies.price_discovery.study import PRICE_DISCOVERY, PriceDiscoveryFamily
-from imbalance.studies.rows import Row, Window, blank, share, to_arrow
+from imbalance.studies.rows import Row, RowTable, Window, blank, share
 from imbalance.studies.study_input import StudyInput
 from imbalance.studies.vector_autoregression import (
     CollinearError,
@@ -38,14 +38,14 @@ DIAGNOSTICS = frozenset({"trace"})
 
 def build(given: StudyInput) -> dict[str, Any]:
     """`studies.price_discovery` of one window; a system that is refused is one row with why."""
-    rows: list[Row] = []
+    rows = RowTable(PRICE_DISCOVERY, DIAGNOSTICS)
     for family in given.families:
         for size in family.bar_sizes:
             panel, window = given.panel(size, family.measures, family.maximum_lag + 2)
-            rows += list(_rows(panel, family, window, given)) or [
+            rows.extend(list(_rows(panel, family, window, given)) or [
                 blank("price_discovery", family.name, window, {})
-                | {"model": "*", "estimator": "hasbrouck_mid", "reason": "no_pair"}]
-    return {PRICE_DISCOVERY.name: to_arrow(rows, PRICE_DISCOVERY, DIAGNOSTICS)}
+                | {"model": "*", "estimator": "hasbrouck_mid", "reason": "no_pair"}])
+    return {PRICE_DISCOVERY.name: rows.finish()}
 
 
 def _rows(

@@ -4,31 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
-from imbalance.studies.price_impact.cross import cross_rows
+from imbalance.studies.price_impact.cross import cross_rows, left_out_rows
 from imbalance.studies.price_impact.flows import flows_of
 from imbalance.studies.price_impact.single import single_rows
 from imbalance.studies.price_impact.study import CROSS_IMPACT, PRICE_IMPACT
-from imbalance.studies.rows import Row, blank, to_arrow
+from imbalance.studies.rows import RowTable, blank
 from imbalance.studies.study_input import StudyInput
 
 
 def build(given: StudyInput) -> dict[str, Any]:
     """Both tables of one window; a family without bars of a size says so."""
-    single: list[Row] = []
-    cross: list[Row] = []
+    single, cross = RowTable(PRICE_IMPACT), RowTable(CROSS_IMPACT)
     for family in given.families:
         for bar_size in family.bar_sizes:
             panel, window = given.panel(bar_size, family.measures, max(family.lags))
             if panel is None:
                 nothing = {"reason": "no_bars", "n_windows": 0}
-                single.append(blank("price_impact", family.name, window, {}) | nothing | {
-                    "estimator": "slope", "levels": 1})
-                cross.append(blank("cross_impact", family.name, window, {}) | nothing | {
-                    "estimator": "r_squared_out", "model": "own_best"})
+                single.extend([blank("price_impact", family.name, window, {}) | nothing | {
+                    "estimator": "slope", "levels": 1}])
+                cross.extend([blank("cross_impact", family.name, window, {}) | nothing | {
+                    "estimator": "r_squared_out", "model": "own_best"}])
                 continue
             given.progress.advance(note=f"price impact {bar_size}")
-            flows = {name: flows_of(panel, name, family.levels) for name in panel.instruments}
-            single.extend(single_rows(panel, family, window, flows))
-            cross.extend(cross_rows(panel, family, window, flows))
-    return {PRICE_IMPACT.name: to_arrow(single, PRICE_IMPACT),
-            CROSS_IMPACT.name: to_arrow(cross, CROSS_IMPACT)}
+            names = panel.crossed(family.most_instruments)
+            crossed = {name: flows_of(panel, name, family.levels) for name in names}
+            cross.extend(left_out_rows(panel, family, window, names))
+            for name in panel.instruments:
+                flows = crossed[name] if name in crossed else flows_of(panel, name, family.levels)
+                single.extend(single_rows(panel, family, window, name, flows))
+                cross.extend(cross_rows(panel, family, window, name, flows, crossed))
+    return {PRICE_IMPACT.name: single.finish(), CROSS_IMPACT.name: cross.finish()}

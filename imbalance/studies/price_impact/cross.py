@@ -6,7 +6,7 @@ itself, and of bars before it. All by LASSO, so that one model is nested in the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,11 +19,11 @@ from imbalance.studies.hypotheses import Hypothesis
 from imbalance.studies.inference.forecasts import Accuracy, accuracy, clark_west, loss_blocks
 from imbalance.studies.inference.model_race import race
 from imbalance.studies.inference.resampling import percentile_interval
-from imbalance.studies.pairs import richest
+from imbalance.studies.pairs import richest, uncrossed
 from imbalance.studies.price_impact.flows import Flows, level_weights
 from imbalance.studies.price_impact.forecast import Design, Model, Trial, run
 from imbalance.studies.price_impact.penalised import lasso
-from imbalance.studies.price_impact.single import RETURN, alarm, lagged
+from imbalance.studies.price_impact.single import RETURN, alarm
 from imbalance.studies.price_impact.study import PriceImpactFamily
 from imbalance.studies.rows import Row, Window, blank, share
 from imbalance.studies.walk_forward import Step, walk_forward
@@ -38,13 +38,26 @@ COMMON_SHARE = 0.8
 
 
 def cross_rows(
-    panel: Panel, family: PriceImpactFamily, window: Window, found: Mapping[str, Flows | None]
+    panel: Panel, family: PriceImpactFamily, window: Window, y: str, own: Flows | None,
+    crossed: Mapping[str, Flows | None],
 ) -> Iterator[Row]:
-    """All rows of a family on one bar size, by the flows of each instrument."""
-    flows = {name: flow for name, flow in found.items() if flow is not None}
-    for y in panel.instruments:
-        for horizon, lags in ((0, (0,)), (1, family.lags)):
-            yield from _Writer(panel, family, window, flows, y, horizon, lags).rows()
+    """All rows of an instrument's return on one bar size, by its own flows and, if it is among
+    those that are crossed, by theirs.
+    """
+    others = crossed if y in crossed else {}
+    flows = {name: flow for name, flow in {**others, y: own}.items() if flow is not None}
+    for horizon, lags in ((0, (0,)), (1, family.lags)):
+        yield from _Writer(panel, family, window, flows, y, horizon, lags).rows()
+
+
+def left_out_rows(
+    panel: Panel, family: PriceImpactFamily, window: Window, crossed: Sequence[str]
+) -> Iterator[Row]:
+    """Refusals of the models of all, of the instruments that are not crossed."""
+    for row in uncrossed(("cross",), panel.bars, crossed):
+        yield blank("cross_impact", family.name, window, {}) | {
+            "measure_y": RETURN, "kind": "contemporaneous", "n_windows": 0,
+            "estimator": "r_squared_out", "model": "cross_best"} | row
 
 
 @dataclass(frozen=True)
@@ -57,10 +70,9 @@ class _Data:
     y: Vector
     starts: NDArray[np.int64]
     lags: tuple[int, ...]
-    best: list[Matrix]
-    """One a name: rows × lags."""
-    levels: list[list[Matrix]]
-    """One a name with levels: rows × levels, for every lag."""
+    rows: NDArray[np.intp]
+    """Slots of the rows: flows are looked up when a step asks for them, lag by lag."""
+    flows: Mapping[str, Flows]
 
     def members(self, kind: str) -> tuple[str, ...]:
         """Whose flows are in the models of all."""
@@ -69,16 +81,20 @@ class _Data:
     def design(self, kind: str, members: int) -> Design:
         """Regressors of the first `members` names, their lags together."""
         def best(step: Step) -> Matrix:
-            return np.column_stack([one[step.both] for one in self.best[:members]])
+            rows = self.rows[step.both]
+            return np.column_stack([self.flows[name].best[rows - lag, 0]
+                                    for name in self.names[:members] for lag in self.lags])
 
         def integrated(step: Step) -> Matrix | None:
             columns = []
-            for by_lag in self.levels[:members]:
+            train, rows = self.rows[step.train], self.rows[step.both]
+            for name in self.deep[:members]:
+                levels = self.flows[name].levels
                 # The nearest lag stands for all: the weights are of the flows, not of their place.
-                weights = level_weights(by_lag[0][step.train])
+                weights = level_weights(levels[train - self.lags[0]])
                 if weights is None:
                     return None
-                columns += [levels[step.both] @ weights for levels in by_lag]
+                columns += [levels[rows - lag] @ weights for lag in self.lags]
             return np.column_stack(columns)
 
         return best if kind == "best" else integrated
@@ -145,18 +161,18 @@ class _Writer:
         names = (self._y, *peers)
         deep = tuple(name for name in names if own.levels.shape[1]
                      and self._flows[name].levels.shape[1])
-        best = [np.column_stack([lagged(self._flows[name].best[:, 0], lag) for lag in self._lags])
-                for name in names]
-        levels = [[lagged(self._flows[name].levels, lag) for lag in self._lags] for name in deep]
+        there = np.ones(len(change), dtype=np.bool_)
+        for name in names:
+            there &= np.isfinite(self._flows[name].best[:, 0])
+        for name in deep:
+            there &= np.isfinite(self._flows[name].levels).all(axis=1)
         complete = np.isfinite(change)
-        for one in (*best, *(matrix for by_lag in levels for matrix in by_lag)):
-            complete &= np.isfinite(one).all(axis=1)
+        for lag in self._lags:
+            complete[:lag] = False
+            complete[lag:] &= there[: len(there) - lag]
         rows = np.flatnonzero(complete)
-        return _Data(
-            names, deep, change[rows], self._panel.starts[rows], self._lags,
-            [one[rows] for one in best],
-            [[matrix[rows] for matrix in by_lag] for by_lag in levels],
-        )
+        return _Data(names, deep, change[rows], self._panel.starts[rows], self._lags, rows,
+                     self._flows)
 
     def _models(self, data: _Data) -> dict[str, Model]:
         fit = partial(lasso, folds=self._family.folds)

@@ -5,7 +5,7 @@ Estimators are in `regression` and `forecast`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
@@ -40,11 +40,10 @@ TRADES = "trade_imbalance"
 
 
 def single_rows(
-    panel: Panel, family: PriceImpactFamily, window: Window, flows: Mapping[str, Flows | None]
+    panel: Panel, family: PriceImpactFamily, window: Window, instrument: str, flows: Flows | None
 ) -> Iterator[Row]:
-    """All rows of a family on one bar size, by the flows of each instrument."""
-    for instrument in panel.instruments:
-        yield from _Writer(panel, family, window, instrument).rows(flows[instrument])
+    """All rows of an instrument on one bar size, by its flows."""
+    yield from _Writer(panel, family, window, instrument).rows(flows)
 
 
 def lagged(series: Vector, lag: int) -> Vector:

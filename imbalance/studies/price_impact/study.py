@@ -8,9 +8,18 @@ from dataclasses import dataclass
 from imbalance.config import StudiesConfig
 from imbalance.contracts import Column
 from imbalance.errors import UserError
-from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, count, figure, study_table, text
+from imbalance.studies.columns import (
+    CROSSED_REASONS,
+    PAIR_KEY,
+    WINDOW_KEY,
+    count,
+    figure,
+    study_table,
+    text,
+)
 from imbalance.studies.measures import REGIME_LEVELS, regime_columns
-from imbalance.studies.study import Family, Study, only_known
+from imbalance.studies.shared_families import CrossingFamily
+from imbalance.studies.study import Study, only_known
 
 LEVELS = 10
 """Levels of the book whose flows the bars have."""
@@ -86,13 +95,16 @@ CROSS_IMPACT = study_table(
     ),
     regimes=("all",),
     regime="All bars.",
-    reasons=_REASONS,
+    reasons=_REASONS | CROSSED_REASONS,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class PriceImpactFamily(Family):
+class PriceImpactFamily(CrossingFamily):
     """Regressions and forecasts of returns by order flow.
+
+    Models of the flows of all are of the instruments that are crossed: a LASSO of up to
+    `maximum_peers` flows at every lag takes seconds for each.
 
     Parameters
     ----------
@@ -167,7 +179,7 @@ STUDY = Study(
     family=PriceImpactFamily,
     build="imbalance.studies.price_impact.build:build",
     cost="seconds for a day of six instruments at 1 s",
-    reasons=_REASONS,
+    reasons=_REASONS | CROSSED_REASONS,
     section="imbalance.report.studies.price_impact:section",
     figures={PRICE_IMPACT.name: "imbalance.report.studies.price_impact:picture"},
 )
