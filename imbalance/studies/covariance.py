@@ -20,6 +20,9 @@ from numpy.typing import NDArray
 Matrix = NDArray[np.float64]
 Kernel = Literal["bartlett", "quadratic_spectral"]
 
+# A chosen bandwidth is at most this share of the sample.
+_LARGEST_SHARE = 0.25
+
 
 @dataclass(frozen=True)
 class LongRunVariance:
@@ -67,7 +70,9 @@ def newey_west_bandwidth(
     Notes
     -----
     S = 1.1447 (s₁/s₀)^{2/3} n^{1/3}, s_q = 2 Σ_{j=1}^m j^q σ_j (+ σ_0 for q = 0), with m the whole
-    part of 4 (n/100)^{2/9}, or of 3 (n/100)^{2/9} when prewhitened.
+    part of 4 (n/100)^{2/9}, or of 3 (n/100)^{2/9} when prewhitened. At most a quarter of n: s₀ may
+    be next to nothing, and where all weights come near 1, scores of mean zero sum up to nothing,
+    which would be an error of zero.
     """
     scalar = scores @ (np.ones(scores.shape[1]) if weights is None else weights)
     present = np.isfinite(scalar)
@@ -81,7 +86,8 @@ def newey_west_bandwidth(
     s1 = 2.0 * (steps * sigma[1:]).sum()
     if s0 == 0.0:
         return 0.0
-    return float(1.1447 * ((s1 / s0) ** 2) ** (1.0 / 3.0) * total ** (1.0 / 3.0))
+    chosen = 1.1447 * ((s1 / s0) ** 2) ** (1.0 / 3.0) * total ** (1.0 / 3.0)
+    return float(min(chosen, _LARGEST_SHARE * n))
 
 
 def andrews_bandwidth(scores: Matrix, weights: Matrix | None = None) -> float:
@@ -89,7 +95,7 @@ def andrews_bandwidth(scores: Matrix, weights: Matrix | None = None) -> float:
 
     Notes
     -----
-    S = 1.3221 (α̂(2) n)^{1/5}, α̂(2) = Σ w 4ρ²σ⁴/(1−ρ)⁸ / Σ w σ⁴/(1−ρ)⁴.
+    S = 1.3221 (α̂(2) n)^{1/5}, α̂(2) = Σ w 4ρ²σ⁴/(1−ρ)⁸ / Σ w σ⁴/(1−ρ)⁴; at most n/4.
     """
     n, k = scores.shape
     weight = np.ones(k) if weights is None else weights
@@ -101,7 +107,7 @@ def andrews_bandwidth(scores: Matrix, weights: Matrix | None = None) -> float:
         variance = np.square(column[1:] - design @ fit).sum() / (n - 1)
         top += w * 4.0 * rho**2 * variance**2 / (1.0 - rho) ** 8
         bottom += w * variance**2 / (1.0 - rho) ** 4
-    return float(1.3221 * (n * top / bottom) ** 0.2)
+    return float(min(1.3221 * (n * top / bottom) ** 0.2, _LARGEST_SHARE * n))
 
 
 def long_run_variance(

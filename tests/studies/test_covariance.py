@@ -1,9 +1,16 @@
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from scipy.optimize import brentq
 
 from imbalance.studies.correlation.kernels import mean_variance
-from imbalance.studies.covariance import hac_covariance, kernel_weights, long_run_variance
+from imbalance.studies.covariance import (
+    andrews_bandwidth,
+    hac_covariance,
+    kernel_weights,
+    long_run_variance,
+    newey_west_bandwidth,
+)
 
 
 def test_equals_statsmodels(make_autoregression):
@@ -71,3 +78,20 @@ def test_rows_without_neighbours_are_not_prewhitened():
     kept = rows[::2]
     np.testing.assert_allclose(found.matrix, kept.T @ kept / 21, rtol=1e-12)
     assert found.n == 21
+
+
+def test_a_bandwidth_is_at_most_a_quarter_of_the_sample():
+    """Where next to nothing is left at frequency zero, the choice has no bound of its own."""
+    noise = np.random.default_rng(3).standard_normal(400)
+    turns = np.tile([1.0, -1.0], 200)
+
+    def at_zero(share):
+        scores = noise + share * turns
+        return scores @ scores + 2.0 * sum(scores[j:] @ scores[:-j] for j in range(1, 6))
+
+    scores = (noise + brentq(at_zero, 0.0, 9.0, xtol=1e-14) * turns)[:, None]
+    assert newey_west_bandwidth(scores) == 100
+    assert long_run_variance(scores).bandwidth == 100
+    assert long_run_variance(scores).matrix[0, 0] > 0.0
+    walk = np.cumsum(noise)[:, None]
+    assert andrews_bandwidth(walk - walk.mean()) <= 100
