@@ -5,18 +5,27 @@ Sources: Lütkepohl 2005, sections 3.6 and 4.6. Checked against the R packages v
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from imbalance.studies.bootstrap import singular
 from imbalance.studies.covariance import leverage, long_run_variance
-from imbalance.studies.vector_autoregression import VectorAutoregression
+from imbalance.studies.rows import Row
+from imbalance.studies.vector_autoregression import (
+    CollinearError,
+    UnfitError,
+    VectorAutoregression,
+)
 
 Matrix = NDArray[np.float64]
 Covariance = Literal["classical", "hc0", "hc3", "hac"]
+
+EXACT = 1e-10
+"""What leverage leaves of a row is rounding below this: its error is not known."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +36,15 @@ class CausalityTest:
     df1: int
     df2: int | None
     p_value: float
+
+
+def tested(test: Callable[[], CausalityTest]) -> Row:
+    """Statistic and p-value of a test for a row, or the reason why there are none."""
+    try:
+        found = test()
+    except UnfitError as error:
+        return {"reason": error.reason}
+    return {"estimate": found.statistic, "p_value": found.p_value}
 
 
 def granger(
@@ -54,6 +72,11 @@ def granger(
     -------
     CausalityTest : Wald statistic over df1 against F(df1, df2); df1 = p · causes · effects,
     df2 = n − Kp − 1 of an equation or K (n − Kp − 1) of the system.
+
+    Raises
+    ------
+    CollinearError : if the coefficients' covariance is singular: a robust one is where regressors
+        hardly ever move, since the few rows in which they do are fitted exactly.
     """
     from scipy.special import fdtrc
 
@@ -67,10 +90,18 @@ def granger(
     else:
         spread = _robust(model, columns, effects, covariance)
     df1 = len(picked)
-    statistic = float(picked @ np.linalg.solve(spread, picked) / df1)
+    statistic = _wald(spread, picked) / df1
     of_system = len(effects) > 1 if system_degrees is None else system_degrees
     df2 = model.degrees * (k if of_system else 1)
     return CausalityTest(statistic, df1, df2, float(fdtrc(df1, df2, statistic)))
+
+
+def _wald(spread: Matrix, values: Matrix) -> float:
+    """v'S⁻¹v."""
+    scale = np.sqrt(np.diagonal(spread))
+    if not (scale > 0.0).all() or singular(spread / np.outer(scale, scale)):
+        raise CollinearError("the covariance of the coefficients is singular")
+    return float(values @ np.linalg.solve(spread, values))
 
 
 def _robust(
@@ -83,7 +114,10 @@ def _robust(
     projected = model.design @ model.gram_inverse[:, columns]
     residuals = model.residuals[:, list(effects)]
     if covariance in ("hc3", "hac"):
-        residuals = residuals / (1.0 - leverage(model.design, model.gram_inverse))[:, None]
+        free = 1.0 - leverage(model.design, model.gram_inverse)
+        if free.min() < EXACT:
+            raise CollinearError("a row is fitted exactly")
+        residuals = residuals / free[:, None]
     scores = (residuals[:, :, None] * projected[:, None, :]).reshape(model.n, -1)
     if covariance != "hac":
         return scores.T @ scores
@@ -104,6 +138,10 @@ def instantaneous(
     Wald: n s'V⁻¹s, s the covariances σ_ab. Classical V_(ab)(cd) = σ_ac σ_bd + σ_ad σ_bc, which
     holds for Gaussian shocks; `robust` takes the sample covariance of u_a u_b instead, which allows
     for heteroskedasticity. χ² with as many degrees of freedom as there are pairs.
+
+    Raises
+    ------
+    CollinearError : if the covariance of the σ_ab is singular.
     """
     from scipy.special import chdtrc
 
@@ -117,5 +155,5 @@ def instantaneous(
     else:
         spread = np.array([[sigma[a, c] * sigma[b, d] + sigma[a, d] * sigma[b, c]
                             for c, d in pairs] for a, b in pairs])
-    statistic = float(model.n * s @ np.linalg.solve(spread, s))
+    statistic = model.n * _wald(spread, s)
     return CausalityTest(statistic, len(pairs), None, float(chdtrc(len(pairs), statistic)))

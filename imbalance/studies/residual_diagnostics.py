@@ -8,8 +8,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from imbalance.studies.bootstrap import singular
 from imbalance.studies.granger_causality import CausalityTest
-from imbalance.studies.vector_autoregression import VectorAutoregression
+from imbalance.studies.vector_autoregression import (
+    CollinearError,
+    TooFewBarsError,
+    VectorAutoregression,
+)
 
 Matrix = NDArray[np.float64]
 
@@ -55,6 +60,12 @@ def arch(model: VectorAutoregression, lags: int) -> CausalityTest:
     -----
     vech(u_t u_t') on a constant and its `lags` predecessors, over bars whose predecessors are all
     there: n K(K+1)/2 · R²_m, R²_m = 1 − 2/(K(K+1)) tr(Ω Ω_0⁻¹).
+
+    Raises
+    ------
+    TooFewBarsError : if there are not more such bars than coefficients in an equation.
+    CollinearError : if the products of residuals are linearly dependent, as those of series that
+        hardly ever move.
     """
     k = model.variables
     residuals = _on_grid(model, missing=np.nan)
@@ -65,8 +76,13 @@ def arch(model: VectorAutoregression, lags: int) -> CausalityTest:
     stacked = np.column_stack(columns)
     stacked = stacked[np.isfinite(stacked).all(axis=1)]
     now, past = stacked[:, :size], np.column_stack([np.ones(len(stacked)), stacked[:, size:]])
+    if len(now) <= past.shape[1]:
+        raise TooFewBarsError(f"{len(now)} rows for {past.shape[1]} coefficients")
     error = now - past @ np.linalg.lstsq(past, now, rcond=None)[0]
     centred = now - now.mean(axis=0)
+    spread = centred.std(axis=0)
+    if not spread.all() or singular(centred.T @ centred / np.outer(spread, spread)):
+        raise CollinearError("the products of the residuals are linearly dependent")
     ratio = np.linalg.solve(centred.T @ centred, error.T @ error)
     fitted = 1.0 - np.trace(ratio) / size
     return _chi_squared(float(len(stacked) * size * fitted), lags * size**2)

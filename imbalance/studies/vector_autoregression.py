@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +19,25 @@ Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
 
 _WORST_CONDITION = 1e12
+_LEAST_DEVIATION = 1e-12
 
 
-class CollinearError(ValueError):
+class UnfitError(ValueError):
+    """A model cannot be fitted; `reason` is that of rows without an estimate."""
+
+    reason: ClassVar[str]
+
+
+class CollinearError(UnfitError):
     """One regressor is a linear combination of the others."""
 
+    reason = "collinear"
 
-class TooFewBarsError(ValueError):
+
+class TooFewBarsError(UnfitError):
     """Not more observations than coefficients."""
+
+    reason = "too_few_bars"
 
 
 @dataclass(frozen=True)
@@ -152,11 +163,14 @@ def fit(data: Matrix, lag: int, exogenous: Matrix | None = None) -> VectorAutore
     Raises
     ------
     TooFewBarsError : if there are not more usable rows than coefficients in an equation.
-    CollinearError : if the regressors are linearly dependent.
+    CollinearError : if the regressors are linearly dependent, or a variable is the same in all rows
+        that are explained: gaps may leave out those in which it is not.
     """
     mean, scale, standardised, extra = _standardise(data, exogenous)
     targets = target_rows(standardised, lag)
     gram, cross, _ = _normal_equations(standardised, extra, targets, lag)
+    if not (standardised[targets].std(axis=0) > _LEAST_DEVIATION).all():
+        raise CollinearError("a variable does not vary over the rows that are explained")
     if np.linalg.cond(gram) > _WORST_CONDITION:
         raise CollinearError("the regressors are linearly dependent")
     gram_inverse = np.asarray(np.linalg.inv(gram))
@@ -292,7 +306,7 @@ def _standardise(
     if len(used) < 2:
         raise TooFewBarsError(f"{len(used)} complete rows")
     mean, scale = used.mean(axis=0), used.std(axis=0)
-    if not (scale > 1e-12 * np.abs(used).max(axis=0)).all():
+    if not (scale > _LEAST_DEVIATION * np.abs(used).max(axis=0)).all():
         raise CollinearError("a variable does not vary")
     standardised = np.where(complete[:, None], (together - mean) / scale, np.nan)
     extra = None if exogenous is None else standardised[:, k:]

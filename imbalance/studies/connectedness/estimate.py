@@ -38,7 +38,7 @@ from imbalance.studies.prepared_series import SeriesPool
 from imbalance.studies.rows import Row, Window, blank, share
 from imbalance.studies.vector_autoregression import (
     CollinearError,
-    TooFewBarsError,
+    UnfitError,
     VectorAutoregression,
     target_rows,
 )
@@ -76,7 +76,7 @@ def connect(
         progress.advance(note=f"connectedness {family.name} {window.bar_size} {system.model}")
         try:
             model, criteria = fitted(system, family)
-        except (TooFewBarsError, CollinearError) as error:
+        except UnfitError as error:
             yield refused(family, window, _of_system(system, error))
             continue
         if model.root_moduli[0] >= 1.0:
@@ -102,10 +102,9 @@ def refused(
     }
 
 
-def _of_system(system: System, why: Exception | str) -> Refusal:
-    if isinstance(why, Exception):
-        why = "collinear" if isinstance(why, CollinearError) else "too_few_bars"
-    return Refusal(system.model, "*", "*", why, system.there)
+def _of_system(system: System, why: UnfitError | str) -> Refusal:
+    reason = why if isinstance(why, str) else why.reason
+    return Refusal(system.model, "*", "*", reason, system.there)
 
 
 class _Writer:
@@ -227,7 +226,7 @@ class _Writer:
                 system = fit_quantile(self._model, quantile)
                 drawn = replicate_quantile(system, family.replications, family.seed)
                 check_regular(drawn.sigma)
-            except (TooFewBarsError, CollinearError) as error:
+            except UnfitError as error:
                 refusal = _of_system(self._system, error)
                 yield refused(family, self._window, refusal, "quantile") | part
                 continue

@@ -173,7 +173,7 @@ class _PairRows:
         pair, k = self._pair, self._family.neighbours
         source, target = (pair.x, pair.y) if x_first else (pair.y, pair.x)
         whole = embed(_scores_in_place(source), _scores_in_place(target))
-        every = -(-len(whole.now) // self._family.largest_sample)
+        every = max(1, -(-len(whole.now) // self._family.largest_sample))
         rows = Embedding(whole.now[::every], whole.own_past[::every], whole.other_past[::every])
         n = len(rows.now)
         place: Row = {"lag": 1, "kind": "predictive"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from imbalance.studies.asynchrony.reading import TRADES
@@ -13,13 +14,12 @@ from imbalance.studies.event_time.series import in_event_time, read_mids, read_t
 from imbalance.studies.event_time.study import EVENT_TIME, EventTimeFamily
 from imbalance.studies.events import Events
 from imbalance.studies.feedback.systems import System, fitted
-from imbalance.studies.granger_causality import granger
+from imbalance.studies.granger_causality import granger, tested
 from imbalance.studies.residual_diagnostics import arch, normality, portmanteau
 from imbalance.studies.rows import Row, RowTable, Window, blank, share
 from imbalance.studies.study_input import StudyInput
 from imbalance.studies.vector_autoregression import (
-    CollinearError,
-    TooFewBarsError,
+    UnfitError,
     VectorAutoregression,
 )
 
@@ -74,8 +74,8 @@ def _rows(
 ) -> Iterator[Row]:
     try:
         model, criteria = fitted(system, family)
-    except (TooFewBarsError, CollinearError) as error:
-        reason = "collinear" if isinstance(error, CollinearError) else "too_few_bars"
+    except UnfitError as error:
+        reason = error.reason
         yield _refused(family, window, system.model, reason, system.there)
         return
     if model.root_moduli[0] >= 1.0:
@@ -136,19 +136,18 @@ class _Writer:
 
     def _tests(self) -> Iterator[Row]:
         for x, y in ((FLOW, RETURN), (RETURN, FLOW)):
-            test = granger(self._model, [x], [y], "hac")
-            yield self._pair(x, y) | {"estimator": "wald_hac", "kind": "predictive",
-                                      "estimate": test.statistic, "p_value": test.p_value}
+            test = partial(granger, self._model, [x], [y], "hac")
+            yield self._pair(x, y) | {"estimator": "wald_hac", "kind": "predictive"} | tested(test)
 
     def _fit(self) -> Iterator[Row]:
         """What says whether the fit can be trusted."""
         model = self._model
         about = self._blank | {"instrument_y": self._system.model}
         lags = max(16, 2 * model.lag)
-        for name, test in (("portmanteau", portmanteau(model, lags)), ("arch", arch(model, 5)),
-                           ("normality", normality(model))):
-            yield about | {"estimator": name, "estimate": test.statistic,
-                           "p_value": test.p_value}
+        for name, test in (("portmanteau", partial(portmanteau, model, lags)),
+                           ("arch", partial(arch, model, 5)),
+                           ("normality", partial(normality, model))):
+            yield about | {"estimator": name} | tested(test)
         yield about | {"estimator": "root_modulus", "estimate": model.root_moduli[0]}
         for name, order in self._chosen.items():
             yield about | {"estimator": f"lag_order_{name}", "estimate": float(order)}

@@ -4,8 +4,9 @@ and the rest. Causality between single variables is in `estimate.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from imbalance.studies.columns import ANY
 from imbalance.studies.granger_causality import CausalityTest, granger, instantaneous
@@ -32,7 +33,7 @@ class BlockTest:
     cause: Block
     effect: Block
     estimator: str
-    test: CausalityTest
+    test: Callable[[], CausalityTest]
 
     @property
     def contemporaneous(self) -> bool:
@@ -61,13 +62,14 @@ def block_tests(
             number for number in range(len(series)) if number not in own.variables))
         pairs += [(own, rest), (rest, own)]
     for cause, effect in pairs:
-        yield BlockTest(cause, effect, "block_f", granger(model, cause.variables, effect.variables))
+        of = model, cause.variables, effect.variables
+        yield BlockTest(cause, effect, "block_f", partial(granger, *of))
         if len(cause.variables) * len(effect.variables) * model.lag <= LARGEST_ROBUST:
             yield BlockTest(cause, effect, "block_wald_hac",
-                            granger(model, cause.variables, effect.variables, "hac"))
+                            partial(granger, *of, "hac"))
         if min(cause.variables) < min(effect.variables):
-            yield BlockTest(cause, effect, "block_instantaneous", instantaneous(
-                model, cause.variables, effect.variables, robust=True))
+            yield BlockTest(cause, effect, "block_instantaneous",
+                            partial(instantaneous, *of, robust=True))
 
 
 def _of(series: Sequence[Series], instrument: str, measure: str) -> Block:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,19 +21,20 @@ from imbalance.studies.feedback.blocks import block_tests
 from imbalance.studies.feedback.exogenous import with_exogenous
 from imbalance.studies.feedback.study import FeedbackFamily
 from imbalance.studies.feedback.systems import Refusal, System, fitted, systems
-from imbalance.studies.granger_causality import CausalityTest, granger, instantaneous
+from imbalance.studies.granger_causality import EXACT, Covariance, granger, instantaneous, tested
 from imbalance.studies.prepared_series import SeriesPool
 from imbalance.studies.residual_diagnostics import arch, normality, portmanteau
 from imbalance.studies.rows import Row, Window, blank, share
 from imbalance.studies.vector_autoregression import (
     CollinearError,
-    TooFewBarsError,
+    UnfitError,
     VectorAutoregression,
 )
 
 DIAGNOSTICS = frozenset({"portmanteau", "normality", "arch", "exogenous"})
 """Tests of the fit and of what is taken out, not of the family's question: they get no q-value."""
 
+_WALD: dict[str, Covariance] = {"f": "classical", "wald_hc": "hc3", "wald_hac": "hac"}
 _ARCH_LARGEST = 4
 """The ARCH test of K variables has (K(K+1)/2)² coefficients a lag: left out for larger systems."""
 
@@ -73,10 +75,9 @@ def feed_back(
         progress.advance(note=f"feedback {window.bar_size} {system.model}")
         try:
             model, criteria = fitted(system, family)
-        except (TooFewBarsError, CollinearError) as error:
-            reason = "collinear" if isinstance(error, CollinearError) else "too_few_bars"
+        except UnfitError as error:
             yield FeedbackRows.refused(
-                family, window, Refusal(system.model, "*", "*", reason, system.there))
+                family, window, Refusal(system.model, "*", "*", error.reason, system.there))
             continue
         yield _Writer(family, window, system, model, criteria).rows()
 
@@ -190,12 +191,12 @@ class _Writer:
 
     def _diagnostic_rows(self, template: Row) -> Iterator[Row]:
         lags = max(16, 2 * self._model.lag)
-        tests = {"portmanteau": portmanteau(self._model, lags), "normality": normality(self._model)}
+        tests = {"portmanteau": partial(portmanteau, self._model, lags),
+                 "normality": partial(normality, self._model)}
         if self._model.variables <= _ARCH_LARGEST:
-            tests["arch"] = arch(self._model, 5)
+            tests["arch"] = partial(arch, self._model, 5)
         for name, test in tests.items():
-            yield template | {"estimator": name, "estimate": test.statistic,
-                              "p_value": test.p_value}
+            yield template | {"estimator": name} | tested(test)
 
     def _response_rows(self) -> Iterator[Row]:
         family, model = self._family, self._model
@@ -231,18 +232,14 @@ class _Writer:
                 if x == y:
                     continue
                 pair = template | self._pair(x, y)
-                tests = {
-                    "f": granger(model, [x], [y]),
-                    "wald_hc": granger(model, [x], [y], "hc3"),
-                    "wald_hac": granger(model, [x], [y], "hac"),
-                }
-                for name, test in tests.items():
+                for name, covariance in _WALD.items():
+                    test = partial(granger, model, [x], [y], covariance)
                     yield pair | {"estimator": name, "kind": "predictive", "lag": model.lag} | (
-                        _test(test))
+                        tested(test))
                 if x < y:
                     for name, robust in (("instantaneous", False), ("instantaneous_hc", True)):
-                        yield pair | {"estimator": name, "kind": "contemporaneous"} | _test(
-                            instantaneous(model, [x], [y], robust=robust))
+                        test = partial(instantaneous, model, [x], [y], robust=robust)
+                        yield pair | {"estimator": name, "kind": "contemporaneous"} | tested(test)
         for block in block_tests(self._system.series, model):
             kind = "contemporaneous" if block.contemporaneous else "predictive"
             yield template | {
@@ -250,17 +247,14 @@ class _Writer:
                 "instrument_y": block.effect.instrument, "measure_y": block.effect.measure,
                 "estimator": block.estimator, "kind": kind,
                 "lag": 0 if block.contemporaneous else model.lag,
-            } | _test(block.test)
-
-
-def _test(test: CausalityTest) -> Row:
-    return {"estimate": test.statistic, "p_value": test.p_value}
+            } | tested(block.test)
 
 
 def _robust_errors(model: VectorAutoregression) -> Any:
     """HC3 standard errors of all coefficients, (Kp+1) × K, standardised."""
     projected = model.design @ model.gram_inverse
-    scaled = model.residuals / (1.0 - leverage(model.design, model.gram_inverse))[:, None]
+    free = 1.0 - leverage(model.design, model.gram_inverse)
+    scaled = model.residuals / np.where(free > EXACT, free, np.nan)[:, None]
     return np.sqrt((projected**2).T @ scaled**2)
 
 

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from imbalance.studies.bootstrap import check_regular
 from imbalance.studies.covariance import long_run_variance
 from imbalance.studies.feedback_index.loop import FLOW, RETURN, Loop, arms, measure_loop
 from imbalance.studies.score_bootstrap import BlockSums, block_slots, block_sums, resample
@@ -52,8 +53,14 @@ class LoopEstimate:
         return block_sums(model.design, model.residuals, model.targets, block_slots(model.n))
 
     def replicate(self, replications: int, seed: int) -> Loop:
-        """The figures of replications."""
+        """The figures of replications.
+
+        Raises
+        ------
+        CollinearError : if shocks cannot be told apart in one of them.
+        """
         drawn = resample(self.sums, self.model.beta, self.model.gram_inverse, replications, seed)
+        check_regular(drawn.sigma)
         lagged = drawn.beta[:, 1:].reshape(replications, self.model.lag, 2, 2)
         return measure_loop(lagged.transpose(0, 1, 3, 2), drawn.sigma, self.horizon)
 

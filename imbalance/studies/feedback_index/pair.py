@@ -23,6 +23,7 @@ from imbalance.studies.rows import Row, Window, blank, share
 from imbalance.studies.vector_autoregression import (
     CollinearError,
     TooFewBarsError,
+    UnfitError,
     select_lag,
     target_rows,
 )
@@ -63,10 +64,11 @@ class PairStudy:
         try:
             self._lag = self._choose_lag()
             whole = self._fit(None)
-        except (TooFewBarsError, CollinearError) as error:
-            yield self._refused("loop_gain", _reason(error))
+            of_all = self._loop_row("loop_gain", whole)
+        except UnfitError as error:
+            yield self._refused("loop_gain", error.reason)
             return
-        yield self._loop_row("loop_gain", whole)
+        yield of_all
         if not self._own:
             yield from self._regime_rows(self._family.cross_regimes)
             return
@@ -131,8 +133,12 @@ class PairStudy:
                 return
             found.append(self._fit(where))
         calm, stressed = found
-        drawn = [one.replicate(self._family.replications, self._family.seed + number).gain
-                 for number, one in enumerate(found)]
+        try:
+            drawn = [one.replicate(self._family.replications, self._family.seed + number).gain
+                     for number, one in enumerate(found)]
+        except CollinearError as error:
+            yield self._refused("stress_difference", error.reason)
+            return
         told = difference(float(stressed.loop.gain), float(calm.loop.gain), drawn[1], drawn[0],
                           self._significance)
         row = self._template("stress_difference", stressed)
@@ -145,8 +151,8 @@ class PairStudy:
         """The loop on some of the bars."""
         try:
             return self._loop_row(estimator, self._fit(where), where, **place)
-        except (TooFewBarsError, CollinearError) as error:
-            return self._refused(estimator, _reason(error), where, **place)
+        except UnfitError as error:
+            return self._refused(estimator, error.reason, where, **place)
 
     def _loop_row(
         self, estimator: str, found: LoopEstimate, where: Mask | None = None, **place: Any
@@ -214,7 +220,3 @@ class PairStudy:
         self, estimator: str, reason: str, where: Mask | None = None, **place: Any
     ) -> Row:
         return self._template(estimator, None, where) | place | {"reason": reason}
-
-
-def _reason(error: Exception) -> str:
-    return "collinear" if isinstance(error, CollinearError) else "too_few_bars"

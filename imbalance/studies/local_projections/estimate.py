@@ -37,8 +37,8 @@ from imbalance.studies.orderings import LARGEST, response_range
 from imbalance.studies.prepared_series import SeriesPool
 from imbalance.studies.rows import Row, Window, blank, share
 from imbalance.studies.vector_autoregression import (
-    CollinearError,
     TooFewBarsError,
+    UnfitError,
     VectorAutoregression,
 )
 
@@ -68,8 +68,8 @@ def project_all(
                 continue
             writer = _Writer(panel, family, window, system, model, criteria)
             rows = list(writer.rows())
-        except (TooFewBarsError, CollinearError) as error:
-            yield refused(family, window, _of_system(system, _reason(error)))
+        except UnfitError as error:
+            yield refused(family, window, _of_system(system, error.reason))
             continue
         yield from rows
 
@@ -85,10 +85,6 @@ def refused(family: LocalProjectionFamily, window: Window, refusal: Refusal) -> 
 
 def _of_system(system: System, reason: str) -> Refusal:
     return Refusal(system.model, "*", "*", reason, system.there)
-
-
-def _reason(error: Exception) -> str:
-    return "collinear" if isinstance(error, CollinearError) else "too_few_bars"
 
 
 class _Writer:
@@ -266,8 +262,8 @@ class _Writer:
             try:
                 if where is not None:
                     found[level] = self._projections(self._model.lag, where)
-            except (TooFewBarsError, CollinearError) as error:
-                reason = _reason(error)
+            except UnfitError as error:
+                reason = error.reason
             if reason is not None:
                 refusal = _of_system(self._system, reason)
                 yield refused(self._family, self._window, refusal) | {"regime": name}

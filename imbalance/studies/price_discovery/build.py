@@ -29,6 +29,7 @@ from imbalance.studies.study_input import StudyInput
 from imbalance.studies.vector_autoregression import (
     CollinearError,
     TooFewBarsError,
+    UnfitError,
     target_rows,
 )
 
@@ -70,8 +71,8 @@ def _of_system(
         lag = select_lag(markets.prices, _largest_lag(markets, family))
         fitted = correct(markets.prices, lag)
         rank = johansen(markets.prices, lag)
-    except (TooFewBarsError, CollinearError) as error:
-        reason = "collinear" if isinstance(error, CollinearError) else "too_few_bars"
+    except UnfitError as error:
+        reason = error.reason
         yield _refused(markets, family, window, reason)
         return
     left_out = max(markets.there - fitted.n, 0)

@@ -18,7 +18,7 @@ from imbalance.studies.measures import FLOW
 from imbalance.studies.pairs import instrument_pairs
 from imbalance.studies.price_impact.flows import flow_at_best
 from imbalance.studies.rows import Row, Window, blank, share
-from imbalance.studies.vector_autoregression import CollinearError, TooFewBarsError
+from imbalance.studies.vector_autoregression import TooFewBarsError, UnfitError
 from imbalance.studies.volatility.heterogeneous import (
     BARS_PER_COEFFICIENT,
     TEST_BARS_PER_COEFFICIENT,
@@ -149,8 +149,8 @@ class _Writer:
             for regime, where in self._regimes():
                 try:
                     found = _projected(data / scale, self._family.lags, horizon, where)
-                except (TooFewBarsError, CollinearError) as error:
-                    reason = "collinear" if isinstance(error, CollinearError) else "too_few_bars"
+                except UnfitError as error:
+                    reason = error.reason
                     yield self._row("local_projection", 0, horizon) | {
                         "regime": regime, "reason": reason}
                     continue
