@@ -13,6 +13,7 @@ from imbalance.config import StudiesConfig
 from imbalance.studies.registry import studies
 from imbalance.studies.study import load
 from imbalance.studies.study_input import StudyInput
+from imbalance.studies.vector_autoregression import CollinearError, fit
 
 BARS = 800
 OF_BARS = [one.name for one in studies() if not one.events]
@@ -98,3 +99,30 @@ def test_studies_of_the_loop_refuse_bad_series_by_name(name, kind, make_bars):
     assert all(row["estimate"] is None for row in refused)
     # One instrument has no other to be in a system with, and these bars have no regimes.
     assert {row["reason"] for row in refused} - {"no_pair", "no_such_measure"} == {kind}
+
+
+@pytest.mark.parametrize("turns", [(1.0,), (1.0, -1.0)])
+@pytest.mark.parametrize("name", ["feedback", "feedback_index", "dynamics"])
+def test_series_that_hardly_ever_move_have_an_estimate_or_a_reason(name, turns, make_bars):
+    """Covariances of such series are singular in part: those rows say so, the others stand."""
+    found, declared = families(name)
+    generator = np.random.default_rng(5)
+    series = market(sorted({measure for family in declared for measure in family.measures}))
+    for measure in series[PLACES[0]]:
+        still = np.zeros(BARS)
+        still[generator.permutation(BARS)[:len(turns)]] = turns
+        series[PLACES[0]][measure] = still
+    made = rows(found, declared, make_bars({PLACES[0]: series[PLACES[0]]}))
+    assert {row["reason"] for row in made if row["estimate"] is not None} <= {None}
+    assert None not in {row["reason"] for row in made if row["estimate"] is None}
+
+
+def test_a_variable_that_gaps_leave_still_is_refused():
+    """It moves once, in a bar that no other follows closely enough to be explained."""
+    generator = np.random.default_rng(6)
+    flow, change = generator.standard_normal(60), np.zeros(60)
+    change[30], flow[[29, 31]] = 1.0, np.nan
+    with pytest.raises(CollinearError, match="explained"):
+        fit(np.column_stack([flow, change]), 1)
+    change[10] = 2.0
+    assert np.isfinite(fit(np.column_stack([flow, change]), 1).r_squared).all()

@@ -41,7 +41,8 @@ class Constancy:
 
 
 def constancy(x: Vector, y: Vector) -> Constancy:
-    """Whether one correlation holds for all pairs, and where it is least so.
+    """Whether one correlation holds for all pairs, and where it is least so; nan where the
+    influences have no long-run variance, as those of series that hardly ever move.
 
     Parameters
     ----------
@@ -59,6 +60,8 @@ def constancy(x: Vector, y: Vector) -> Constancy:
     psi, present = _influence(x, y)
     n = float(present.sum())
     variance = mean_variance(psi, present, np.empty(len(psi)))[0]
+    if not variance > 0.0:
+        return Constancy(np.nan, np.nan, 0)
     path = np.abs(np.cumsum(psi)) / (n * np.sqrt(variance))
     at = int(path.argmax())
     return Constancy(float(path[at]), float(kolmogorov(path[at])), at + 1)
@@ -117,7 +120,7 @@ def _cut(x: Vector, y: Vector, first: int, stop: int, significance: float,
         return []
     found = constancy(x[first:stop], y[first:stop])
     at = first + found.at
-    if found.p_value >= significance or not _long_enough(x, y, first, at, stop, shortest):
+    if not found.p_value < significance or not _long_enough(x, y, first, at, stop, shortest):
         return []
     return [
         *_cut(x, y, first, at, significance, shortest), at,

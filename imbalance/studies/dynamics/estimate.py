@@ -197,6 +197,9 @@ class _PairRows:
         test = constancy(pair.x, pair.y)
         settings = {"test": "cumulated influence against the supremum of the Brownian bridge",
                     "level": family.significance, "shortest_regime": family.shortest_regime}
+        if np.isnan(test.statistic):
+            yield self._row("constancy", **settings) | {"reason": "no_long_run_variance"}
+            return
         yield self._row("constancy", **settings) | {
             "estimate": test.statistic, "p_value": test.p_value}
         for one in change_points(pair.x, pair.y, family.significance, family.shortest_regime):

@@ -125,9 +125,11 @@ def fit_dcc(standardised: Matrix) -> ConditionalCorrelation | None:
     )
     if not np.isfinite(found.fun):
         return None
+    total = -loss(found.x) * len(complete)
+    if not np.isfinite(path).all():
+        return None
     covariance = _sandwich(z, target, found.x)
     error = _path_error(z, target, found.x, covariance)
-    total = -loss(found.x) * len(complete)
     return ConditionalCorrelation(
         float(found.x[0]), float(found.x[1]), covariance, total, path, error)
 

@@ -23,6 +23,7 @@ ESTIMATORS = (
 REASONS = {
     **STRETCH_REASONS,
     "no_optimum": "the search for the maximum of the likelihood ended nowhere",
+    "no_long_run_variance": "what the bars add to the correlation has no long-run variance",
 }
 
 _SPAN = Column(
