@@ -138,7 +138,7 @@ class _Writer:
         return row
 
     def _fit_rows(self) -> Iterator[Row]:
-        from scipy.special import ndtr, ndtri
+        from scipy.special import ndtri
 
         model, k = self._model, self._model.variables
         template = self._blank("vector_autoregression", standard_error="HC3")
@@ -154,7 +154,7 @@ class _Writer:
                         "estimate": estimate, "standard_error": error,
                         "interval_low": estimate - quantile * error,
                         "interval_high": estimate + quantile * error,
-                        "p_value": 2.0 * ndtr(-abs(estimate) / error),
+                        "p_value": _p_value(estimate, error),
                     }
         yield from self._exogenous_rows(template, errors, quantile)
         for y in range(k):
@@ -174,8 +174,6 @@ class _Writer:
 
     def _exogenous_rows(self, template: Row, errors: Any, quantile: float) -> Iterator[Row]:
         """Change of y with one standard deviation of what is exogenous."""
-        from scipy.special import ndtr
-
         model, names = self._model, self._system.exogenous_names
         first = len(model.beta) - len(names)
         for number, (instrument, measure) in enumerate(names, start=first):
@@ -187,7 +185,7 @@ class _Writer:
                     "estimate": estimate, "standard_error": error,
                     "interval_low": estimate - quantile * error,
                     "interval_high": estimate + quantile * error,
-                    "p_value": 2.0 * ndtr(-abs(estimate) / error)}
+                    "p_value": _p_value(estimate, error)}
 
     def _diagnostic_rows(self, template: Row) -> Iterator[Row]:
         lags = max(16, 2 * self._model.lag)
@@ -248,6 +246,13 @@ class _Writer:
                 "estimator": block.estimator, "kind": kind,
                 "lag": 0 if block.contemporaneous else model.lag,
             } | tested(block.test)
+
+
+def _p_value(estimate: float, error: float) -> float:
+    """Two-sided, by the normal distribution; nan where nothing is known of the error."""
+    from scipy.special import ndtr
+
+    return float(2.0 * ndtr(-abs(estimate) / error)) if error > 0.0 else float("nan")
 
 
 def _robust_errors(model: VectorAutoregression) -> Any:
