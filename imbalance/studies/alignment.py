@@ -6,7 +6,7 @@ transforms of measures, regimes. No estimation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbalance.studies.columns import ANY
+from imbalance.studies.held import Held
 from imbalance.studies.measures import (
     BAR_NANOSECONDS,
     FLOW,
@@ -26,12 +27,21 @@ from imbalance.studies.measures import (
     columns_of,
 )
 from imbalance.studies.pairs import Series, richest
-
-Vector = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+from imbalance.studies.panel_columns import (
+    ROOM,
+    Columns,
+    Grid,
+    Index,
+    Mask,
+    Vector,
+    nanoseconds,
+)
 
 _HOUR = 3_600_000_000_000
 _SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
+
+_ROOM = 1 << 27
+"""Bytes of what is made of columns, and of masks, that are held."""
 
 SHORTEST_GAP = 256
 """Slots that a long gap keeps on the grid: more than any lag or kernel reaches over."""
@@ -50,7 +60,7 @@ class Panel:
     instruments: tuple[str, ...]
     exists: dict[str, Mask]
     """Where the instrument has a bar at all, used or not."""
-    columns: dict[tuple[str, str], Vector]
+    columns: Columns
     """(instrument, measure) to values; measures that the bars do not have are absent."""
     window_from: int
     window_to: int
@@ -63,8 +73,10 @@ class Panel:
     """When all bars up to and with the slot could be known, ns."""
     starts: NDArray[np.int64]
     """Start of each slot, ns; those of a shortened gap count on from its beginning."""
-    _made: dict[tuple[str, str], Vector] = field(default_factory=dict, compare=False)
-    _masks: dict[tuple[str, str], Mask | None] = field(default_factory=dict, compare=False)
+    _made: Held[tuple[str, str], Vector | None] = field(
+        default_factory=lambda: Held(_ROOM, _size), compare=False)
+    _masks: Held[tuple[str, str], Mask | None] = field(
+        default_factory=lambda: Held(_ROOM, _size), compare=False)
 
     def series(self, instrument: str, measure: str) -> Vector | None:
         """Values of a measure: a column, `absolute(…)` of one, the `ratio(…,…)` of two, or the
@@ -74,13 +86,14 @@ class Panel:
         """
         if (instrument, measure) in self.columns:
             return self.columns[instrument, measure]
-        key = (instrument, measure)
-        if key not in self._made:
-            parts = [self.columns.get((instrument, name)) for name in columns_of(measure)]
-            if measure in columns_of(measure) or any(part is None for part in parts):
-                return None
-            self._made[key] = _transformed(measure, [part for part in parts if part is not None])
-        return self._made[key]
+        return self._made.get((instrument, measure), self._make)
+
+    def _make(self, series: Series) -> Vector | None:
+        instrument, measure = series
+        parts = [self.columns.get((instrument, name)) for name in columns_of(measure)]
+        if measure in columns_of(measure) or any(part is None for part in parts):
+            return None
+        return _transformed(measure, [part for part in parts if part is not None])
 
     def regime(self, instrument: str, name: str) -> Mask | None:
         """Slots of one regime, such as `depth_low`; None when its measure is not in the bars.
@@ -91,11 +104,10 @@ class Panel:
         UTC, is the bar's own. The regime of all instruments together, `*`, is that of the mean of
         their ranks.
         """
-        if (instrument, name) not in self._masks:
-            self._masks[instrument, name] = self._regime(instrument, name)
-        return self._masks[instrument, name]
+        return self._masks.get((instrument, name), self._regime)
 
-    def _regime(self, instrument: str, name: str) -> Mask | None:
+    def _regime(self, key: tuple[str, str]) -> Mask | None:
+        instrument, name = key
         kind, level = name.rsplit("_", 1)
         if kind == TIME:
             hours = self.starts // _HOUR % 24
@@ -120,15 +132,20 @@ class Panel:
         measure = REGIME_MEASURES[regime]
         if instrument != ANY:
             return self.series(instrument, measure)
-        if (ANY, measure) not in self._made:
-            found = [self.series(one, measure) for one in self.instruments]
-            ranked = [_ranks(values) for values in found if values is not None]
-            if not ranked:
-                return None
-            there = np.sum([np.isfinite(one) for one in ranked], axis=0)
-            total = np.sum([np.nan_to_num(one) for one in ranked], axis=0)
-            self._made[ANY, measure] = np.where(there > 0, total / np.maximum(there, 1), np.nan)
-        return self._made[ANY, measure]
+        return self._made.get((ANY, measure), self._mean_rank)
+
+    def _mean_rank(self, series: Series) -> Vector | None:
+        there = np.zeros(self.slots, dtype=np.int64)
+        total = np.zeros(self.slots)
+        known = False
+        for instrument in self.instruments:
+            values = self.series(instrument, series[1])
+            if values is not None:
+                known = True
+                ranks = _ranks(values)
+                there += np.isfinite(ranks)
+                total += np.nan_to_num(ranks)
+        return np.where(there > 0, total / np.maximum(there, 1), np.nan) if known else None
 
     def crossed(self, most: int) -> tuple[str, ...]:
         """The instruments that are paired with one another: so many at most, those whose measures
@@ -180,93 +197,75 @@ class Panel:
         )
 
 
-def align(bars: Any, bar_size: str, measures: Sequence[str], reach: int) -> Panel | None:
-    """Put a table of bars on a grid.
+def align(
+    bars: Mapping[str, Any], bar_size: str, measures: Sequence[str], reach: int, room: int = ROOM
+) -> Panel | None:
+    """Put bars on a grid.
 
     Parameters
     ----------
-    bars : Arrow table with `instrument, bar_start, bar_end, available_at`, the measures, and
-        `valid` and `poisoned` where the layer has them.
+    bars : instrument to an Arrow table of its bars, with `bar_start, bar_end, available_at`, the
+        measures, and `valid` and `poisoned` where the layer has them. A table is read when it is
+        asked for, and again where not all fit in memory.
     bar_size : name of the length of the bars.
     measures : columns to take.
     reach : largest distance in bars that an estimate looks over.
+    room : bytes of columns that the panel holds at once.
 
     Returns
     -------
-    Panel, or None when the table is empty.
+    Panel, or None when there are no bars.
 
     Raises
     ------
     ValueError
         If an instrument has two bars with one start: the bars' key is broken.
     """
-    if bars.num_rows == 0:
-        return None
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    names = bars.column("instrument")
-    encoded = pc.dictionary_encode(names.combine_chunks() if names.num_chunks != 1
-                                   else names.chunk(0))
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.combine_chunks()
-    instruments = encoded.dictionary.to_pylist()
-    which = encoded.indices.to_numpy()
-    start = _nanoseconds(bars, "bar_start")
-    usable = np.ones(bars.num_rows, dtype=np.bool_)
-    if "valid" in bars.column_names:
-        usable &= _boolean(bars, "valid")
-    if "poisoned" in bars.column_names:
-        usable &= ~_boolean(bars, "poisoned")
-    starts, index = np.unique(start, return_inverse=True)
-    spacer = max(SHORTEST_GAP, reach + 1)
-    steps = np.diff(starts) // BAR_NANOSECONDS[bar_size]
-    slot_of_start = np.concatenate([[0], np.cumsum(np.minimum(steps, spacer))])
-    slot = slot_of_start[index]
-    slots = int(slot_of_start[-1]) + 1
-    available = _nanoseconds(bars, "available_at")
-    slot_start = np.zeros(slots, dtype=np.int64)
-    slot_start[slot_of_start] = starts
-    slot_available = np.zeros(slots, dtype=np.int64)
-    np.maximum.at(slot_available, slot, available)
-    exists: dict[str, Mask] = {}
-    rows_of: dict[str, NDArray[np.intp]] = {}
-    for number, instrument in enumerate(instruments):
-        rows = np.flatnonzero(which == number)
-        there = np.zeros(slots, dtype=np.bool_)
-        there[slot[rows]] = True
-        if int(there.sum()) != len(rows):
+    columns = Columns(bars, measures, room)
+    times: dict[str, tuple[Index, Index]] = {}
+    starts, window_to = np.empty(0, dtype=np.int64), 0
+    for instrument in bars:
+        table = bars[instrument]
+        start = nanoseconds(table, "bar_start")
+        own = np.unique(start)
+        if len(own) != len(start):
             raise ValueError(f"{instrument} has two bars of {bar_size} with one start")
-        exists[instrument] = there
-        rows_of[instrument] = rows
-    columns: dict[tuple[str, str], Vector] = {}
-    for measure in measures:
-        if measure not in bars.column_names:
-            continue
-        values = bars.column(measure).to_numpy().astype(np.float64)
-        values = np.where(usable & np.isfinite(values), values, np.nan)
-        for instrument, rows in rows_of.items():
-            series = np.full(slots, np.nan)
-            series[slot[rows]] = values[rows]
-            columns[instrument, measure] = series
+        if not np.array_equal(own, starts):
+            starts = np.union1d(starts, own)
+        times[instrument] = start, nanoseconds(table, "available_at")
+        window_to = max(window_to, int(nanoseconds(table, "bar_end").max()))
+        columns.read(instrument, table)
+    if not times:
+        return None
+    width = BAR_NANOSECONDS[bar_size]
+    steps = np.minimum(np.diff(starts) // width, max(SHORTEST_GAP, reach + 1))
+    grid = Grid(starts, np.concatenate([[0], np.cumsum(steps)]))
+    columns.place(grid)
+    slot_start = np.zeros(grid.slots, dtype=np.int64)
+    slot_start[grid.slot_of_start] = starts
+    slot_available = np.zeros(grid.slots, dtype=np.int64)
+    exists: dict[str, Mask] = {}
+    for instrument, (start, available) in times.items():
+        slot = grid.slot(start)
+        slot_available[slot] = np.maximum(slot_available[slot], available)
+        exists[instrument] = np.zeros(grid.slots, dtype=np.bool_)
+        exists[instrument][slot] = True
     return Panel(
         bar_size=bar_size,
-        slots=slots,
-        instruments=tuple(sorted(instruments)),
+        slots=grid.slots,
+        instruments=tuple(sorted(times)),
         exists=exists,
         columns=columns,
         window_from=int(starts[0]),
-        window_to=int(_nanoseconds(bars, "bar_end").max()),
-        available_at=int(available.max()),
+        window_to=window_to,
+        available_at=int(slot_available.max()),
         slot_start=slot_start,
         slot_available=np.maximum.accumulate(slot_available),
-        starts=_slot_starts(starts, slot_of_start, slots, BAR_NANOSECONDS[bar_size]),
+        starts=_slot_starts(starts, grid.slot_of_start, grid.slots, width),
     )
 
 
-def _slot_starts(
-    starts: NDArray[np.int64], slot_of_start: NDArray[np.int64], slots: int, width: int
-) -> NDArray[np.int64]:
+def _slot_starts(starts: Index, slot_of_start: Index, slots: int, width: int) -> Index:
     every = np.arange(slots)
     last = np.searchsorted(slot_of_start, every, side="right") - 1
     return np.asarray(starts[last] + (every - slot_of_start[last]) * width)
@@ -292,14 +291,5 @@ def _ranks(values: Vector) -> Vector:
     return ranks
 
 
-def _nanoseconds(bars: Any, name: str) -> NDArray[np.int64]:
-    return bars.column(name).to_numpy().astype("datetime64[ns]").astype(np.int64)
-
-
-def _boolean(bars: Any, name: str) -> Mask:
-    # A flag which is null does not vouch for the bar: valid counts as false, poisoned as true.
-    import pyarrow.compute as pc
-
-    return np.asarray(
-        pc.fill_null(bars.column(name), name == "poisoned").to_numpy(), dtype=np.bool_
-    )
+def _size(values: Vector | Mask | None) -> int:
+    return 0 if values is None else values.nbytes

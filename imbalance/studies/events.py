@@ -73,7 +73,7 @@ class Events:
             if path is None:
                 continue
             with pq.ParquetFile(path) as file:
-                groups = _groups_of(file, instrument)
+                groups = groups_of(file, instrument)
                 for batch in file.iter_batches(
                     _BATCH_ROWS, row_groups=groups, columns=list(dict.fromkeys(
                         ("instrument", *wanted)))
@@ -125,7 +125,7 @@ class Events:
         }
 
 
-def _groups_of(file: Any, instrument: str) -> list[int]:
+def groups_of(file: Any, instrument: str) -> list[int]:
     """Row groups that may hold the instrument, by their statistics."""
     place = file.schema_arrow.get_field_index("instrument")
     groups = []

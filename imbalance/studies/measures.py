@@ -71,3 +71,15 @@ def regime_columns(regimes: Iterable[str]) -> tuple[str, ...]:
     return tuple(
         column for name in regimes if name != TIME for column in columns_of(REGIME_MEASURES[name])
     )
+
+
+def beside(size: str, columns: Iterable[str]) -> list[str]:
+    """Those of the columns which only the derivative bars of a size have."""
+    from imbalance import catalog
+    from imbalance.features.derivative_tables import SIZES
+
+    if size not in SIZES:
+        return []
+    bars = catalog.table(f"features.bars_{size}").column_names
+    others = catalog.table(f"features.derivative_bars_{size}").column_names
+    return [column for column in columns if column in others and column not in bars]

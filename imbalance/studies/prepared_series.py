@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbalance.studies.alignment import Panel
+from imbalance.studies.held import Held
 from imbalance.studies.pairs import Series
 from imbalance.studies.persistence import Memory, has_unit_root, memory, variance_inflation
 
@@ -17,6 +18,8 @@ Vector = NDArray[np.float64]
 FEWEST_INDEPENDENT_PAIRS = 10.0
 COLLINEAR = 1.0 - 1e-10
 """Absolute correlation from which two series count as one."""
+_ROOM = 1 << 28
+"""Bytes of prepared series that are held."""
 PAIRS_AT_A_TIME = 64
 """Pairs that are held ready together."""
 
@@ -33,20 +36,19 @@ class Prepared:
 
 @dataclass
 class SeriesPool:
-    """Prepared series by name and horizon, each made once."""
+    """Prepared series by name and horizon, each made once as long as there is room."""
 
     panel: Panel
     minimum_bars: int
     ranked: bool
-    made: dict[tuple[Series, int], Prepared] = field(default_factory=dict)
+    made: Held[tuple[Series, int], Prepared] = field(
+        default_factory=lambda: Held(_ROOM, lambda one: one.values.nbytes))
 
     def get(self, series: Series, horizon: int = 1) -> Prepared:
-        key = (series, horizon)
-        if key not in self.made:
-            self.made[key] = self._prepare(series, horizon)
-        return self.made[key]
+        return self.made.get((series, horizon), self._prepare)
 
-    def _prepare(self, series: Series, horizon: int) -> Prepared:
+    def _prepare(self, key: tuple[Series, int]) -> Prepared:
+        series, horizon = key
         raw = self.panel.series(*series)
         if raw is None:
             return Prepared(np.full(self.panel.slots, np.nan), "no_such_measure")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from imbalance.progress import SILENT, Progress
 from imbalance.studies.alignment import Panel, align
+from imbalance.studies.bars import TableBars
 from imbalance.studies.measures import FLOW, IMAGE_FLOW
 from imbalance.studies.rows import Window
 from imbalance.studies.study import Family
@@ -25,7 +26,7 @@ GRID_COLUMNS = (
 )
 """Columns of the bars that every panel needs."""
 
-ReadBars = Callable[[str, Sequence[str]], Any]
+ReadBars = Callable[[str, Sequence[str]], Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ class StudyInput:
     ----------
     partition : of the tables; it says what kind of window this is.
     families : what to estimate, of the study's own class.
-    read_bars : bars of a size with some columns, all instruments and days together, as an Arrow
-        table; None where there are none.
+    read_bars : bars of a size with some columns, all days together, by instrument as Arrow tables
+        that are read when they are asked for.
     events : tables of events, where the study has declared any.
     progress : told what is being worked on.
     days : of the window; by default the day of the partition.
@@ -55,8 +56,9 @@ class StudyInput:
         cls, bars: Mapping[str, Any], families: Sequence[Family], *, partition: str,
         progress: Progress = SILENT,
     ) -> StudyInput:
-        """The input over Arrow tables of bars by bar size."""
-        return cls(partition, families, lambda size, _: bars.get(size), None, progress)
+        """The input over Arrow tables of bars, of all instruments, by bar size."""
+        found = {size: TableBars(table) for size, table in bars.items()}
+        return cls(partition, families, lambda size, _: found.get(size, {}), None, progress)
 
     @property
     def scope(self) -> Scope:
@@ -85,8 +87,7 @@ class StudyInput:
         if FLOW in measures:
             measures = tuple(dict.fromkeys((*measures, IMAGE_FLOW)))
         wanted = dict.fromkeys((*GRID_COLUMNS, *measures))
-        table = self.read_bars(bar_size, tuple(wanted))
-        panel = None if table is None else align(table, bar_size, measures, reach)
+        panel = align(self.read_bars(bar_size, tuple(wanted)), bar_size, measures, reach)
         if panel is None:
             return None, self.nowhere(bar_size)
         return panel, Window.of(panel, self.scope, bar_size)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from imbalance.features.derivative_tables import SIZES as DERIVATIVE_SIZES
 from imbalance.progress import SILENT, Progress
 from imbalance.store.task import TaskContext, remove
 from imbalance.studies.families import (
@@ -20,7 +20,7 @@ from imbalance.studies.families import (
     families_of,
     families_table,
 )
-from imbalance.studies.measures import BAR_NANOSECONDS
+from imbalance.studies.measures import BAR_NANOSECONDS, beside
 from imbalance.studies.registry import studies
 from imbalance.studies.study import Family, Study, load
 from imbalance.studies.tables import FAMILIES
@@ -30,11 +30,10 @@ from imbalance.tasks import Task
 
 if TYPE_CHECKING:
     from imbalance.store.store import Store
-    from imbalance.studies.study_input import ReadBars, StudyInput
+    from imbalance.studies.study_input import StudyInput
 
 FAMILY_TABLES = (FAMILIES.name,)
 HEALTH = "book.book_health"
-_BAR = ["instrument", "bar_start"]
 
 Inputs = tuple[tuple[str, str], ...]
 
@@ -161,19 +160,8 @@ def derivative_tables(families: Sequence[Family]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(
         f"features.derivative_bars_{size}"
         for family in families for size in family.bar_sizes
-        if size in DERIVATIVE_SIZES and _beside(size, family.measures)
+        if beside(size, family.measures)
     ))
-
-
-def _beside(size: str, columns: Iterable[str]) -> list[str]:
-    """Those of the columns which only the derivative bars of a size have."""
-    from imbalance import catalog
-
-    if size not in DERIVATIVE_SIZES:
-        return []
-    bars = catalog.table(f"features.bars_{size}").column_names
-    others = catalog.table(f"features.derivative_bars_{size}").column_names
-    return [column for column in columns if column in others and column not in bars]
 
 
 def _inputs(store: Store, tables: Iterable[str], days: Sequence[str]) -> Inputs:
@@ -195,11 +183,12 @@ def _input(
     study: Study, context: TaskContext, partition: str, families: Sequence[Any], bars: Inputs,
     events: Inputs, days: tuple[str, ...], progress: Progress,
 ) -> StudyInput:
+    from imbalance.studies.bars import StoredBars
     from imbalance.studies.events import Events
     from imbalance.studies.study_input import StudyInput
 
     return StudyInput(
-        partition, families, _reader(context, bars),
+        partition, families, partial(StoredBars, context, bars),
         Events(context, events) if study.events else None, progress, days,
     )
 
@@ -220,42 +209,6 @@ def _alike(
                 context.writer(name).write(_with_text(rows, "scope", scope_of(partition)))
             return other
     return None
-
-
-def _reader(context: TaskContext, inputs: Inputs) -> ReadBars:
-    """Bars of one size, of all venues and days: the columns asked for that there are.
-
-    Columns of the derivative bars stand beside those of the same instrument and bar, which is known
-    when both are.
-    """
-    import pyarrow as pa
-
-    from imbalance import catalog
-
-    def read(size: str, columns: Sequence[str]) -> Any:
-        name = f"features.bars_{size}"
-        held = catalog.table(name).column_names
-        wanted = [column for column in columns if column in held]
-        parts = [context.read(table, key, wanted) for table, key in inputs if table == name]
-        if not parts:
-            return None
-        whole, beside = pa.concat_tables(parts), _beside(size, columns)
-        others = [context.read(table, key, [*_BAR, "available_at", *beside])
-                  for table, key in inputs
-                  if beside and table == f"features.derivative_bars_{size}"]
-        return _joined(whole, pa.concat_tables(others)) if others else whole
-
-    return read
-
-
-def _joined(bars: Any, others: Any) -> Any:
-    """Bars with the columns of others, in any order; available when both are."""
-    import pyarrow.compute as pc
-
-    both = bars.join(others, _BAR, right_suffix="_of_others")
-    known = pc.max_element_wise(both.column("available_at"), both.column("available_at_of_others"))
-    place = both.schema.get_field_index("available_at")
-    return both.set_column(place, "available_at", known).drop_columns("available_at_of_others")
 
 
 def _untold(rows: Any, key: Sequence[str], told: set[tuple[Any, ...]]) -> Any:

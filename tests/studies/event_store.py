@@ -8,6 +8,7 @@ import pyarrow as pa
 from imbalance import catalog
 from imbalance.store.home import Home
 from imbalance.store.store import Store
+from imbalance.studies.bars import TableBars
 from imbalance.studies.events import Events
 from imbalance.studies.study import load
 from imbalance.studies.study_input import StudyInput
@@ -78,7 +79,8 @@ def run_study(directory, study, families, tables, partition=DAY, bars=None):
     made = []
 
     def build(context):
-        given = StudyInput(partition, families, lambda *_: bars, Events(context, inputs))
+        given = StudyInput(partition, families, lambda *_: {} if bars is None else TableBars(bars),
+                           Events(context, inputs))
         made.append(load(study.build)(given))
 
     Task(("studies.families",), "all", inputs, uuid.uuid4().hex, build).materialise(store)

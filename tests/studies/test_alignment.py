@@ -3,13 +3,14 @@ import pyarrow as pa
 import pytest
 
 from imbalance.studies.alignment import align
+from imbalance.studies.bars import TableBars
 
 
 def test_poisoned_invalid_and_infinite_bars_are_missing(make_bars):
     values = np.arange(10.0)
     values[7] = np.inf
     bars = make_bars({"binance:A": {"m": values}}, poisoned={"binance:A": [2, 3]})
-    panel = align(bars, "1s", ["m"], 1)
+    panel = align(TableBars(bars), "1s", ["m"], 1)
     found = panel.series("binance:A", "m")
     assert np.flatnonzero(np.isnan(found)).tolist() == [2, 3, 7]
     assert panel.exists["binance:A"].all()
@@ -23,7 +24,7 @@ def test_a_null_flag_does_not_vouch_for_the_bar(make_bars):
     bars = bars.set_column(
         bars.column_names.index("valid"), "valid", pa.array([True, True, None, True])
     )
-    found = align(bars, "1s", ["m"], 1).series("binance:A", "m")
+    found = align(TableBars(bars), "1s", ["m"], 1).series("binance:A", "m")
     assert np.isnan(found).tolist() == [False, True, True, False]
 
 
@@ -31,7 +32,7 @@ def test_instruments_meet_by_bar_start(make_bars):
     second = 1_000_000_000
     early = make_bars({"binance:A": {"m": np.arange(5.0)}}, start=0)
     late = make_bars({"binance:B": {"m": np.arange(5.0)}}, start=2 * second)
-    panel = align(pa.concat_tables([late, early]), "1s", ["m"], 1)
+    panel = align(TableBars(pa.concat_tables([late, early])), "1s", ["m"], 1)
     assert panel.instruments == ("binance:A", "binance:B")
     np.testing.assert_array_equal(
         panel.series("binance:B", "m"), [np.nan, np.nan, 0.0, 1.0, 2.0, 3.0, 4.0]
@@ -48,7 +49,7 @@ def test_short_gaps_keep_their_length_and_long_ones_stay_out_of_reach(make_bars)
         make_bars({"binance:A": {"m": np.ones(3)}}, start=5 * second),
         make_bars({"binance:A": {"m": np.ones(3)}}, start=40_000_000 * second),
     ]
-    panel = align(pa.concat_tables(parts), "1s", ["m"], 300)
+    panel = align(TableBars(pa.concat_tables(parts)), "1s", ["m"], 300)
     present = np.flatnonzero(np.isfinite(panel.series("binance:A", "m")))
     assert present[:6].tolist() == [0, 1, 2, 5, 6, 7]
     assert present[6] - present[5] == 301
@@ -58,7 +59,8 @@ def test_short_gaps_keep_their_length_and_long_ones_stay_out_of_reach(make_bars)
 def test_regimes_are_terciles_of_the_bar_before(make_bars):
     depth = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
     panel = align(
-        make_bars({"binance:A": {"depth_touch_mean": depth}}), "1s", ["depth_touch_mean"], 1
+        TableBars(make_bars({"binance:A": {"depth_touch_mean": depth}})), "1s",
+        ["depth_touch_mean"], 1
     )
     low, middle, high = (
         np.flatnonzero(panel.regime("binance:A", f"depth_{level}")).tolist()
@@ -70,22 +72,22 @@ def test_regimes_are_terciles_of_the_bar_before(make_bars):
 
 
 def test_absolute_of_a_measure(make_bars):
-    panel = align(make_bars({"binance:A": {"m": np.array([-1.0, 2.0])}}), "1s", ["m"], 1)
+    panel = align(TableBars(make_bars({"binance:A": {"m": np.array([-1.0, 2.0])}})), "1s", ["m"], 1)
     assert panel.series("binance:A", "absolute(m)").tolist() == [1.0, 2.0]
     assert panel.series("binance:A", "absolute(other)") is None
 
 
 def test_empty_bars_and_doubled_bars(make_bars):
     bars = make_bars({"binance:A": {"m": np.ones(3)}})
-    assert align(bars.slice(0, 0), "1s", ["m"], 1) is None
+    assert align(TableBars(bars.slice(0, 0)), "1s", ["m"], 1) is None
     with pytest.raises(ValueError, match="binance:A has two bars"):
-        align(pa.concat_tables([bars, bars]), "1s", ["m"], 1)
+        align(TableBars(pa.concat_tables([bars, bars])), "1s", ["m"], 1)
 
 
 def test_dictionary_encoded_instruments_in_chunks(make_bars):
     bars = make_bars({"binance:A": {"m": np.ones(3)}, "binance:B": {"m": np.zeros(3)}})
     encoded = bars.set_column(0, "instrument", bars.column("instrument").dictionary_encode())
-    panel = align(encoded, "1s", ["m"], 1)
+    panel = align(TableBars(encoded), "1s", ["m"], 1)
     assert panel.series("binance:B", "m").tolist() == [0.0, 0.0, 0.0]
 
 
@@ -93,10 +95,10 @@ def test_pairs_of_a_feed_of_images_stay_apart(make_bars):
     """Its flow is the generalised one; where a family names both, that is no pair, nor two."""
     flow, image, price = "order_flow_imbalance", "generalised_order_flow_imbalance", "return_bps"
     values = np.arange(4.0)
-    panel = align(make_bars({
+    panel = align(TableBars(make_bars({
         "A": {flow: np.full(4, np.nan), image: -values, price: values},
         "B": {flow: values, image: values, price: values},
-    }), "1s", (flow, image, price), 1)
+    })), "1s", (flow, image, price), 1)
     assert panel.series(*panel.known_as(("A", f"absolute({flow})"))).tolist() == values.tolist()
     pairs = [((name, x), (name, y)) for name in ("A", "B")
              for x, y in ((flow, price), (image, price), (flow, image), (price, price))]

@@ -5,6 +5,7 @@ import pytest
 
 from imbalance.errors import UserError
 from imbalance.studies.alignment import align
+from imbalance.studies.bars import TableBars
 from imbalance.studies.coherence.build import build
 from imbalance.studies.coherence.estimate import longest_stretch
 from imbalance.studies.coherence.regimes import regime_rows
@@ -170,7 +171,7 @@ def test_coherence_that_a_regime_changes_is_found(make_bars):
 def test_one_coherence_is_not_told_apart(make_bars):
     generator, called = np.random.default_rng(6), []
     for _ in range(40):
-        panel = align(make_bars({SPOT: by_depth(generator, 60, 0.6, 0.6)}), "1s",
+        panel = align(TableBars(make_bars({SPOT: by_depth(generator, 60, 0.6, 0.6)})), "1s",
                       (FLOW, RETURN, "depth_touch_mean"), 1)
         x, y = (SPOT, FLOW), (SPOT, RETURN)
         pair = prepare_pair(SeriesPool(panel, 128, ranked=False), x, y)
@@ -184,7 +185,7 @@ def test_one_coherence_is_not_told_apart(make_bars):
 def test_bars_between_stretches_are_counted_as_left_out(make_bars):
     series = by_depth(np.random.default_rng(8), 60, 0.2, 0.9)
     series[FLOW][[1_000, 2_000]] = np.nan
-    panel = align(make_bars({SPOT: series}), "1s", (FLOW, RETURN, "depth_touch_mean"), 1)
+    panel = align(TableBars(make_bars({SPOT: series})), "1s", (FLOW, RETURN, "depth_touch_mean"), 1)
     x, y = (SPOT, FLOW), (SPOT, RETURN)
     pair = prepare_pair(SeriesPool(panel, 128, ranked=False), x, y)
     rows, differences = regime_rows(panel, family(regimes=("depth",)),
@@ -200,7 +201,8 @@ def test_a_stretch_is_of_the_level_that_was_there_before_it(make_bars):
     """Depth rises every four bars; most of the first four are missing."""
     depth = np.repeat([9.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 4)
     depth[:3] = np.nan
-    panel = align(make_bars({SPOT: {"depth_touch_mean": depth}}), "1s", ("depth_touch_mean",), 1)
+    panel = align(TableBars(make_bars({SPOT: {"depth_touch_mean": depth}})), "1s",
+                  ("depth_touch_mean",), 1)
     found = stretch_masks(panel, SPOT, "depth", np.arange(0, 28, 4), 4)
     assert np.flatnonzero(found["depth_low"]).tolist() == [2, 3]
     assert np.flatnonzero(found["depth_middle"]).tolist() == [4]

@@ -7,6 +7,7 @@ import pytest
 
 from imbalance.errors import UserError
 from imbalance.studies.alignment import align
+from imbalance.studies.bars import TableBars
 from imbalance.studies.columns import ANY
 from imbalance.studies.correlation_matrix.build import build
 from imbalance.studies.correlation_matrix.estimate import MatrixEstimate
@@ -297,7 +298,7 @@ def test_matrices_that_do_not_differ_are_not_told_apart():
     generator, called = np.random.default_rng(13), []
     for _ in range(30):
         series = depths(generator, 600, lambda deep: np.full(len(deep), 0.8))
-        panel = align(bars_table(series), "1s", ("return_bps", "depth_touch_mean"), 1)
+        panel = align(TableBars(bars_table(series)), "1s", ("return_bps", "depth_touch_mean"), 1)
         names = [(name, "return_bps") for name in panel.instruments]
         values = np.column_stack([panel.series(*one) for one in names])
         window = Window.of(panel, "day", "1s")

@@ -7,6 +7,7 @@ import pytest
 
 from imbalance.errors import UserError
 from imbalance.studies.alignment import align
+from imbalance.studies.bars import TableBars
 from imbalance.studies.dependence.build import build
 from imbalance.studies.dependence.regimes import regime_rows
 from imbalance.studies.dependence.study import (
@@ -242,8 +243,8 @@ def test_dependence_that_is_the_same_everywhere_differs_nowhere(make_bars, make_
     generator, called = np.random.default_rng(4), []
     for _ in range(40):
         flow, noise, depth = make_autoregression(generator, 0.5, (3, 600))
-        panel = align(make_bars({SPOT: {
-            FLOW: flow, RETURN: 0.5 * flow + noise, "depth_touch_mean": 9 + depth}}), "1s",
+        panel = align(TableBars(make_bars({SPOT: {
+            FLOW: flow, RETURN: 0.5 * flow + noise, "depth_touch_mean": 9 + depth}})), "1s",
             (FLOW, RETURN, "depth_touch_mean"), 1)
         x, y = (SPOT, FLOW), (SPOT, RETURN)
         pair = prepare_pair(SeriesPool(panel, 100, ranked=False), x, y)

@@ -7,6 +7,7 @@ import pytest
 
 from imbalance.errors import UserError
 from imbalance.studies.alignment import align
+from imbalance.studies.bars import TableBars
 from imbalance.studies.dynamics.build import build
 from imbalance.studies.dynamics.regimes import regime_rows
 from imbalance.studies.dynamics.study import DYNAMICS, DYNAMICS_DIFFERENCE, DynamicsFamily
@@ -178,7 +179,7 @@ def by_depth(generator, windows, low, high, bars=60):
 
 
 def between_depths(make_bars, series, windows):
-    panel = align(make_bars({SPOT: series}), "1s", (FLOW, RETURN, "depth_touch_mean"), 1)
+    panel = align(TableBars(make_bars({SPOT: series})), "1s", (FLOW, RETURN, "depth_touch_mean"), 1)
     x, y = (SPOT, FLOW), (SPOT, RETURN)
     pair = prepare_pair(SeriesPool(panel, 100, ranked=False), x, y)
     return regime_rows(panel, family(regimes=("depth", "messages"), windows=windows),

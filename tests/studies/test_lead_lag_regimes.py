@@ -231,6 +231,7 @@ def test_keys_are_unique_and_rows_are_known_when_their_bars_are(found):
 def test_the_level_of_a_block_is_that_of_bars_before_it(pair):
     """A measure that is told by the block itself moves no level."""
     from imbalance.studies.alignment import align
+    from imbalance.studies.bars import TableBars
     from tests.studies.conftest import bars_table
 
     blocks = split(*pair, LAGS, 50 * MILLISECOND)
@@ -243,8 +244,8 @@ def test_the_level_of_a_block_is_that_of_bars_before_it(pair):
     later[first[-1]:] += 100.0
     told = []
     for depth in (base, later):
-        panel = align(bars_table({"binance:A": {"depth_touch_mean": depth}}, start=0), "1s",
-                      ["depth_touch_mean"], 1)
+        panel = align(TableBars(bars_table({"binance:A": {"depth_touch_mean": depth}}, start=0)),
+                      "1s", ["depth_touch_mean"], 1)
         template = {"instrument_x": "binance:A", "parameters": "{}"}
         rows, _ = regime_rows(panel, replace(FAMILY, regimes=("depth",)), template, blocks,
                               counts_of(pair[0], blocks), blocks.estimate(199, 1))

@@ -8,6 +8,7 @@ import pytest
 
 from imbalance.contracts import Table
 from imbalance.studies.alignment import align
+from imbalance.studies.bars import TableBars
 from imbalance.studies.coherence.build import build as build_coherence
 from imbalance.studies.coherence.study import COHERENCE, CoherenceFamily
 from imbalance.studies.correlation.build import build as build_correlation
@@ -105,7 +106,7 @@ def test_a_market_that_stands_still_is_not_crossed_before_one_that_moves(make_ba
     moving = dict(zip((FLOW, RETURN), generator.standard_normal((2, 150)), strict=True))
     still = dict.fromkeys((FLOW, RETURN), np.zeros(300))
     lost = dict.fromkeys((FLOW, RETURN), np.full(300, np.nan))
-    panel = align(make_bars({"A": still, "B": lost, "Y": moving, "Z": moving}), "1s",
+    panel = align(TableBars(make_bars({"A": still, "B": lost, "Y": moving, "Z": moving})), "1s",
                   (FLOW, RETURN), 1)
     assert panel.crossed(2) == ("Y", "Z")
     assert panel.bars == {"A": 300, "B": 300, "Y": 150, "Z": 150}

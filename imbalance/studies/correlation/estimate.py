@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbalance.progress import SILENT, Progress
-from imbalance.studies.alignment import Mask, Panel
+from imbalance.studies.alignment import Panel
 from imbalance.studies.correlation.differences import compare
 from imbalance.studies.correlation.estimators import (
     NULL_VARIANCE,
@@ -28,6 +28,7 @@ from imbalance.studies.correlation.series_pairs import series_pairs
 from imbalance.studies.correlation.study import CorrelationFamily
 from imbalance.studies.lag_sums import LagSums, lag_sums
 from imbalance.studies.pairs import Series, uncrossed
+from imbalance.studies.panel_columns import Mask
 from imbalance.studies.persistence import variance_inflation
 from imbalance.studies.prepared_series import (
     COLLINEAR,

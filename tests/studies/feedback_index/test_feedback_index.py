@@ -5,6 +5,7 @@ import pytest
 
 from imbalance.report.studies.feedback_index import Index, sentence
 from imbalance.studies.alignment import align
+from imbalance.studies.bars import TableBars
 from imbalance.studies.feedback_index.build import build
 from imbalance.studies.feedback_index.parts import HALF_HOUR, calm_and_stressed, half_hours
 from imbalance.studies.feedback_index.study import FEEDBACK_INDEX, FeedbackIndexFamily
@@ -163,7 +164,7 @@ def test_no_poisoned_bar_is_used(make_bars):
 
 
 def test_thirds_are_of_the_half_hours_with_enough_bars(make_bars):
-    panel = align(make_bars({SPOT: loop(13, 5_450)}), "1s", ["realised_variance"], 10)
+    panel = align(TableBars(make_bars({SPOT: loop(13, 5_450)})), "1s", ["realised_variance"], 10)
     parts = half_hours(panel)
     assert [int(part.where.sum()) for part in parts] == [1_800, 1_800, 1_800, 50]
     stress = np.repeat([3.0, 1.0, 2.0, 9.0], [1_800, 1_800, 1_800, 50])

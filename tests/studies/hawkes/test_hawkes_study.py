@@ -239,7 +239,7 @@ class Book:
 
 
 def study(counts, **changes):
-    given = StudyInput("2024-08-08", [family(**changes)], lambda *_: None, Book(counts))
+    given = StudyInput("2024-08-08", [family(**changes)], lambda *_: {}, Book(counts))
     (table,) = build(given).values()
     assert table.schema.equals(schema_of(HAWKES))
     rows = table.to_pylist()
