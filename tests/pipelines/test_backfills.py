@@ -1,11 +1,9 @@
 """A range of days as one run of Dagster, of which one day cannot be made until it is mended."""
 
-import gzip
 import json
 from functools import partial
 
 import dagster as dg
-import pytest
 
 from assets import book, raw
 from assets.partitions import Partitions
@@ -16,31 +14,8 @@ from imbalance.store.verify import verify
 from imbalance.warehouse import PlainWarehouse
 from pipelines.alerts import failed_runs, tell_all
 from pipelines.jobs import range_tags
-from tests.captures.samples import DAY, SPOT, START, recording
-
-DAYS = ("2024-08-08", "2024-08-09", "2024-08-10")
-KEYS = tuple(f"{day}|{SPOT}" for day in DAYS)
-
-
-def contents(store):
-    """Hash of the rows of every partition."""
-    return {
-        (table, partition): entry.rows_hash
-        for table, partitions in store.ledger.all_partitions().items()
-        for partition, entry in partitions.items()
-    }
-
-
-@pytest.fixture
-def captures(tmp_path):
-    """A capture a day."""
-    directory = tmp_path / "captures"
-    directory.mkdir()
-    for number, day in enumerate(DAYS):
-        lines = recording(SPOT, 30, receive=START + number * DAY, first=1000 + 100 * number)
-        file = directory / f"btcusdt_{day.replace('-', '')}.gz"
-        file.write_bytes(gzip.compress(b"".join(lines)))
-    return directory
+from tests.captures.samples import SPOT
+from tests.pipelines.conftest import DAYS, KEYS, contents
 
 
 def begin(root, captures):
@@ -63,13 +38,13 @@ def backfill(store):
 
 
 def test_a_day_that_cannot_be_made_is_named_and_once_mended_all_is_as_if_undisturbed(
-    tmp_path, captures
+    tmp_path, daily_captures
 ):
-    reference, store = (begin(tmp_path / name, captures) for name in ("reference", "home"))
+    reference, store = (begin(tmp_path / name, daily_captures) for name in ("reference", "home"))
     materialise_raw(reference, SPOT, DAYS)
     raw_tables = contents(reference)
     run = backfill(store)
-    broken = captures / "btcusdt_20240809.gz"
+    broken = daily_captures / "btcusdt_20240809.gz"
     whole = broken.read_bytes()
     broken.write_bytes(bytes(len(whole)))
     with dg.DagsterInstance.ephemeral() as instance:

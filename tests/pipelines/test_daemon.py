@@ -1,20 +1,24 @@
 """The daemon over a home, as `imbalance ui` starts it: killed workers, killed daemons, restarts."""
 
 import contextlib
+import datetime
 import gzip
 import json
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 
+from imbalance.captures.register import register
 from imbalance.store.store import Store
 from pipelines.instance import open_instance
+from tests.captures.samples import SPOT, recording
 from tests.cli.process import command
 
 LINE = (
@@ -121,8 +125,6 @@ def watched(tmp_path, monkeypatch):
     file.write_bytes(gzip.compress(LINE * 3))
     os.utime(file, (0, 0))
     store = Store.open(tmp_path / "home", create=True)
-    from imbalance.captures.register import register
-
     register(store, [file])  # so that the code location knows its day from the first on
     return store, config
 
@@ -214,3 +216,73 @@ def test_nobody_else_can_reach_it(watched):
         assert {address for address, _ in found} == {"0100007F"}
     finally:
         daemon.kill()
+
+
+EACH_MINUTE = """
+import dagster as dg
+
+as_declared = dg.schedule
+
+def each_minute(*, name, cron_schedule, **others):
+    on = dg.DefaultScheduleStatus.RUNNING if name == "daily_venue_days" else None
+    return as_declared(name=name, cron_schedule="* * * * *", **others,
+                       **({"default_status": on} if on else {}))
+
+dg.schedule = each_minute
+from pipelines.definitions import defs
+"""
+
+
+@pytest.fixture
+def by_the_minute(tmp_path, monkeypatch, repository):
+    """A home with a capture of the day before yesterday, and the application over it whose
+    schedules are due each minute instead of each night.
+    """
+    store = Store.open(tmp_path / "home", create=True)
+    day = datetime.datetime.now(datetime.UTC).date() - datetime.timedelta(days=2)
+    noon = datetime.datetime.combine(day, datetime.time(12), datetime.UTC)
+    file = tmp_path / "btcusdt.gz"
+    lines = recording(SPOT, 30, receive=int(noon.timestamp()) * 10**9)
+    file.write_bytes(gzip.compress(b"".join(lines)))
+    register(store, [file])
+    code = tmp_path / "each_minute.py"
+    code.write_text(EACH_MINUTE)
+    workspace = tmp_path / "workspace.yaml"
+    workspace.write_text(
+        f"load_from:\n  - python_file:\n      relative_path: {code}\n"
+        f"      working_directory: {repository}\n      location_name: imbalance\n")
+    for name, value in (("IMBALANCE_HOME", store.home.root), ("IMBALANCE_CONFIG", ""),
+                        ("DAGSTER_HOME", store.home.dagster_dir), ("PYTHONPATH", repository)):
+        monkeypatch.setenv(name, str(value))
+    return store, f"{day}|{SPOT}", workspace
+
+
+def ticks(instance):
+    """What the looks at the schedule came to, the first one first."""
+    return [
+        tick.status.value for state in instance.all_instigator_state()
+        if state.name == "daily_venue_days"
+        for tick in reversed(instance.get_ticks(state.instigator_origin_id, state.selector_id))
+    ]
+
+
+@pytest.mark.slow
+def test_a_schedule_is_looked_at_by_the_daemons_clock_and_what_is_made_is_not_asked_for_again(
+    by_the_minute
+):
+    store, partition, workspace = by_the_minute
+    with open_instance(store.home) as instance:
+        daemon = subprocess.Popen(
+            [Path(sys.executable).parent / "dagster-daemon", "run", "-w", workspace],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )
+        try:
+            runs = until(lambda: ended(instance, "SUCCESS"))
+            assert {run.tags["dagster/schedule_name"] for run in runs} == {"daily_venue_days"}
+            assert set(store.ledger.partitions("features.bars_1s")) == {partition}
+            until(lambda: ticks(instance)[-1] == "SKIPPED")
+            assert ticks(instance)[0] == "SUCCESS"
+        finally:
+            for pid in descendants(daemon.pid):
+                os.kill(pid, signal.SIGKILL)
+            daemon.wait()
