@@ -7,7 +7,7 @@ for the longest goes first, and is made again if it is asked for.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -42,3 +42,28 @@ class Held(Generic[Key, Value]):
                 _, gone = self._values.popitem(last=False)
                 self._bytes -= self._size(gone)
         return value
+
+
+class ReadByNeed(Mapping[str, Value]):
+    """What is read of each instrument, when it is asked for and again where not all has room."""
+
+    def __init__(
+        self, names: Sequence[str], read: Callable[[str], Value], room: int,
+        size: Callable[[Value], int],
+    ) -> None:
+        self._names, self._read = dict.fromkeys(names), read
+        self._held: Held[str, Value] = Held(room, size)
+
+    def __getitem__(self, name: str) -> Value:
+        if name not in self._names:
+            raise KeyError(name)
+        return self._held.get(name, self._read)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)

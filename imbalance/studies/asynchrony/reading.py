@@ -7,7 +7,7 @@ of the exchange stands against that of the recorder. No estimation.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,17 +17,19 @@ from numpy.typing import NDArray
 from imbalance.studies.asynchrony.sampling import observation_rate
 from imbalance.studies.asynchrony.ticks import Ticks, Times, Vector, make_ticks
 from imbalance.studies.columns import EVENTS
+from imbalance.studies.held import ReadByNeed
 from imbalance.studies.rows import Window
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from imbalance.studies.events import Events
     from imbalance.studies.study_input import StudyInput
 
 MID_PRICE = "mid_price"
 TRADE_PRICE = "trade_price"
 STATES, TRADES = "book.book_states", "raw.trades"
+
+ROOM = 1 << 29
+"""Bytes of ticks that are held: those of 32 instruments with a million changes each."""
 
 _Part = tuple[Times, Vector, NDArray[np.bool_], Times]
 """Times, prices, starts of segments, when known."""
@@ -42,6 +44,16 @@ class Prices:
     """When the last event could be known, ns; 0 without events."""
     rate: float = math.nan
     """Times per second at which the price was seen, changed or not; NaN below two."""
+
+
+@dataclass(frozen=True)
+class AllPrices:
+    """A price of all instruments, read when it is asked for, and what is known of all of them."""
+
+    of: Mapping[str, Prices]
+    ticks: Mapping[str, int]
+    """How many ticks there are of each instrument."""
+    window: Window
 
 
 def read_prices(events: Events, instrument: str, measure: str) -> Prices:
@@ -82,17 +94,25 @@ def measured_skew(events: Events, instrument: str) -> int | None:
     return min(least, default=None)
 
 
-def window_of(given: StudyInput, read: Iterable[Prices]) -> Window:
-    """The window of a study of events: from the first tick of all to just after the last."""
-    used = [prices for prices in read if len(prices.ticks)]
-    if not used:
-        return given.nowhere(EVENTS)
-    return Window(
-        given.scope, EVENTS,
-        min(int(prices.ticks.times[0]) for prices in used),
-        max(int(prices.ticks.times[-1]) for prices in used) + 1,
-        max(prices.available_at for prices in used),
-    )
+def read_all(given: StudyInput, measure: str) -> AllPrices:
+    """A price of all instruments; their window goes from the first tick to just after the last."""
+    events = given.events
+    if events is None:
+        return AllPrices({}, {}, given.nowhere(EVENTS))
+    names = events.instruments(STATES if measure == MID_PRICE else TRADES)
+    read = ReadByNeed(names, lambda name: read_prices(events, name, measure), ROOM,
+                      lambda one: one.ticks.times.nbytes + one.ticks.log_prices.nbytes)
+    ticks: dict[str, int] = {}
+    spans: list[tuple[int, int, int]] = []
+    for name, prices in read.items():
+        times = prices.ticks.times
+        ticks[name] = len(times)
+        if len(times):
+            spans.append((int(times[0]), int(times[-1]) + 1, prices.available_at))
+    if not spans:
+        return AllPrices(read, ticks, given.nowhere(EVENTS))
+    begins, ends, known = zip(*spans, strict=True)
+    return AllPrices(read, ticks, Window(given.scope, EVENTS, min(begins), max(ends), max(known)))
 
 
 def _trades(events: Events, instrument: str) -> Iterator[_Part]:

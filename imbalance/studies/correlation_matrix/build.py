@@ -88,8 +88,12 @@ def _estimate(
     if len(measures) == 1:
         template = template | dict.fromkeys(("measure_x", "measure_y"), measures.pop())
     values = np.column_stack([one.values for one in usable.values()])
+    series = tuple(usable)
+    memories = [one.memory for one in usable.values() if one.memory is not None]
+    # Of a day of many instruments a second copy, which `values` holds now.
+    del pool, prepared, usable
     complete = np.isfinite(values).all(axis=1)
-    there = int(np.all([panel.exists[name] for name, _ in usable], axis=0).sum())
+    there = int(np.all([panel.exists[name] for name, _ in series], axis=0).sum())
     n = int(complete.sum())
     counted = template | {
         "n": n, "n_left_out": there - n, "coverage": share(n, there - n),
@@ -97,18 +101,17 @@ def _estimate(
     if n < family.minimum_bars:
         rows.extend([counted | {"estimator": "sample", "reason": "no_common_bars"}])
         return
-    memories = [one.memory for one in usable.values() if one.memory is not None]
     effective = effective_observations(memories, n)
     drawn = _drawn(values[complete], effective, family)
     if len(drawn) * 2 < family.replications:
         rows.extend([counted | {"estimator": "sample", "reason": "constant_series"}])
         return
     whole = MatrixEstimate.of(values[complete], effective, family.farthest)
-    run = _Run(counted | {"seed": family.seed, "n_effective": effective}, tuple(usable), whole,
-               effective, family)
+    run = _Run(counted | {"seed": family.seed, "n_effective": effective}, series, whole, effective,
+               family)
     rows.extend(run.rows(drawn))
     values[~complete] = np.nan
-    by_level, between = by_regime(panel, family, window, tuple(usable), values, template)
+    by_level, between = by_regime(panel, family, window, series, values, template)
     rows.extend(by_level)
     differences.extend(between)
 

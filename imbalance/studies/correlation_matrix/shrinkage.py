@@ -39,7 +39,8 @@ def ledoit_wolf(rows: Matrix) -> Shrunk:
     n, p = rows.shape
     sample = sample_covariance(rows)
     mean = np.trace(sample) / p
-    squares = np.square(rows - rows.mean(axis=0)).sum(axis=1)
+    centred = rows - rows.mean(axis=0)
+    squares = np.square(centred, out=centred).sum(axis=1)
     distance = np.square(sample).sum() / p - mean**2
     error = (np.square(squares).mean() - np.square(sample).sum()) / (n * p)
     return _shrink(sample, min(error, distance) / distance if distance > 0.0 else 1.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -13,14 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbalance.studies.asynchrony.blocks import seen_time
-from imbalance.studies.asynchrony.reading import (
-    MID_PRICE,
-    STATES,
-    TRADES,
-    Prices,
-    read_prices,
-    window_of,
-)
+from imbalance.studies.asynchrony.reading import AllPrices, read_all
 from imbalance.studies.asynchrony.sampling import (
     refresh_times,
     regular_grid,
@@ -37,7 +30,7 @@ from imbalance.studies.epps.robust import (
 )
 from imbalance.studies.epps.study import EPPS, LEVELS, REALISED_VARIANCE, EppsFamily
 from imbalance.studies.pairs import richest, uncrossed
-from imbalance.studies.rows import Row, RowTable, Window, blank, share
+from imbalance.studies.rows import Row, RowTable, blank, share
 from imbalance.studies.study_input import StudyInput
 
 _MILLISECOND = 1_000_000
@@ -50,7 +43,7 @@ def build(given: StudyInput) -> dict[str, Any]:
     correlations, variances = RowTable(EPPS), RowTable(REALISED_VARIANCE)
     for family in given.families:
         for measure in family.prices:
-            run = _read(given, family, measure)
+            run = _Run(family, measure, read_all(given, measure))
             correlations.extend(_correlations(run, given))
             variances.extend(_variances(run))
     return {EPPS.name: correlations.finish(), REALISED_VARIANCE.name: variances.finish()}
@@ -62,8 +55,7 @@ class _Run:
 
     family: EppsFamily
     measure: str
-    window: Window
-    read: Mapping[str, Prices]
+    prices: AllPrices
 
     def blank(self, study: str) -> Row:
         parameters = {
@@ -71,27 +63,22 @@ class _Run:
             "pre_averaging": "theta 0.8, noise-corrected", "kernel": "Parzen",
             "two_scales": "K = n^(2/3)", "minimum_ticks": self.family.minimum_ticks,
         }
-        template = blank(study, self.family.name, self.window, parameters)
+        template = blank(study, self.family.name, self.prices.window, parameters)
         return template | {
             "measure_x": self.measure, "measure_y": self.measure, "step_ms": 0,
             "hypothesis": "same_bar",
         }
 
     @cached_property
-    def ticks(self) -> dict[str, int]:
-        """How many ticks there are of each instrument."""
-        return {name: len(of.ticks) for name, of in self.read.items()}
-
-    @cached_property
     def crossed(self) -> tuple[str, ...]:
         """The instruments that are paired with one another."""
-        return richest(self.ticks, self.family.most_instruments)
+        return richest(self.prices.ticks, self.family.most_instruments)
 
     @cached_property
-    def usable(self) -> dict[str, Ticks]:
+    def usable(self) -> set[str]:
         """Instruments with enough ticks."""
         least = self.family.minimum_ticks
-        return {name: of.ticks for name, of in self.read.items() if len(of.ticks) >= least}
+        return {name for name, ticks in self.prices.ticks.items() if ticks >= least}
 
     @cached_property
     def together(self) -> list[str]:
@@ -101,30 +88,24 @@ class _Run:
     @cached_property
     def refreshed(self) -> NDArray[np.float64]:
         """Returns of all these on their common refresh times."""
-        series = [self.usable[name] for name in self.together]
+        series = [self.prices.of[name].ticks for name in self.together]
         return sampled_increments(series, refresh_times(series))
-
-
-def _read(given: StudyInput, family: EppsFamily, measure: str) -> _Run:
-    events = given.events
-    names = () if events is None else events.instruments(STATES if measure == MID_PRICE else TRADES)
-    read = {name: read_prices(events, name, measure) for name in names} if events else {}
-    return _Run(family, measure, window_of(given, read.values()), read)
 
 
 def _correlations(run: _Run, given: StudyInput) -> Iterator[Row]:
     template = run.blank("epps")
-    if len(run.read) < 2:
+    if len(run.prices.of) < 2:
         yield template | {"estimator": "hayashi_yoshida", "reason": "no_pair"}
     else:
         yield template | {
             "estimator": "pre_averaged", "regime": LEVELS, "reason": "not_by_regime"}
-    for row in uncrossed(("cross",), run.ticks, run.crossed):
+    for row in uncrossed(("cross",), run.prices.ticks, run.crossed):
         yield template | {"estimator": "hayashi_yoshida"} | row
     for x, y in combinations(run.crossed, 2):
         given.progress.advance(note=f"Epps effect {run.measure} {x} {y}")
         row = template | {"instrument_x": x, "instrument_y": y}
-        raw = run.read[x].ticks, run.read[y].ticks
+        prices = run.prices.of[x], run.prices.of[y]
+        raw = prices[0].ticks, prices[1].ticks
         first, second = common(*raw)
         least = run.family.minimum_ticks
         if min(len(first), len(second)) < least or not first.variance * second.variance > 0.0:
@@ -134,7 +115,7 @@ def _correlations(run: _Run, given: StudyInput) -> Iterator[Row]:
         left_out = first.left_out
         row |= {
             "n_left_out": left_out, "coverage": share(len(first) - 1 - left_out, left_out),
-            "rate_x": run.read[x].rate, "rate_y": run.read[y].rate,
+            "rate_x": prices[0].rate, "rate_y": prices[1].rate,
         }
         yield from _pair_rows(run, row, first, second)
 
@@ -168,10 +149,10 @@ def _pair_rows(run: _Run, row: Row, x: Ticks, y: Ticks) -> Iterator[Row]:
 
 def _variances(run: _Run) -> Iterator[Row]:
     template = run.blank("realised_variance")
-    if not run.read:
+    if not run.prices.of:
         yield template | {"estimator": "realised", "reason": "no_events"}
     level = run.family.significance
-    for name, prices in run.read.items():
+    for name, prices in run.prices.of.items():
         row = template | {"instrument_x": name, "instrument_y": name}
         ticks = prices.ticks
         if name not in run.usable:

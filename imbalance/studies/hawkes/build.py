@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -15,28 +16,37 @@ from imbalance.studies.hawkes.book_events import KINDS, PRICE_DOWN, PRICE_UP, Bo
 from imbalance.studies.hawkes.reading import STATES, Recorded, common_stretches, read_book
 from imbalance.studies.hawkes.study import HAWKES, HawkesFamily
 from imbalance.studies.hawkes.system import DIAGNOSTICS, Kind, System, SystemRows
+from imbalance.studies.held import ReadByNeed
 from imbalance.studies.pairs import base_asset
 from imbalance.studies.rows import Row, RowTable, Window, blank
 from imbalance.studies.study_input import StudyInput
+
+_ROOM = 1 << 29
+"""Bytes of events that are held."""
+_AT_A_TIME = 8
+"""Systems that are held ready together."""
+
+_Span = tuple[int, int, int] | tuple[()]
 
 
 def build(given: StudyInput) -> dict[str, Any]:
     """`studies.hawkes` of one window; a system that is refused is one row with why."""
     rows = RowTable(HAWKES, DIAGNOSTICS)
     for family in given.families:
-        reader = given.events
-        names = () if reader is None else reader.instruments(STATES)
-        feed = round(family.feed_milliseconds * 1e6)
-        read = {name: found for name in names
-                if reader is not None and (found := read_book(reader, name, feed)) is not None}
-        window = _window(given, read)
-        systems = list(_systems(family, names, read))
+        read = _books(given, family)
+        spans = {name: None if one is None else _span(one) for name, one in read.items()}
+        window = _window(given, spans.values())
+        there = [name for name, span in spans.items() if span is not None]
+        systems = _systems(family, read, there)
+        nothing = True
         with ThreadPoolExecutor(os.cpu_count()) as threads:
-            by_system = threads.map(partial(_rows_of, family=family, window=window), systems)
-            for system, own in zip(systems, by_system, strict=True):
-                given.progress.advance(note=f"Hawkes {system.model}")
-                rows.extend(own)
-        if not systems:
+            while some := list(islice(systems, _AT_A_TIME)):
+                nothing = False
+                by_system = threads.map(partial(_rows_of, family=family, window=window), some)
+                for system, own in zip(some, by_system, strict=True):
+                    given.progress.advance(note=f"Hawkes {system.model}")
+                    rows.extend(own)
+        if nothing:
             rows.extend([blank("hawkes", family.name, window, {}) | {
                 "model": "*", "baseline": "*", "kernel": "*", "stamps": "*",
                 "estimator": "spectral_radius", "reason": "no_events"}])
@@ -47,53 +57,65 @@ def _rows_of(system: System, family: HawkesFamily, window: Window) -> list[Row]:
     return list(SystemRows(system, family, window).rows())
 
 
-def _window(given: StudyInput, read: Mapping[str, Recorded]) -> Window:
-    used = [one for one in read.values() if len(one.events.stamps)]
+def _books(given: StudyInput, family: HawkesFamily) -> Mapping[str, Recorded | None]:
+    """Events of each instrument's book, read when they are asked for; None where there are none."""
+    reader = given.events
+    if reader is None:
+        return {}
+    feed = round(family.feed_milliseconds * 1e6)
+    return ReadByNeed(reader.instruments(STATES), lambda name: read_book(reader, name, feed), _ROOM,
+                      lambda one: 0 if one is None else one.nbytes)
+
+
+def _span(one: Recorded) -> _Span:
+    """First and last instant of the events, and when they were known; empty without any."""
+    events = one.events
+    return (int(events.earliest.min()), int(events.latest.max()) + 1,
+            one.available_at) if len(events.stamps) else ()
+
+
+def _window(given: StudyInput, spans: Iterable[_Span | None]) -> Window:
+    used = [span for span in spans if span]
     if not used:
         return given.nowhere(EVENTS)
-    return Window(
-        given.scope, EVENTS,
-        min(int(one.events.earliest.min()) for one in used),
-        max(int(one.events.latest.max()) for one in used) + 1,
-        max(one.available_at for one in used),
-    )
+    begins, ends, known = zip(*used, strict=True)
+    return Window(given.scope, EVENTS, min(begins), max(ends), max(known))
 
 
 def _systems(
-    family: HawkesFamily, names: tuple[str, ...], read: Mapping[str, Recorded]
+    family: HawkesFamily, read: Mapping[str, Recorded | None], there: Sequence[str]
 ) -> Iterator[System]:
     """Each instrument's book; and of each asset with several instruments, their price moves."""
     if "own" in family.systems:
-        for name in names:
+        for name in read:
             kinds = tuple(Kind(name, kind) for kind in KINDS)
-            if name in read:
-                yield System(name, kinds, read[name].events, read[name].stretches)
-            else:
-                yield System.empty(name, kinds)
+            one = read[name]
+            yield (System.empty(name, kinds) if one is None
+                   else System(name, kinds, one.events, one.stretches))
     if "across" in family.systems:
         by_asset: dict[str, list[str]] = {}
-        for name in names:
-            if name in read:
-                by_asset.setdefault(base_asset(name), []).append(name)
+        for name in there:
+            by_asset.setdefault(base_asset(name), []).append(name)
         for instruments in by_asset.values():
             if len(instruments) > 1:
-                yield _across(instruments, read)
+                yield _across({name: one for name in instruments
+                               if (one := read[name]) is not None})
 
 
-def _across(instruments: list[str], read: Mapping[str, Recorded]) -> System:
+def _across(read: Mapping[str, Recorded]) -> System:
     """Price moves up and down of several instruments, where all of their books are valid."""
     parts = []
     kinds: list[Kind] = []
-    stretches = read[instruments[0]].stretches
-    for number, name in enumerate(instruments):
-        events = read[name].events
+    stretches = next(iter(read.values())).stretches
+    for number, (name, one) in enumerate(read.items()):
+        events = one.events
         moves = events.select(events.kinds >= PRICE_UP)
         parts.append(BookEvents(moves.stamps, moves.earliest, moves.latest,
                                 moves.kinds - PRICE_UP + 2 * number))
         kinds += [Kind(name, KINDS[PRICE_UP]), Kind(name, KINDS[PRICE_DOWN])]
-        stretches = common_stretches(stretches, read[name].stretches)
+        stretches = common_stretches(stretches, one.stretches)
     joined = BookEvents(*(
         np.concatenate([getattr(part, field) for part in parts])
         for field in ("stamps", "earliest", "latest", "kinds")
     ))
-    return System("across:" + ",".join(instruments), tuple(kinds), joined, stretches)
+    return System("across:" + ",".join(read), tuple(kinds), joined, stretches)

@@ -28,6 +28,13 @@ class Recorded:
     stretches: Integers
     available_at: int
 
+    @property
+    def nbytes(self) -> int:
+        """Room that the events take."""
+        events = self.events
+        return (events.stamps.nbytes + events.earliest.nbytes + events.latest.nbytes
+                + events.kinds.nbytes)
+
 
 def read_book(reader: Reader, instrument: str, feed_nanoseconds: int) -> Recorded | None:
     """The events of an instrument; None when there are no states of its book."""

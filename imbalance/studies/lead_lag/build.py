@@ -11,15 +11,7 @@ from typing import Any
 import numpy as np
 
 from imbalance.studies.alignment import Panel
-from imbalance.studies.asynchrony.reading import (
-    MID_PRICE,
-    STATES,
-    TRADES,
-    Prices,
-    measured_skew,
-    read_prices,
-    window_of,
-)
+from imbalance.studies.asynchrony.reading import AllPrices, measured_skew, read_all
 from imbalance.studies.asynchrony.sampling import observation_rate
 from imbalance.studies.asynchrony.ticks import Ticks, common
 from imbalance.studies.lead_lag.estimate import (
@@ -64,15 +56,13 @@ def _measure_rows(
     differences: RowTable,
 ) -> Iterator[Row]:
     events = given.events
-    names = () if events is None else events.instruments(STATES if measure == MID_PRICE else TRADES)
-    read = {name: read_prices(events, name, measure) for name in names} if events else {}
-    skews = {name: measured_skew(events, name) for name in names} if events else {}
-    run = _Run(family, measure, window_of(given, read.values()), read, skews, panel, differences)
-    if len(names) < 2:
+    prices = read_all(given, measure)
+    skews = {name: measured_skew(events, name) for name in prices.of} if events else {}
+    run = _Run(family, measure, prices, skews, panel, differences)
+    if len(prices.of) < 2:
         yield run.blank | {"estimator": "lead", "reason": "no_pair"}
-    ticks = {name: len(of.ticks) for name, of in read.items()}
-    crossed = richest(ticks, family.most_instruments)
-    for row in uncrossed(("cross",), ticks, crossed):
+    crossed = richest(prices.ticks, family.most_instruments)
+    for row in uncrossed(("cross",), prices.ticks, crossed):
         yield run.blank | {"estimator": "lead", "seed": None} | row
     for x, y in combinations(crossed, 2):
         given.progress.advance(note=f"lead-lag {measure} {x} {y}")
@@ -85,8 +75,7 @@ class _Run:
 
     family: LeadLagFamily
     measure: str
-    window: Window
-    read: Mapping[str, Prices]
+    prices: AllPrices
     skews: Mapping[str, int | None]
     panel: Panel | None
     """Bars whose measures make the regimes."""
@@ -104,7 +93,7 @@ class _Run:
             f"{family.replications} replications",
             "minimum_ticks": family.minimum_ticks,
         }
-        template = blank("lead_lag", family.name, self.window, parameters)
+        template = blank("lead_lag", family.name, self.prices.window, parameters)
         return template | {
             "measure_x": self.measure, "measure_y": self.measure, "lag_ms": 0.0,
             "clock_error_ms": 0.0, "seed": family.seed,
@@ -113,13 +102,13 @@ class _Run:
     def pair(self, x: str, y: str) -> Iterator[Row]:
         """Rows of a pair over the window, and over every hour of the day that it touches."""
         named = self.blank | {"instrument_x": x, "instrument_y": y}
-        first, second = self.read[x].ticks, self.read[y].ticks
+        first, second = self.prices.of[x].ticks, self.prices.of[y].ticks
         if not len(first) or not len(second):
             yield named | {"estimator": "lead", "seed": None, "reason": "no_events"}
             return
         first, second = common(first, second)
         yield from self._whole(named, first, second)
-        for hour in _hours(self.window):
+        for hour in _hours(self.prices.window):
             inside = [ticks.between(hour.window_from, hour.window_to) for ticks in (first, second)]
             place = {
                 "regime": f"{HOUR}_{hour.window_from // HOUR_NANOSECONDS % 24:02d}",
@@ -143,7 +132,7 @@ class _Run:
         yield from self._summary(counted, found)
         yield from self._contrasts(counted, found)
         yield from self._signs(counted, found)
-        known = max(self.window.available_at, self.panel.available_at if self.panel else 0)
+        known = max(self.prices.window.available_at, self.panel.available_at if self.panel else 0)
         by_level, between = regime_rows(
             self.panel, self.family, counted | {"available_at": known}, blocks,
             counts_of(x, blocks), found)
