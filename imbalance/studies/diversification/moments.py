@@ -26,6 +26,7 @@ LEAST_VARIANCE = 1e-12
 """Of a return standardised over the window; with less it stands still and has no correlation."""
 MOST_BLOCKS = 500
 LEAST_BLOCKS = 10
+_ROWS_AT_A_TIME = 4_096
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,6 @@ def by_state(
     count = n // length
     if count < LEAST_BLOCKS:
         return None
-    # Bars that fill no block are left to the sample; the last block is never shorter.
-    edges = np.arange(count) * length
     blocks = draw_blocks(count, 1.0, replications, seed)
     upper = np.triu_indices(k)
     found = {}
@@ -102,15 +101,32 @@ def by_state(
         rows = z[mask]
         if (rows.var(axis=0) <= LEAST_VARIANCE).any():
             continue
-        kept = np.where(mask[:, None], z, 0.0)
-        pairs = kept[:, upper[0]] * kept[:, upper[1]]
-        columns = np.column_stack([mask, kept, pairs])[: count * length]
-        drawn = bootstrap_means(np.add.reduceat(columns, edges, axis=0), blocks)
+        drawn = bootstrap_means(_block_sums(z, mask, upper, length, count), blocks)
         covariance = np.cov(rows.T, bias=True)
         found[name] = Correlations(
             _normalised(covariance), _normalised(_covariances(drawn, k, upper)),
             covariance, len(rows))
     return found
+
+
+def _block_sums(
+    z: Matrix, mask: Mask, upper: tuple[NDArray[np.intp], ...], length: int, count: int
+) -> Matrix:
+    """Sums of (bars, returns, their products) over each block of bars of a state.
+
+    Some blocks at a time, since there are more products than returns. Bars that fill no block are
+    left to the sample; the last block is never shorter.
+    """
+    sums = []
+    together = max(1, _ROWS_AT_A_TIME // length)
+    for first in range(0, count, together):
+        blocks = min(together, count - first)
+        rows = slice(first * length, (first + blocks) * length)
+        kept = np.where(mask[rows, None], z[rows], 0.0)
+        pairs = kept[:, upper[0]] * kept[:, upper[1]]
+        columns = np.column_stack([mask[rows], kept, pairs])
+        sums.append(np.add.reduceat(columns, np.arange(blocks) * length, axis=0))
+    return np.concatenate(sums)
 
 
 def _covariances(sums: Matrix, k: int, upper: tuple[NDArray[np.intp], ...]) -> Matrix:
