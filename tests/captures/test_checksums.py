@@ -1,4 +1,4 @@
-"""Checksums: vectors which venues publish, and what is hashed, spelt out."""
+"""Checksums: what is hashed, spelt out. Whole books are in `test_checksum_vectors`."""
 
 import zlib
 
@@ -9,10 +9,8 @@ from imbalance.captures.checksums import (
     TextBook,
     big_decimal,
     colon,
-    digits,
     interleaved,
     javascript,
-    kraken,
     signed,
 )
 
@@ -21,18 +19,6 @@ def book(bids, asks, depth=None, write=colon):
     texts = TextBook(write, depth)
     texts.update(bids, asks)
     return texts
-
-
-def test_the_vector_of_krakens_guide():
-    asks = [(f"0.0{price}", "0.00000500") for price in range(5005, 5055, 5)]
-    bids = [(f"0.0{price}", "0.00000500") for price in (5000, *range(4950, 5000, 5))]
-    bids.remove(("0.04985", "0.00000500"))
-    assert kraken(book(bids, asks, write=digits)) == 974947235
-
-
-def test_the_vector_of_okx_with_a_shorter_side():
-    asks = [("3366.8", "9"), ("3368", "8"), ("3372", "8")]
-    assert interleaved(book([("3366.1", "7")], asks)) == 831078360
 
 
 def test_numbers_written_as_java_does():
