@@ -42,6 +42,8 @@ _SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 
 _ROOM = 1 << 27
 """Bytes of what is made of columns, and of masks, that are held."""
+_LEAST = 32
+"""How many of them are held however large they are."""
 
 SHORTEST_GAP = 256
 """Slots that a long gap keeps on the grid: more than any lag or kernel reaches over."""
@@ -74,9 +76,9 @@ class Panel:
     starts: NDArray[np.int64]
     """Start of each slot, ns; those of a shortened gap count on from its beginning."""
     _made: Held[tuple[str, str], Vector | None] = field(
-        default_factory=lambda: Held(_ROOM, _size), compare=False)
+        default_factory=lambda: Held(_ROOM, _size, _LEAST), compare=False)
     _masks: Held[tuple[str, str], Mask | None] = field(
-        default_factory=lambda: Held(_ROOM, _size), compare=False)
+        default_factory=lambda: Held(_ROOM, _size, _LEAST), compare=False)
 
     def series(self, instrument: str, measure: str) -> Vector | None:
         """Values of a measure: a column, `absolute(…)` of one, the `ratio(…,…)` of two, or the

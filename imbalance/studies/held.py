@@ -1,7 +1,8 @@
 """What has been made and may be wanted again, as long as there is room for it.
 
 A day of 200 instruments does not fit in memory with all that is made from it: what was not asked
-for the longest goes first, and is made again if it is asked for.
+for the longest goes first, and is made again if it is asked for. A few values are held however
+large they are, so that many days of a few instruments are not read again for every pair.
 """
 
 from __future__ import annotations
@@ -14,15 +15,18 @@ from typing import Generic, TypeVar
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
+FEW = 8
+"""Instruments whose bars and events are held however many days there are of them."""
+
 
 class Held(Generic[Key, Value]):
-    """Values by key, with room for so many bytes; the last one made is held however large it is.
+    """Values by key, with room for so many bytes; so many of them are held however large they are.
 
     Threads may ask at once; a value that two ask for first may be made twice.
     """
 
-    def __init__(self, room: int, size: Callable[[Value], int]) -> None:
-        self._room, self._size = room, size
+    def __init__(self, room: int, size: Callable[[Value], int], least: int) -> None:
+        self._room, self._size, self._least = room, size, least
         self._values: OrderedDict[Key, Value] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
@@ -38,7 +42,7 @@ class Held(Generic[Key, Value]):
             if key not in self._values:
                 self._values[key] = value
                 self._bytes += self._size(value)
-            while self._bytes > self._room and len(self._values) > 1:
+            while self._bytes > self._room and len(self._values) > self._least:
                 _, gone = self._values.popitem(last=False)
                 self._bytes -= self._size(gone)
         return value
@@ -52,7 +56,7 @@ class ReadByNeed(Mapping[str, Value]):
         size: Callable[[Value], int],
     ) -> None:
         self._names, self._read = dict.fromkeys(names), read
-        self._held: Held[str, Value] = Held(room, size)
+        self._held: Held[str, Value] = Held(room, size, FEW)
 
     def __getitem__(self, name: str) -> Value:
         if name not in self._names:

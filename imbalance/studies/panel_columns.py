@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from imbalance.studies.held import Held
+from imbalance.studies.held import FEW, Held
 
 Vector = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -58,14 +58,14 @@ class Columns(Mapping[tuple[str, str], Vector]):
         self._first_bytes = 0
         self._grid: Grid | None = None
         self._held: Held[str, dict[str, Vector]] = Held(
-            room, lambda one: sum(values.nbytes for values in one.values()))
+            room, lambda one: sum(values.nbytes for values in one.values()), FEW)
 
     def read(self, instrument: str, table: Any) -> None:
         """Keep the columns of a table that is read before the grid is known, if all can be kept."""
         self._instruments[instrument] = None
         self._measures = tuple(name for name in self._wanted if name in table.column_names)
         self._first_bytes += 8 * table.num_rows * len(self._measures)
-        if self._first_bytes <= self._room:
+        if self._first_bytes <= self._room or len(self._instruments) <= FEW:
             self._first[instrument] = self._usable(table)
         else:
             self._first.clear()

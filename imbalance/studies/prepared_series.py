@@ -20,6 +20,8 @@ COLLINEAR = 1.0 - 1e-10
 """Absolute correlation from which two series count as one."""
 _ROOM = 1 << 28
 """Bytes of prepared series that are held."""
+_LEAST = 64
+"""Prepared series that are held however long they are."""
 PAIRS_AT_A_TIME = 64
 """Pairs that are held ready together."""
 
@@ -42,7 +44,7 @@ class SeriesPool:
     minimum_bars: int
     ranked: bool
     made: Held[tuple[Series, int], Prepared] = field(
-        default_factory=lambda: Held(_ROOM, lambda one: one.values.nbytes))
+        default_factory=lambda: Held(_ROOM, lambda one: one.values.nbytes, _LEAST))
 
     def get(self, series: Series, horizon: int = 1) -> Prepared:
         return self.made.get((series, horizon), self._prepare)
