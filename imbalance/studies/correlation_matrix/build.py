@@ -160,10 +160,19 @@ class _Run:
         }
 
     def _pairs(self, drawn: list[MatrixEstimate]) -> Iterator[Row]:
-        for i, j in self._places():
-            named = self._named(i, j)
-            for name in PAIRS:
-                yield self._estimated(name, _entry(name, i, j), drawn) | named
+        first, second = np.triu_indices(len(self.series), 1)
+        for name in PAIRS:
+            # A row each, in one piece, so that its deviation is that of the pair alone.
+            draws = np.array([one.correlations[name][first, second] for one in drawn]).T.copy()
+            low, high = percentile_interval(draws.T, self.family.significance)
+            found = (self.whole.correlations[name][first, second], draws.std(axis=1, ddof=1), low,
+                     high)
+            figures = zip(first, second, *(one.tolist() for one in found), strict=True)
+            for i, j, estimate, error, below, above in figures:
+                yield self.template | self._named(i, j) | {
+                    "estimator": name, "estimate": estimate, "standard_error": error,
+                    "interval_low": below, "interval_high": above,
+                }
 
     def _system(self, drawn: list[MatrixEstimate]) -> Iterator[Row]:
         for rank in range(len(self.series)):
@@ -195,18 +204,10 @@ class _Run:
                 "support": float(np.mean([one[place] == own for one in members])),
             }
 
-    def _places(self) -> Iterator[tuple[int, int]]:
-        size = len(self.series)
-        yield from ((i, j) for i in range(size) for j in range(i + 1, size))
-
     def _named(self, i: int, j: int) -> Row:
         (x, measure_x), (y, measure_y) = self.series[i], self.series[j]
         return {"instrument_x": x, "measure_x": measure_x, "instrument_y": y,
                 "measure_y": measure_y}
-
-
-def _entry(name: str, i: int, j: int) -> Callable[[MatrixEstimate], float]:
-    return lambda one: float(one.correlations[name][i, j])
 
 
 def _eigenvalue(rank: int) -> Callable[[MatrixEstimate], float]:
