@@ -45,8 +45,11 @@ class Generation(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def rows(self) -> dict[str, int]:
-        """How many rows each table has."""
-        return msgspec.json.decode(self.row_counts, type=dict[str, int])
+        """How many rows each table has; from the manifest where the index is damaged."""
+        try:
+            return msgspec.json.decode(self.row_counts, type=dict[str, int])
+        except msgspec.MsgspecError:
+            return read_manifest(self.path).row_counts()
 
     @property
     def path(self) -> Path:

@@ -233,7 +233,8 @@ def reindex(home: Home) -> None:
         if stamp is not None:
             lines.append(generation_index.Line(
                 generation.id, generation.number, generation.created_at,
-                generation.ledger_sequence, stamp, generation.row_counts,
+                generation.ledger_sequence, stamp,
+                msgspec.Raw(msgspec.json.encode(generation.rows)),
             ))
     generation_index.write_lines(home, lines)
 

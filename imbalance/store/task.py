@@ -85,6 +85,11 @@ class TaskContext:
             self._checked[key] = check_file(self._store.home.root, entry.file, entry.sha256)
         return self._checked[key]
 
+    def row_count(self, table: str, partition: str) -> int:
+        """How many rows an input has; KeyError as `path`."""
+        entry = self._inputs[table, partition]
+        return 0 if entry is None else entry.row_count
+
     def read(
         self, table: str, partition: str, columns: Sequence[str] | None = None
     ) -> pa.Table:

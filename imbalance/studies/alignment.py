@@ -79,6 +79,7 @@ class Panel:
         default_factory=lambda: Held(_ROOM, _size, _LEAST), compare=False)
     _masks: Held[tuple[str, str], Mask | None] = field(
         default_factory=lambda: Held(_ROOM, _size, _LEAST), compare=False)
+    _images: dict[str, bool] = field(default_factory=dict, compare=False)
 
     def series(self, instrument: str, measure: str) -> Vector | None:
         """Values of a measure: a column, `absolute(…)` of one, the `ratio(…,…)` of two, or the
@@ -170,13 +171,20 @@ class Panel:
         size, the generalised one of Su et al. 2021, which it does.
         """
         instrument, measure = series
-        image = self.columns.get((instrument, IMAGE_FLOW))
-        if base_measure(measure) != FLOW or image is None or not np.isfinite(image).any():
-            return series
-        own = self.columns.get((instrument, FLOW))
-        if own is not None and not np.isnan(own).all():
+        if base_measure(measure) != FLOW or not self._gives_images(instrument):
             return series
         return instrument, measure.replace(FLOW, IMAGE_FLOW)
+
+    def _gives_images(self, instrument: str) -> bool:
+        """Whether there is the generalised flow and no other; looked up once, as pairs ask for the
+        same instruments over and over, and columns that are not held are read for it.
+        """
+        if instrument not in self._images:
+            image, own = (self.columns.get((instrument, one)) for one in (IMAGE_FLOW, FLOW))
+            self._images[instrument] = (
+                image is not None and bool(np.isfinite(image).any())
+                and (own is None or bool(np.isnan(own).all())))
+        return self._images[instrument]
 
     def known_pairs(self, pairs: Iterable[tuple[Series, Series]]) -> list[tuple[Series, Series]]:
         """Pairs `known_as`, each once; without those that have become one series."""

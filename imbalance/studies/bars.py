@@ -5,7 +5,8 @@ Both forms map an instrument to an Arrow table of its bars. Putting them on a gr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from imbalance.store.task import TaskContext
 
 _KEY = ("instrument", "bar_start")
+_WHOLE = 1 << 27
+"""Bytes of columns up to which bars are read at once: each look into a file has its price."""
 
 
 class TableBars(Mapping[str, Any]):
@@ -54,6 +57,18 @@ class TableBars(Mapping[str, Any]):
         return len(self._places)
 
 
+def stored_bars(
+    context: TaskContext, inputs: Iterable[tuple[str, str]], size: str, columns: Sequence[str]
+) -> Mapping[str, Any]:
+    """Bars of one size: one table where they are few, by instrument where they are many.
+
+    Parameters are those of `StoredBars`.
+    """
+    bars = StoredBars(context, inputs, size, columns)
+    few = 8 * bars.rows * len(columns) <= _WHOLE
+    return TableBars(bars.whole()) if few and bars.rows else bars
+
+
 class StoredBars(Mapping[str, Any]):
     """Bars of one size, of all venues and days: the columns asked for that there are.
 
@@ -80,20 +95,42 @@ class StoredBars(Mapping[str, Any]):
         self._beside = beside(size, columns)
         self._others = [one for one in inputs
                         if self._beside and one[0] == f"features.derivative_bars_{size}"]
-        self._parts = {one: _instruments(context, one) for one in inputs if one[0] == name}
-        self._names = sorted(set().union(*self._parts.values()))
+        self._bars = [one for one in inputs if one[0] == name]
+
+    @property
+    def rows(self) -> int:
+        """How many bars there are."""
+        return sum(self._context.row_count(*one) for one in self._bars)
+
+    def whole(self) -> Any:
+        """All of them in one table."""
+        return self._read(self._bars, lambda one, columns: self._context.read(*one, columns))
 
     def __getitem__(self, instrument: str) -> Any:
-        import pyarrow as pa
-
-        parts = [_of(self._context, one, self._wanted, instrument)
-                 for one, names in self._parts.items() if instrument in names]
+        parts = [one for one, names in self._parts.items() if instrument in names]
         if not parts:
             raise KeyError(instrument)
-        whole = pa.concat_tables(parts)
-        others = [_of(self._context, one, [*_KEY, "available_at", *self._beside], instrument)
-                  for one in self._others]
-        return _joined(whole, pa.concat_tables(others)) if others else whole
+        return self._read(parts, lambda one, columns: _of(self._context, one, columns, instrument))
+
+    def _read(
+        self, parts: Sequence[tuple[str, str]],
+        read: Callable[[tuple[str, str], Sequence[str]], Any],
+    ) -> Any:
+        import pyarrow as pa
+
+        bars = pa.concat_tables(read(one, self._wanted) for one in parts)
+        if not self._others:
+            return bars
+        beside = [*_KEY, "available_at", *self._beside]
+        return _joined(bars, pa.concat_tables(read(one, beside) for one in self._others))
+
+    @cached_property
+    def _parts(self) -> dict[tuple[str, str], set[str]]:
+        return {one: _instruments(self._context, one) for one in self._bars}
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return sorted(set().union(*self._parts.values()))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

@@ -107,6 +107,8 @@ def andrews_bandwidth(scores: Matrix, weights: Matrix | None = None) -> float:
         variance = np.square(column[1:] - design @ fit).sum() / (n - 1)
         top += w * 4.0 * rho**2 * variance**2 / (1.0 - rho) ** 8
         bottom += w * variance**2 / (1.0 - rho) ** 4
+    if bottom == 0.0:
+        return 0.0
     return float(min(1.3221 * (n * top / bottom) ** 0.2, _LARGEST_SHARE * n))
 
 

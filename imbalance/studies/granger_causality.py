@@ -90,14 +90,19 @@ def granger(
     else:
         spread = _robust(model, columns, effects, covariance)
     df1 = len(picked)
-    statistic = _wald(spread, picked) / df1
+    statistic = wald(spread, picked) / df1
     of_system = len(effects) > 1 if system_degrees is None else system_degrees
     df2 = model.degrees * (k if of_system else 1)
     return CausalityTest(statistic, df1, df2, float(fdtrc(df1, df2, statistic)))
 
 
-def _wald(spread: Matrix, values: Matrix) -> float:
-    """v'S⁻¹v."""
+def wald(spread: Matrix, values: Matrix) -> float:
+    """v'S⁻¹v.
+
+    Raises
+    ------
+    CollinearError : if S is singular, or not known.
+    """
     scale = np.sqrt(np.diagonal(spread))
     if not (scale > 0.0).all() or singular(spread / np.outer(scale, scale)):
         raise CollinearError("the covariance of the coefficients is singular")
@@ -155,5 +160,5 @@ def instantaneous(
     else:
         spread = np.array([[sigma[a, c] * sigma[b, d] + sigma[a, d] * sigma[b, c]
                             for c, d in pairs] for a, b in pairs])
-    statistic = model.n * _wald(spread, s)
+    statistic = model.n * wald(spread, s)
     return CausalityTest(statistic, len(pairs), None, float(chdtrc(len(pairs), statistic)))

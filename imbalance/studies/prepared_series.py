@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -23,7 +24,9 @@ _ROOM = 1 << 28
 _LEAST = 64
 """Prepared series that are held however long they are."""
 PAIRS_AT_A_TIME = 64
-"""Pairs that are held ready together."""
+"""Pairs that are held ready together, at most."""
+_PAIRS_ROOM = 1 << 28
+"""Bytes of them."""
 
 
 @dataclass(frozen=True)
@@ -128,9 +131,13 @@ def prepare_pair(pool: SeriesPool, x: Series, y: Series) -> PreparedPair:
 def prepared_pairs(
     pool: SeriesPool, pairs: Sequence[tuple[Series, Series]]
 ) -> Iterator[list[tuple[Series, Series, PreparedPair]]]:
-    """Pairs made ready, some at a time: each holds copies of its series."""
-    for start in range(0, len(pairs), PAIRS_AT_A_TIME):
-        yield [(x, y, prepare_pair(pool, x, y)) for x, y in pairs[start : start + PAIRS_AT_A_TIME]]
+    """Pairs made ready, some at a time: each holds copies of its series, which have a room; there
+    are enough for all threads however long they are.
+    """
+    each = 2 * np.dtype(np.float64).itemsize * max(pool.panel.slots, 1)
+    some = max(os.cpu_count() or 1, min(PAIRS_AT_A_TIME, _PAIRS_ROOM // each))
+    for start in range(0, len(pairs), some):
+        yield [(x, y, prepare_pair(pool, x, y)) for x, y in pairs[start : start + some]]
 
 
 def _pair_reason(x: Vector, y: Vector, minimum_bars: int) -> str | None:

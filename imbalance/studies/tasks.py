@@ -183,12 +183,12 @@ def _input(
     study: Study, context: TaskContext, partition: str, families: Sequence[Any], bars: Inputs,
     events: Inputs, days: tuple[str, ...], progress: Progress,
 ) -> StudyInput:
-    from imbalance.studies.bars import StoredBars
+    from imbalance.studies.bars import stored_bars
     from imbalance.studies.events import Events
     from imbalance.studies.study_input import StudyInput
 
     return StudyInput(
-        partition, families, partial(StoredBars, context, bars),
+        partition, families, partial(stored_bars, context, bars),
         Events(context, events) if study.events else None, progress, days,
     )
 

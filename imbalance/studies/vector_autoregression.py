@@ -163,18 +163,22 @@ def fit(data: Matrix, lag: int, exogenous: Matrix | None = None) -> VectorAutore
     Raises
     ------
     TooFewBarsError : if there are not more usable rows than coefficients in an equation.
-    CollinearError : if the regressors are linearly dependent, or a variable is the same in all rows
-        that are explained: gaps may leave out those in which it is not.
+    CollinearError : if the regressors are linearly dependent, a variable is the same in all rows
+        that are explained (gaps may leave out those in which it is not), or what is not explained
+        of the variables, or of a combination of them, is rounding.
     """
     mean, scale, standardised, extra = _standardise(data, exogenous)
     targets = target_rows(standardised, lag)
-    gram, cross, _ = _normal_equations(standardised, extra, targets, lag)
+    gram, cross, square = _normal_equations(standardised, extra, targets, lag)
     if not (standardised[targets].std(axis=0) > _LEAST_DEVIATION).all():
         raise CollinearError("a variable does not vary over the rows that are explained")
     if np.linalg.cond(gram) > _WORST_CONDITION:
         raise CollinearError("the regressors are linearly dependent")
     gram_inverse = np.asarray(np.linalg.inv(gram))
     beta: Matrix = np.asarray(np.linalg.solve(gram, cross), dtype=np.float64)
+    left = (square - cross.T @ beta) / len(targets)
+    if not np.linalg.eigvalsh(left)[0] > _LEAST_DEVIATION:
+        raise CollinearError("nothing is left of a variable that is not explained")
     return VectorAutoregression(
         lag, mean, scale, standardised, targets, beta, gram_inverse, extra
     )

@@ -111,7 +111,8 @@ def test_cancelled_publications_give_their_place_back(store, cancellations):
             ended = instance.get_run_by_id(run_id).status.value
             assert ended == "CANCELED" or has_succeeded(instance, run_id)
             left_behind += len(holders(instance))
-            while by_force and holders(instance):
+            given_up = time.monotonic() + 120
+            while by_force and holders(instance) and time.monotonic() < given_up:
                 time.sleep(0.5)
                 look(instance)
             assert holders(instance) == set()

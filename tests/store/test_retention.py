@@ -50,6 +50,11 @@ def test_the_index_says_what_the_manifests_say(five):
     assert list_generations(five.home) == listed
     reindex(five.home)
     assert list_generations(five.home) == listed
+    index = five.home.generations_dir / "index.jsonl"
+    index.write_text(index.read_text().replace('"rows":{', '"rows":{"damaged":"text",'))
+    assert [one.rows for one in list_generations(five.home)] == [one.rows for one in listed]
+    reindex(five.home)
+    assert list_generations(five.home) == listed
     (listed[1].path / "manifest.json").chmod(0o644)
     (listed[1].path / "manifest.json").write_text("{}")
     assert numbers(five) == [1, 3, 4, 5]

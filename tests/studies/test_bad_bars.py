@@ -117,6 +117,15 @@ def test_series_that_hardly_ever_move_have_an_estimate_or_a_reason(name, turns, 
     assert None not in {row["reason"] for row in made if row["estimate"] is None}
 
 
+@pytest.mark.parametrize("at", [100, 500, 700])
+def test_a_variable_of_which_nothing_is_left_unexplained_is_refused(at):
+    """The flow of a bar is the return of the next: rounding would decide what tests say of it."""
+    flow, change = np.zeros((2, BARS))
+    flow[at], change[at + 1] = 1.0, 1.0
+    with pytest.raises(CollinearError, match="nothing is left"):
+        fit(np.column_stack([flow, change]), 1)
+
+
 def test_a_variable_that_gaps_leave_still_is_refused():
     """It moves once, in a bar that no other follows closely enough to be explained."""
     generator = np.random.default_rng(6)

@@ -10,14 +10,16 @@ from imbalance import catalog
 from imbalance.store.home import Home
 from imbalance.store.store import Store
 from imbalance.studies.alignment import align
-from imbalance.studies.bars import StoredBars, TableBars
+from imbalance.studies.bars import StoredBars, TableBars, stored_bars
 from imbalance.studies.held import Held
+from imbalance.studies.measures import IMAGE_FLOW
 from imbalance.studies.prepared_series import SeriesPool
 from imbalance.tasks import Task
 from tests.studies.bar_store import features
 from tests.studies.conftest import bars_table
 
-MEASURES = tuple(f"m{number}" for number in range(8))
+FLOW = "order_flow_imbalance"
+MEASURES = (FLOW, IMAGE_FLOW, *(f"m{number}" for number in range(6)))
 REGIME = "depth_touch_mean"
 
 
@@ -64,6 +66,16 @@ def test_a_panel_with_little_room_reads_again_and_gives_the_same():
     assert min(few.reads.values()) >= 2
     assert whole.crossed(3) == little.crossed(3)
     assert dict(whole.columns).keys() == dict(little.columns).keys()
+
+
+def test_which_flow_is_known_is_looked_up_once_however_many_pairs_ask():
+    bars = MadeBars(12, 50)
+    panel = align(bars, "1s", (*MEASURES, REGIME), 1, room=50 * 8 * 9 * 2)
+    before = sum(bars.reads.values())
+    series = [(name, FLOW) for name in panel.instruments]
+    assert panel.known_pairs([(x, y) for x in series for y in series]) == [
+        (x, y) for x in series for y in series]
+    assert sum(bars.reads.values()) - before <= 12
 
 
 def test_memory_does_not_grow_with_the_instruments_but_by_their_grid(monkeypatch):
@@ -119,6 +131,11 @@ def test_stored_bars_are_those_of_all_days_and_venues_by_instrument(tmp_path):
 
     def build(context):
         bars = StoredBars(context, inputs, "1s", columns)
+        few = stored_bars(context, inputs, "1s", columns)
+        assert isinstance(few, TableBars)
+        assert {one: few[one].sort_by("bar_start") for one in few} == {
+            one: bars[one].sort_by("bar_start").select(few[one].column_names) for one in bars}
+        assert bars.rows == sum(len(rows) for rows in tables.values())
         found.update(bars)
         assert dict(StoredBars(context, inputs, "10s", columns)) == {}
 

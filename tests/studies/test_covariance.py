@@ -95,3 +95,4 @@ def test_a_bandwidth_is_at_most_a_quarter_of_the_sample():
     assert long_run_variance(scores).matrix[0, 0] > 0.0
     walk = np.cumsum(noise)[:, None]
     assert andrews_bandwidth(walk - walk.mean()) <= 100
+    assert andrews_bandwidth(np.zeros((50, 1))) == 0.0

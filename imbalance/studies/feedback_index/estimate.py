@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from imbalance.studies.bootstrap import check_regular
 from imbalance.studies.covariance import long_run_variance
 from imbalance.studies.feedback_index.loop import FLOW, RETURN, Loop, arms, measure_loop
+from imbalance.studies.granger_causality import wald
 from imbalance.studies.score_bootstrap import BlockSums, block_slots, block_sums, resample
 from imbalance.studies.vector_autoregression import (
     CollinearError,
@@ -145,7 +146,12 @@ def estimate_loop(
 def _wald(
     design: Matrix, explained: Matrix, columns: list[int], targets: NDArray[np.intp]
 ) -> float:
-    """p-value of the coefficients in `columns` being 0, F(df, n − m) with HAC covariance."""
+    """p-value of the coefficients in `columns` being 0, F(df, n − m) with HAC covariance.
+
+    Raises
+    ------
+    CollinearError : as `granger_causality.wald`.
+    """
     from scipy.special import fdtrc
 
     inverse = np.linalg.inv(design.T @ design)
@@ -158,6 +164,5 @@ def _wald(
     found = long_run_variance(on_grid)
     n, m = design.shape
     spread = found.matrix * found.n * (n / (n - m))
-    picked = beta[columns]
-    statistic = float(picked @ np.linalg.solve(spread, picked) / len(columns))
+    statistic = wald(spread, beta[columns]) / len(columns)
     return float(fdtrc(len(columns), n - m, statistic))
