@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 Matrix = NDArray[np.float64]
 Kernel = Literal["bartlett", "quadratic_spectral"]
 
+# A row of which leverage leaves no more than that is fitted exactly.
+_EXACT = 1e-10
 # A chosen bandwidth is at most this share of the sample.
 _LARGEST_SHARE = 0.25
 
@@ -241,7 +243,7 @@ def hc_covariance(
     bread = np.asarray(np.linalg.inv(design.T @ design), dtype=np.float64)
     scaled = residuals
     if kind == "hc3":
-        scaled = residuals / (1.0 - leverage(design, bread))
+        scaled = residuals / free_share(design, bread)
     scores = design * scaled[:, None]
     return bread @ (scores.T @ scores) @ bread
 
@@ -249,3 +251,9 @@ def hc_covariance(
 def leverage(design: Matrix, bread: Matrix) -> Matrix:
     """Diagonal of X (X'X)⁻¹ X'."""
     return np.einsum("ti,ti->t", design @ bread, design)
+
+
+def free_share(design: Matrix, bread: Matrix) -> Matrix:
+    """What leverage leaves of each row; nan where that is rounding: its error is not known."""
+    free = 1.0 - leverage(design, bread)
+    return np.where(free > _EXACT, free, np.nan)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbalance.studies.bootstrap import singular
-from imbalance.studies.covariance import leverage, long_run_variance
+from imbalance.studies.covariance import free_share, long_run_variance
 from imbalance.studies.rows import Row
 from imbalance.studies.vector_autoregression import (
     CollinearError,
@@ -23,9 +23,6 @@ from imbalance.studies.vector_autoregression import (
 
 Matrix = NDArray[np.float64]
 Covariance = Literal["classical", "hc0", "hc3", "hac"]
-
-EXACT = 1e-10
-"""What leverage leaves of a row is rounding below this: its error is not known."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +116,8 @@ def _robust(
     projected = model.design @ model.gram_inverse[:, columns]
     residuals = model.residuals[:, list(effects)]
     if covariance in ("hc3", "hac"):
-        free = 1.0 - leverage(model.design, model.gram_inverse)
-        if free.min() < EXACT:
+        free = free_share(model.design, model.gram_inverse)
+        if np.isnan(free).any():
             raise CollinearError("a row is fitted exactly")
         residuals = residuals / free[:, None]
     scores = (residuals[:, :, None] * projected[:, None, :]).reshape(model.n, -1)

@@ -6,13 +6,14 @@ estimated here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from imbalance.progress import SILENT, Progress
 from imbalance.studies.alignment import Panel, align
 from imbalance.studies.bars import TableBars
+from imbalance.studies.columns import EVENTS
 from imbalance.studies.measures import FLOW, IMAGE_FLOW
 from imbalance.studies.rows import Window
 from imbalance.studies.study import Family
@@ -69,6 +70,19 @@ class StudyInput:
         """How rows name the window where it holds nothing: by its days."""
         day = day_of(self.partition)
         return Window.of_days(self.days or ((day,) if day else ()), self.scope, bar_size)
+
+    def window_of(self, spans: Iterable[tuple[int, int, int]]) -> Window:
+        """How rows of events name the window: from the first begin of all to the last end.
+
+        Parameters
+        ----------
+        spans : begin, end and when it was known, ns, of the events of each instrument that has any.
+        """
+        found = list(spans)
+        if not found:
+            return self.nowhere(EVENTS)
+        begins, ends, known = zip(*found, strict=True)
+        return Window(self.scope, EVENTS, min(begins), max(ends), max(known))
 
     def panel(
         self, bar_size: str, measures: Sequence[str], reach: int

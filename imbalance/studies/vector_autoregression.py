@@ -19,7 +19,8 @@ Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
 
 _WORST_CONDITION = 1e12
-_LEAST_DEVIATION = 1e-12
+_ROUNDING = 1e-12
+"""Share of a deviation or a variance up to which it counts as none."""
 
 
 class UnfitError(ValueError):
@@ -170,14 +171,14 @@ def fit(data: Matrix, lag: int, exogenous: Matrix | None = None) -> VectorAutore
     mean, scale, standardised, extra = _standardise(data, exogenous)
     targets = target_rows(standardised, lag)
     gram, cross, square = _normal_equations(standardised, extra, targets, lag)
-    if not (standardised[targets].std(axis=0) > _LEAST_DEVIATION).all():
+    if not (standardised[targets].std(axis=0) > _ROUNDING).all():
         raise CollinearError("a variable does not vary over the rows that are explained")
     if np.linalg.cond(gram) > _WORST_CONDITION:
         raise CollinearError("the regressors are linearly dependent")
     gram_inverse = np.asarray(np.linalg.inv(gram))
     beta: Matrix = np.asarray(np.linalg.solve(gram, cross), dtype=np.float64)
     left = (square - cross.T @ beta) / len(targets)
-    if not np.linalg.eigvalsh(left)[0] > _LEAST_DEVIATION:
+    if not np.linalg.eigvalsh(left)[0] > _ROUNDING:
         raise CollinearError("nothing is left of a variable that is not explained")
     return VectorAutoregression(
         lag, mean, scale, standardised, targets, beta, gram_inverse, extra
@@ -310,7 +311,7 @@ def _standardise(
     if len(used) < 2:
         raise TooFewBarsError(f"{len(used)} complete rows")
     mean, scale = used.mean(axis=0), used.std(axis=0)
-    if not (scale > _LEAST_DEVIATION * np.abs(used).max(axis=0)).all():
+    if not (scale > _ROUNDING * np.abs(used).max(axis=0)).all():
         raise CollinearError("a variable does not vary")
     standardised = np.where(complete[:, None], (together - mean) / scale, np.nan)
     extra = None if exogenous is None else standardised[:, k:]

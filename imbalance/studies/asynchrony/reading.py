@@ -109,10 +109,7 @@ def read_all(given: StudyInput, measure: str) -> AllPrices:
         ticks[name] = len(times)
         if len(times):
             spans.append((int(times[0]), int(times[-1]) + 1, prices.available_at))
-    if not spans:
-        return AllPrices(read, ticks, given.nowhere(EVENTS))
-    begins, ends, known = zip(*spans, strict=True)
-    return AllPrices(read, ticks, Window(given.scope, EVENTS, min(begins), max(ends), max(known)))
+    return AllPrices(read, ticks, given.window_of(spans))
 
 
 def _trades(events: Events, instrument: str) -> Iterator[_Part]:

@@ -75,8 +75,7 @@ def _rows(
     try:
         model, criteria = fitted(system, family)
     except UnfitError as error:
-        reason = error.reason
-        yield _refused(family, window, system.model, reason, system.there)
+        yield _refused(family, window, system.model, error.reason, system.there)
         return
     if model.root_moduli[0] >= 1.0:
         yield _refused(family, window, system.model, "explosive", system.there)

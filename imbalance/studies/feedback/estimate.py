@@ -16,12 +16,12 @@ import numpy as np
 from imbalance.progress import SILENT, Progress
 from imbalance.studies.alignment import Panel
 from imbalance.studies.bootstrap import Band, Replications, replicate, response_bands
-from imbalance.studies.covariance import leverage
+from imbalance.studies.covariance import free_share
 from imbalance.studies.feedback.blocks import block_tests
 from imbalance.studies.feedback.exogenous import with_exogenous
 from imbalance.studies.feedback.study import FeedbackFamily
 from imbalance.studies.feedback.systems import Refusal, System, fitted, systems
-from imbalance.studies.granger_causality import EXACT, Covariance, granger, instantaneous, tested
+from imbalance.studies.granger_causality import Covariance, granger, instantaneous, tested
 from imbalance.studies.prepared_series import SeriesPool
 from imbalance.studies.residual_diagnostics import arch, normality, portmanteau
 from imbalance.studies.rows import Row, Window, blank, share
@@ -258,8 +258,7 @@ def _p_value(estimate: float, error: float) -> float:
 def _robust_errors(model: VectorAutoregression) -> Any:
     """HC3 standard errors of all coefficients, (Kp+1) × K, standardised."""
     projected = model.design @ model.gram_inverse
-    free = 1.0 - leverage(model.design, model.gram_inverse)
-    scaled = model.residuals / np.where(free > EXACT, free, np.nan)[:, None]
+    scaled = model.residuals / free_share(model.design, model.gram_inverse)[:, None]
     return np.sqrt((projected**2).T @ scaled**2)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from imbalance.studies.columns import EVENTS
 from imbalance.studies.hawkes.book_events import KINDS, PRICE_DOWN, PRICE_UP, BookEvents
 from imbalance.studies.hawkes.reading import STATES, Recorded, common_stretches, read_book
 from imbalance.studies.hawkes.study import HAWKES, HawkesFamily
@@ -35,7 +34,7 @@ def build(given: StudyInput) -> dict[str, Any]:
     for family in given.families:
         read = _books(given, family)
         spans = {name: None if one is None else _span(one) for name, one in read.items()}
-        window = _window(given, spans.values())
+        window = given.window_of(span for span in spans.values() if span)
         there = [name for name, span in spans.items() if span is not None]
         systems = _systems(family, read, there)
         nothing = True
@@ -72,14 +71,6 @@ def _span(one: Recorded) -> _Span:
     events = one.events
     return (int(events.earliest.min()), int(events.latest.max()) + 1,
             one.available_at) if len(events.stamps) else ()
-
-
-def _window(given: StudyInput, spans: Iterable[_Span | None]) -> Window:
-    used = [span for span in spans if span]
-    if not used:
-        return given.nowhere(EVENTS)
-    begins, ends, known = zip(*used, strict=True)
-    return Window(given.scope, EVENTS, min(begins), max(ends), max(known))
 
 
 def _systems(

@@ -72,8 +72,7 @@ def _of_system(
         fitted = correct(markets.prices, lag)
         rank = johansen(markets.prices, lag)
     except UnfitError as error:
-        reason = error.reason
-        yield _refused(markets, family, window, reason)
+        yield _refused(markets, family, window, error.reason)
         return
     left_out = max(markets.there - fitted.n, 0)
     template = blank("price_discovery", family.name, window, {

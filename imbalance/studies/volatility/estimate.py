@@ -150,9 +150,8 @@ class _Writer:
                 try:
                     found = _projected(data / scale, self._family.lags, horizon, where)
                 except UnfitError as error:
-                    reason = error.reason
                     yield self._row("local_projection", 0, horizon) | {
-                        "regime": regime, "reason": reason}
+                        "regime": regime, "reason": error.reason}
                     continue
                 # One size of shock for all regimes, so that they can be compared.
                 shock = found.shock.std(axis=0) if shock is None else shock
