@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
     from imbalance.contracts import Table
 
 _LEVELS = tuple(f"order_flow_imbalance_level_{m}" for m in range(1, FLOW_LEVELS + 1))
+_SIZES = {table.name: size for table, size in zip(BARS, BAR_SIZES, strict=True)}
+_LENGTHS = {name: BAR_SIZES[size] for name, size in _SIZES.items()}
+
+_STRETCHES_TOGETHER = 4
+"""Stretches whose bars above a second are made together. Of so few rows a query mostly costs its
+planning; bars of a second of this many stretches are some 30 MB."""
 
 
 class Queries:
@@ -110,6 +117,40 @@ class Feed:
     known_until: int | None = None
 
 
+@dataclass(frozen=True)
+class Feeds:
+    """An instrument's feeds of trades, quotes and single orders."""
+
+    trades: Feed
+    quotes: Feed
+    orders: Feed
+
+
+def joined_bars(
+    queries: Queries, feeds: Feeds, *, book: pa.Table, traded: pa.Table, quoted: pa.Table,
+    inferred: pa.Table, earlier: pa.Table, fleeting: pa.Table,
+) -> pa.Table:
+    """The 100 ms bars of one instrument and stretch, ascending, of which all measures are made.
+
+    Parameters
+    ----------
+    book : rows of book.bars_100ms
+    traded, quoted, inferred, fleeting : rows of `trades_100ms.sql`, `quotes_100ms.sql`,
+        `inferred_100ms.sql` and `fleeting_100ms.sql`
+    earlier : those of `traded` by the bar after theirs
+        All of this instrument, ascending in `bar_start`.
+    """
+    known = {
+        "trades_from": feeds.trades.known_from, "trades_until": feeds.trades.known_until,
+        "quotes_from": feeds.quotes.known_from, "quotes_until": feeds.quotes.known_until,
+        "orders_from": feeds.orders.known_from,
+    }
+    return _in_order(queries.run(
+        "bars_100ms", known, book=book, traded=traded, quoted=quoted, inferred=inferred,
+        earlier=earlier, fleeting=fleeting,
+    ))  # fmt: skip
+
+
 class _Size:
     """What one instrument's bars of one size remember of their past."""
 
@@ -128,7 +169,7 @@ class InstrumentBars:
 
     Parameters
     ----------
-    trades, quotes, orders : when the instrument's feeds are known to be there.
+    measuring : one thread, in which bars are measured while coarser and later ones are made.
     previous_states : closing states of the previous day's 100 ms bars, for the microprice.
     previous_moments : (bar size, moments) of the previous day, in the order of time.
     """
@@ -137,21 +178,20 @@ class InstrumentBars:
         self,
         instrument: str,
         queries: Queries,
+        measuring: ThreadPoolExecutor,
         *,
-        trades: Feed,
-        quotes: Feed,
-        orders: Feed,
         previous_states: States | None = None,
         previous_moments: list[tuple[str, Moments]] | None = None,
     ) -> None:
         self._instrument = instrument
         self._queries = queries
         self._beside = queries.beside()
-        self._feeds = {
-            "trades_from": trades.known_from, "trades_until": trades.known_until,
-            "quotes_from": quotes.known_from, "quotes_until": quotes.known_until,
-            "orders_from": orders.known_from,
-        }
+        self._measuring = measuring
+        self._measured: deque[tuple[str, Future[pa.Table]]] = deque()
+        self._held: list[pa.Table] = []
+        # filled where bars are measured, read when none is any more
+        self._moments: list[tuple[str, Moments]] = []
+        self._weights: list[tuple[str, int, Weights]] = []
         self._sizes = {size: _Size() for size in BAR_SIZES}
         self._chains = Chains()
         self._available_at = 0
@@ -162,27 +202,14 @@ class InstrumentBars:
             self._sizes[size].training.add(moments)
             self._available_at = max(self._available_at, moments.available_at)
 
-    def add(
-        self, book: pa.Table, traded: pa.Table, quoted: pa.Table, inferred: pa.Table,
-        earlier: pa.Table, fleeting: pa.Table,
-    ) -> Iterator[tuple[str, pa.Table]]:
-        """Rows of all feature tables for one stretch, each table's as soon as they are made: to be
-        taken to the end.
+    def add(self, bars: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+        """Rows of all feature tables, each table's in the order of time: those of the stretch
+        before, and of this one what is ready; to be taken to the end. `finish` has the rest.
 
         Parameters
         ----------
-        book : rows of book.bars_100ms
-        traded, quoted, inferred, fleeting : rows of `trades_100ms.sql`, `quotes_100ms.sql`,
-            `inferred_100ms.sql` and `fleeting_100ms.sql`
-        earlier : those of `traded` by the bar after theirs
-            All of this instrument, ascending in `bar_start`.
+        bars : what `joined_bars` made of the stretch.
         """
-        bars = _in_order(
-            self._queries.run(
-                "bars_100ms", self._feeds, book=book, traded=traded, quoted=quoted,
-                inferred=inferred, earlier=earlier, fleeting=fleeting,
-            )
-        )
         # A trailing measure knows every earlier bar of the day: no row is available before those.
         arrived = np.maximum.accumulate(
             np.maximum(nanoseconds(bars.column("available_at")), self._available_at)
@@ -194,50 +221,61 @@ class InstrumentBars:
         )
         bars = bars.append_column("microprice", self._microprice(bars))
         yield CHAINS.name, chain_rows(self._instrument, self._chains.take())
-        moments: list[tuple[str, Moments]] = []
-        weights: list[tuple[str, int, Weights]] = []
-        measured: deque[tuple[str, Future[pa.Table]]] = deque()
-        finer = 0
-        # what is measured of some bars and the coarser bars made of them do not wait for each other
-        with ThreadPoolExecutor(1, thread_name_prefix="measure") as beside:
-            for table, (size, length) in zip(BARS, BAR_SIZES.items(), strict=True):
-                if finer:
-                    parameters = {"finer_nanoseconds": finer, "bar_nanoseconds": length}
-                    bars = _in_order(self._queries.run("coarser_bars", parameters, bars=bars))
-                finer = length
-                rows = beside.submit(self._measure, table, size, length, bars, moments, weights)
-                measured.append((table.name, rows))
-                while measured and measured[0][1].done():
-                    name, rows = measured.popleft()
-                    yield name, rows.result()
-            for name, rows in measured:
-                yield name, rows.result()
-        yield MOMENTS.name, moment_rows(self._instrument, moments)
-        yield WEIGHTS.name, weight_rows(self._instrument, weights)
+        # what waits of the stretch before is bounded by this: no third one is begun
+        yield from self._handed_out()
+        finest, finer = BARS[0], BARS[1]
+        self._measure_later(finest, bars)
+        bars = self._coarser(bars, finest, finer)
+        self._measure_later(finer, bars)
+        self._held.append(bars)
+        yield from self._handed_out(ready=True)
+        if len(self._held) == _STRETCHES_TOGETHER:
+            yield from self._of_held()
 
-    def _measure(
-        self,
-        table: Table,
-        size: str,
-        length: int,
-        bars: pa.Table,
-        moments: list[tuple[str, Moments]],
-        weights: list[tuple[str, int, Weights]],
-    ) -> pa.Table:
-        rows = self._beside.run("measures", {"bar_nanoseconds": length}, bars=bars)
-        rows = self._with_past(size, rows, moments, weights)
+    def finish(self) -> Iterator[tuple[str, pa.Table]]:
+        """Rows of what was added and has not been handed out yet."""
+        yield from self._of_held()
+        yield from self._handed_out()
+        yield MOMENTS.name, moment_rows(self._instrument, self._moments)
+        yield WEIGHTS.name, weight_rows(self._instrument, self._weights)
+
+    def _of_held(self) -> Iterator[tuple[str, pa.Table]]:
+        """The coarser bars of the stretches that are held."""
+        if not self._held:
+            return
+        bars, self._held = pa.concat_tables(self._held), []
+        for finer, table in pairwise(BARS[1:]):
+            bars = self._coarser(bars, finer, table)
+            self._measure_later(table, bars)
+            yield from self._handed_out(ready=True)
+
+    def _coarser(self, bars: pa.Table, finer: Table, table: Table) -> pa.Table:
+        lengths = {
+            "finer_nanoseconds": _LENGTHS[finer.name], "bar_nanoseconds": _LENGTHS[table.name]
+        }
+        return _in_order(self._queries.run("coarser_bars", lengths, bars=bars))
+
+    def _measure_later(self, table: Table, bars: pa.Table) -> None:
+        """What is measured of some bars and the coarser bars made of them do not wait for each
+        other.
+        """
+        self._measured.append((table.name, self._measuring.submit(self._measure, table, bars)))
+
+    def _handed_out(self, *, ready: bool = False) -> Iterator[tuple[str, pa.Table]]:
+        """What is measured, or of it what does not have to be waited for."""
+        while self._measured and (not ready or self._measured[0][1].done()):
+            name, rows = self._measured.popleft()
+            yield name, rows.result()
+
+    def _measure(self, table: Table, bars: pa.Table) -> pa.Table:
+        length = {"bar_nanoseconds": _LENGTHS[table.name]}
+        rows = self._with_past(_SIZES[table.name], self._beside.run("measures", length, bars=bars))
         return rows.select(table.column_names).cast(table.arrow_schema())
 
     def _microprice(self, bars: pa.Table) -> pa.Array:
         return pa.array(self._chains.microprice(closing_states(bars)), from_pandas=True)
 
-    def _with_past(
-        self,
-        size: str,
-        rows: pa.Table,
-        moments: list[tuple[str, Moments]],
-        weights: list[tuple[str, int, Weights]],
-    ) -> pa.Table:
+    def _with_past(self, size: str, rows: pa.Table) -> pa.Table:
         """Add trailing and integrated columns; note down moments and weights on the way."""
         state = self._sizes[size]
         valid = rows.column("valid").to_numpy()
@@ -267,12 +305,12 @@ class InstrumentBars:
             found = state.training.weights_for(start)
             chosen = levels[part][usable[part]]
             if found is not None:
-                weights.append((size, start, found))
+                self._weights.append((size, start, found))
                 trained[part] = True
                 integrated[part][usable[part]] = (chosen * found.weights).sum(axis=1)
             if len(chosen):
                 seen = moments_of(chosen, start, int(arrived[part][usable[part]].max()))
-                moments.append((size, seen))
+                self._moments.append((size, seen))
                 state.training.add(seen)
         reason = np.select(
             [poisoned, ~eventful, ~usable, ~trained],

@@ -17,13 +17,15 @@ import pyarrow as pa
 
 from imbalance.books.tables import BARS_100MS, BOOK_STATES
 from imbalance.books.withdrawals import LIFE
+from imbalance.captures.ahead import ahead
 from imbalance.captures.event_tables import ORDERS, QUOTES, TRADES
 from imbalance.contracts import Table
 from imbalance.features import sides
 from imbalance.features.columns import FEED_SILENCE
+from imbalance.features.made import Made
 from imbalance.features.side_tables import CLASSIFIED
 from imbalance.features.stretches import Cut, a_bar_later, cut, runs
-from imbalance.features.tables import BARS, CHAINS, MOMENTS, TABLES, WEIGHTS
+from imbalance.features.tables import MOMENTS, TABLES
 from imbalance.features.version import version_of
 from imbalance.store.texts import with_dictionaries
 
@@ -201,7 +203,7 @@ def compute(
     ValueError
         If the book's bars are not in the order of instrument and bar.
     """
-    from imbalance.features.bars import InstrumentBars, Queries
+    from imbalance.features.bars import Feeds, InstrumentBars, Queries, joined_bars
 
     queries = Queries(connection)
     sideless = sides.Sideless()
@@ -223,53 +225,36 @@ def compute(
         inputs.order_lives, ORDERS, _LIFE_COLUMNS)))
     traded_before = _last_messages(queries, inputs.previous_trades, TRADES)
     quoted_before = _last_messages(queries, inputs.previous_quotes, QUOTES)
-    summary: dict[str, Any] = {"instruments": [], "coverage": {}, "poisoned": {}}
-    maker: InstrumentBars | None = None
-    bar_names = {table.name for table in BARS}
-    trained: list[dict[str, pa.Table]] = []
-    coverage, poisoned, count = 0.0, 0, 0
-    for key, book, traded_part, quoted_part in _stretches(inputs.book, traded, quoted):
-        instrument = key[0]
-        if maker is None or instrument != summary["instruments"][-1]:
-            _write_trained(trained, write)
-            trained = []
-            summary["instruments"].append(instrument)
-            coverage, poisoned, count = 0.0, 0, 0
-            maker = InstrumentBars(
-                instrument,
-                queries,
-                trades=_feed(traded, traded_before, instrument),
-                quotes=_feed(quoted, quoted_before, instrument),
-                orders=_lives(fleeting, instrument),
-                previous_states=_states(inputs.previous_states, instrument),
-                previous_moments=_moments(inputs.previous_moments, instrument),
+    def joined() -> Iterator[tuple[str, pa.Table]]:
+        beside = queries.beside()
+        for key, book, traded_part, quoted_part in _stretches(inputs.book, traded, quoted):
+            feeds = Feeds(
+                trades=_feed(traded, traded_before, key[0]),
+                quotes=_feed(quoted, quoted_before, key[0]),
+                orders=_lives(fleeting, key[0]),
             )
-        made: dict[str, pa.Table] = {}
-        parts = (rows.part(key) for rows in (inferred, earlier, fleeting))
-        for name, rows in maker.add(book, traded_part, quoted_part, *parts):
-            made[name] = rows
-            if name in bar_names:  # written while the coarser ones are made
-                write(name, rows)
-        bars = made[BARS[0].name]
-        trained.append({name: rows for name, rows in made.items() if name not in bar_names})
-        coverage += bars.column("coverage").to_numpy().sum()
-        poisoned += int(bars.column("poisoned").to_numpy().sum())
-        count += len(bars)
-        summary["coverage"][instrument] = float(coverage / count)
-        summary["poisoned"][instrument] = poisoned
-    _write_trained(trained, write)
-    return summary
+            yield key[0], joined_bars(
+                beside, feeds, book=book, traded=traded_part, quoted=quoted_part,
+                inferred=inferred.part(key), earlier=earlier.part(key), fleeting=fleeting.part(key),
+            )  # fmt: skip
 
-
-def _write_trained(
-    trained: list[dict[str, pa.Table]], write: Callable[[str, pa.Table], None]
-) -> None:
-    """Write what was trained for one instrument, in the order of the tables' keys."""
-    for table in (WEIGHTS, MOMENTS, CHAINS):
-        rows = [made[table.name] for made in trained]
-        if rows:
-            order = [(name, "ascending") for name in table.order]
-            write(table.name, pa.concat_tables(rows).sort_by(order))
+    made = Made(write)
+    maker: InstrumentBars | None = None
+    with ThreadPoolExecutor(1, thread_name_prefix="measure") as measuring:
+        for instrument, bars in ahead(joined(), "join", 1):
+            if maker is None or instrument != made.instrument:
+                made.take(() if maker is None else maker.finish())
+                made.begin(instrument)
+                maker = InstrumentBars(
+                    instrument,
+                    queries,
+                    measuring,
+                    previous_states=_states(inputs.previous_states, instrument),
+                    previous_moments=_moments(inputs.previous_moments, instrument),
+                )
+            made.take(maker.add(bars))
+        made.take(() if maker is None else maker.finish())
+    return made.summary()
 
 
 def _schema(table: Table, columns: Iterable[str] | None = None) -> pa.Schema:

@@ -6,7 +6,7 @@
 -- A bar that lacks one of its finer bars is poisoned: something happened that nobody saw.
 -- A sum (flow, volume, count) is null unless all finer bars have it: what one of them does not
 -- know, their sum does not know either.
-with slots as (
+with slots as not materialized (
     select
         *,
         epoch_ns(bar_start) // $bar_nanoseconds as bar,
@@ -14,7 +14,7 @@ with slots as (
     from bars
 ),
 
-sums as (
+sums as not materialized (
     select
         instrument,
         bar,
@@ -48,7 +48,7 @@ sums as (
 ),
 
 -- The row of the last finer bar holds the states at the end; where it is missing, they are null.
-closing as (
+closing as not materialized (
     select *
     from slots
     where since = $bar_nanoseconds - $finer_nanoseconds

@@ -1,0 +1,68 @@
+"""What becomes of feature rows once they are made: their order, and what is counted of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pyarrow as pa
+
+from imbalance.features.tables import BARS, CHAINS, MOMENTS, WEIGHTS
+
+
+class Made:
+    """Rows of the instruments, one after the other: bars are written at once, what was trained when
+    all of an instrument is there, in the order of its table's key.
+
+    Parameters
+    ----------
+    write : takes rows by table.
+    """
+
+    _BAR_NAMES = frozenset(table.name for table in BARS)
+    _TRAINED = (WEIGHTS, MOMENTS, CHAINS)
+
+    def __init__(self, write: Callable[[str, pa.Table], None]) -> None:
+        self._write = write
+        self._trained: dict[str, list[pa.Table]] = {}
+        self._coverage: dict[str, float] = {}
+        self._poisoned: dict[str, int] = {}
+        self._count: dict[str, int] = {}
+        self.instrument: str | None = None
+
+    def begin(self, instrument: str) -> None:
+        """What comes now is of this instrument."""
+        self._write_trained()
+        self.instrument = instrument
+        self._coverage[instrument], self._poisoned[instrument] = 0.0, 0
+        self._count[instrument] = 0
+
+    def take(self, made: Iterable[tuple[str, pa.Table]]) -> None:
+        """Take rows by table."""
+        for name, rows in made:
+            if name not in self._BAR_NAMES:
+                self._trained.setdefault(name, []).append(rows)
+                continue
+            self._write(name, rows)
+            if name == BARS[0].name and self.instrument is not None:
+                self._coverage[self.instrument] += rows.column("coverage").to_numpy().sum()
+                self._poisoned[self.instrument] += int(rows.column("poisoned").to_numpy().sum())
+                self._count[self.instrument] += len(rows)
+
+    def summary(self) -> dict[str, Any]:
+        """By instrument: mean coverage and poisoned bars of 100 ms; nothing more is taken."""
+        self._write_trained()
+        return {
+            "instruments": list(self._count),
+            "coverage": {
+                name: float(self._coverage[name] / count) for name, count in self._count.items()
+            },
+            "poisoned": self._poisoned,
+        }
+
+    def _write_trained(self) -> None:
+        for table in self._TRAINED:
+            rows = self._trained.pop(table.name, None)
+            if rows:
+                order = [(name, "ascending") for name in table.order]
+                self._write(table.name, pa.concat_tables(rows).sort_by(order))
