@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from imbalance.books.proof import QuoteProof
+from imbalance.books.proof import Proving, QuoteProof
 from imbalance.books.rebuild import BookBuilder, ClosingBook, Rules
 from imbalance.books.spool import Spool
 from imbalance.books.state import BREAK, BREAK_NOTES, CAUSES, Messages
@@ -153,27 +153,35 @@ def _rebuild(
     builders: dict[str, BookBuilder] = {}
     quotes = context.path("raw.quotes", key)
     messages = context.batches("raw.book_updates", key, _COLUMNS, batch_rows=16_384)
-    for batch in ahead(messages, "read", 2):
-        for instrument, rows in by_instrument(batch):
+    closing = {}
+    with Proving(proofs, quotes) as proving:
+        for instrument, found in ahead(_told_apart(messages, contracts), "read", 2):
             if instrument not in builders:
                 builders[instrument] = BookBuilder(
                     instrument, rules_of(store, instrument, contracts), spool.sink_of(instrument),
                     opening.get(instrument), start,
                 )  # fmt: skip
-                proofs[instrument] = QuoteProof(instrument, quotes)
             builder = builders[instrument]
             try:
-                builder.feed(messages_of(rows, linear_multiplier(contracts, instrument)))
+                builder.feed(found)
             except GridError:
                 builder.abandon(until[instrument])
-            proofs[instrument].compare(*builder.take_proofs())
-        progress.advance(events=batch.num_rows)
-    closing = {}
-    for instrument, builder in sorted(builders.items()):
-        spool.begin(instrument)
-        closing[instrument] = builder.finish(until[instrument])
-        proofs[instrument].compare(*builder.take_proofs())
+            proving.compare(instrument, *builder.take_proofs())
+            progress.advance(events=len(found.event))
+        for instrument, builder in sorted(builders.items()):
+            spool.begin(instrument)
+            closing[instrument] = builder.finish(until[instrument])
+            proving.compare(instrument, *builder.take_proofs())
     return closing
+
+
+def _told_apart(
+    batches: Iterable[pa.RecordBatch], contracts: Contracts
+) -> Iterator[tuple[str, Messages]]:
+    """Messages by instrument, batch by batch."""
+    for batch in batches:
+        for instrument, rows in by_instrument(batch):
+            yield instrument, messages_of(rows, linear_multiplier(contracts, instrument))
 
 
 def rules_of(store: Store, instrument: str, contracts: Contracts) -> Rules:

@@ -6,11 +6,17 @@ same id, both must show the same best bid and ask, to the last digit.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
+
+_AHEAD = 4
+"""Comparisons that may wait: they hold what they compare."""
 
 
 class QuoteProof:
@@ -93,3 +99,42 @@ class QuoteProof:
                     order = np.argsort(ids, kind="stable")
                     ids, best = ids[order], best[order]
                 yield ids, best
+
+
+class Proving:
+    """Proofs of a venue's instruments, made in a thread beside the rebuild that they judge.
+
+    A context: at its end all comparisons are made, or the first error among them is raised.
+
+    Parameters
+    ----------
+    proofs : filled with the proof of each instrument that is compared.
+    quotes : the file of `raw.quotes`, None where there is none.
+    """
+
+    def __init__(self, proofs: dict[str, QuoteProof], quotes: Path | None) -> None:
+        self._proofs = proofs
+        self._quotes = quotes
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="prove")
+        self._waiting: deque[Future[None]] = deque()
+
+    def compare(self, instrument: str, ids: Any, best: Any) -> None:
+        """As `QuoteProof.compare`, some time soon; raises what an earlier comparison raised."""
+        if instrument not in self._proofs:
+            self._proofs[instrument] = QuoteProof(instrument, self._quotes)
+        proof = self._proofs[instrument]
+        self._waiting.append(self._thread.submit(proof.compare, ids, best))
+        while len(self._waiting) > _AHEAD:
+            self._waiting.popleft().result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self._thread.shutdown(cancel_futures=kind is not None)
+        if kind is None:
+            for made in self._waiting:
+                made.result()

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 from imbalance.captures.ahead import ahead
 from imbalance.captures.compression import (
@@ -29,6 +31,9 @@ LONGEST_LINE = 16 << 20
 
 KEPT_OF_LONG_LINE = 1024
 """Bytes of such a line which are shown."""
+
+_READS_HASHED_TOGETHER = 16
+"""Reads of a file that are handed together to the thread which hashes them."""
 
 @dataclass(frozen=True)
 class End:
@@ -84,6 +89,49 @@ class Block:
         return self.long_line.ended
 
 
+class _Digest:
+    """SHA-256 of a file as it is read, made in a thread beside: a fifth of what inflating takes.
+
+    A context; `hexdigest` waits for all that was given.
+    """
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="hash")
+        self._held: list[bytes] = []
+        self._waiting: Future[None] | None = None
+
+    def update(self, data: bytes) -> None:
+        """Take the next bytes."""
+        self._held.append(data)
+        if len(self._held) == _READS_HASHED_TOGETHER:
+            self._wait()
+            self._waiting = self._thread.submit(self._hash, self._held)
+            self._held = []
+
+    def hexdigest(self) -> str:
+        """64 hexadecimal digits."""
+        self._wait()
+        self._hash(self._held)
+        self._held = []
+        return self._digest.hexdigest()
+
+    def _hash(self, pieces: list[bytes]) -> None:
+        for piece in pieces:
+            self._digest.update(piece)
+
+    def _wait(self) -> None:
+        if self._waiting is not None:
+            self._waiting.result()
+            self._waiting = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown()
+
+
 class CaptureReader:
     """Reads a capture as blocks of whole lines, inflating in a thread of its own. `member` names
     the file to read of an archive that holds several.
@@ -112,9 +160,8 @@ class CaptureReader:
         return ahead(blocks, "inflate", 2) if self._threaded else blocks
 
     def _pieces(self) -> Iterator[tuple[bytes, int]]:
-        digest = hashlib.sha256()
         truncated, reason = False, None
-        with self._path.open("rb", buffering=0) as file:
+        with _Digest() as digest, self._path.open("rb", buffering=0) as file:
             head = file.read(READ_BYTES)
             digest.update(head)
             kind = compression_of_bytes(head)
@@ -142,7 +189,7 @@ class CaptureReader:
                 truncated, reason = state.finish()
                 for text in state.held_back(file):
                     yield text, 0
-        self._end = End(digest.hexdigest(), truncated, reason)
+            self._end = End(digest.hexdigest(), truncated, reason)
 
 
 def _gathered(pieces: Iterator[tuple[bytes, int]]) -> Iterator[tuple[list[bytes], int]]:

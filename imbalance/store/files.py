@@ -30,10 +30,13 @@ if TYPE_CHECKING:
 # for a tenth more bytes, delta coding of times and counts saves a fifth and costs nothing. Lists
 # hold levels of books, whose prices and sizes come again and again: a dictionary of them halves the
 # file and saves a sixth of the time, since less is left to compress. Single prices gain nothing.
-# Rows with lists are some hundred times as large as others: groups of fewer of them do not have
-# to be waited for at the end, and take a quarter of the memory.
+# Rows with lists, or of a hundred columns, are many times as large as others: groups of fewer of
+# them do not have to be waited for at the end, take a quarter of the memory, and make files hardly
+# larger. Many values at a time are encoded in a tenth less time than the few that are the default.
 _ROW_GROUP_ROWS = 65_536
-_ROW_GROUP_ROWS_WITH_LISTS = 16_384
+_ROW_GROUP_ROWS_OF_LARGE = 16_384
+_MOST_COLUMNS_OF_SMALL = 40
+_VALUES_AT_A_TIME = 65_536
 _COMPRESSION_LEVEL = 1
 _DELTA_TYPES = ("BIGINT", "INTEGER", "TIMESTAMP_NS")
 _NAME_DIGITS = 16
@@ -153,7 +156,8 @@ def _repeating(column: Column) -> str | None:
 def group_rows(table: Table) -> int:
     """Rows in a row group."""
     lists = any(column.type == "DOUBLE[]" for column in table.columns)
-    return _ROW_GROUP_ROWS_WITH_LISTS if lists else _ROW_GROUP_ROWS
+    large = lists or len(table.columns) > _MOST_COLUMNS_OF_SMALL
+    return _ROW_GROUP_ROWS_OF_LARGE if large else _ROW_GROUP_ROWS
 
 
 class PartitionWriter:
@@ -200,6 +204,7 @@ class PartitionWriter:
             }
             or None,
             store_schema=False,
+            write_batch_size=_VALUES_AT_A_TIME,
         )
 
     def write(self, rows: pa.Table | pa.RecordBatch) -> None:
