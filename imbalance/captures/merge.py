@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from imbalance.captures.rows import NO_ID, key_number, whole_ids
+from imbalance.captures.rows import NO_ID, key_number, whole_ids, whole_times
 from imbalance.store.sqlfiles import read_sql
 from imbalance.store.store import Store
 from imbalance.store.task import TaskContext
@@ -67,7 +67,6 @@ class Unrepeated:
             If a row belongs before the end of a capture written earlier.
         """
         numbers, names = identities(table, rows)
-        times = rows["event_time"].cast(pa.int64()).to_numpy()
         keep = np.ones(len(rows), bool)
         for instrument, kind, mine in _groups(table, rows):
             group = (table, instrument, kind)
@@ -83,7 +82,7 @@ class Unrepeated:
             else:
                 # a book is one stream, whatever the kinds of its messages
                 stream = (table, instrument, "") if table == "raw.book_updates" else group
-                keep[rest] = self._later(stream, times[rest])
+                keep[rest] = self._later(stream, whole_times(rows["event_time"])[rest])
         self._context.writer(table).write(rows if keep.all() else rows.filter(pa.array(keep)))
 
     def _new(self, key: tuple[str, str, str], ids: Any) -> Any:

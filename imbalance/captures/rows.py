@@ -183,6 +183,8 @@ def time_column(values: Any) -> pa.Array:
 
 def whole_times(column: pa.ChunkedArray) -> Any:
     """The times of a column as NumPy, int64 ns, `NO_TIME` where null."""
+    if column.num_chunks == 1:  # as nearly always: nothing is copied
+        return _from_arrow(column.chunk(0).view(pa.int64()), NO_TIME)
     return _from_arrow(column.cast(pa.int64()), NO_TIME)
 
 
@@ -191,7 +193,7 @@ def whole_ids(column: pa.ChunkedArray) -> Any:
     return _from_arrow(column, NO_ID)
 
 
-def _from_arrow(numbers: pa.ChunkedArray, none: int) -> Any:
+def _from_arrow(numbers: pa.ChunkedArray | pa.Array, none: int) -> Any:
     return (numbers.fill_null(none) if numbers.null_count else numbers).to_numpy()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -33,6 +34,7 @@ _NOT_SENT: Mapping[str, Mapping[str, pa.DataType]] = {
 """Columns which no message of the scanner's kinds carries."""
 
 _LINE = re.compile(rb"^(\d{10,19}) (\{.*\})\s*$")
+_STREAM = re.compile(rb'\{"stream":"[^"\\]+","data":\{"(?:e":"\w+"|\w+":)')
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,14 @@ class BinanceLines:
         units: dict[str, int] = {}
         markets: dict[int, int] = {}
         symbols: dict[str, None] = {}
+        streams: dict[bytes, tuple[int | None, str | None]] = {}
         lines = head_lines(head)
         for line in lines:
             match = _LINE.match(line)
             unit = _unit(match[1]) if match else None
             if match is None or unit is None:
                 continue
-            market, symbol = binance.sniff(match[2])
+            market, symbol = _told(match[2], streams)
             if market is not None:
                 markets[market] = markets.get(market, 0) + 1
             if symbol is not None:
@@ -140,10 +143,34 @@ class _Multipliers(dict[str, "float | None"]):
         return contract.multiplier if contract is not None and contract.inverse else None
 
 
+def _told(
+    payload: bytes, streams: dict[bytes, tuple[int | None, str | None]]
+) -> tuple[int | None, str | None]:
+    """Market and symbol of a message, which are those of all of its stream and kind: `streams`
+    remembers them.
+    """
+    stream = _STREAM.match(payload)
+    if stream is None:
+        return binance.sniff(payload)
+    if stream[0] not in streams:
+        found = binance.sniff(payload)
+        if found[1] is None:
+            return found
+        streams[stream[0]] = found
+    return streams[stream[0]]
+
+
 def _with_nulls(rows: pa.Table, missing: Mapping[str, pa.DataType]) -> pa.Table:
     for name, kind in missing.items():
-        rows = rows.append_column(name, pa.nulls(len(rows), kind))
+        # nulls that are kept: of as many as are asked for, or somewhat more
+        nulls = _nulls(1 << len(rows).bit_length(), kind)
+        rows = rows.append_column(name, nulls.slice(0, len(rows)))
     return rows
+
+
+@lru_cache(maxsize=64)
+def _nulls(rows: int, kind: pa.DataType) -> pa.Array:
+    return pa.nulls(rows, kind)
 
 
 def _first_difference(
