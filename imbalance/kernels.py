@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils
@@ -53,6 +54,15 @@ inline = njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinli
 """As `bare`, for small functions which must be inlined into their caller."""
 
 
+def read_only(array: Any, kind: Any) -> Any:
+    """The same as the one type of array that a kernel is compiled for: contiguous, of that kind,
+    and not to be written, as those of Arrow are and those of NumPy are not.
+    """
+    view = np.ascontiguousarray(array, kind).view()
+    view.flags.writeable = False
+    return view
+
+
 @intrinsic
 def peek(typing_context: Any, array: Any, index: Any) -> Any:
     """Element of a contiguous array, counted through all its axes, at a non-negative index, without
@@ -84,6 +94,31 @@ def peek_word(typing_context: Any, array: Any, index: Any) -> Any:
         word = ir.IntType(64)
         pointer = builder.bitcast(builder.gep(view.data, [args[1]]), word.as_pointer())
         return builder.load(pointer, align=1)
+
+    return signature, generate
+
+
+@intrinsic
+def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
+    """Ask for the cache line of an element of a contiguous array, counted through all its axes, and
+    go on without waiting for it.
+    """
+    if not isinstance(array, types.Array):
+        return None
+    signature = types.void(array, types.intp)
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        view = context.make_array(sig.args[0])(context, builder, args[0])
+        byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+        function = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(ir.VoidType(), [byte, word, word, word]),
+            "llvm.prefetch.p0",
+        )
+        where = builder.bitcast(builder.gep(view.data, [args[1]]), byte)
+        # to be read or written, into the nearest cache, as data
+        builder.call(function, [where, word(0), word(3), word(1)])
+        return context.get_dummy_value()
 
     return signature, generate
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from imbalance.books.ladder import Ladder, new_ladder
 from imbalance.books.tables import BANDS_BPS, FLOW_LEVELS
+from imbalance.kernels import read_only
 
 BAR_NS = 100_000_000
 NO_ID = -1
@@ -149,13 +150,7 @@ def as_compiled(messages: Messages) -> Messages:
     """The same as the one type of arrays that the kernel is compiled for: those of Arrow are
     read-only, those of NumPy are not, and for each mixture of them it would be compiled anew.
     """
-    arrays = [
-        np.ascontiguousarray(array, kind).view()
-        for array, kind in zip(messages, _MESSAGE_TYPES, strict=True)
-    ]
-    for array in arrays:
-        array.flags.writeable = False
-    return Messages(*arrays)
+    return Messages(*map(read_only, messages, _MESSAGE_TYPES))
 
 
 def new_book(

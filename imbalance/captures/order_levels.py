@@ -16,17 +16,24 @@ from imbalance.captures.order_map import (
     FILL,
     REDUCE,
     SNAPSHOT,
+    Told,
     change,
     name_orders,
     new_table,
     with_room,
 )
+from imbalance.kernels import read_only
 
 ACTIONS = {
     "add": ADD, "change": CHANGE, "delete": DELETE, "fill": FILL, "reduce": REDUCE,
     "snapshot": SNAPSHOT,
 }  # fmt: skip
 BOOK_SIDES = {"bid": 0, "ask": 1}
+
+_COLUMN_TYPES = {
+    "line": np.int64, "action": np.int32, "side": np.int32, "name": np.uint64,
+    "price": np.float64, "size": np.float64,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -95,29 +102,29 @@ class OrderLevels:
     def take(self, events: Orders) -> Changes:
         """What the messages from the first book on change."""
         n = len(events.line)
-        starts = np.concatenate([[0], np.flatnonzero(np.diff(events.line)) + 1, [n]])
-        opening = np.logical_or.reduceat(events.action == SNAPSHOT, starts[:-1])
-        if not self._begun:
-            before = int(opening.argmax()) if opening.any() else len(opening)
-            starts, opening = starts[before:], opening[before:]
-            self._begun = len(opening) > 0
-        room = 2, 2 * int(starts[-1] - starts[0])
-        prices, sizes, filled = np.empty(room), np.empty(room), np.zeros(2, np.int64)
-        counts = np.zeros((2, len(opening)), np.int64)
-        message = 0
-        while message < len(opening):
-            told = int(starts[message + 1] - starts[message])
-            self._orders = with_room(self._orders, told)
-            self._levels = with_room(self._levels, told)
-            message = change(
-                self._orders, self._levels, message, starts, opening, events.action, events.side,
-                events.name, events.price, events.size, counts, prices, sizes, filled,
-            )  # fmt: skip
-        bids, asks = (np.concatenate([[0], np.cumsum(one)]) for one in counts)
+        told = Told(
+            np.empty(n, np.int64), np.empty(n, np.bool_), np.zeros((2, n + 1), np.int64),
+            np.empty((2, 2 * n)), np.empty((2, 2 * n)),
+        )  # fmt: skip
+        columns = [
+            read_only(getattr(events, name), kind) for name, kind in _COLUMN_TYPES.items()
+        ]
+        event, messages = 0, 0 if self._begun else -1
+        while True:
+            event, messages, wanted = change(
+                self._orders, self._levels, event, messages, *columns, told
+            )
+            if not wanted:
+                break
+            self._orders = with_room(self._orders, wanted)
+            self._levels = with_room(self._levels, wanted)
+        self._begun = messages >= 0
+        messages = max(messages, 0)
+        first, (bids, asks) = told.first[:messages], told.offsets[:, : messages + 1]
         return Changes(
-            starts[:-1], starts[1:] - 1, opening, (bids, asks),
-            (prices[0, : bids[-1]], sizes[0, : bids[-1]],
-             prices[1, : asks[-1]], sizes[1, : asks[-1]]),
+            first, np.append(first[1:], n)[:messages] - 1, told.opening[:messages], (bids, asks),
+            (told.prices[0, : bids[-1]], told.sizes[0, : bids[-1]],
+             told.prices[1, : asks[-1]], told.sizes[1, : asks[-1]]),
         )
 
 
@@ -129,6 +136,9 @@ class OrderBooks:
 
     def take(self, events: Orders) -> Changes:
         """What the messages change, instrument by instrument."""
+        of_one = len(events.line) and events.instrument[0]
+        if (events.instrument == of_one).all():
+            return self._books.setdefault(int(of_one), OrderLevels()).take(events)
         found = []
         for instrument in np.unique(events.instrument).tolist():
             rows = np.flatnonzero(events.instrument == instrument)

@@ -11,24 +11,26 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from imbalance.kernels import bare, inline, jit, peek_word
+from imbalance.kernels import bare, inline, jit, peek_word, prefetch
 
 ADD, CHANGE, DELETE, FILL, REDUCE, SNAPSHOT = range(6)
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _PRIME = np.uint64(0xC2B2AE3D27D4EB4F)
 _HALF = np.uint64(32)
-_ONE = np.uint64(1)
-_NOTHING = np.uint64(0)
+_NOTHING, _ONE, _TWO, _THREE, _WORDS = (np.uint64(k) for k in range(5))
 _ROOM = 2
 _SHORT = 16
+
+_AHEAD = 12
+"""Events before its turn an order is asked for from memory."""
 
 
 class Table(NamedTuple):
     """A hash table of each side, bids first.
 
     An entry is four words side by side, which `keys` and `values` see as whole numbers and as
-    doubles, (2, places, 4): of an order the two halves of its name, its price and its size; of a
+    doubles, (2 × places × 4,): of an order the two halves of its name, its price and its size; of a
     level its price, its number of orders, its size, and the rest of it that a double does not hold.
     The first word is 0 where a place is free. `used` is how many there are of each side.
     """
@@ -38,9 +40,23 @@ class Table(NamedTuple):
     used: Any
 
 
+class Told(NamedTuple):
+    """What messages change in the book, in the order of the messages: of each the place of its
+    first event (n,), whether it begins the book anew (n,), and where its levels begin and end,
+    (2, n+1), bids and asks; then the prices of those levels, rising, and their new sizes,
+    (2, 2 × events).
+    """
+
+    first: Any
+    opening: Any
+    offsets: Any
+    prices: Any
+    sizes: Any
+
+
 def new_table(places: int = 64) -> Table:
     """An empty table; `places` is a power of two."""
-    keys = np.zeros((2, places, 4), np.uint64)
+    keys = np.zeros(2 * places * int(_WORDS), np.uint64)
     return Table(keys, keys.view(np.float64), np.zeros(2, np.int64))
 
 
@@ -52,7 +68,7 @@ def with_room(table: Table, more: int) -> Table:
     """
     if _has_room(table, more):
         return table
-    larger = new_table(1 << (2 * _ROOM * (int(table.used.max()) + more)).bit_length())
+    larger = new_table(1 << (_ROOM * (int(table.used.max()) + more)).bit_length())
     _move_all(table, larger)
     return larger
 
@@ -79,72 +95,45 @@ def name_orders(data: Any, offsets: Any, names: Any) -> None:
         names[row, 1] = second
 
 
-@bare
+@inline
+def _places(table: Any) -> Any:
+    return np.uint64(len(table.keys)) // (_TWO * _WORDS)
+
+
+@inline
 def _has_room(table: Any, more: int) -> bool:
-    return _ROOM * (max(table.used[0], table.used[1]) + more) <= table.keys.shape[1]
+    return _ROOM * (max(table.used[0], table.used[1]) + more) <= np.int64(_places(table))
 
 
 @inline
-def _home(first: Any, places: int) -> Any:
+def _home(first: Any, last: Any) -> Any:
+    """Place of a key among those up to `last`."""
     mixed = first * _GOLDEN
-    return np.int64((mixed ^ (mixed >> _HALF)) & np.uint64(places - 1))
+    return (mixed ^ (mixed >> _HALF)) & last
 
 
 @inline
-def _find_order(orders: Any, side: int, first: Any, second: Any) -> int:
-    """Place of a name; where it is not there, −1 less the free place for it."""
-    keys = orders.keys
-    places = keys.shape[1]
-    at = _home(first, places)
-    while keys[side, at, 0] != _NOTHING:
-        if keys[side, at, 0] == first and keys[side, at, 1] == second:
-            return at
-        at = (at + 1) & (places - 1)
-    return -1 - at
+def _find_order(table: Any, side: Any, first: Any, second: Any) -> Any:
+    """Where the words of a name lie, or the free ones for it."""
+    keys, places = table.keys, _places(table)
+    at = _home(first, places - _ONE)
+    while True:
+        word = (side * places + at) * _WORDS
+        if keys[word] == _NOTHING or (keys[word] == first and keys[word + _ONE] == second):
+            return word
+        at = (at + _ONE) & (places - _ONE)
 
 
 @inline
-def _find_level(levels: Any, side: int, price: Any) -> int:
-    """Place of a price, as `_level_key` makes it a key; else as in `_find_order`."""
-    keys = levels.keys
-    places = keys.shape[1]
-    at = _home(price, places)
-    while keys[side, at, 0] != _NOTHING:
-        if keys[side, at, 0] == price:
-            return at
-        at = (at + 1) & (places - 1)
-    return -1 - at
-
-
-@bare
-def _take_out(table: Any, side: int, at: int) -> None:
-    """Free a place, and fill it with what lies behind it because it was taken."""
-    keys = table.keys
-    last = keys.shape[1] - 1
-    hole, behind = at, (at + 1) & last
-    while keys[side, behind, 0] != _NOTHING:
-        home = _home(keys[side, behind, 0], last + 1)
-        if ((behind - home) & last) >= ((behind - hole) & last):
-            for k in range(4):
-                keys[side, hole, k] = keys[side, behind, k]
-            hole = behind
-        behind = (behind + 1) & last
-    keys[side, hole, 0] = _NOTHING
-    table.used[side] -= 1
-
-
-@bare
-def _move_all(table: Any, larger: Any) -> None:
-    for side in range(2):
-        for place in range(table.keys.shape[1]):
-            if table.keys[side, place, 0] == _NOTHING:
-                continue
-            at = _home(table.keys[side, place, 0], larger.keys.shape[1])
-            while larger.keys[side, at, 0] != _NOTHING:
-                at = (at + 1) & (larger.keys.shape[1] - 1)
-            for k in range(4):
-                larger.keys[side, at, k] = table.keys[side, place, k]
-        larger.used[side] = table.used[side]
+def _find_level(table: Any, side: Any, price: float) -> Any:
+    """Where the words of a price lie, or the free ones for it."""
+    keys, places, key = table.keys, _places(table), _level_key(price)
+    at = _home(key, places - _ONE)
+    while True:
+        word = (side * places + at) * _WORDS
+        if keys[word] == _NOTHING or keys[word] == key:
+            return word
+        at = (at + _ONE) & (places - _ONE)
 
 
 @inline
@@ -153,114 +142,191 @@ def _level_key(price: float) -> Any:
     return np.float64(price + 0.0).view(np.uint64) + _ONE
 
 
-@bare
-def _change_level(levels: Any, side: int, price: float, size: float, orders: int) -> None:
-    """Add an order's size to its level (`orders` 1), or take it off (−1).
+@inline
+def _take_out(table: Any, side: Any, word: Any) -> None:
+    """Free a place, and fill it with what lies behind it because it was taken."""
+    keys, places = table.keys, _places(table)
+    start, last = side * places, places - _ONE
+    hole = word // _WORDS - start
+    behind = (hole + _ONE) & last
+    while keys[(start + behind) * _WORDS] != _NOTHING:
+        word = (start + behind) * _WORDS
+        home = _home(keys[word], last)
+        if ((behind - home) & last) >= ((behind - hole) & last):
+            free = (start + hole) * _WORDS
+            keys[free] = keys[word]
+            keys[free + _ONE] = keys[word + _ONE]
+            keys[free + _TWO] = keys[word + _TWO]
+            keys[free + _THREE] = keys[word + _THREE]
+            hole = behind
+        behind = (behind + _ONE) & last
+    keys[(start + hole) * _WORDS] = _NOTHING
+    table.used[side] -= 1
 
-    The sum is kept to twice the digits of a double: it is the double nearest to the sum of the
-    orders, whatever came and went before.
+
+@bare
+def _move_all(table: Any, larger: Any) -> None:
+    last = _places(larger) - _ONE
+    for place in range(2 * np.int64(_places(table))):
+        word = np.uint64(place) * _WORDS
+        if table.keys[word] == _NOTHING:
+            continue
+        side = np.uint64(place) // _places(table)
+        at = _home(table.keys[word], last)
+        while larger.keys[(side * (last + _ONE) + at) * _WORDS] != _NOTHING:
+            at = (at + _ONE) & last
+        for k in range(4):
+            to = (side * (last + _ONE) + at) * _WORDS + np.uint64(k)
+            larger.keys[to] = table.keys[word + np.uint64(k)]
+        larger.used[side] += 1
+
+
+@inline
+def _plus(size: float, rest: float, more: float) -> tuple[float, float]:
+    """A size kept to twice the digits of a double, and something more: the double nearest to the
+    sum of the orders, whatever came and went before, and the rest of it.
     """
-    key = _level_key(price)
-    at = _find_level(levels, side, key)
-    if at < 0:
-        at = -1 - at
-        levels.used[side] += 1
-        levels.keys[side, at, 0] = key
-        for k in range(1, 4):
-            levels.values[side, at, k] = 0.0
-    levels.values[side, at, 1] += orders
-    if levels.values[side, at, 1] == 0.0:
+    whole = size + more
+    part = whole - size
+    rest += (size - (whole - part)) + (more - part)
+    return whole + rest, rest - (whole + rest - whole)
+
+
+@inline
+def _change_level(levels: Any, side: Any, price: float, less: float, more: float) -> float:
+    """Take an order of a size off a level, or put one there, where the size is not 0, or both in
+    this order; returns the size of the level.
+    """
+    keys, values = levels.keys, levels.values
+    at = _find_level(levels, side, price)
+    there = keys[at] != _NOTHING
+    count = size = rest = 0.0
+    if there:
+        count, size, rest = values[at + _ONE], values[at + _TWO], values[at + _THREE]
+    if less > 0.0:
+        count -= 1.0
+        if count == 0.0:
+            size = rest = 0.0
+        else:
+            size, rest = _plus(size, rest, -less)
+    if more > 0.0:
+        count += 1.0
+        size, rest = _plus(size, rest, more)
+    if count > 0.0:
+        if not there:
+            keys[at] = _level_key(price)
+            levels.used[side] += 1
+        values[at + _ONE], values[at + _TWO], values[at + _THREE] = count, size, rest
+    elif there:
         _take_out(levels, side, at)
-        return
-    held, added = levels.values[side, at, 2], orders * size
-    whole = held + added
-    part = whole - held
-    rest = levels.values[side, at, 3] + ((held - (whole - part)) + (added - part))
-    levels.values[side, at, 2] = whole + rest
-    levels.values[side, at, 3] = rest - (whole + rest - whole)
+    return size
 
 
 @bare
 def change(
-    orders: Any, levels: Any, message: int, starts: Any, opening: Any, action: Any, side: Any,
-    name: Any, price: Any, size: Any, counts: Any, prices: Any, sizes: Any, filled: Any,
-) -> int:
-    """Take events of orders, message by message; returns the message for which there is no room.
+    orders: Any, levels: Any, event: int, message: int, line: Any, action: Any, side: Any,
+    name: Any, price: Any, size: Any, told: Told,
+) -> tuple[int, int, int]:
+    """Take events of orders, message by message; returns the event and the message for which there
+    is no room, and how many events it has.
 
     Parameters
     ----------
     orders, levels : what is there.
-    message : the first to take.
-    starts : first event of each message, and the end of the last, (n+1,).
-    opening : whether a message begins the book anew, (n,).
-    action, side, name, price, size : of each event; side 0 is the bids, an unknown price is NaN.
-    counts : gets how many levels of each side each message touched, (2, n).
-    prices, sizes : get those levels, by rising price, and their new sizes, (2, 2 × events).
-    filled : how many they have, (2,).
+    event, message : the first to take. Message −1: none that does not begin the book is taken
+        before one that does, which is the message 0.
+    line, action, side, name, price, size : of each event; those of one line are one message, side
+        0 is the bids, an unknown price is NaN.
+    told : gets what the messages change.
     """
-    while message < len(opening):
-        more = starts[message + 1] - starts[message]
-        if not (_has_room(orders, more) and _has_room(levels, more)):
-            return message
-        if opening[message]:
+    while event < len(line):
+        end, opens = event, False
+        while end < len(line) and line[end] == line[event]:
+            opens |= action[end] == SNAPSHOT
+            end += 1
+        if message < 0:
+            if not opens:
+                event = end
+                continue
+            message = 0
+        if not (_has_room(orders, end - event) and _has_room(levels, end - event)):
+            return event, message, end - event
+        if opens:
             for table in (orders, levels):
-                table.keys[...] = _NOTHING
+                table.keys[:] = _NOTHING
                 table.used[:] = 0
-        bids, asks = filled[0], filled[1]
-        for event in range(starts[message], starts[message + 1]):
-            _take_event(orders, levels, action[event], side[event], name[event, 0],
-                        name[event, 1], price[event], size[event], prices, filled)
-        _tell(levels, 0, bids, prices, sizes, filled)
-        _tell(levels, 1, asks, prices, sizes, filled)
-        counts[0, message], counts[1, message] = filled[0] - bids, filled[1] - asks
+        told.first[message], told.opening[message] = event, opens
+        alone = end == event + 1
+        for to in range(2):
+            told.offsets[to, message + 1] = told.offsets[to, message]
+        while event < end:
+            if event + _AHEAD < len(line):
+                k = event + _AHEAD
+                places = _places(orders)
+                home = np.uint64(side[k]) * places + _home(name[k, 0], places - _ONE)
+                prefetch(orders.keys, home * _WORDS)
+            _take_event(orders, levels, action[event], np.uint64(side[event]), name[event, 0],
+                        name[event, 1], price[event], size[event], told, message + 1, alone)
+            event += 1
+        if not alone:
+            _sum_up(levels, 0, told, message)
+            _sum_up(levels, 1, told, message)
         message += 1
-    return message
+    return event, message, 0
 
 
 @inline
 def _take_event(
-    orders: Any, levels: Any, action: int, side: int, first: Any, second: Any, price: float,
-    left: float, prices: Any, filled: Any,
+    orders: Any, levels: Any, action: int, side: Any, first: Any, second: Any, price: float,
+    left: float, told: Any, end: int, alone: bool,
 ) -> None:
-    """Take an event of an order; the prices whose level it changes are written down."""
+    """Take an event of an order, and tell of the levels which it changes."""
+    keys, values = orders.keys, orders.values
     at = _find_order(orders, side, first, second)
-    held = at >= 0
-    at = at if held else -1 - at
+    held = keys[at] != _NOTHING
+    before, rested = price, 0.0
+    if held:
+        before, rested = values[at + _TWO], values[at + _THREE]
     # what happens to an order may be told without its price
     if np.isnan(price):
         if not held:
             return
-        price = orders.values[side, at, 2]
+        price = before
     if action == DELETE:
         left = 0.0
     elif action in (FILL, REDUCE):
-        left = max(0.0, orders.values[side, at, 3] - left) if held else 0.0
-    prices[side, filled[side]] = price
-    filled[side] += 1
-    if held:
-        before = orders.values[side, at, 2]
-        if before != price:
-            prices[side, filled[side]] = before
-            filled[side] += 1
-        _change_level(levels, side, before, orders.values[side, at, 3], -1)
+        left = max(0.0, rested - left) if held else 0.0
+    to = told.offsets[side, end]
+    if before == price:
+        told.prices[side, to] = price
+        told.sizes[side, to] = _change_level(levels, side, price, rested, left)
+        to += 1
+    else:
+        old = _change_level(levels, side, before, rested, 0.0)
+        new = _change_level(levels, side, price, 0.0, left)
+        rises = np.int64(alone and before < price)
+        told.prices[side, to + rises], told.sizes[side, to + rises] = price, new
+        told.prices[side, to + 1 - rises], told.sizes[side, to + 1 - rises] = before, old
+        to += 2
+    told.offsets[side, end] = to
     if left > 0.0:
         if not held:
             orders.used[side] += 1
-            orders.keys[side, at, 0] = first
-            orders.keys[side, at, 1] = second
-        orders.values[side, at, 2] = price
-        orders.values[side, at, 3] = left
-        _change_level(levels, side, price, left, 1)
+            keys[at] = first
+            keys[at + _ONE] = second
+        values[at + _TWO] = price
+        values[at + _THREE] = left
     elif held:
         _take_out(orders, side, at)
 
 
 @bare
-def _tell(
-    levels: Any, side: int, start: int, prices: Any, sizes: Any, filled: Any
-) -> None:
-    """Put the prices that a message touched in order, each once, with their sizes."""
-    end = filled[side]
+def _sum_up(levels: Any, side: int, told: Any, message: int) -> None:
+    """Put the prices that a message of several events touched in order, each once, with the sizes
+    after all of them.
+    """
+    start, end = told.offsets[side, message], told.offsets[side, message + 1]
+    prices = told.prices
     if end - start > _SHORT:
         _sort(prices[side, start:end])
     else:
@@ -275,11 +341,11 @@ def _tell(
         price = prices[side, k]
         if k > start and price == prices[side, to - 1]:
             continue
-        at = _find_level(levels, side, _level_key(price))
+        at = _find_level(levels, np.uint64(side), price)
         prices[side, to] = price
-        sizes[side, to] = levels.values[side, at, 2] if at >= 0 else 0.0
+        told.sizes[side, to] = levels.values[at + _TWO] if levels.keys[at] != _NOTHING else 0.0
         to += 1
-    filled[side] = to
+    told.offsets[side, message + 1] = to
 
 
 @jit

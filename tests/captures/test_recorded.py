@@ -125,6 +125,42 @@ def test_levels_are_the_exact_sums_of_many_orders_however_they_come_and_go():
         assert [bids for bids, _ in levels(book.take(orders(*told)))] == expected
 
 
+@pytest.mark.parametrize("most", [3, 60])
+def test_a_message_of_many_orders_tells_each_level_once_as_it_is_after_all_of_them(most):
+    """Of both sides, with orders that are moved, cut and end without a price, more and more."""
+    generator = np.random.default_rng(most)
+    book, held = OrderLevels(), {}
+    keys = 200
+    for block in range(6):
+        told, lines, expected = [], [], []
+        for message in range(40):
+            touched = set()
+            for _ in range(generator.integers(1, most)):
+                begins = block == message == 0
+                side, key = ("bid", "ask")[generator.integers(2)], f"{generator.integers(keys)}"
+                price, size = 100.0 + generator.integers(30), float(generator.integers(1, 9))
+                action = "snapshot" if begins else tuple(ACTIONS)[generator.integers(5)]
+                before, rested = held.pop((side, key), (None, 0.0))
+                if action == "delete" and generator.random() < 0.5:
+                    price = np.nan
+                told.append((action, key, price, size, side))
+                lines.append(block * 40 + message)
+                if np.isnan(price):
+                    price = before
+                touched |= {(side, at) for at in (price, before) if at is not None}
+                left = {"delete": 0.0, "fill": max(0.0, rested - size),
+                        "reduce": max(0.0, rested - size)}.get(action, size)
+                if left:
+                    held[side, key] = (price, left)
+            expected.append(tuple(
+                [(price, math.fsum(s for (d, _), (p, s) in held.items() if (d, p) == (of, price)))
+                 for _, price in sorted(one for one in touched if one[0] == of)]
+                for of in ("bid", "ask")
+            ))  # fmt: skip
+        keys *= 2
+        assert levels(book.take(orders(*told, line=lines))) == expected
+
+
 def test_orders_of_an_instrument_are_told_among_its_breaks_as_they_became_known():
     made = Rows("c", ["v:a", "v:b"], {})
     gathering = Gathering(made, Clocks(None, None), lambda symbol, _: "ab".index(symbol))
