@@ -6,8 +6,10 @@ Orders one by one also tell of the book of levels, in rows of their own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -43,6 +45,7 @@ from imbalance.captures.rows import (
     id_column,
     number_column,
     time_column,
+    word_column,
 )
 
 _TABLE_OF: dict[type, str] = {
@@ -53,6 +56,7 @@ _TABLE_OF: dict[type, str] = {
     OptionTick: "raw.options",
     OrderUpdate: "raw.orders",
 }
+_BOOK_CODES = {kind: code for code, kind in enumerate(BOOK_KINDS)}
 _OPTION_NUMBERS = tuple(
     name for name in OptionTick.__struct_fields__
     if name not in ("symbol", "venue", "underlying", "exchange_time", "transaction_time")
@@ -72,20 +76,19 @@ class Gathering:
     def __init__(self, rows: Rows, clocks: Clocks, index: Callable[[str, str | None], int]) -> None:
         self._rows, self._clocks, self._index = rows, clocks, index
         self._events: list[Event] = []
-        self._places: list[tuple[int, int, int, int, int]] = []
+        self._places: list[int] = []
+        """Five numbers of each event, one after the other: NumPy reads tuples twice as slowly."""
         self._books = OrderBooks()
 
     def add(self, line: int, received: int, events: Sequence[Event]) -> None:
         """Take the events of a line, received at a time in ns (`NO_TIME`: not known)."""
         for event in events:
             self._events.append(event)
-            self._places.append(
-                (
-                    self._index(event.symbol, event.venue), line,
-                    NO_TIME if event.exchange_time is None else event.exchange_time,
-                    NO_TIME if event.transaction_time is None else event.transaction_time,
-                    received,
-                )
+            exchange, transaction = event.exchange_time, event.transaction_time
+            self._places += (
+                self._index(event.symbol, event.venue), line,
+                NO_TIME if exchange is None else exchange,
+                NO_TIME if transaction is None else transaction, received,
             )  # fmt: skip
 
     def take(self) -> Tables:
@@ -99,18 +102,15 @@ class Gathering:
             places[:, 3].copy(), places[:, 4].copy(),
         )
         found: Tables = {}
-        kinds = [type(event) for event in events]
-        rows_of = {
-            kind: np.array([k for k, one in enumerate(kinds) if one is kind], np.intp)
-            for kind in {*kinds, BookUpdate, OrderUpdate}
-        }
+        rows_of = _by_kind(events)
         for kind, table in _TABLE_OF.items():
-            if kind in kinds:
+            if kind in rows_of:
                 make = getattr(self, "_" + table.removeprefix("raw."))
                 rows = rows_of[kind]
-                found[table] = make(when.take(rows), [events[k] for k in rows])
-        places_of = rows_of[BookUpdate], rows_of[OrderUpdate]
-        books = self._book_updates(when, events, *places_of, found.get("raw.orders"))
+                found[table] = make(when.take(rows), [events[k] for k in rows.tolist()])
+        nothing = np.empty(0, np.intp)
+        told, orders = rows_of.get(BookUpdate, nothing), rows_of.get(OrderUpdate, nothing)
+        books = self._book_updates(when, events, told, orders, found.get("raw.orders"))
         if books is not None:
             found["raw.book_updates"] = books
         self._events, self._places = [], []
@@ -122,7 +122,7 @@ class Gathering:
         """Rows of messages about the book, and of what orders say of it, as they became known."""
         found = []
         if len(told):
-            found.append((told, told, self._told([events[k] for k in told])))
+            found.append((told, told, self._told([events[k] for k in told.tolist()])))
         if len(orders):
             changes = self._books.take(_columns(when.take(orders), rows[1]))
             if len(changes.first):
@@ -135,9 +135,10 @@ class Gathering:
             self._rows.books(replace(when.take(first), available=when.available[last]), *columns)
             for first, last, columns in found
         ]
-        if len(made) == 1 and found[0][0] is told:
+        known = np.concatenate([last for _, last, _ in found])
+        if len(made) == 1 and (known[1:] > known[:-1]).all():
             return made[0]
-        known = np.argsort(np.concatenate([last for _, last, _ in found]), kind="stable")
+        known = np.argsort(known, kind="stable")
         return (np.concatenate([times for times, _ in made])[known],
                 pa.concat_tables([one for _, one in made]).unify_dictionaries().take(known))
 
@@ -153,28 +154,26 @@ class Gathering:
         return kind, ids, changes.offsets, changes.levels
 
     def _told(self, events: list[BookUpdate]) -> tuple[Any, ...]:
-        ids = np.array(
-            [[_id(e.first_id), _id(e.last_id), _id(e.previous_id)] for e in events], np.int64
-        )
+        ids = _numbered(chain.from_iterable((e.first_id, e.last_id, e.previous_id) for e in events))
         offsets = []
         levels = []
-        for side in ("bids", "asks"):
-            sides = [getattr(e, side) for e in events]
+        for sides in ([e.bids for e in events], [e.asks for e in events]):
             offset = np.zeros(len(events) + 1, np.int64)
             np.cumsum([len(prices) for prices, _ in sides], out=offset[1:])
             offsets.append(offset)
             levels += [
-                np.fromiter((v for one in sides for v in one[part]), float, int(offset[-1]))
+                np.fromiter(chain.from_iterable(map(itemgetter(part), sides)), float,
+                            int(offset[-1]))
                 for part in (0, 1)
-            ]
-        kind = np.array([BOOK_KINDS.index(e.kind) for e in events], np.uint8)
-        return kind, ids, (offsets[0], offsets[1]), levels, [e.note for e in events]
+            ]  # fmt: skip
+        kind = np.array([_BOOK_CODES[e.kind] for e in events], np.uint8)
+        return kind, ids.reshape(-1, 3), (offsets[0], offsets[1]), levels, [e.note for e in events]
 
     def _trades(self, when: When, events: list[Trade]) -> tuple[Any, pa.Table]:
         return self._rows.trades(
             when,
             np.array([e.aggregate for e in events]),
-            np.array([_id(e.trade_id) for e in events], np.int64),
+            _numbered(e.trade_id for e in events),
             [e.trade_key for e in events],
             np.array([e.price for e in events], float),
             np.array([e.size for e in events], float),
@@ -184,7 +183,7 @@ class Gathering:
     def _quotes(self, when: When, events: list[Quote]) -> tuple[Any, pa.Table]:
         values = [[e.bid_price, e.bid_size, e.ask_price, e.ask_size] for e in events]
         return self._rows.quotes(
-            when, np.array([_id(e.update_id) for e in events], np.int64), np.array(values, float)
+            when, _numbered(e.update_id for e in events), np.array(values, float)
         )
 
     def _derivative_ticks(
@@ -222,25 +221,26 @@ class Gathering:
         return self._rows.plain(
             when,
             {
-                "action": pa.array([e.action for e in events], pa.string()),
+                "action": word_column(tuple(ACTIONS), [ACTIONS[e.action] for e in events]),
                 "order_key": pa.array([e.order_key for e in events], pa.string()),
-                "book_side": pa.array([e.book_side for e in events], pa.string()),
+                "book_side": word_column(
+                    tuple(BOOK_SIDES), [BOOK_SIDES[e.book_side] for e in events]
+                ),
                 "price": number_column([e.price for e in events]),
                 "size": pa.array([e.size for e in events], pa.float64()),
-                "sequence": id_column(np.array([_id(e.sequence) for e in events], np.int64)),
-                "previous_sequence": id_column(
-                    np.array([_id(e.previous_sequence) for e in events], np.int64)
-                ),
+                "sequence": id_column(_numbered(e.sequence for e in events)),
+                "previous_sequence": id_column(_numbered(e.previous_sequence for e in events)),
             },
         )
 
 
 def _columns(when: When, orders: pa.Table) -> Orders:
-    """Rows of `raw.orders` as what keeps the books of orders takes them."""
+    """Rows of `raw.orders` as what keeps the books of orders takes them: their words are numbered
+    as there.
+    """
+    action, side = (orders[name].combine_chunks().indices for name in ("action", "book_side"))
     return Orders(
-        when.instrument, when.line,
-        np.array([ACTIONS[one] for one in orders["action"].to_pylist()], np.int64),
-        np.array([BOOK_SIDES[one] for one in orders["book_side"].to_pylist()], np.int64),
+        when.instrument, when.line, action.to_numpy(), side.to_numpy(),
         names_of(orders["order_key"].combine_chunks()),
         orders["price"].to_numpy(), orders["size"].to_numpy(),
     )
@@ -250,8 +250,19 @@ def _ids(column: pa.ChunkedArray, rows: Any) -> Any:
     return column.fill_null(NO_ID).to_numpy()[rows]
 
 
-def _id(value: int | None) -> int:
-    return NO_ID if value is None else value
+def _numbered(values: Iterable[int | None]) -> Any:
+    """Ids as NumPy, int64, `NO_ID` where there is none."""
+    return np.array([NO_ID if value is None else value for value in values], np.int64)
+
+
+def _by_kind(events: Sequence[Event]) -> dict[type, Any]:
+    """Places of the events of each kind there is."""
+    kinds = list(map(type, events))
+    if kinds.count(kinds[0]) == len(kinds):
+        return {kinds[0]: np.arange(len(kinds))}
+    code = {kind: k for k, kind in enumerate(dict.fromkeys(kinds))}
+    codes = np.array([code[kind] for kind in kinds])
+    return {kind: np.flatnonzero(codes == k) for kind, k in code.items()}
 
 
 def _numbers(events: Sequence[Event], names: Sequence[str]) -> dict[str, pa.Array]:
