@@ -1,9 +1,10 @@
 """`make benchmark-orders`: a book from a feed of single orders beside the same book from levels.
 
-One market is told twice. To the one rebuild each event is what became of an order, by its name; to
-the other it is the new size of each level that the event touched. Both end in the same states,
-bars and health, and are held to: an event of an order costs what an update of levels costs, and the
-look-ups of the order and of its level on top.
+One market is told twice, as events that a venue's decoder hands on. To the one feed each event is
+what became of an order, by its name; to the other it is the new size of each level that the event
+touched. From there on both go the way of a build: events are gathered into rows of the raw tables,
+and books are rebuilt from those of the book, which are the same from both. An event of an order has
+to cost no more than an update of levels, its look-ups and its row in `raw.orders` included.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any
 
 import imbalance  # noqa: F401 - before Arrow, as in the commands: it says how memory is kept
@@ -23,17 +27,38 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.measure import Cost, Stopwatch
+from imbalance.books.build import by_instrument, messages_of
 from imbalance.books.rebuild import BookBuilder, Rules
-from imbalance.books.state import Messages
-from imbalance.captures.order_levels import ACTIONS, Changes, OrderLevels, Orders, names_of
-from imbalance.captures.rows import BOOK_KINDS
+from imbalance.captures.clocks import Clocks
+from imbalance.captures.events import BookUpdate, Event, OrderUpdate
+from imbalance.captures.gathering import Gathering
+from imbalance.captures.order_levels import (
+    ACTIONS,
+    BOOK_SIDES,
+    Changes,
+    OrderBooks,
+    Orders,
+    names_of,
+)
+from imbalance.captures.rows import Rows
 
 ROUNDS = 5
-BLOCK = 1 << 15
-"""Events that are handed on together, as blocks of a capture are."""
+BLOCK = 1 << 12
+"""Events that are gathered together: lines of about a megabyte, as a capture is decoded."""
+
+LINES = 1 << 8
+"""Lines whose events are added together: soon after they were made, as by a decoder."""
+
+BATCH = 1 << 14
+"""Rows that a rebuild takes at a time, as the book layer reads them."""
 
 GOAL = 1.0
 """What an update of levels should cost at least, in events of orders."""
+
+Told = Iterator[tuple[int, int, list[Event]]]
+"""Of each line its number, the time in ns and its events."""
+
+_ACTION_WORDS, _SIDE_WORDS = tuple(ACTIONS), tuple(BOOK_SIDES)
 
 
 @dataclass(frozen=True)
@@ -42,6 +67,14 @@ class Market:
 
     blocks: list[tuple[Orders, pa.StringArray, Any]]
     events: int
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What rows of the raw tables cost that are made of a feed's events, and books of those."""
+
+    rows: Cost
+    books: Cost
 
 
 def market(orders: int, seed: int = 1) -> Market:
@@ -75,95 +108,129 @@ def market(orders: int, seed: int = 1) -> Market:
     return Market(blocks, len(order))
 
 
-def changes_of(book: OrderLevels, block: tuple[Orders, pa.StringArray, Any]) -> Changes:
-    """What a block of orders changes, names read from their texts."""
-    told, texts, _ = block
-    return book.take(Orders(told.instrument, told.line, told.action, told.side, names_of(texts),
-                            told.price, told.size))
+def as_orders(one: Market) -> Iterator[Told]:
+    """The market as a feed of single orders tells it, block by block."""
+    for orders, texts, moment in one.blocks:
+        columns = (orders.line, moment, orders.action, orders.side, orders.price, orders.size)
+        rows = zip(*(column.tolist() for column in columns), texts.to_pylist(), strict=True)
+        yield ((line, time_ns, [_order_update(*row) for row in of_line])
+               for (line, time_ns), of_line in groupby(rows, itemgetter(0, 1)))  # fmt: skip
 
 
-def messages_of(changes: Changes, line: Any, moment: Any) -> Messages:
-    """Changes of levels as a rebuild takes them."""
-    last = line[changes.last]
-    kind = np.where(changes.opening, BOOK_KINDS.index("snapshot"), BOOK_KINDS.index("diff"))
-    bids, asks = changes.offsets
-    return Messages(
-        kind.astype(np.uint8), np.stack([last, last, last - 1], axis=1),
-        moment[changes.first], moment[changes.first], bids.astype(np.int32),
-        asks.astype(np.int32), *changes.levels,
-    )
+def _order_update(
+    line: int, time_ns: int, action: int, side: int, price: float, size: float, key: str
+) -> OrderUpdate:
+    return OrderUpdate(
+        symbol="ORDERS", action=_ACTION_WORDS[action], order_key=key, book_side=_SIDE_WORDS[side],
+        price=price, size=size, sequence=line, previous_sequence=line - 1 if line else None,
+        exchange_time=time_ns,
+    )  # fmt: skip
 
 
-class _Rebuild:
-    """A rebuild whose rows are counted and let go."""
-
-    def __init__(self) -> None:
-        self.rows: dict[str, int] = {}
-        self._builder = BookBuilder("simulated:ORDERS", Rules(), self._take)
-
-    def feed(self, messages: Messages) -> None:
-        self._builder.feed(messages)
-        self._builder.take_proofs()
-
-    def finish(self, until: int) -> dict[str, int]:
-        """Rows by table."""
-        self._builder.finish(until)
-        return self.rows
-
-    def _take(self, table: str, rows: pa.Table) -> None:
-        self.rows[table] = self.rows.get(table, 0) + len(rows)
+def as_levels(one: Market, mapping: Stopwatch) -> Iterator[Told]:
+    """The market as a feed of levels tells it; what it takes to find them is measured."""
+    books = OrderBooks()
+    for orders, texts, moment in one.blocks:
+        with mapping:
+            changes = books.take(Orders(
+                orders.instrument, orders.line, orders.action, orders.side, names_of(texts),
+                orders.price, orders.size,
+            ))  # fmt: skip
+        yield _level_updates(changes, orders.line[changes.last], moment[changes.last])
 
 
-def compare(one: Market, rounds: int = ROUNDS) -> tuple[Cost, Cost, Cost, dict[str, int]]:
-    """Least costs of the rebuild from levels, of that from orders, and of the orders' part in it;
-    rows by table, the same from both.
+def _level_updates(changes: Changes, lines: Any, moments: Any) -> Told:
+    bids, asks = (offsets.tolist() for offsets in changes.offsets)
+    bid_prices, bid_sizes, ask_prices, ask_sizes = changes.levels
+    for k, (line, time_ns) in enumerate(zip(lines.tolist(), moments.tolist(), strict=True)):
+        bid, ask = slice(bids[k], bids[k + 1]), slice(asks[k], asks[k + 1])
+        yield line, time_ns, [BookUpdate(
+            symbol="ORDERS", kind="snapshot" if changes.opening[k] else "diff",
+            bids=(bid_prices[bid].tolist(), bid_sizes[bid].tolist()),
+            asks=(ask_prices[ask].tolist(), ask_sizes[ask].tolist()),
+            last_id=line, previous_id=line - 1 if line else None, exchange_time=time_ns,
+        )]  # fmt: skip
+
+
+def build(
+    one: Market, feed: Callable[[Market], Iterator[Told]]
+) -> tuple[Costs, dict[str, pa.Table]]:
+    """Costs of a feed, and the tables that it ends in."""
+    rows, books = Stopwatch(time.thread_time), Stopwatch(time.thread_time)
+    gathering = Gathering(Rows("0" * 16, ["simulated:ORDERS"], {}), Clocks(), lambda *_: 0)
+    updates: list[pa.Table] = []
+    for told in feed(one):
+        while lines := list(islice(told, LINES)):
+            with rows:
+                for line, received, events in lines:
+                    gathering.add(line, received, events)
+        with rows:
+            updates.append(gathering.take()["raw.book_updates"][1])
+    stored = pa.concat_tables(updates).unify_dictionaries().combine_chunks()
+    made: dict[str, list[pa.Table]] = {}
+    with books:
+        builder = BookBuilder(
+            "simulated:ORDERS", Rules(),
+            lambda table, some: made.setdefault(table, []).append(some),
+        )  # fmt: skip
+        for batch in stored.to_batches(max_chunksize=BATCH):
+            for _, mine in by_instrument(batch):
+                builder.feed(messages_of(mine))
+                builder.take_proofs()
+        builder.finish(int(one.blocks[-1][2][-1]))
+    tables = {table: pa.concat_tables(some) for table, some in made.items()}
+    return Costs(rows.cost, books.cost), tables
+
+
+def compare(one: Market, rounds: int = ROUNDS) -> tuple[dict[str, float], int]:
+    """Least ns of CPU that an event costs, in turn, and the states of the book there are.
+
+    Of each feed (`levels`, `orders`) what its rows cost and what its books; of `mapping` what it
+    takes to know levels of orders, a part of the rows of those.
     """
-    book = OrderLevels()
-    levels = [messages_of(changes_of(book, block), block[0].line, block[2])
-              for block in one.blocks]
-    until = int(one.blocks[-1][2][-1])
-    found = []
+    found: list[dict[str, float]] = []
     for _ in range(rounds + 1):
-        by_level, by_order, mapping = (Stopwatch(time.thread_time) for _ in range(3))
-        with by_level:
-            rebuild = _Rebuild()
-            for messages in levels:
-                rebuild.feed(messages)
-            rows = rebuild.finish(until)
-        with by_order:
-            rebuild, book = _Rebuild(), OrderLevels()
-            for block in one.blocks:
-                with mapping:
-                    messages = messages_of(changes_of(book, block), block[0].line, block[2])
-                rebuild.feed(messages)
-            if rebuild.finish(until) != rows:
-                raise SystemExit("the two rebuilds tell of different books")
-        found.append((by_level.cost, by_order.cost, mapping.cost))
-    least = [min(costs, key=lambda cost: cost.cpu) for costs in zip(*found[1:], strict=True)]
-    return least[0], least[1], least[2], rows
+        mapping = Stopwatch(time.thread_time)
+        levels, books = build(one, lambda one, mapping=mapping: as_levels(one, mapping))
+        orders, other = build(one, as_orders)
+        if books != other:
+            raise SystemExit("the two feeds tell of different books")
+        costs = {"levels_rows": levels.rows, "levels_books": levels.books,
+                 "orders_rows": orders.rows, "orders_books": orders.books,
+                 "mapping": mapping.cost}  # fmt: skip
+        found.append({name: cost.cpu / one.events * 1e9 for name, cost in costs.items()})
+    least = {name: min(costs[name] for costs in found[1:]) for name in found[0]}
+    return least, len(books["book.book_states"])
 
 
 def main() -> None:
-    """Print events per second of CPU and their ratio, or JSON; exit 1 if the goal is missed."""
+    """Print what an event costs and the ratio, or JSON; exit 1 if the goal is missed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--orders", type=int, default=400_000, help="orders of the market")
+    parser.add_argument("--orders", type=int, default=100_000, help="orders of the market")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     arguments = parser.parse_args()
     one = market(arguments.orders)
-    levels, orders, mapping, rows = compare(one)
-    rates = {name: one.events / cost.cpu for name, cost in
-             (("levels", levels), ("orders", orders), ("orders_to_levels", mapping))}
-    ratio = rates["orders"] / rates["levels"]
+    cost, states = compare(one)
+    levels, orders = (cost[f"{feed}_rows"] + cost[f"{feed}_books"] for feed in ("levels", "orders"))
+    ratio = levels / orders
+    # what is left of the ratio where events are columns from the start
+    columns = cost["levels_books"] / (cost["levels_books"] + cost["mapping"])
     if arguments.json:
-        print(json.dumps({"events": one.events, "per_second": rates, "ratio": ratio,
-                          "goal": GOAL, "rows": rows}, indent=2))
+        print(json.dumps({
+            "events": one.events, "states": states, "nanoseconds": cost,
+            "per_second": {"levels": 1e9 / levels, "orders": 1e9 / orders},
+            "ratio": ratio, "goal": GOAL, "ratio_of_columns": columns,
+        }, indent=2))  # fmt: skip
     else:
         print(f"load before: {os.getloadavg()[0]:.1f}; the least CPU of {ROUNDS} rounds in turn\n")
-        print(f"{one.events:,} events to {rows['book.book_states']:,} book states")
-        print(f"  from levels  {rates['levels'] / 1e6:6.2f} M events/s of CPU")
-        print(f"  from orders  {rates['orders'] / 1e6:6.2f} M events/s: {ratio:.2f} times"
-              f" (goal {GOAL:g}){'' if ratio >= GOAL else '  MISSED'}")
-        print(f"  of it, orders to levels {rates['orders_to_levels'] / 1e6:.2f} M events/s")
+        print(f"{one.events:,} events to {states:,} book states")
+        for feed, total in (("levels", levels), ("orders", orders)):
+            print(f"  from {feed}  {1e3 / total:5.2f} M events/s: {cost[feed + '_rows']:.0f} ns an"
+                  f" event to rows, {cost[feed + '_books']:.0f} ns to books")
+        print(f"  orders are {ratio:.2f} times as fast (goal {GOAL:g})"
+              f"{'' if ratio >= GOAL else '  MISSED'}")
+        print(f"  orders to levels alone: {cost['mapping']:.0f} ns; to them and to books"
+              f" {columns:.2f} times as fast as levels to books")
     sys.exit(0 if ratio >= GOAL else 1)
 
 
