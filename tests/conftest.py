@@ -15,6 +15,12 @@ pytest_plugins = ("tests.oracle_table",)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+# As many processes as cores: threads of the linear algebra of one would take the core of another,
+# and spin there while they wait (a fifth of the CPU time of the studies' tests). Read when NumPy
+# is imported, here and in the processes that tests start.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # Shared machines stall for longer than any deadline that would say something about our code, or
 # about how its examples are made.
 hypothesis.settings.register_profile(
