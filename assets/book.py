@@ -63,7 +63,7 @@ def build(partitions: Partitions) -> list[dg.AssetsDefinition]:
                 metadata={"book.bars_100ms": _coverage(store, partition)},
                 checks=[
                     proof(store, partition),
-                    *(check for name in TABLES for check in checks.run(store, name, partition)),
+                    *checks.run(store, TABLES, partition),
                 ],
             )
 

@@ -6,15 +6,19 @@ those of the gate (`imbalance.store.gate`), which applies them again before anyt
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from assets.execute import Check, check_specs
 from imbalance import catalog
-from imbalance.store.gate import check_partition
+from imbalance.store.gate import check_partition, examination
 from imbalance.store.gate_rules import row_rules
 from imbalance.store.store import Store
+
+if TYPE_CHECKING:
+    import duckdb
 
 NAME = "registry_rules"
 SHOWN = 5
@@ -33,13 +37,24 @@ def specs(
     )
 
 
-def run(store: Store, table: str, partition: str) -> list[Check]:
-    """The check of a table on one partition; none where there is no file."""
+def run(store: Store, tables: Iterable[str], partition: str) -> list[Check]:
+    """The check of each table on one partition; none where there is no file."""
+    with examination() as connection:
+        return [
+            check for table in tables for check in _run_one(store, table, partition, connection)
+        ]
+
+
+def _run_one(
+    store: Store, table: str, partition: str, connection: duckdb.DuckDBPyConnection
+) -> list[Check]:
     declared = catalog.table(table)
     entry = store.ledger.current(table, partition)
     if entry is None or entry.file is None:
         return []
-    findings = check_partition(declared, partition, entry.row_count, store.home.file(entry.file))
+    findings = check_partition(
+        declared, partition, entry.row_count, store.home.file(entry.file), connection
+    )
     rules = len(row_rules(declared)) + 2
     metadata: dict[str, Any] = {"rows": entry.row_count, "broken_rules": len(findings)}
     if findings:

@@ -84,10 +84,7 @@ def _bars(partitions: Partitions) -> dg.AssetsDefinition:
                     name: _shares(store, name, partition) for name in FEATURE_OUTPUTS
                     if name.startswith("features.bars_")
                 },
-                checks=[
-                    check for name in FEATURE_OUTPUTS
-                    for check in checks.run(store, name, partition)
-                ],
+                checks=checks.run(store, FEATURE_OUTPUTS, partition),
             )
 
         yield from work_through(
@@ -124,7 +121,7 @@ def _activity_bars(partitions: Partitions) -> dg.AssetsDefinition:
             return Done(
                 task.materialise(store, context.run.run_id),
                 metadata={name: _shares(store, name, partition) for name in outputs},
-                checks=[c for name in outputs for c in checks.run(store, name, partition)],
+                checks=checks.run(store, outputs, partition),
             )
 
         yield from work_through(
@@ -156,7 +153,7 @@ def _derivative_bars(partitions: Partitions) -> dg.AssetsDefinition:
             task = derivative_bars.derivatives_task(store, day, warehouse.progress)
             return Done(
                 task.materialise(store, context.run.run_id),
-                checks=[c for name in outputs for c in checks.run(store, name, day)],
+                checks=checks.run(store, outputs, day),
             )
 
         yield from work_through(

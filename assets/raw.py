@@ -76,7 +76,7 @@ def build(partitions: Partitions) -> list[dg.AssetsDefinition | dg.AssetSpec]:
                 TaskResult(result.status, rows, result.seconds, result.metadata),
                 checks=[
                     accounting(store, [c.capture_id for c in captures_of(store, venue, day)]),
-                    *(check for name in RAW_TABLES for check in checks.run(store, name, partition)),
+                    *checks.run(store, RAW_TABLES, partition),
                 ],
             )
 

@@ -141,10 +141,7 @@ def _study(
                     }
                     for name in study.table_names
                 },
-                checks=[
-                    c for one in made for name in study.table_names
-                    for c in checks.run(store, name, one)
-                ],
+                checks=[c for one in made for c in checks.run(store, study.table_names, one)],
             )
 
         yield from work_through(

@@ -18,6 +18,7 @@ from imbalance.store.gate import (
     check_captures,
     check_not_empty,
     check_partition,
+    examination,
     failed_check,
     refuse,
 )
@@ -26,6 +27,8 @@ from imbalance.store.manifest import Released
 from imbalance.store.release import Base
 
 if TYPE_CHECKING:
+    import duckdb
+
     from imbalance.store.store import Store
 
 _CAPTURES = "raw.captures"
@@ -59,12 +62,13 @@ def validate(
     }
     findings = _table_findings(store, sequence, tables, partitions)
     paths: dict[tuple[str, str], Path] = {}
-    for name, table in tables.items():
-        for key, released in due[name].items():
-            progress.advance(note=f"checking {name} {key}")
-            path = check_file(store.home.root, released.file, released.sha256)
-            paths[name, key] = path
-            findings += _guarded(table, key, released, path)
+    with examination() as connection:
+        for name, table in tables.items():
+            for key, released in due[name].items():
+                progress.advance(note=f"checking {name} {key}")
+                path = check_file(store.home.root, released.file, released.sha256)
+                paths[name, key] = path
+                findings += _guarded(connection, table, key, released, path)
     if findings:
         raise refuse(store.home, findings)
     expected = _expectations(tables, due, paths, progress)
@@ -106,9 +110,12 @@ def _table_findings(
     return findings
 
 
-def _guarded(table: Table, partition: str, released: Released, path: Path) -> list[Finding]:
+def _guarded(
+    connection: duckdb.DuckDBPyConnection, table: Table, partition: str, released: Released,
+    path: Path,
+) -> list[Finding]:
     try:
-        return check_partition(table, partition, released.row_count, path)
+        return check_partition(table, partition, released.row_count, path, connection)
     except Exception as error:  # noqa: BLE001 - whatever it is, it is not a pass
         return [failed_check(table.name, partition, error)]
 

@@ -133,7 +133,7 @@ def test_checks_see_what_is_wrong(made, tmp_path):
     failed = proof(store, PARTITION)
     assert not failed.passed
     assert failed.description == f"mismatches by instrument: {{'{NAME}': 2}}"
-    (contract,) = checks.run(store, "book.quote_agreement", PARTITION)
+    (contract,) = checks.run(store, ["book.quote_agreement"], PARTITION)
     assert not contract.passed
     assert "minimum on compared: 1 rows" in contract.description
     assert "unique_key on instrument" in contract.description
