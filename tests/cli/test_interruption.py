@@ -1,16 +1,35 @@
 """A run that is interrupted is continued by the next, and can be read while it writes."""
 
+import shutil
 import signal
 import subprocess
 import time
 
 from imbalance.store.home import Home
 from imbalance.store.store import Store
+from imbalance.store.task import remove
 from pipelines.instance import UNDER_WAY, open_instance
 from tests.cli.process import command, imbalance
 
 FIRST_DAY = "2025-03-04"
-"""What these runs are limited to: a day of both venues, and its studies."""
+"""What these runs are limited to: a day of both venues, and what of its studies is to be made."""
+
+TO_BE_MADE = ("raw.", "book.", "features.", "studies.correlation", "studies.hawkes")
+"""How the tables begin of which that day is taken away: those of all studies would be made the same
+way, in half a minute.
+"""
+
+
+def without_the_day(filled, home):
+    """The filled home as it would be if most of the day had not been made."""
+    shutil.copytree(filled.home, home)
+    store = Store.open(home)
+    for table, partitions in store.ledger.all_partitions().items():
+        if table.startswith(TO_BE_MADE):
+            for partition in partitions:
+                if partition.startswith(FIRST_DAY):
+                    remove(store, tables=[table], partition=partition)
+    return home
 
 
 def hashes(home):
@@ -31,15 +50,17 @@ def start_and_interrupt(filled, home):
         # A shell which starts things in the background makes them deaf to SIGINT.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
     )
-    while running.poll() is None and (
-        not (home / "tables" / "raw" / "trades").exists()
-        or not Store.open(home).ledger.partitions("raw.trades")
+    ledger = Store.open(home).ledger
+    while running.poll() is None and not any(
+        partition.startswith(FIRST_DAY) for partition in ledger.partitions("raw.trades")
     ):
         time.sleep(0.02)
     # This process reads while that one writes; a command of its own would take so long to start
     # that nothing is left to be interrupted.
     session = Store.open(home).session(described=False)
-    (rows,) = session.sql("select count(*) from raw.trades").fetchone()
+    (rows,) = session.sql(
+        f"select count(*) from raw.trades where event_time::date = '{FIRST_DAY}'"
+    ).fetchone()
     running.send_signal(signal.SIGINT)
     _, error = running.communicate()
     return rows, running.returncode, error.strip()
@@ -48,7 +69,8 @@ def start_and_interrupt(filled, home):
 def test_interrupt_read_and_continue(filled, tmp_path, monkeypatch):
     monkeypatch.setenv("DAGSTER_HOME", "")
     for number in range(5):
-        home = tmp_path / f"home-{number}"
+        home = without_the_day(filled, tmp_path / f"home-{number}")
+        assert not any(table.startswith(TO_BE_MADE) for table, _ in hashes(home))
         while_writing, ended, error = start_and_interrupt(filled, home)
         assert while_writing > 0
         if ended != 0:
