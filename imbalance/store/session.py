@@ -53,7 +53,7 @@ def open_session(
 ) -> duckdb.DuckDBPyConnection:
     """A locked-down connection over the files that were current at ledger sequence `at`.
 
-    The sequence is kept in the session's variable `ledger_sequence`. Comments take two thirds of
+    The sequence is kept in the session's variable `ledger_sequence`. Comments take half of
     the time it costs to open one: who asks questions of their own only does without (`described`).
     A table of which a file is missing refuses whoever asks it (`absent`).
 
@@ -78,7 +78,7 @@ def open_session(
             _create_view(connection, one, files, found.missing)
         if described:
             describe(connection, table, kind="view")
-            # A comment costs 0.3 ms: of history's columns only the one it has alone gets one.
+            # A comment costs 0.1 ms: of history's columns only the one it has alone gets one.
             describe(connection, history_of(table), "view", [SUPERSEDED_AT])
         paths.extend(path for path, _ in found.there)
     create_macros(connection)

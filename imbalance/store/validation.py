@@ -111,7 +111,10 @@ def _table_findings(
 
 
 def _guarded(
-    connection: duckdb.DuckDBPyConnection, table: Table, partition: str, released: Released,
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    partition: str,
+    released: Released,
     path: Path,
 ) -> list[Finding]:
     try:
