@@ -228,12 +228,11 @@ class Decoder:
             exchange[k] = NO_TIME if found.exchange is None else found.exchange * 1_000_000
             transaction[k] = NO_TIME if found.transaction is None else found.transaction * 1_000_000
             extra.append((int(k), found))
-        counts = np.bincount(kind, minlength=8)
         for code, name in KIND_NAMES.items():
-            if counts[code]:
-                account.decoded[name] += int(counts[code])
-        if counts[scanner.KIND_BLANK]:
-            account.ignored["blank_line"] += int(counts[scanner.KIND_BLANK])
+            if found_of_kind := int(np.count_nonzero(kind == code)):
+                account.decoded[name] += found_of_kind
+        if blank := int(np.count_nonzero(kind == scanner.KIND_BLANK)):
+            account.ignored["blank_line"] += blank
         account.lines_read += int(count_newlines(np.frombuffer(data, np.uint8), whole))
         if block.long_line is not None or whole < len(data):
             account.lines_read += 1
