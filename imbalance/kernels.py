@@ -81,6 +81,22 @@ def peek(typing_context: Any, array: Any, index: Any) -> Any:
 
 
 @intrinsic
+def poke(typing_context: Any, array: Any, index: Any, value: Any) -> Any:
+    """Set the element which `peek` gives."""
+    if not isinstance(array, types.Array):
+        return None
+    signature = types.void(array, types.intp, array.dtype)
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        view = context.make_array(sig.args[0])(context, builder, args[0])
+        pointer = builder.gep(view.data, [args[1]])
+        context.pack_value(builder, sig.args[0].dtype, args[2], pointer)
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@intrinsic
 def peek_word(typing_context: Any, array: Any, index: Any) -> Any:
     """Eight bytes of a contiguous uint8 array from a non-negative index on, without any test; the
     first byte is the lowest.
@@ -168,6 +184,106 @@ def product_of_64(typing_context: Any, array: Any, index: Any, weights: Any, fir
     return signature, generate
 
 
+def _splat(element: Any, lanes: int, value: int) -> Any:
+    return ir.Constant(ir.VectorType(element, lanes), [value] * lanes)
+
+
+def _numbers_of_digits(builder: Any, digits: Any) -> Any:
+    """Of each of four words of eight digits 0 to 9, the first the lowest byte, the number."""
+    for bits, tens in ((16, 10), (32, 100)):
+        lanes = 256 // bits
+        one = ir.IntType(bits)
+        # both halves of a lane in one product: what the upper half adds beyond the lane is cut off
+        both = _splat(one, lanes, (tens << bits // 2) + 1)
+        digits = builder.mul(builder.bitcast(digits, ir.VectorType(one, lanes)), both)
+        digits = builder.lshr(digits, _splat(one, lanes, bits // 2))
+    word = ir.IntType(64)
+    digits = builder.bitcast(digits, ir.VectorType(word, 4))
+    lower = builder.and_(digits, _splat(word, 4, 0xFFFFFFFF))
+    upper = builder.lshr(digits, _splat(word, 4, 32))
+    return builder.add(builder.mul(lower, _splat(word, 4, 10_000)), upper)
+
+
+def _quotients(builder: Any, numbers: Any, powers: Any, divisors: Any) -> Any:
+    """(x p + y) / q of the first and third, second and fourth of four whole numbers."""
+    small = builder.trunc(numbers, ir.VectorType(ir.IntType(32), 4))
+    real = builder.sitofp(small, ir.VectorType(ir.DoubleType(), 4))
+    places = ir.VectorType(ir.IntType(32), 2)
+    left = builder.shuffle_vector(real, real, ir.Constant(places, [0, 1]))
+    right = builder.shuffle_vector(real, real, ir.Constant(places, [2, 3]))
+    return builder.fdiv(builder.fadd(builder.fmul(left, powers), right), divisors)
+
+
+@intrinsic
+def two_quotients(typing_context: Any, words: Any, masks: Any, powers: Any, divisors: Any) -> Any:
+    """Two numbers, each of two words of digits: (first word × power + second word) / divisor.
+
+    Parameters
+    ----------
+    words : four times eight characters, the first the lowest byte: the first words of both
+        numbers, then the second ones; the digits at the end of each.
+    masks : of each word, the bytes which are digits.
+    powers, divisors : two float64 each.
+
+    Returns
+    -------
+    foreign, first, second : not zero where a byte of a number is no digit; the two numbers, which
+        only the division rounds if there are at most fifteen digits.
+    """
+    signature = types.Tuple((types.int32, types.float64, types.float64))(
+        words, masks, powers, divisors
+    )
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        def vector(packed: Any, element: Any, count: int) -> Any:
+            made = ir.Constant(ir.VectorType(element, count), ir.Undefined)
+            for k in range(count):
+                one = builder.extract_value(packed, k)
+                made = builder.insert_element(made, one, ir.Constant(ir.IntType(32), k))
+            return made
+
+        byte, word = ir.IntType(8), ir.IntType(64)
+        digits = builder.xor(vector(args[0], word, 4), _splat(word, 4, 0x3030303030303030))
+        digits = builder.and_(digits, vector(args[1], word, 4))
+        digits = builder.bitcast(digits, ir.VectorType(byte, 32))
+        above = builder.or_(builder.add(digits, _splat(byte, 32, 0x76)), digits)
+        above = builder.icmp_signed("<", above, _splat(byte, 32, 0))
+        foreign = builder.bitcast(above, ir.IntType(32))
+        quotients = _quotients(
+            builder, _numbers_of_digits(builder, digits),
+            *(vector(both, ir.DoubleType(), 2) for both in args[2:]),
+        )  # fmt: skip
+        first, second = (
+            builder.extract_element(quotients, ir.Constant(ir.IntType(32), k)) for k in range(2)
+        )
+        return context.make_tuple(builder, sig.return_type, (foreign, first, second))
+
+    return signature, generate
+
+
+@intrinsic
+def within_64(typing_context: Any, array: Any, index: Any, bounds: Any, first: Any) -> Any:
+    """Whether of 64 bytes of a contiguous uint8 array from a non-negative index on each, less the
+    one of `bounds` from `first` on, is at most the one 64 further; without any test.
+    """
+    signature = types.boolean(array, types.intp, bounds, types.intp)
+
+    def generate(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        def load(kind: Any, array: Any, index: Any) -> Any:
+            view = context.make_array(kind)(context, builder, array)
+            lanes = ir.VectorType(ir.IntType(8), 64).as_pointer()
+            return builder.load(builder.bitcast(builder.gep(view.data, [index]), lanes), align=1)
+
+        text = load(sig.args[0], *args[:2])
+        least = load(sig.args[2], *args[2:])
+        span = load(sig.args[2], args[2], builder.add(args[3], ir.Constant(args[3].type, 64)))
+        beyond = builder.icmp_unsigned(">", builder.sub(text, least), span)
+        found = builder.bitcast(beyond, ir.IntType(64))
+        return builder.icmp_unsigned("==", found, ir.Constant(ir.IntType(64), 0))
+
+    return signature, generate
+
+
 def _bit_scan(name: str) -> Any:
     @intrinsic
     def scan(typing_context: Any, word: Any) -> Any:
@@ -178,7 +294,7 @@ def _bit_scan(name: str) -> Any:
             function = cgutils.get_or_insert_function(
                 builder.module, ir.FunctionType(i64, [i64, ir.IntType(1)]), f"llvm.{name}.i64"
             )
-            return builder.call(function, [args[0], ir.Constant(ir.IntType(1), 1)])
+            return builder.call(function, [args[0], ir.Constant(ir.IntType(1), 0)])
 
         return signature, generate
 
@@ -187,3 +303,4 @@ def _bit_scan(name: str) -> Any:
 
 trailing_zeros = _bit_scan("cttz")
 leading_zeros = _bit_scan("ctlz")
+"""Of a word: 64 where no bit is set."""

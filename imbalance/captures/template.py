@@ -13,25 +13,30 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from imbalance.captures.columns import Columns
-from imbalance.captures.swar import read_levels, read_quoted, read_whole
+from imbalance.captures.swar import ONE_DIGIT, read_levels
+from imbalance.captures.text import read_decimal, read_integer
 from imbalance.kernels import inline, jit, peek, peek_word
 
 INTEGER, DECIMAL, TRUTH, BID_LEVELS, ASK_LEVELS = range(5)
 """What stands at a place of a template."""
 
-FIRST, LAST, PREVIOUS, IDENTITY, EXCHANGE, TRANSACTION, MAKER, UNUSED, BIDS, ASKS = range(10)
-"""Meanings of whole numbers, the last two the levels held after the line."""
-
-BID, BID_SIZE, ASK, ASK_SIZE, PRICE, SIZE = range(6)
-"""Meanings of decimals."""
+(
+    RECEIVE_UPPER, RECEIVE_LOWER, EXCHANGE, TRANSACTION, FIRST, LAST, PREVIOUS, IDENTITY,
+    BID, BID_SIZE, ASK, ASK_SIZE, PRICE, SIZE, MAKER, UNUSED, BIDS, ASKS,
+) = range(18)  # fmt: skip
+"""What numbers mean: the receive time but for its last eight digits, and those; times and ids;
+decimals, from `BID` to `SIZE`; a truth; what is read and not wanted; and the levels held after the
+line.
+"""
+MEANINGS = 18
 
 MOST_FIELDS = 16
 LOOKED_BEYOND = 64
 """Bytes beyond its own text which a line may be compared with or read in."""
 
-_SLOTS = 256
+SLOTS = 256
 _NAME_AT = 11  # after {"stream":"
-_MIX = np.uint64(0x9E3779B97F4A7C15)
+_MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
 _TRUE = np.uint64(0x65757274)
 _FALSE = np.uint64(0x736C6166)
 _FOUR = np.uint64(0xFFFFFFFF)
@@ -40,7 +45,7 @@ _FOUR = np.uint64(0xFFFFFFFF)
 class Templates(NamedTuple):
     """By slot: `heads` has fields, line kind, symbol, start and length of the text after the last
     field; `fields` has of each what stands there, its meaning, start and length of the text before
-    it, and its shape (digits, decimals).
+    it, and the shape of its levels (`swar.read_levels`).
     """
 
     heads: Any
@@ -50,7 +55,7 @@ class Templates(NamedTuple):
 @jit
 def new_templates() -> Templates:
     """No templates yet."""
-    return Templates(np.zeros((_SLOTS, 5), np.int64), np.empty((_SLOTS, MOST_FIELDS, 6), np.int64))
+    return Templates(np.zeros((SLOTS, 5), np.int64), np.empty((SLOTS, MOST_FIELDS, 5), np.int64))
 
 
 @inline
@@ -66,9 +71,12 @@ def settled_until(text: Any, start: int, stop: int) -> int:
 def slot_of(text: Any, at: int) -> Any:
     """Slot of the stream whose message begins at `at`."""
     name = at + _NAME_AT
-    mixed = peek_word(text, name) * _MIX ^ peek_word(text, name + 8)
-    mixed = mixed * _MIX ^ peek_word(text, name + 16)
-    return np.int64((mixed * _MIX) >> np.uint64(56))
+    mixed = (
+        peek_word(text, name) * _MIX[0]
+        ^ peek_word(text, name + 8) * _MIX[1]
+        ^ peek_word(text, name + 16) * _MIX[2]
+    )
+    return np.int64(mixed >> np.uint64(56))
 
 
 @inline
@@ -98,9 +106,7 @@ def remember(
     for k in range(count):
         fields[k, 0], fields[k, 1] = found[k, 0], found[k, 1]
         fields[k, 2], fields[k, 3] = before, found[k, 2] - before
-        fields[k, 4], fields[k, 5] = found[k, 3] - found[k, 2], 0
-        if found[k, 0] == DECIMAL:
-            fields[k, 4] = 1  # learned from the first line that is read by it
+        fields[k, 4] = ONE_DIGIT
         before = found[k, 3]
     heads[0], heads[1], heads[2] = count, kind, symbol
     heads[3], heads[4] = before, end - before
@@ -108,30 +114,28 @@ def remember(
 
 @inline
 def follow(
-    text: Any, at: int, templates: Templates, slot: int, whole: Any, real: Any, out: Columns
-) -> int:
-    """Read a message by the template of a slot: the place after its line; −1 when it differs."""
+    text: Any, at: int, first: int, templates: Templates, slot: int, whole: Any, real: Any,
+    out: Columns,
+) -> int:  # fmt: skip
+    """Read a message by the template of a slot from the end of its `first` fields on: the place
+    after its line; −1 when it differs.
+    """
     heads, fields = templates.heads[slot], templates.fields[slot]
     place = at
-    for k in range(heads[0]):
+    for k in range(first, heads[0]):
         length = fields[k, 3]
         if not _same(text, place, fields[k, 2], length):
             return -1
         place += length
         what, meaning = fields[k, 0], fields[k, 1]
         if what == INTEGER:
-            number, end = read_whole(text, place, fields[k, 4])
-            if number < 0:
+            whole[meaning], place = read_integer(text, place)
+            if whole[meaning] < 0:
                 return -1
-            fields[k, 4] = end - place
-            whole[meaning] = number
-            place = end
         elif what == DECIMAL:
-            value, place, digits, decimals = read_quoted(text, place, fields[k, 4], fields[k, 5])
-            if value < 0.0:
+            real[meaning], place = read_decimal(text, place)
+            if real[meaning] < 0.0 or peek(text, place) != 34:
                 return -1
-            fields[k, 4], fields[k, 5] = digits, decimals
-            real[meaning] = value
         elif what == TRUTH:
             word = peek_word(text, place) & _FOUR
             if word == _TRUE:
@@ -141,10 +145,13 @@ def follow(
             else:
                 return -1
             whole[meaning] = word == _TRUE
-        elif what == BID_LEVELS:
-            place, whole[BIDS] = read_levels(text, place, out.bid_price, out.bid_size, whole[BIDS])
         else:
-            place, whole[ASKS] = read_levels(text, place, out.ask_price, out.ask_size, whole[ASKS])
+            bids = what == BID_LEVELS
+            prices = out.bid_price if bids else out.ask_price
+            sizes = out.bid_size if bids else out.ask_size
+            place, whole[meaning], fields[k, 4] = read_levels(
+                text, place, prices, sizes, whole[meaning], fields[k, 4]
+            )
         if place < 0:
             return -1
     if not _same(text, place, heads[3], heads[4]):

@@ -210,6 +210,57 @@ def test_numbers_of_any_width_are_read_alike_after_a_line_that_is_alike(venue):
     assert len(found) > count / 3
 
 
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_line_with_one_byte_changed_is_read_among_its_like_as_it_is_alone(venue):
+    price, size = "61800.10", "12.345"
+    alike = [
+        diff(venue, 5_123_107_832_006, 5_123_107_837_557, previous=5_123_107_831_937,
+             bids=[(price, size), ("61800.00", "1.005"), ("61799.90", "0.000")],
+             asks=[("61800.20", "0.014")]),
+        quote(venue, 5_123_107_839_020) | {"b": price, "B": size},
+        trade(venue, 5_266_583_935, price=price),
+        aggregate(venue, 17),
+    ]  # fmt: skip
+    for message in alike:
+        good = line(message)
+        lines = [good] * 2
+        for place in range(len(good) - 1):
+            for byte in b'019:/"\x80':
+                lines += [good[:place] + bytes([byte]) + good[place + 1 :], good]
+        found, count = scan(b"".join(lines), venue)
+        assert count == len(lines)
+        alone = {one: scan(one, venue)[0].get(0) for one in set(lines)}
+        assert alone[good] == expected(good)
+        for k, one in enumerate(lines):
+            assert found.get(k) == alone[one], one
+        assert len(found) > count / 2
+
+
+def test_a_stream_of_more_shapes_than_are_held_is_read_as_its_lines_are_alone():
+    sizes = [f"{10**whole}{'.' * (decimals > 0)}{'1' * decimals}"
+             for whole in range(7) for decimals in range(9)]  # fmt: skip
+    lines = [
+        line(quote(LINEAR, 10**k) | {"B": size, "A": sizes[-n]})
+        for k in range(12)
+        for n, size in enumerate(sizes)
+    ] * 2
+    found, _ = scan(b"".join(lines), LINEAR)
+    assert [found.get(k) for k in range(len(lines))] == [expected(one) for one in lines]
+
+
+def test_levels_of_sixteen_digits_are_taken_only_where_a_double_holds_them():
+    held, not_held = "12345678.12345678", "99999999.99999999"
+    for price, size, wide in (
+        (held, "1.12345678", (not_held, "1.12345678")),
+        ("1.5", "1.12345678", ("1.5", not_held)),
+    ):
+        good = line(diff(SPOT, 5, 9, bids=[(price, size)]))
+        one = line(diff(SPOT, 5, 9, bids=[(price, size), wide, (price, size)]))
+        found, _ = scan(good * 3 + one + good * 3, SPOT)
+        assert sorted(found) == [0, 1, 2, 4, 5, 6]
+        assert all(values == expected(good) for values in found.values())
+
+
 def test_receive_times_outside_the_span_or_of_another_unit_are_left_alone():
     message = diff(SPOT, 5, 9)
     for receive in (START // 1_000, START * 10, 2**63 - 1, 9_999_999_999_999_999_999, 10**18):
