@@ -143,14 +143,17 @@ def near(events: list[Event], received: int) -> tuple[list[Event], int]:
     """
     if received == NO_TIME:
         return events, 0
+    earliest, latest = received - FAR_NS, received + FAR_NS
     kept = []
     for event in events:
-        sent = event.exchange_time if event.transaction_time is None else event.transaction_time
-        if sent is not None and sent - received > FAR_NS:
+        sent = event.transaction_time
+        if sent is None:
+            sent = event.exchange_time
+        if sent is None or earliest <= sent <= latest:
+            kept.append(event)
+        elif sent > latest:
             seconds = (sent - received) / 1e9
             raise Rejected("far_from_receipt", f"dated {seconds:+.0f} s from the receive time")
-        if sent is None or received - sent <= FAR_NS:
-            kept.append(event)
     return kept, len(events) - len(kept)
 
 

@@ -166,6 +166,9 @@ class OrderUpdate(_Of, frozen=True, kw_only=True):
     transaction_time: int | None = None
 
 
+BOOK_EVENTS = frozenset({BookUpdate, OrderUpdate})
+"""Events that tell of a book."""
+
 Event = BookUpdate | Trade | Quote | DerivativeTick | Liquidation | OptionTick | OrderUpdate
 
 

@@ -6,10 +6,9 @@ Orders one by one also tell of the book of levels, in rows of their own.
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from itertools import chain
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -48,19 +47,57 @@ from imbalance.captures.rows import (
     word_column,
 )
 
-_TABLE_OF: dict[type, str] = {
-    Trade: "raw.trades",
-    Quote: "raw.quotes",
-    DerivativeTick: "raw.derivative_ticks",
-    Liquidation: "raw.liquidations",
-    OptionTick: "raw.options",
-    OrderUpdate: "raw.orders",
-}
+_KINDS = BookUpdate, Trade, Quote, DerivativeTick, Liquidation, OptionTick, OrderUpdate
+_BOOK, _ORDER = 0, 6
+_CODES: dict[type, int] = {kind: code for code, kind in enumerate(_KINDS)}
+_TABLES = {1: "trades", 2: "quotes", 3: "derivative_ticks", 4: "liquidations", 5: "options",
+           _ORDER: "orders"}  # fmt: skip
 _BOOK_CODES = {kind: code for code, kind in enumerate(BOOK_KINDS)}
+_SIDE_CODES: dict[str | None, int] = {None: NO_SIDE} | {s: code for code, s in enumerate(SIDES)}
 _OPTION_NUMBERS = tuple(
     name for name in OptionTick.__struct_fields__
     if name not in ("symbol", "venue", "underlying", "exchange_time", "transaction_time")
 )
+
+
+class _Told:
+    """Messages about the book as columns.
+
+    Levels are many: they become columns message by message, while what was made of a message is
+    still at hand, rather than when memory is full of numbers.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = array("q")
+        self._levels = [array("d") for _ in range(4)]
+        self._notes: list[str | None] = []
+
+    def add(self, event: BookUpdate) -> None:
+        """Take a message."""
+        bids, asks = event.bids, event.asks
+        first, last, previous = event.first_id, event.last_id, event.previous_id
+        self._numbers.extend((
+            _BOOK_CODES[event.kind], NO_ID if first is None else first,
+            NO_ID if last is None else last, NO_ID if previous is None else previous,
+            len(bids[0]), len(asks[0]),
+        ))  # fmt: skip
+        self._notes.append(event.note)
+        for column, numbers in zip(self._levels, (*bids, *asks), strict=True):
+            if isinstance(numbers, list):
+                if numbers:
+                    column.fromlist(numbers)
+            else:
+                column.extend(numbers)
+
+    def columns(self) -> tuple[Any, ...]:
+        """All messages, as `Rows.books` takes them."""
+        numbers = np.array(self._numbers, np.int64).reshape(-1, 6)
+        offsets = np.zeros((2, len(numbers) + 1), np.int64)
+        np.cumsum(numbers[:, 4:].T, axis=1, out=offsets[:, 1:])
+        return (
+            numbers[:, 0].astype(np.uint8), numbers[:, 1:4], (offsets[0], offsets[1]),
+            [np.array(column, float) for column in self._levels], self._notes,
+        )
 
 
 class Gathering:
@@ -75,54 +112,58 @@ class Gathering:
 
     def __init__(self, rows: Rows, clocks: Clocks, index: Callable[[str, str | None], int]) -> None:
         self._rows, self._clocks, self._index = rows, clocks, index
-        self._events: list[Event] = []
-        self._places: list[int] = []
-        """Five numbers of each event, one after the other: NumPy reads tuples twice as slowly."""
         self._books = OrderBooks()
+        self._clear()
+
+    def _clear(self) -> None:
+        self._codes, self._places = bytearray(), array("q")
+        self._told = _Told()
+        self._events: tuple[list[Any], ...] = tuple([] for _ in _KINDS)
 
     def add(self, line: int, received: int, events: Sequence[Event]) -> None:
         """Take the events of a line, received at a time in ns (`NO_TIME`: not known)."""
         for event in events:
-            self._events.append(event)
-            exchange, transaction = event.exchange_time, event.transaction_time
-            self._places += (
-                self._index(event.symbol, event.venue), line,
-                NO_TIME if exchange is None else exchange,
-                NO_TIME if transaction is None else transaction, received,
-            )  # fmt: skip
+            code = _CODES[type(event)]
+            sent, done = event.exchange_time, event.transaction_time
+            self._codes.append(code)
+            if isinstance(event, BookUpdate):
+                self._told.add(event)
+            else:
+                self._events[code].append(event)
+            self._places.extend((
+                self._index(event.symbol, event.venue), line, NO_TIME if sent is None else sent,
+                NO_TIME if done is None else done, received,
+            ))  # fmt: skip
 
     def take(self) -> Tables:
         """Rows of everything taken since the last call."""
-        if not self._events:
+        if not self._codes:
             return {}
-        events = self._events
         places = np.array(self._places, np.int64).reshape(-1, 5)
+        codes = np.frombuffer(bytes(self._codes), np.uint8)
         when = When.read(
             self._clocks, places[:, 0].astype(np.int32), places[:, 1].copy(), places[:, 2].copy(),
             places[:, 3].copy(), places[:, 4].copy(),
         )
         found: Tables = {}
-        rows_of = _by_kind(events)
-        for kind, table in _TABLE_OF.items():
-            if kind in rows_of:
-                make = getattr(self, "_" + table.removeprefix("raw."))
-                rows = rows_of[kind]
-                found[table] = make(when.take(rows), [events[k] for k in rows.tolist()])
-        nothing = np.empty(0, np.intp)
-        told, orders = rows_of.get(BookUpdate, nothing), rows_of.get(OrderUpdate, nothing)
-        books = self._book_updates(when, events, told, orders, found.get("raw.orders"))
+        rows_of = [np.flatnonzero(codes == code) for code in range(len(_KINDS))]
+        for code, table in _TABLES.items():
+            if self._events[code]:
+                make = getattr(self, "_" + table)
+                found["raw." + table] = make(when.take(rows_of[code]), self._events[code])
+        books = self._book_updates(when, rows_of[_BOOK], rows_of[_ORDER], found.get("raw.orders"))
         if books is not None:
             found["raw.book_updates"] = books
-        self._events, self._places = [], []
+        self._clear()
         return found
 
     def _book_updates(
-        self, when: When, events: list[Event], told: Any, orders: Any, rows: Any
+        self, when: When, told: Any, orders: Any, rows: Any
     ) -> tuple[Any, pa.Table] | None:
         """Rows of messages about the book, and of what orders say of it, as they became known."""
         found = []
         if len(told):
-            found.append((told, told, self._told([events[k] for k in told.tolist()])))
+            found.append((told, told, self._told.columns()))
         if len(orders):
             changes = self._books.take(_columns(when.take(orders), rows[1]))
             if len(changes.first):
@@ -153,22 +194,6 @@ class Gathering:
         ).astype(np.uint8)
         return kind, ids, changes.offsets, changes.levels
 
-    def _told(self, events: list[BookUpdate]) -> tuple[Any, ...]:
-        ids = _numbered(chain.from_iterable((e.first_id, e.last_id, e.previous_id) for e in events))
-        offsets = []
-        levels = []
-        for sides in ([e.bids for e in events], [e.asks for e in events]):
-            offset = np.zeros(len(events) + 1, np.int64)
-            np.cumsum([len(prices) for prices, _ in sides], out=offset[1:])
-            offsets.append(offset)
-            levels += [
-                np.fromiter(chain.from_iterable(map(itemgetter(part), sides)), float,
-                            int(offset[-1]))
-                for part in (0, 1)
-            ]  # fmt: skip
-        kind = np.array([_BOOK_CODES[e.kind] for e in events], np.uint8)
-        return kind, ids.reshape(-1, 3), (offsets[0], offsets[1]), levels, [e.note for e in events]
-
     def _trades(self, when: When, events: list[Trade]) -> tuple[Any, pa.Table]:
         return self._rows.trades(
             when,
@@ -177,7 +202,7 @@ class Gathering:
             [e.trade_key for e in events],
             np.array([e.price for e in events], float),
             np.array([e.size for e in events], float),
-            np.array([NO_SIDE if e.side is None else SIDES.index(e.side) for e in events]),
+            np.array([_SIDE_CODES[e.side] for e in events]),
         )
 
     def _quotes(self, when: When, events: list[Quote]) -> tuple[Any, pa.Table]:
@@ -253,16 +278,6 @@ def _ids(column: pa.ChunkedArray, rows: Any) -> Any:
 def _numbered(values: Iterable[int | None]) -> Any:
     """Ids as NumPy, int64, `NO_ID` where there is none."""
     return np.array([NO_ID if value is None else value for value in values], np.int64)
-
-
-def _by_kind(events: Sequence[Event]) -> dict[type, Any]:
-    """Places of the events of each kind there is."""
-    kinds = list(map(type, events))
-    if kinds.count(kinds[0]) == len(kinds):
-        return {kinds[0]: np.arange(len(kinds))}
-    code = {kind: k for k, kind in enumerate(dict.fromkeys(kinds))}
-    codes = np.array([code[kind] for kind in kinds])
-    return {kind: np.flatnonzero(codes == k) for kind, k in code.items()}
 
 
 def _numbers(events: Sequence[Event], names: Sequence[str]) -> dict[str, pa.Array]:

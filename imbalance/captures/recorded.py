@@ -9,8 +9,15 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 
-from imbalance.captures.decoding import OLD, Context, TextDecoder, check_symbol, near
-from imbalance.captures.events import BookUpdate, Event, Ignored, OrderUpdate, Rejected
+from imbalance.captures.decoding import OLD, Context, TextDecoder, near
+from imbalance.captures.events import (
+    BOOK_EVENTS,
+    BookUpdate,
+    Event,
+    Ignored,
+    OrderUpdate,
+    Rejected,
+)
 from imbalance.captures.framing import Block
 from imbalance.captures.gathering import Gathering
 from imbalance.captures.records import Record
@@ -46,9 +53,10 @@ class RecordedDecoder(TextDecoder):
         return block.long_line is None
 
     def take(self, data: bytes, first_line: int, offset: int) -> Tables:
-        for number, line in enumerate(data.split(b"\n"), first_line):
-            if not line and number == first_line + data.count(b"\n"):
-                break  # what stands after the last newline
+        lines = data.split(b"\n")
+        if not lines[-1]:
+            del lines[-1]  # what stands after the last newline
+        for number, line in enumerate(lines, first_line):
             self._line(number, offset, line)
             offset += len(line) + 1
         return self._gathering.take()
@@ -90,21 +98,27 @@ class RecordedDecoder(TextDecoder):
                 if found.rule.startswith("reference"):
                     self.context.contracts.learn(self.context.venue, self._session.instruments())
                 return
-            for event in found.events:
-                check_symbol(event.symbol)
             events, old = near(found.events, record.receive_time)
         except Rejected as error:
             self.quarantine(number, offset, line, error)
             return
         if old:
             self.account.events_left_out[OLD] += old
-        self.account.unknown_fields.update(found.unknown_fields)
+        if found.unknown_fields:
+            self.account.unknown_fields.update(found.unknown_fields)
         self.decoded(found.kind)
         self.seen(record.receive_time)
         self._gathering.add(number, record.receive_time, self._with_starts(events))
 
     def _with_starts(self, events: list[Event]) -> list[Event]:
         """Events with a break before differences which nothing connects with an earlier capture."""
+        begun = self._begun
+        for event in events:
+            if type(event) in BOOK_EVENTS and (event.symbol, event.venue) not in begun:
+                return self._begin(events)
+        return events
+
+    def _begin(self, events: list[Event]) -> list[Event]:
         found: list[Event] = []
         for event in events:
             key = event.symbol, event.venue

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 import msgspec
 
 from imbalance.captures.events import (
+    BOOK_EVENTS,
     BookUpdate,
     Decoded,
     Event,
     Ignored,
-    OrderUpdate,
     Rejected,
 )
 from imbalance.captures.records import Record
@@ -69,11 +69,12 @@ class Feed:
             return self._connected(record.connection)
         if isinstance(found, Ignored):
             return found
+        symbols, received = self._symbols, record.kind == "recv"
         books = self._books.setdefault(record.connection, {})
         for event in found.events:
-            if event.symbol not in self._symbols:
-                self._symbols.add(_fit(event.symbol))
-            if isinstance(event, BookUpdate | OrderUpdate) and record.kind == "recv":
+            if event.symbol not in symbols:
+                symbols.add(_fit(event.symbol))
+            if received and type(event) in BOOK_EVENTS:
                 books[event.venue, event.symbol] = None
         if self._unknown:
             return msgspec.structs.replace(found, unknown_fields=tuple(self._unknown))
