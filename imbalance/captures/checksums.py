@@ -9,7 +9,6 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
-from itertools import zip_longest
 from zlib import crc32
 
 TextLevel = Sequence[str]
@@ -28,24 +27,30 @@ class _Side:
         self._ranks: list[float] = []
         self._texts: dict[float, str] = {}
 
-    def put(self, price: str, size: str) -> None:
-        rank = self._sign * float(price)
-        if float(size) == 0.0:
-            if self._texts.pop(rank, None) is not None:
-                del self._ranks[bisect_left(self._ranks, rank)]
-        else:
-            if rank not in self._texts:
-                insort(self._ranks, rank)
-            self._texts[rank] = self._write(price, size)
+    def put(self, levels: Iterable[TextLevel]) -> None:
+        sign, write, ranks, texts = self._sign, self._write, self._ranks, self._texts
+        fresh = not ranks  # a whole side is sorted once
+        for level in levels:
+            price, size = level[0], level[1]
+            rank = sign * float(price)
+            if float(size) == 0.0:
+                if texts.pop(rank, None) is not None and not fresh:
+                    del ranks[bisect_left(ranks, rank)]
+            else:
+                if not fresh and rank not in texts:
+                    insort(ranks, rank)
+                texts[rank] = write(price, size)
+        if fresh:
+            ranks.extend(sorted(texts))
 
     def cut(self, depth: int) -> None:
-        for rank in self._ranks[depth:]:
-            del self._texts[rank]
-        del self._ranks[depth:]
+        if len(self._ranks) > depth:
+            for rank in self._ranks[depth:]:
+                del self._texts[rank]
+            del self._ranks[depth:]
 
     def best(self, count: int) -> list[str]:
-        texts = self._texts
-        return [texts[rank] for rank in self._ranks[:count]]
+        return list(map(self._texts.__getitem__, self._ranks[:count]))
 
 
 class TextBook:
@@ -64,8 +69,7 @@ class TextBook:
     def update(self, bids: Iterable[TextLevel], asks: Iterable[TextLevel]) -> None:
         """Take over new sizes at some prices; 0 removes the level."""
         for side, levels in ((self._bids, bids), (self._asks, asks)):
-            for level in levels:
-                side.put(level[0], level[1])
+            side.put(levels)
             if self.depth is not None:
                 side.cut(self.depth)
 
@@ -136,7 +140,7 @@ def colon(price: str, size: str) -> str:
     return f"{price}:{size}"
 
 
-def interleaved(book: TextBook, rewrite: Callable[[str], str] = str) -> int:
+def interleaved(book: TextBook, rewrite: Callable[[str], str] | None = None) -> int:
     """Of OKX, Bitget and Bitfinex, over `colon`: 25 levels, bid and ask by turns. Signed.
 
     The shorter side just stops. Bitfinex gives sizes of asks a minus, and writes numbers as
@@ -148,8 +152,12 @@ def interleaved(book: TextBook, rewrite: Callable[[str], str] = str) -> int:
     book : the book.
     rewrite : changes a level before it is hashed; see `big_decimal`.
     """
-    turns = zip_longest(book.bids(25), book.asks(25))
-    parts = [rewrite(level) for pair in turns for level in pair if level is not None]
+    bids, asks = book.bids(25), book.asks(25)
+    both = min(len(bids), len(asks))
+    parts = [level for pair in zip(bids, asks, strict=False) for level in pair]
+    parts += bids[both:] + asks[both:]
+    if rewrite is not None:
+        parts = list(map(rewrite, parts))
     return signed(crc32(":".join(parts).encode()))
 
 
@@ -160,6 +168,9 @@ def big_decimal(level: str) -> str:
 
 def javascript(number: float) -> str:
     """A number as JavaScript writes it: `0.000001`, but `1e-7`; `5` for 5.0."""
+    text = repr(number)
+    if "e" not in text:
+        return text.removesuffix(".0")
     if abs(number) >= 1e-6 or number == 0.0:
         text = format(Decimal(repr(number)), "f")
         return text.removesuffix(".0")

@@ -215,16 +215,17 @@ class Zstd:
     def feed(self, data: bytes) -> Iterator[bytes]:
         import zstandard
 
-        while data:
+        rest = memoryview(data)
+        while rest:
             self._fresh = False
             # a small piece at a time: what it inflates to, 16 MB at most, is handed out at once
-            piece, data = data[:512], data[512:]
+            piece, rest = rest[:512], rest[512:]
             try:
                 yield self._frame.decompress(piece)
             except zstandard.ZstdError as error:
                 raise ChecksumError(str(error)) from None
             if self._frame.eof:
-                data = self._frame.unused_data + data
+                rest = memoryview(self._frame.unused_data + bytes(rest))
                 self._frame = self._new()
                 self._fresh = True
 

@@ -40,7 +40,7 @@ class Feed:
         self._counts: dict[tuple[str, str], int] = {}
         self._symbols: set[str] = set()
         self._owners: dict[str, str] = {}
-        self._readers: set[int] = set()
+        self._readers: set[Reader[Any]] = set()
         self._unknown: list[str] = []
         self._facts: dict[tuple[object, str], Instrument] = {}
 
@@ -87,8 +87,8 @@ class Feed:
     def read(self, reader: Reader[Shape], payload: bytes | msgspec.Raw) -> Shape:
         """Read a message; the first of a shape is looked through for fields no rule knows."""
         found = reader(payload)
-        if id(reader) not in self._readers:
-            self._readers.add(id(reader))
+        if reader not in self._readers:
+            self._readers.add(reader)
             self._unknown += reader.unknown(payload)
         return found
 

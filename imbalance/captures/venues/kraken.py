@@ -243,10 +243,11 @@ class _Session(Feed):
         for part in parts:
             one, numbers = self.read(_changes, part), _numbers(part)
             whole = whole or one.bids is not None or one.asks is not None
-            for side, levels in enumerate((one.b or one.bids or [], one.a or one.asks or [])):
-                texts[side].extend((level.price, level.size) for level in levels)
-                # all have the same digits before the point until 2286
-                latest = max(latest, max((level.time for level in levels), default=""))
+            for side, levels in zip(texts, (one.b or one.bids, one.a or one.asks), strict=True):
+                if levels:
+                    side += [(level.price, level.size) for level in levels]
+                    # all have the same digits before the point until 2286
+                    latest = max(latest, *[level.time for level in levels])
             rows[0].extend(numbers.b or numbers.bids or [])
             rows[1].extend(numbers.a or numbers.asks or [])
             due = one.c if one.c is not None else due

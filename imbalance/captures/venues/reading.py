@@ -42,10 +42,7 @@ MS, US, SECOND = 1_000_000, 1_000, 1_000_000_000
 """Nanoseconds in each."""
 
 _generic = msgspec.json.Decoder().decode
-_ISO = re.compile(
-    r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(?:Z|\+00:00)?", re.ASCII
-)
-_POINT = re.compile(r"(\d{9,19})(?:\.(\d{1,9})\d*)?", re.ASCII)
+_TO_SECOND = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d", re.ASCII)
 _SIDES: dict[str, Side] = {
     "buy": "buy", "Buy": "buy", "BUY": "buy", "b": "buy", "bid": "buy", "BID": "buy",
     "sell": "sell", "Sell": "sell", "SELL": "sell", "s": "sell", "ask": "sell", "ASK": "sell",
@@ -169,7 +166,10 @@ def expiry(milliseconds: int) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _second(text: str) -> int:
+def _second(text: str) -> int | None:
+    """Seconds since 1970 of `2021-04-17T16:49:03`; None where the text is not so."""
+    if _TO_SECOND.fullmatch(text) is None:
+        return None
     try:
         found = timegm(datetime.fromisoformat(text).timetuple())
     except ValueError:
@@ -177,6 +177,11 @@ def _second(text: str) -> int:
     if not 0 <= found <= _LAST // SECOND:
         raise Rejected("number_out_of_range", f"{text!r} is no time")
     return found
+
+
+def _decimals(digits: str) -> bool:
+    """Whether a text is what may stand behind a point."""
+    return digits.isascii() and digits.isdigit()
 
 
 def iso_time(text: str, hours_ahead: int = 0) -> int:
@@ -192,19 +197,21 @@ def iso_time(text: str, hours_ahead: int = 0) -> int:
     Rejected
         If the text is no such time.
     """
-    found = _ISO.fullmatch(text)
-    if found is None:
+    rest = text[19:-1] if text.endswith("Z") else text[19:].removesuffix("+00:00")
+    second = None
+    if not rest or (rest[0] == "." and _decimals(rest[1:])):
+        second = _second(text[:19])
+    if second is None:
         raise Rejected("wrong_type", f"{text[:60]!r} is no time")
-    fraction = int((found[2] or "").ljust(9, "0"))
-    return (_second(found[1]) - hours_ahead * 3600) * SECOND + fraction
+    return (second - hours_ahead * 3600) * SECOND + int(rest[1:10].ljust(9, "0"))
 
 
 def point_time(text: str, unit: int) -> int:
     """Nanoseconds of a number of `unit`s with decimals, such as `1619093543708.2642` ms."""
-    found = _POINT.fullmatch(text)
-    if found is None:
+    whole, point, fraction = text.partition(".")
+    if not 9 <= len(whole) <= 19 or not _decimals(whole) or (point and not _decimals(fraction)):
         raise Rejected("wrong_type", f"{text[:60]!r} is no time")
-    value = int(found[1]) * unit + int((found[2] or "").ljust(9, "0")) * unit // SECOND
+    value = int(whole) * unit + int(fraction[:9].ljust(9, "0")) * unit // SECOND
     if value > _LAST:
         raise Rejected("number_out_of_range", f"{text[:60]!r} is no time")
     return value
