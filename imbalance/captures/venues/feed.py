@@ -149,9 +149,12 @@ def known(
     facts : fields of `Instrument`.
     """
     told = {name: value for name, value in facts.items() if value is not None}
-    ruled = {name: value for name, value in (rules or {}).items() if value is not None}
-    sources = {name: source for name in told if name != "venue"} | dict.fromkeys(ruled, "venue")
-    return Instrument(symbol, **(told | ruled), source=sources)
+    sources = dict.fromkeys(told, source)
+    sources.pop("venue", None)
+    for name, value in (rules or {}).items():
+        if value is not None:
+            told[name], sources[name] = value, "venue"
+    return Instrument(symbol, **told, source=sources)
 
 
 def split_pair(symbol: str, quotes: str) -> tuple[str | None, str | None]:

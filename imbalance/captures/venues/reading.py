@@ -160,6 +160,7 @@ def empty_or_nan(text: str) -> float:
     return decimal(text) if text else math.nan
 
 
+@lru_cache(maxsize=4096)
 def expiry(milliseconds: int) -> str:
     """The time of an expiry in words, to the second."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(milliseconds // 1000))
