@@ -7,6 +7,7 @@ venue sends them. Nothing is decoded here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -18,8 +19,8 @@ BookKind = Literal["diff", "snapshot", "image", "break"]
 differences starts. `image`: the whole visible book again and again, of a feed that sends nothing
 else. `break`: the book cannot be trusted until the next snapshot, and `note` says why."""
 
-Levels = tuple[list[float], list[float]]
-"""Prices and sizes of one side, in the order sent."""
+Levels = tuple[Sequence[float], Sequence[float]]
+"""Prices and sizes of one side, in the order sent; of many levels as arrays of doubles."""
 
 
 class Rejected(Exception):

@@ -6,6 +6,7 @@ must be followed by zero bytes.
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
 
 import msgspec
@@ -163,6 +164,117 @@ def read_word(text: Any, at: int) -> int:
         if byte < 33 or byte > 126 or byte == 92:
             return -1
         place += 1
+
+
+@inline
+def _read_number(text: Any, at: int) -> tuple[Any, Any]:
+    """A number of JSON without sign, or the same in quotes, rounded as exactly as `float()` does;
+    (−1, at) where it is none, or its digits or its power of ten are more than a double holds.
+    """
+    quoted = peek(text, at) == 34
+    start = at + 1 if quoted else at
+    value: Any = 0
+    place = start
+    digit: Any = np.int64(peek(text, place)) - 48
+    while 0 <= digit <= 9:
+        value = value * 10 + digit
+        place += 1
+        digit = np.int64(peek(text, place)) - 48
+    if place == start or (place > start + 1 and peek(text, start) == 48):
+        return -1.0, at
+    decimals = 0
+    if digit == -2:  # the point
+        place += 1
+        first = place
+        digit = np.int64(peek(text, place)) - 48
+        while 0 <= digit <= 9:
+            value = value * 10 + digit
+            place += 1
+            digit = np.int64(peek(text, place)) - 48
+        decimals = place - first
+        if decimals == 0:
+            return -1.0, at
+    if place - start > 18 or value > _EXACT:
+        return -1.0, at
+    if digit == 21 or digit == 53:  # E or e  # noqa: PLR1714 - no set here
+        exponent, after = read_integer(text, place + 2)
+        if peek(text, place + 1) != 45 or exponent < 0 or exponent > len(POWERS):
+            return -1.0, at
+        decimals += exponent
+        place = after
+    if decimals >= len(POWERS):
+        return -1.0, at
+    if quoted:
+        if peek(text, place) != 34:
+            return -1.0, at
+        place += 1
+    return value / POWERS[decimals], place
+
+
+@inline
+def _pass_over(text: Any, at: int) -> int:
+    """The place after further members of a list, from their comma; −1 where one of them is more
+    than a number or a plain word.
+    """
+    place = at
+    while peek(text, place) == 44:
+        place += 1
+        if peek(text, place) == 34:
+            place = read_word(text, place + 1) + 1
+            if place == 0:
+                return -1
+        while peek(text, place) != 44 and peek(text, place) != 93:
+            byte = peek(text, place)
+            if byte == 0 or byte == 34 or byte == 91 or byte == 123:  # noqa: PLR1714 - no set here
+                return -1
+            place += 1
+    return place
+
+
+@jit
+def _read_rows(text: Any, prices: Any, sizes: Any, more: bool) -> int:
+    """Levels which a text is, `[[p,q],["p","q"],…]`, with further members where `more`; −1 when it
+    is anything else, or holds a price that is not positive.
+    """
+    if peek(text, 0) != 91:
+        return -1
+    if peek(text, 1) == 93:
+        return 0 if peek(text, 2) == 0 else -1
+    count, place = 0, 1
+    while peek(text, place) == 91:
+        price, end = _read_number(text, place + 1)
+        if price <= 0.0 or peek(text, end) != 44:
+            return -1
+        size, end = _read_number(text, end + 1)
+        if size < 0.0:
+            return -1
+        if more:
+            end = _pass_over(text, end)
+        if end < 0 or peek(text, end) != 93:
+            return -1
+        prices[count], sizes[count] = price, size
+        count += 1
+        place = end + 2
+        if peek(text, end + 1) != 44:
+            return count if peek(text, end + 1) == 93 and peek(text, place) == 0 else -1
+    return -1
+
+
+def levels_of_text(text: bytes | msgspec.Raw, *, more: bool) -> tuple[Any, Any] | None:
+    """Prices and sizes of levels as JSON, which is known to be valid, as arrays of doubles; None
+    where one of them is anything that `_read_number` does not take, or a price is 0.
+
+    Parameters
+    ----------
+    text : a list of lists of a price and a size, as numbers or in quotes.
+    more : whether a level may have further members, which are left alone.
+    """
+    ended = b"".join((text, b"\0" * 8))
+    columns = np.empty((2, ended.count(b"[")))
+    count = _read_rows(np.frombuffer(ended, np.uint8), columns[0], columns[1], more)
+    if count < 0:
+        return None
+    return array("d", columns[0, :count].tobytes()), array("d", columns[1, :count].tobytes())
 
 
 @inline

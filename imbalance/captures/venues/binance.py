@@ -153,17 +153,12 @@ def _message(payload: bytes) -> tuple[dict[str, Any], str, list[str]]:
             if not isinstance(message, dict):
                 raise Rejected("not_an_object", f"data is {type(message).__name__}")
             keys += len(message)
-        if _keys(payload) > keys:
+        compact = len(payload.split(None, 1)) == 1  # no space stands before a colon
+        if (payload.count(b'":') if compact else len(_KEY.findall(payload))) > keys:
             json.loads(payload, object_pairs_hook=_unrepeated)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise Rejected("not_json", str(error)[:200]) from None
     return message, stream, outer
-
-
-def _keys(payload: bytes) -> int:
-    """How many keys a text may have: a colon in a string counts too."""
-    compact = len(payload.split(None, 1)) == 1
-    return payload.count(b'":') if compact else len(_KEY.findall(payload))
 
 
 def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

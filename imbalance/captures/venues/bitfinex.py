@@ -169,8 +169,8 @@ class _Session(Feed):
             )]  # fmt: skip
         whole = body.startswith((b"[[", b"[]"))
         levels = self.read(_changes, body) if whole else [self.read(_change, body)]
-        bids: events.Levels = ([], [])
-        asks: events.Levels = ([], [])
+        bids: tuple[list[float], list[float]] = ([], [])
+        asks: tuple[list[float], list[float]] = ([], [])
         texts: tuple[list[tuple[str, str]], list[tuple[str, str]]] = ([], [])
         for one in levels:
             side = bids if one.amount > 0.0 else asks

@@ -29,6 +29,7 @@ from imbalance.captures.venues.reading import (
     Millis,
     Price,
     Reader,
+    Row,
     Size,
     Text,
     Whole,
@@ -36,6 +37,7 @@ from imbalance.captures.venues.reading import (
     empty_or,
     empty_or_nan,
     names,
+    sides,
 )
 from imbalance.captures.venues.venue import Continuity, Instrument, Venue
 
@@ -71,16 +73,11 @@ class _Book(Message):
     pseq: Whole | None = None
 
 
-class _Row(msgspec.Struct, array_like=True):
-    price: Price
-    size: Size
-
-
 class _Numbers(msgspec.Struct):
-    asks: list[_Row] | None = None
-    bids: list[_Row] | None = None
-    a: list[_Row] | None = None
-    b: list[_Row] | None = None
+    asks: list[Row] | None = None
+    bids: list[Row] | None = None
+    a: list[Row] | None = None
+    b: list[Row] | None = None
 
 
 class _Listed4(msgspec.Struct, array_like=True):
@@ -276,9 +273,8 @@ class _Session(Feed):
         return made
 
 
-def _sides(rows: list[_Row] | None, others: list[_Row] | None) -> events.Levels:
-    levels = rows if rows is not None else others or []
-    return [row.price for row in levels], [row.size for row in levels]
+def _sides(rows: list[Row] | None, others: list[Row] | None) -> events.Levels:
+    return sides(rows if rows is not None else others or [])
 
 
 def _trade(

@@ -25,12 +25,14 @@ from imbalance.captures.venues.reading import (
     Millis,
     Price,
     Reader,
+    Row,
     Signed,
     Size,
     Text,
     Whole,
     aggressor,
     names,
+    sides,
 )
 from imbalance.captures.venues.venue import Continuity, Instrument, Venue
 
@@ -50,20 +52,15 @@ class _Envelope(Message):
     unused = names("id")
 
 
-class _Level(msgspec.Struct, array_like=True):
-    price: Price
-    size: Size
-
-
 class _Levels(Message):
-    bids: list[_Level] | None = None
-    asks: list[_Level] | None = None
+    bids: list[Row] | None = None
+    asks: list[Row] | None = None
 
 
 class _Book(Message):
     t: Millis | None = None
-    bids: list[_Level] | None = None
-    asks: list[_Level] | None = None
+    bids: list[Row] | None = None
+    asks: list[Row] | None = None
     update: _Levels | None = None
     u: Whole | None = None
     pu: Whole | None = None
@@ -179,24 +176,20 @@ class _Session(Feed):
             if one.u is None or one.pu is None:
                 raise Rejected("missing_field", "an update without u or pu")
             return events.BookUpdate(
-                symbol=symbol, kind="diff", bids=_sides(one.update.bids),
-                asks=_sides(one.update.asks), last_id=one.u, previous_id=one.pu, exchange_time=at,
+                symbol=symbol, kind="diff", bids=sides(one.update.bids or []),
+                asks=sides(one.update.asks or []), last_id=one.u, previous_id=one.pu,
+                exchange_time=at,
             )  # fmt: skip
         if one.bids is None or one.asks is None:
             raise Rejected("missing_field", "no bids or asks")
         return events.BookUpdate(
             symbol=symbol, kind="snapshot" if self._differences else "image",
-            bids=_sides(one.bids), asks=_sides(one.asks), last_id=one.u, exchange_time=at,
+            bids=sides(one.bids), asks=sides(one.asks), last_id=one.u, exchange_time=at,
         )  # fmt: skip
 
 
 _FIELDS = {"mark": "mark_price", "index": "index_price", "funding": "funding_rate",
            "settlement": "settlement_price"}  # fmt: skip
-
-
-def _sides(levels: list[_Level] | None) -> events.Levels:
-    levels = levels or []
-    return [level.price for level in levels], [level.size for level in levels]
 
 
 def _dealt(one: _Trade, symbol: str) -> Event:

@@ -129,7 +129,7 @@ class _Session(Feed):
         if channel == "bbo-tbt":
             return [_best(symbol, rows, book.seqId, at)]
         update = events.BookUpdate(
-            symbol=symbol, kind=kind, bids=_sides(rows.bids), asks=_sides(rows.asks),
+            symbol=symbol, kind=kind, bids=reading.sides(rows.bids), asks=reading.sides(rows.asks),
             last_id=book.seqId, previous_id=None if book.prevSeqId == -1 else book.prevSeqId,
             exchange_time=at,
         )  # fmt: skip
@@ -233,14 +233,10 @@ _MAKERS = {
 }  # fmt: skip
 
 
-def _sides(rows: list[shapes.Row]) -> events.Levels:
-    return [row.price for row in rows], [row.size for row in rows]
-
-
 def _best(symbol: str, rows: shapes.Rows, update: int | None, at: int) -> Event:
     bid, ask = (
-        (side[0].price, side[0].size) if side else (math.nan, math.nan)
-        for side in (rows.bids, rows.asks)
+        (prices[0], sizes[0]) if prices else (math.nan, math.nan)
+        for prices, sizes in map(reading.sides, (rows.bids, rows.asks))
     )
     return events.Quote(
         symbol=symbol, bid_price=bid[0], bid_size=bid[1], ask_price=ask[0], ask_size=ask[1],

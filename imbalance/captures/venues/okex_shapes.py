@@ -8,6 +8,7 @@ from imbalance.captures.venues.reading import (
     Message,
     Millis,
     Price,
+    Row,
     Signed,
     Size,
     Text,
@@ -47,13 +48,6 @@ class Book(Message):
     seqId: int | None = None
     prevSeqId: int | None = None
     unused = frozenset({"instId"})
-
-
-class Row(msgspec.Struct, array_like=True):
-    """The numbers of a level."""
-
-    price: Price
-    size: Size
 
 
 class Rows(msgspec.Struct):

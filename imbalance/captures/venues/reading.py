@@ -11,15 +11,17 @@ import math
 import re
 import time
 from calendar import timegm
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from types import GenericAlias
+from typing import Annotated, Any, ClassVar, Generic, TypeVar, cast, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, inspect
 
 from imbalance.captures.events import Levels, Rejected, Side
+from imbalance.captures.text import levels_of_text
 
 _EXACT = 2.0**53
 _LAST = 2**63 - 1
@@ -36,10 +38,37 @@ Text = Annotated[str, Meta(min_length=1, max_length=100)]
 
 Level = tuple[Price, Size]
 
+
+class Row(msgspec.Struct, array_like=True):
+    """A level after whose size more may follow."""
+
+    price: Price
+    size: Size
+
+
 Shape = TypeVar("Shape")
+
+class Columns(Sequence[tuple[float, float]]):
+    """Many levels, as arrays of prices and of sizes; a sequence of levels like any other."""
+
+    def __init__(self, prices: Sequence[float], sizes: Sequence[float]) -> None:
+        self.prices, self.sizes = prices, sizes
+
+    def __len__(self) -> int:
+        return len(self.prices)
+
+    def __iter__(self) -> Iterator[tuple[float, float]]:
+        return zip(self.prices, self.sizes, strict=True)
+
+    def __getitem__(self, at: Any) -> Any:
+        return list(self)[at] if isinstance(at, slice) else (self.prices[at], self.sizes[at])
+
 
 MS, US, SECOND = 1_000_000, 1_000, 1_000_000_000
 """Nanoseconds in each."""
+
+_LONG = 500
+"""Bytes of a message from which its levels are read all at once sooner than one by one."""
 
 _generic = msgspec.json.Decoder().decode
 _TO_SECOND = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d", re.ASCII)
@@ -72,14 +101,44 @@ class Reader(Generic[Shape]):
     def __init__(self, shape: type[Shape]) -> None:
         self._decode = msgspec.json.Decoder(shape, strict=False).decode
         self._shape = shape
+        self._levels, texts = _with_texts(shape)
+        self._decode_texts = msgspec.json.Decoder(texts, strict=False).decode
 
     def __call__(self, payload: bytes | msgspec.Raw) -> Shape:
+        if self._levels and len(payload) > _LONG:
+            found = self._at_once(payload)
+            if found is not None:
+                return found
         try:
             return self._decode(payload)
         except msgspec.ValidationError as error:
             raise refusal(str(error)) from None
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             raise Rejected("not_json", str(error)[:200]) from None
+
+    def _at_once(self, payload: bytes | msgspec.Raw) -> Any:
+        """The message with its levels as `Columns`; None where anything is not plain, and the exact
+        decoder must judge.
+        """
+        plain = bytes(payload)
+        if b"\\" in plain:
+            return None
+        try:
+            found = self._decode_texts(plain)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            return None
+        messages = found if isinstance(found, list) else [found]
+        for name, key, more in self._levels:
+            if plain.count(key) > len(messages):
+                return None  # a field may stand there twice, and the first is judged too
+            for one in messages:
+                text = getattr(one, name)
+                if isinstance(text, msgspec.Raw):  # no default
+                    levels = levels_of_text(text, more=more)
+                    if levels is None:
+                        return None
+                    setattr(one, name, Columns(*levels))
+        return found
 
     def unknown(self, payload: bytes | msgspec.Raw) -> tuple[str, ...]:
         """Fields of a message that its shape neither reads nor names as unused."""
@@ -113,8 +172,43 @@ def _strangers(value: Any, kind: inspect.Type, path: str) -> Iterator[str]:
             yield from _strangers(value, one, path)
 
 
-def sides(levels: list[Any]) -> Levels:
-    """Prices and sizes of levels whose first two members they are."""
+_LEVELS: tuple[tuple[Any, bool], ...] = (
+    (list[Level], False), (list[Level] | None, False), (list[Row], True), (list[Row] | None, True),
+)  # fmt: skip
+
+
+def _with_texts(shape: Any) -> tuple[list[tuple[str, bytes, bool]], Any]:
+    """The fields of a shape that are levels, with their keys and whether more may follow in a
+    level, and the shape with the texts of these fields left as they are; the same of a list.
+    """
+    if get_origin(shape) is list:
+        found, inner = _with_texts(get_args(shape)[0])
+        return found, GenericAlias(list, (inner,)) if found else shape
+    if not (isinstance(shape, type) and issubclass(shape, msgspec.Struct)):
+        return [], shape
+    fields, field = msgspec.structs.fields(shape), cast("Any", msgspec.field)
+    more = {f.name: more for f in fields for kind, more in _LEVELS if f.type == kind}
+    if not more or shape.__struct_config__.array_like:
+        return [], shape
+    levels = [(f.name, f'"{f.encode_name}"'.encode(), more[f.name]) for f in fields
+              if f.name in more]  # fmt: skip
+    return levels, msgspec.defstruct(
+        shape.__name__,
+        [
+            (f.name, msgspec.Raw if f.name in more else f.type,
+             field(default=f.default, default_factory=f.default_factory, name=f.encode_name))
+            for f in fields
+        ],
+        kw_only=True,
+    )  # fmt: skip
+
+
+def sides(levels: Sequence[Any]) -> Levels:
+    """Prices and sizes of levels: rows, or what begins with both."""
+    if isinstance(levels, Columns):
+        return levels.prices, levels.sizes
+    if levels and isinstance(levels[0], Row):
+        return [row.price for row in levels], [row.size for row in levels]
     return [level[0] for level in levels], [level[1] for level in levels]
 
 

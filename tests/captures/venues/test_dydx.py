@@ -57,6 +57,14 @@ def test_an_older_offset_does_not_change_a_level():
     ]
 
 
+def test_an_older_offset_changes_no_level_of_a_long_message():
+    levels = [[f"{100 + k}.5", "3"] for k in range(80)]
+    records = [opening(1, ("120.5", "1", 9)), told(2, 8, bids=levels)]
+    update = take(VENUE, records).events[1]
+    expected = [100.5 + k for k in range(80) if k != 20]
+    assert [list(side) for side in update.bids] == [expected, [3.0] * 79]
+
+
 def test_late_messages_are_taken_and_seen_ones_are_not():
     late = [opening(1, ("10", "1", 5)), told(3, 8, bids=[["9", "1"]])]
     late.append(told(2, 7, bids=[["8", "1"]]))

@@ -26,6 +26,12 @@ class Outer(reading.Message):
     unused: ClassVar = reading.names("old older")
 
 
+class Sided(reading.Message):
+    bids: list[reading.Level]
+    asks: list[reading.Row] | None = None
+    last: reading.Whole | None = msgspec.field(name="u", default=None)
+
+
 READ = reading.Reader(Outer)
 
 
@@ -186,3 +192,70 @@ def test_what_venues_declare():
     assert {name for name, one in venues().items() if not one.recorders} == MARKETS.keys()
     assert venue_of_host("wss://example.org/x") is None
     assert venue_of_recorder("NOBODY") is None
+
+
+def filled(level, count=100, **others):
+    """A message of many levels, all alike but one in the middle."""
+    levels = [f'["1{k}.50","{k}"]' for k in range(count)]
+    levels[count // 2] = level
+    rest = "".join(f',"{name}":{value}' for name, value in others.items())
+    return f'{{"bids":[{",".join(levels)}]{rest}}}'.encode()
+
+
+@pytest.mark.parametrize(
+    "level",
+    ["[5,0]", '["0.1","1e-7"]', "[0.575610404535042,9.121E-7]", '["1e-22","9007199254740992"]',
+     "[9007199254740991,0.0000000001]", '["123456789.12345678","0.30000000000000004"]',
+     "[1.0E+2,3]", "[ 1, 2]", '["1e-300",17.00]', '["7.0","0.000"]', "[1E-07,1e-7]"],
+)  # fmt: skip
+def test_many_levels_are_the_numbers_that_json_says(level):
+    found = reading.Reader(Sided)(filled(level, u=7))
+    told = msgspec.json.decode(filled(level))["bids"]
+    assert [list(side) for side in reading.sides(found.bids)] == [
+        [float(level[part]) for level in told] for part in (0, 1)
+    ]
+    assert (found.last, found.asks) == (7, None)
+    levels = [(float(price), float(size)) for price, size in told]
+    assert (list(found.bids), len(found.bids)) == (levels, len(levels))
+    assert (found.bids[-1], found.bids[1:3]) == (levels[-1], levels[1:3])
+
+
+@pytest.mark.parametrize(
+    ("level", "reason"),
+    [
+        ('["00.5","1"]', "wrong_type"), ('[".5","1"]', "wrong_type"), ('["5.","1"]', "wrong_type"),
+        ('["1_0","1"]', "wrong_type"), ('["5","1","2"]', "wrong_type"), ('["5"]', "wrong_type"),
+        ("[true,1]", "wrong_type"), ('{"p":1}', "wrong_type"), ("[0,1]", "number_out_of_range"),
+        ("[-1,1]", "number_out_of_range"), ('["9007199254740994","1"]', "number_out_of_range"),
+        ('["1","-0.1"]', "number_out_of_range"), ("[1,01]", "not_json"), ("[1,2x]", "not_json"),
+    ],
+)  # fmt: skip
+def test_a_level_among_many_has_the_reason_it_has_alone(level, reason):
+    read = reading.Reader(Sided)
+    refusals = []
+    for message in (filled(level), f'{{"bids":[{level}]}}'.encode()):
+        with pytest.raises(Rejected) as refused:
+            read(message)
+        refusals.append(refused.value)
+    assert [one.reason for one in refusals] == [reason, reason]
+    if reason != "not_json":
+        assert refusals[0].detail.replace("[50]", "[0]") == refusals[1].detail
+
+
+def test_what_follows_in_a_row_is_left_alone_however_many_rows_there_are():
+    rows = ['["7.25",3,"0]",null,-1e9]', "[2,0.5]", '[1,1,{"a":[]}]', '["4","0","x\\"y"]']
+    read = reading.Reader(Sided)
+    for some in (rows[:1], rows[:2], rows, rows[:2] * 60, rows * 60):
+        found = read(f'{{"bids":[],"asks":[{",".join(some)}]}}'.encode())
+        numbers = [msgspec.json.decode(row)[:2] for row in some]
+        prices, sizes = reading.sides(found.asks)
+        assert list(prices) == [float(price) for price, _ in numbers]
+        assert list(sizes) == [float(size) for _, size in numbers]
+
+
+@pytest.mark.parametrize("key", ['"bids"', '"bid\\u0073"'])
+def test_a_field_that_stands_twice_in_a_long_message_is_judged_twice(key):
+    message = filled("[1,2]").replace(b'{"bids"', b"{" + key.encode() + b':"x","bids"')
+    with pytest.raises(Rejected) as refused:
+        reading.Reader(Sided)(message)
+    assert refused.value.reason == "wrong_type"
