@@ -44,6 +44,7 @@ class RecordedDecoder(TextDecoder):
         self._gathering = Gathering(self.rows, context.clocks, self.numbered.position)
         self._waiting: list[tuple[int, int, int, bytes, Record]] = []
         self._begun: set[tuple[str, str | None]] = set()
+        self._reference_told = False
 
     def facts(self) -> list[Instrument]:
         return self._session.instruments()
@@ -59,11 +60,17 @@ class RecordedDecoder(TextDecoder):
         for number, line in enumerate(lines, first_line):
             self._line(number, offset, line)
             offset += len(line) + 1
-        return self._gathering.take()
+        return self._gathered()
 
     def finish(self) -> Tables:
         while self._waiting:
             self._next_waiting()
+        return self._gathered()
+
+    def _gathered(self) -> Tables:
+        if self._reference_told:
+            self.context.contracts.learn(self.context.venue, self._session.instruments())
+            self._reference_told = False
         return self._gathering.take()
 
     def _line(self, number: int, offset: int, line: bytes) -> None:
@@ -95,8 +102,7 @@ class RecordedDecoder(TextDecoder):
             found = self._session.take(record)
             if isinstance(found, Ignored):
                 self.ignored(found)
-                if found.rule.startswith("reference"):
-                    self.context.contracts.learn(self.context.venue, self._session.instruments())
+                self._reference_told |= found.rule.startswith("reference")
                 return
             events, old = near(found.events, record.receive_time)
         except Rejected as error:

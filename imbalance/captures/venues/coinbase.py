@@ -152,17 +152,19 @@ class _Session(Feed):
 def _book(one: _Book, at: int) -> Event:
     if one.type not in ("snapshot", "update"):
         raise Rejected("unknown_message", f"type {one.type!r}")
-    bids: list[tuple[float, float]] = []
-    asks: list[tuple[float, float]] = []
-    for change in one.updates:
-        side = bids if change.side == "bid" else asks
-        if change.side not in ("bid", "offer"):
-            raise Rejected("wrong_type", f"side {change.side[:40]!r}")
-        side.append((change.price_level, change.new_quantity))
+    bids = [change for change in one.updates if change.side == "bid"]
+    asks = [change for change in one.updates if change.side == "offer"]
+    if len(bids) + len(asks) < len(one.updates):
+        side = next(c.side for c in one.updates if c.side not in ("bid", "offer"))
+        raise Rejected("wrong_type", f"side {side[:40]!r}")
     return events.BookUpdate(
         symbol=one.product_id, kind="snapshot" if one.type == "snapshot" else "diff",
-        bids=reading.sides(bids), asks=reading.sides(asks), exchange_time=at,
+        bids=_side(bids), asks=_side(asks), exchange_time=at,
     )  # fmt: skip
+
+
+def _side(changes: list[_Change]) -> events.Levels:
+    return [one.price_level for one in changes], [one.new_quantity for one in changes]
 
 
 def _trade(one: _Trade) -> Event:
