@@ -203,7 +203,7 @@ def learn(
         shapes.bounds[row, k // 64, 1, k % 64] = 0
     shapes.heads[row, 1] = shapes.heads[row, 3] = 0
     shapes.heads[row, 4] = at.UNUSED
-    covered = receive_digits
+    covered = receive_digits + 1  # with the space behind it
     # the receive time, of up to nineteen digits, is two numbers
     upper = receive_digits - 8
     _add_integer(shapes, row, np.int64(at.RECEIVE_UPPER), np.int64(0), upper)

@@ -236,6 +236,16 @@ def test_a_line_with_one_byte_changed_is_read_among_its_like_as_it_is_alone(venu
         assert len(found) > count / 2
 
 
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_receive_time_ends_with_a_space_also_after_a_number_too_wide_for_a_shape(venue):
+    message = diff(venue, 5, 9, bids=[("100.4", "1.5")])
+    good, wide = line(message), line(message | {"E": 172316125601256018})
+    bad = [good[:19] + byte + good[20:] for byte in (b"\xac", b"0", b".", b"{")]
+    found, count = scan(b"".join([good, wide, *bad, *[good] * 9]), venue)
+    assert count == 15
+    assert sorted(found) == [0, *range(6, 15)]
+
+
 def test_a_stream_of_more_shapes_than_are_held_is_read_as_its_lines_are_alone():
     sizes = [f"{10**whole}{'.' * (decimals > 0)}{'1' * decimals}"
              for whole in range(7) for decimals in range(9)]  # fmt: skip
