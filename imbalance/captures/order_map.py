@@ -31,8 +31,9 @@ class Table(NamedTuple):
 
     An entry is four words side by side, which `keys` and `values` see as whole numbers and as
     doubles, (2 × places × 4,): of an order the two halves of its name, its price and its size; of a
-    level its price, its number of orders, its size, and the rest of it that a double does not hold.
-    The first word is 0 where a place is free. `used` is how many there are of each side.
+    level a word that stands for its price, its number of orders, its size, and the rest of it that
+    a double does not hold. The first word is 0 where a place is free. `used` is how many there
+    are of each side.
     """
 
     keys: Any

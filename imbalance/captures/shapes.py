@@ -59,7 +59,9 @@ class Shapes(NamedTuple):
 
 @jit
 def new_shapes() -> Shapes:
-    """No shapes yet."""
+    """No shapes yet. They are of one text: the words of a receive time's digits begin before its
+    line, which is never the first of the text, from which the shape was taken.
+    """
     return Shapes(
         np.zeros((at.SLOTS, 2), np.int64),
         np.empty((_ROWS, _HEAD), np.int64),

@@ -123,6 +123,7 @@ def read_levels(
                 or peek(text, start + whole) != point
                 or peek_word(text, price_end) & _THREE != _BETWEEN
                 or peek(text, point_at) != size_point
+                or peek(text, end) != 34
                 or price <= 0.0
             ):
                 break

@@ -221,7 +221,7 @@ class InstrumentBars:
         )
         bars = bars.append_column("microprice", self._microprice(bars))
         yield CHAINS.name, chain_rows(self._instrument, self._chains.take())
-        # what waits of the stretch before is bounded by this: no third one is begun
+        # what waits to be measured is bounded by this: one stretch and this one
         yield from self._handed_out()
         finest, finer = BARS[0], BARS[1]
         self._measure_later(finest, bars)

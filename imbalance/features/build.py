@@ -225,6 +225,7 @@ def compute(
         inputs.order_lives, ORDERS, _LIFE_COLUMNS)))
     traded_before = _last_messages(queries, inputs.previous_trades, TRADES)
     quoted_before = _last_messages(queries, inputs.previous_quotes, QUOTES)
+
     def joined() -> Iterator[tuple[str, pa.Table]]:
         beside = queries.beside()
         for key, book, traded_part, quoted_part in _stretches(inputs.book, traded, quoted):
@@ -241,6 +242,7 @@ def compute(
     made = Made(write)
     maker: InstrumentBars | None = None
     with ThreadPoolExecutor(1, thread_name_prefix="measure") as measuring:
+        # besides the two stretches that are measured, one is ready and one is being joined
         for instrument, bars in ahead(joined(), "join", 1):
             if maker is None or instrument != made.instrument:
                 made.take(() if maker is None else maker.finish())

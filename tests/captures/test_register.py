@@ -28,6 +28,7 @@ from tests.captures.samples import (
     SYMBOLS,
     aggregate,
     bare,
+    diff,
     line,
     mark,
     quote,
@@ -280,6 +281,15 @@ def test_the_market_is_told_by_the_messages(tmp_path, venue):
     assert sniff(path).venue == venue
     futures = [line(trade(LINEAR, 1)), line(mark(LINEAR)), *recording(INVERSE, 1)]
     assert sniff(write(tmp_path / "b", futures)).venue == INVERSE
+
+
+def test_lines_of_one_stream_are_told_apart(tmp_path):
+    """Spot and futures name their streams alike, and a stream may be of all symbols."""
+    stray = line(diff(SPOT, 5, 9))
+    path = write(tmp_path / "a", [stray, *[line(diff(LINEAR, k, k + 1)) for k in range(5)]])
+    assert sniff(path).venue == LINEAR
+    quotes = [line(quote(SPOT, k, symbol=s)) for k in range(2) for s in ("BTCUSDT", "ETHUSDT")]
+    assert sniff(write(tmp_path / "b", quotes)).symbols == ("BTCUSDT", "ETHUSDT")
 
 
 @pytest.mark.parametrize("venue", [LINEAR, INVERSE])

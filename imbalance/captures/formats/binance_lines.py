@@ -34,7 +34,6 @@ _NOT_SENT: Mapping[str, Mapping[str, pa.DataType]] = {
 """Columns which no message of the scanner's kinds carries."""
 
 _LINE = re.compile(rb"^(\d{10,19}) (\{.*\})\s*$")
-_STREAM = re.compile(rb'\{"stream":"[^"\\]+","data":\{"(?:e":"\w+"|\w+":)')
 
 
 @dataclass(frozen=True)
@@ -49,14 +48,13 @@ class BinanceLines:
         units: dict[str, int] = {}
         markets: dict[int, int] = {}
         symbols: dict[str, None] = {}
-        streams: dict[bytes, tuple[int | None, str | None]] = {}
         lines = head_lines(head)
         for line in lines:
             match = _LINE.match(line)
             unit = _unit(match[1]) if match else None
             if match is None or unit is None:
                 continue
-            market, symbol = _told(match[2], streams)
+            market, symbol = binance.sniff(match[2])
             if market is not None:
                 markets[market] = markets.get(market, 0) + 1
             if symbol is not None:
@@ -141,23 +139,6 @@ class _Multipliers(dict[str, "float | None"]):
     def get(self, instrument: str, default: object = None) -> float | None:  # noqa: ARG002
         contract = self.context.contracts.get(instrument)
         return contract.multiplier if contract is not None and contract.inverse else None
-
-
-def _told(
-    payload: bytes, streams: dict[bytes, tuple[int | None, str | None]]
-) -> tuple[int | None, str | None]:
-    """Market and symbol of a message, which are those of all of its stream and kind: `streams`
-    remembers them.
-    """
-    stream = _STREAM.match(payload)
-    if stream is None:
-        return binance.sniff(payload)
-    if stream[0] not in streams:
-        found = binance.sniff(payload)
-        if found[1] is None:
-            return found
-        streams[stream[0]] = found
-    return streams[stream[0]]
 
 
 def _with_nulls(rows: pa.Table, missing: Mapping[str, pa.DataType]) -> pa.Table:

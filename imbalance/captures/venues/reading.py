@@ -48,7 +48,8 @@ class Row(msgspec.Struct, array_like=True):
 
 Shape = TypeVar("Shape")
 
-class Columns(Sequence[tuple[float, float]]):
+
+class LevelColumns(Sequence[tuple[float, float]]):
     """Many levels, as arrays of prices and of sizes; a sequence of levels like any other."""
 
     def __init__(self, prices: Sequence[float], sizes: Sequence[float]) -> None:
@@ -117,8 +118,8 @@ class Reader(Generic[Shape]):
             raise Rejected("not_json", str(error)[:200]) from None
 
     def _at_once(self, payload: bytes | msgspec.Raw) -> Any:
-        """The message with its levels as `Columns`; None where anything is not plain, and the exact
-        decoder must judge.
+        """The message with its levels as `LevelColumns`; None where anything is not plain, and the
+        exact decoder must judge.
         """
         plain = bytes(payload)
         if b"\\" in plain:
@@ -129,15 +130,15 @@ class Reader(Generic[Shape]):
             return None
         messages = found if isinstance(found, list) else [found]
         for name, key, more in self._levels:
-            if plain.count(key) > len(messages):
+            texts = [getattr(one, name) for one in messages]
+            if plain.count(key) > sum(isinstance(text, msgspec.Raw) for text in texts):
                 return None  # a field may stand there twice, and the first is judged too
-            for one in messages:
-                text = getattr(one, name)
+            for one, text in zip(messages, texts, strict=True):
                 if isinstance(text, msgspec.Raw):  # no default
                     levels = levels_of_text(text, more=more)
                     if levels is None:
                         return None
-                    setattr(one, name, Columns(*levels))
+                    setattr(one, name, LevelColumns(*levels))
         return found
 
     def unknown(self, payload: bytes | msgspec.Raw) -> tuple[str, ...]:
@@ -205,7 +206,7 @@ def _with_texts(shape: Any) -> tuple[list[tuple[str, bytes, bool]], Any]:
 
 def sides(levels: Sequence[Any]) -> Levels:
     """Prices and sizes of levels: rows, or what begins with both."""
-    if isinstance(levels, Columns):
+    if isinstance(levels, LevelColumns):
         return levels.prices, levels.sizes
     if levels and isinstance(levels[0], Row):
         return [row.price for row in levels], [row.size for row in levels]

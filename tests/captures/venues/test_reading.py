@@ -259,3 +259,10 @@ def test_a_field_that_stands_twice_in_a_long_message_is_judged_twice(key):
     with pytest.raises(Rejected) as refused:
         reading.Reader(Sided)(message)
     assert refused.value.reason == "wrong_type"
+
+
+def test_a_field_that_stands_twice_in_one_message_of_several_is_judged_twice():
+    doubled = filled("[1,2]", asks='[["-5","1"]],"asks":[["5","1"]]')
+    with pytest.raises(Rejected) as refused:
+        reading.Reader(list[Sided])(b"[" + doubled + b',{"bids":[]}]')
+    assert refused.value.reason == "number_out_of_range"
