@@ -1,8 +1,12 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 
+from imbalance.studies import prepared_series
 from imbalance.studies.correlation.build import build
 from imbalance.studies.correlation.study import CORRELATION, CorrelationFamily
+from imbalance.studies.prepared_series import SeriesPool
 from imbalance.studies.rows import schema_of
 from imbalance.studies.study_input import StudyInput
 
@@ -146,6 +150,34 @@ def test_regimes_differ_where_the_dependence_does(make_bars):
     assert abs(by_regime["depth_high"]["estimate"]) < 0.08
     assert sum(by_regime[f"depth_{level}"]["n"] for level in ("low", "middle", "high")) == 5_999
     assert by_regime["messages_low"]["reason"] == "no_such_measure"
+
+
+def test_series_without_room_are_made_ready_as_often_however_many_regimes_there_are(
+    make_bars, monkeypatch
+):
+    generator = np.random.default_rng(6)
+    names = [f"v:{k:02}" for k in range(40)]
+    bars = make_bars({
+        name: {m: generator.standard_normal(200) for m in ("x", "y", "depth_touch_mean", "realised_variance")}
+        for name in names
+    })  # fmt: skip
+    given = {"pairs": ("own",), "lags": (0,), "regime_lags": (0,), "most_instruments": 2}
+    roomy = study(bars, family(regimes=("depth", "volatility"), **given))
+    monkeypatch.setattr(prepared_series, "_ROOM", 0)
+    prepare, made = SeriesPool._prepare, Counter()
+
+    def counted(pool, key):
+        made[key] += 1
+        return prepare(pool, key)
+
+    monkeypatch.setattr(SeriesPool, "_prepare", counted)
+    counts = []
+    for regimes in ((), ("depth",), ("depth", "volatility")):
+        made.clear()
+        rows = study(bars, family(regimes=regimes, **given))
+        counts.append(max(made.values()))
+    assert rows == roomy
+    assert counts[0] == counts[1] == counts[2]
 
 
 def test_spearman_sees_what_pearson_misses(make_bars):

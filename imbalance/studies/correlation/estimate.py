@@ -93,10 +93,14 @@ def correlate(
             rows.extend([template | _named(x, y) | _refusal(panel, x, y, reason, family)])
     if not usable:
         return
-    for regime, lags in _regimes(panel, family):
-        progress.advance(note=f"correlation {family.name} {window.bar_size} {regime}")
-        run = _RegimeRun(panel, family, pool, template, regime, lags)
-        for block in _blocks(usable, crossed):
+    runs = [
+        (regime, _RegimeRun(panel, family, pool, template, regime, lags))
+        for regime, lags in _regimes(panel, family)
+    ]
+    # regimes within blocks: where not all series have room, those of a block are made ready once
+    for block in _blocks(usable, crossed):
+        for regime, run in runs:
+            progress.advance(note=f"correlation {family.name} {window.bar_size} {regime}")
             rows.extend(run.rows(block))
     progress.advance(note=f"correlation {family.name} {window.bar_size} between regimes")
     differences.extend(compare(panel, family, window, pool, usable))
