@@ -157,10 +157,10 @@ def test_series_without_room_are_made_ready_as_often_however_many_regimes_there_
 ):
     generator = np.random.default_rng(6)
     names = [f"v:{k:02}" for k in range(40)]
-    bars = make_bars({
-        name: {m: generator.standard_normal(200) for m in ("x", "y", "depth_touch_mean", "realised_variance")}
-        for name in names
-    })  # fmt: skip
+    measures = ("x", "y", "depth_touch_mean", "realised_variance")
+    bars = make_bars(
+        {name: {m: generator.standard_normal(200) for m in measures} for name in names}
+    )
     given = {"pairs": ("own",), "lags": (0,), "regime_lags": (0,), "most_instruments": 2}
     roomy = study(bars, family(regimes=("depth", "volatility"), **given))
     monkeypatch.setattr(prepared_series, "_ROOM", 0)
