@@ -66,9 +66,9 @@ def read_integer(text: Any, at: int) -> tuple[Any, Any]:
 
 
 @inline
-def read_decimal(text: Any, at: int) -> tuple[Any, Any]:
-    """A decimal without sign or exponent, rounded as exactly as `float()` does; (−1, at) where it
-    is none, has more digits than a double holds or more than `DECIMALS` decimals.
+def _read_digits(text: Any, at: int) -> tuple[Any, Any, Any]:
+    """Digits from `at`, a point among them or not: the number they are without it, how many stand
+    behind it, and the place after them; that place is `at` where none stand before or behind it.
     """
     value: Any = 0
     place = at
@@ -77,10 +77,8 @@ def read_decimal(text: Any, at: int) -> tuple[Any, Any]:
         value = value * 10 + digit
         place += 1
         digit = np.int64(peek(text, place)) - 48
-    if place == at:
-        return -1.0, at
     decimals = 0
-    if digit == -2:  # the point
+    if digit == -2 and place > at:  # the point
         place += 1
         start = place
         digit = np.int64(peek(text, place)) - 48
@@ -90,8 +88,17 @@ def read_decimal(text: Any, at: int) -> tuple[Any, Any]:
             digit = np.int64(peek(text, place)) - 48
         decimals = place - start
         if decimals == 0:
-            return -1.0, at
-    if place - at > 18 or value > _EXACT or decimals > DECIMALS:
+            place = at
+    return value, decimals, place
+
+
+@inline
+def read_decimal(text: Any, at: int) -> tuple[Any, Any]:
+    """A decimal without sign or exponent, rounded as exactly as `float()` does; (−1, at) where it
+    is none, has more digits than a double holds or more than `DECIMALS` decimals.
+    """
+    value, decimals, place = _read_digits(text, at)
+    if place == at or place - at > 18 or value > _EXACT or decimals > DECIMALS:
         return -1.0, at
     return value / POWERS[decimals], place
 
@@ -173,30 +180,13 @@ def _read_number(text: Any, at: int) -> tuple[Any, Any]:
     """
     quoted = peek(text, at) == 34
     start = at + 1 if quoted else at
-    value: Any = 0
-    place = start
-    digit: Any = np.int64(peek(text, place)) - 48
-    while 0 <= digit <= 9:
-        value = value * 10 + digit
-        place += 1
-        digit = np.int64(peek(text, place)) - 48
-    if place == start or (place > start + 1 and peek(text, start) == 48):
+    value, decimals, place = _read_digits(text, start)
+    if place == start or place - start > 18 or value > _EXACT:
         return -1.0, at
-    decimals = 0
-    if digit == -2:  # the point
-        place += 1
-        first = place
-        digit = np.int64(peek(text, place)) - 48
-        while 0 <= digit <= 9:
-            value = value * 10 + digit
-            place += 1
-            digit = np.int64(peek(text, place)) - 48
-        decimals = place - first
-        if decimals == 0:
-            return -1.0, at
-    if place - start > 18 or value > _EXACT:
+    if peek(text, start) == 48 and 48 <= peek(text, start + 1) <= 57:
         return -1.0, at
-    if digit == 21 or digit == 53:  # E or e  # noqa: PLR1714 - no set here
+    byte = peek(text, place)
+    if byte == 69 or byte == 101:  # E or e  # noqa: PLR1714 - no set here
         exponent, after = read_integer(text, place + 2)
         if peek(text, place + 1) != 45 or exponent < 0 or exponent > len(POWERS):
             return -1.0, at
