@@ -8,7 +8,7 @@
 -- from when on the life of every cancelled order is known.
 -- A feed not known to be there is null, one in which nothing happened is 0. A bar asks what came
 -- before it, never what comes later.
-with joined as not materialized (
+with joined as (
     select
         instrument,
         bar_start,

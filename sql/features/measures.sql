@@ -3,7 +3,7 @@
 -- Grain: instrument and bar. Reads: bars (of bars_100ms.sql or coarser_bars.sql, with microprice).
 -- Parameters: $bar_nanoseconds.
 -- Flows and counts are null in a poisoned bar; a ratio whose denominator is 0 is null.
-with flows as not materialized (
+with flows as (
     select
         * replace (
             if(poisoned, null, realised_variance) as realised_variance,
@@ -47,7 +47,7 @@ with flows as not materialized (
     from bars
 ),
 
-totals as not materialized (
+totals as (
     select
         *,
         buy_volume - sell_volume as trade_imbalance,
