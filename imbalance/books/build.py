@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from imbalance.beside import ahead
 from imbalance.books.proof import Proving, QuoteProof
 from imbalance.books.rebuild import BookBuilder, ClosingBook, Rules
 from imbalance.books.spool import Spool
 from imbalance.books.state import BREAK, BREAK_NOTES, CAUSES, Messages
 from imbalance.books.ticks import GridError
-from imbalance.captures.ahead import ahead
 from imbalance.captures.build import captures_of, partition_key
 from imbalance.captures.instruments import Contracts, facts_from
 from imbalance.captures.register import DAY_NS

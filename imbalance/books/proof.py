@@ -6,14 +6,14 @@ same id, both must show the same best bid and ask, to the last digit.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
+
+from imbalance.beside import Beside
 
 _AHEAD = 4
 """Comparisons that may wait: they hold what they compare."""
@@ -115,17 +115,13 @@ class Proving:
     def __init__(self, proofs: dict[str, QuoteProof], quotes: Path | None) -> None:
         self._proofs = proofs
         self._quotes = quotes
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="prove")
-        self._waiting: deque[Future[None]] = deque()
+        self._beside = Beside("prove", _AHEAD)
 
     def compare(self, instrument: str, ids: Any, best: Any) -> None:
         """As `QuoteProof.compare`, some time soon; raises what an earlier comparison raised."""
         if instrument not in self._proofs:
             self._proofs[instrument] = QuoteProof(instrument, self._quotes)
-        proof = self._proofs[instrument]
-        self._waiting.append(self._thread.submit(proof.compare, ids, best))
-        while len(self._waiting) > _AHEAD:
-            self._waiting.popleft().result()
+        self._beside.do(self._proofs[instrument].compare, ids, best)
 
     def __enter__(self) -> Self:
         return self
@@ -134,7 +130,8 @@ class Proving:
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:  # fmt: skip
-        self._thread.shutdown(cancel_futures=kind is not None)
-        if kind is None:
-            for made in self._waiting:
-                made.result()
+        try:
+            if kind is None:
+                self._beside.finish()
+        finally:
+            self._beside.end()

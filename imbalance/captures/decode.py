@@ -16,8 +16,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from imbalance.beside import ahead
 from imbalance.captures import scanner
-from imbalance.captures.ahead import ahead
 from imbalance.captures.chunks import (
     BadLine,
     Chunk,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from imbalance.captures.ahead import ahead
+from imbalance.beside import ahead
 from imbalance.captures.chunks import BadLine
 from imbalance.captures.clocks import NO_TIME, Clocks
 from imbalance.captures.decode import FAR_NS, LAST_TIME, Account

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from imbalance.captures.ahead import ahead
+from imbalance.beside import Beside, ahead
 from imbalance.captures.compression import (
     BLOCK_BYTES,
     READ_BYTES,
@@ -97,21 +96,19 @@ class _Digest:
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="hash")
+        self._beside = Beside("hash", 1)
         self._held: list[bytes] = []
-        self._waiting: Future[None] | None = None
 
     def update(self, data: bytes) -> None:
         """Take the next bytes."""
         self._held.append(data)
         if len(self._held) == _READS_HASHED_TOGETHER:
-            self._wait()
-            self._waiting = self._thread.submit(self._hash, self._held)
+            self._beside.do(self._hash, self._held)
             self._held = []
 
     def hexdigest(self) -> str:
         """64 hexadecimal digits."""
-        self._wait()
+        self._beside.finish()
         self._hash(self._held)
         self._held = []
         return self._digest.hexdigest()
@@ -120,16 +117,11 @@ class _Digest:
         for piece in pieces:
             self._digest.update(piece)
 
-    def _wait(self) -> None:
-        if self._waiting is not None:
-            self._waiting.result()
-            self._waiting = None
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._thread.shutdown()
+        self._beside.end()
 
 
 class CaptureReader:

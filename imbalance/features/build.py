@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from imbalance.beside import ahead
 from imbalance.books.tables import BARS_100MS, BOOK_STATES
 from imbalance.books.withdrawals import LIFE
-from imbalance.captures.ahead import ahead
 from imbalance.captures.event_tables import ORDERS, QUOTES, TRADES
 from imbalance.contracts import Table
 from imbalance.features import sides

@@ -10,13 +10,12 @@ import contextlib
 import hashlib
 import os
 import uuid
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from imbalance.beside import Beside
 from imbalance.contracts import Column, Table
 from imbalance.errors import EXIT_FAILED, UserError
 from imbalance.store.home import Home
@@ -179,8 +178,7 @@ class PartitionWriter:
         self._hasher = RowHasher(file_schema(table))
         self._waiting: list[pa.Table] = []
         self._waiting_rows = 0
-        self._encoder = ThreadPoolExecutor(1, thread_name_prefix="encode")
-        self._encoding: deque[Future[None]] = deque()
+        self._encoder = Beside("encode", _ROWS_AHEAD // self._group_rows)
         home.staging_dir.mkdir(parents=True, exist_ok=True)
         try:
             self._writer = self._open()
@@ -253,9 +251,7 @@ class PartitionWriter:
         ready = rows.num_rows - keep
         for start in range(0, ready, self._group_rows):
             group = rows.slice(start, min(self._group_rows, ready - start))
-            self._encoding.append(self._encoder.submit(self._encode, group))
-            if len(self._encoding) * self._group_rows > _ROWS_AHEAD:
-                self._encoding.popleft().result()
+            self._encoder.do(self._encode, group)
         # Copied: a slice would keep the whole batch in memory until the next group is full.
         self._waiting = [rows.slice(ready).combine_chunks()] if keep else []
         self._waiting_rows = keep
@@ -277,9 +273,8 @@ class PartitionWriter:
         """Close the file, bring it to the disk and hash it."""
         if self._waiting:
             self._flush(keep=0)
-        while self._encoding:
-            self._encoding.popleft().result()
-        self._encoder.shutdown()
+        self._encoder.finish()
+        self._encoder.end()
         self._writer.close()
         sync_file(self._path)
         return StagedFile(
@@ -288,7 +283,7 @@ class PartitionWriter:
 
     def abort(self) -> None:
         """Give up: nothing of it stays."""
-        self._encoder.shutdown(cancel_futures=True)
+        self._encoder.end()
         with contextlib.suppress(OSError):  # a full disk refuses its last bytes too
             self._writer.close()
         self._path.unlink(missing_ok=True)
