@@ -21,6 +21,11 @@ BLOCK_BYTES = 4 << 20
 READ_BYTES = 64 << 10
 """Compressed bytes taken from the file at a time: their text stays in the cache."""
 
+_ZSTD_BYTES = 256
+"""Compressed bytes of zstd inflated at once: 128 KB of text take 4 of them at least, so that these
+are 8 MB at most, held twice for a moment.
+"""
+
 LARGEST_RATIO = 400
 """Text per compressed byte beyond which a file is taken for a bomb, from `RATIO_FROM` on."""
 
@@ -218,8 +223,8 @@ class Zstd:
         rest = memoryview(data)
         while rest:
             self._fresh = False
-            # a small piece at a time: what it inflates to, 16 MB at most, is handed out at once
-            piece, rest = rest[:512], rest[512:]
+            # what a piece inflates to is handed out at once
+            piece, rest = rest[:_ZSTD_BYTES], rest[_ZSTD_BYTES:]
             try:
                 yield self._frame.decompress(piece)
             except zstandard.ZstdError as error:

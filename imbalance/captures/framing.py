@@ -206,8 +206,8 @@ def _gathered(pieces: Iterator[tuple[bytes, int]]) -> Iterator[tuple[list[bytes]
 
 def _lines(gathered: Iterator[tuple[list[bytes], int]]) -> Iterator[Block]:
     """Cut text at newlines; a line beyond `LONGEST_LINE` becomes a block of its own."""
-    carried = b""
-    offset = compressed = 0
+    carried: list[bytes] = []
+    held = offset = compressed = 0
     long: _LongLine | None = None
     for pieces, read in gathered:
         compressed += read
@@ -229,31 +229,36 @@ def _lines(gathered: Iterator[tuple[list[bytes], int]]) -> Iterator[Block]:
             before, last = [], b"".join(pieces)
             cut = last.rfind(b"\n") + 1
         if not cut:
-            carried += last
-            if len(carried) > LONGEST_LINE:
+            # never put together until it ends: a line without end would be copied with every block
+            carried.append(last)
+            held += len(last)
+            if held > LONGEST_LINE:
                 long = _LongLine(carried)
-                carried = b""
+                carried, held = [], 0
             continue
-        block = Block((carried, *before, memoryview(last)[:cut]), offset, compressed)
-        carried = last[cut:]
+        block = Block((*carried, *before, memoryview(last)[:cut]), offset, compressed)
+        carried, held = [last[cut:]], len(last) - cut
         yield block
         compressed = 0
         offset += block.text_bytes
     if long is not None:
         yield long.block(offset, compressed, ended=False)
-    elif carried:
-        yield Block((carried,), offset, compressed)
+    elif held:
+        yield Block(tuple(carried), offset, compressed)
 
 
 class _LongLine:
     """A line while it is dropped: what is kept of it."""
 
-    def __init__(self, start: bytes) -> None:
-        self._kept = start[:KEPT_OF_LONG_LINE]
-        self._size = len(start)
-        self._digest = hashlib.sha256(start)
+    def __init__(self, start: list[bytes]) -> None:
+        self._kept = b""
+        self._size = 0
+        self._digest = hashlib.sha256()
+        for text in start:
+            self.add(text)
 
     def add(self, text: bytes) -> None:
+        self._kept += text[: KEPT_OF_LONG_LINE - len(self._kept)]
         self._size += len(text)
         self._digest.update(text)
 
