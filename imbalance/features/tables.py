@@ -6,7 +6,7 @@ The five bar tables have the same columns; `sql/features/` computes most of them
 
 from __future__ import annotations
 
-from imbalance.books.tables import BANDS_BPS, FLOW_LEVELS, WEIGHT_SCALE_BPS
+from imbalance.books.tables import BANDS_BPS, FLOW_LEVELS, WEIGHT_REACH_BPS, WEIGHT_SCALE_BPS
 from imbalance.captures.event_tables import INSTRUMENT
 from imbalance.contracts import Column, Table
 from imbalance.features.columns import (
@@ -132,7 +132,8 @@ RESTING = (
     *(column for bps in BANDS_BPS for column in depth(bps)),
     *(
         state(f"{side}_depth_weighted_{WEIGHT_SCALE_BPS}bps",
-              f"{side.title()} size weighted by distance d from the mid, to 200 bps",
+              f"{side.title()} size weighted by distance d from the mid, to "
+              f"{WEIGHT_REACH_BPS} bps",
               "base units", minimum=0.0, formula=f"Σ exp(−d/κ)·q, κ = {WEIGHT_SCALE_BPS} bps")
         for side in _SIDES
     ),

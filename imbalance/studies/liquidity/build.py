@@ -103,6 +103,8 @@ def _of_bars(
     traded = used & (notional > 0.0)
     if not traded.any():
         yield make.refused("amihud", "trade_notional", "no_volume")
+    elif traded.sum() < family.minimum_bars:
+        yield make.refused("amihud", "trade_notional", "too_few_bars")
     else:
         ratio = 1e6 * np.abs(change[traded]) / 1e4 / notional[traded]
         mean = mean_of(ratio)
@@ -111,8 +113,9 @@ def _of_bars(
     for estimator, measure, values in (("volume", "trade_notional", notional),
                                        ("volatility", "realised_variance", variance)):
         present = values[np.isfinite(values)]
-        if not len(present):
-            yield make.refused(estimator, measure, "all_null")
+        if len(present) < family.minimum_bars:
+            reason = "too_few_bars" if len(present) else "all_null"
+            yield make.refused(estimator, measure, reason)
             continue
         mean = mean_of(present)
         root = float(np.sqrt(mean.value)) if estimator == "volatility" else mean.value

@@ -185,6 +185,10 @@ def test_bars_that_cannot_be_used_say_why(make_bars):
     assert table["amihud"]["reason"] == "no_volume"
     missing = study(make_bars({NAME: {"return_bps": np.zeros(100)}}))
     assert missing["volume"]["reason"] == "all_null"
+    for count in (1, 19):  # of 20 bars at least
+        few = study(make_bars({NAME: {name: np.ones(count) for name in family().measures}}))
+        assert {one["reason"] for one in map(few.get, ("amihud", "volume", "volatility"))} == {
+            "too_few_bars"}
     nothing = StudyInput.of_bars({}, [family()], partition="2024-08-08")
     reasons = build(nothing)[LIQUIDITY.name].column("reason").to_pylist()
     assert sorted(reasons) == ["no_bars", "no_events"]
