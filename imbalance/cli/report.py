@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ def command(application: Application, out: Path | None, title: str) -> None:
 
 def write(application: Application, out: Path | None, title: str) -> Any:
     """Write the report of the home; returns its `ReportSummary`."""
+    from imbalance.plan import make_plan
     from imbalance.report.build import write_report
     from imbalance.store.generations import list_generations
 
@@ -59,8 +61,9 @@ def write(application: Application, out: Path | None, title: str) -> Any:
             allowed="a file in a directory that exists",
         )
     current = [g.id for g in list_generations(store.home) if g.current]
+    due = Counter(table for step in make_plan(store).due() for table in step.tables)
     with ProgressBar("report") as progress, store.session(described=False) as session:
         return write_report(
             session, path, title=title, generation=current[0] if current else None,
-            progress=progress,
+            due=due, progress=progress,
         )

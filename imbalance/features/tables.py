@@ -103,6 +103,10 @@ PRICE = (
 )
 
 _SIDES = ("bid", "ask")
+_KNOWN = (
+    ", of those that are known: beyond what the last snapshot told of (bid_reach_bps, "
+    "ask_reach_bps) a level that has not changed since is missing"
+)
 
 RESTING = (
     state("bid_size", "Size at the best bid at the end of the bar", "base units", minimum=0.0),
@@ -120,12 +124,12 @@ RESTING = (
         column
         for levels in (5, 10)
         for column in (
-            state(f"bid_depth_{levels}", f"Size of the {levels} best bid levels", "base units",
-                  minimum=0.0),
-            state(f"ask_depth_{levels}", f"Size of the {levels} best ask levels", "base units",
-                  minimum=0.0),
+            state(f"bid_depth_{levels}", f"Size of the {levels} best bid levels{_KNOWN}",
+                  "base units", minimum=0.0),
+            state(f"ask_depth_{levels}", f"Size of the {levels} best ask levels{_KNOWN}",
+                  "base units", minimum=0.0),
             ratio(f"depth_imbalance_{levels}",
-                  f"Imbalance of the {levels} best populated levels at the end of the bar",
+                  f"Imbalance of the {levels} best populated levels at the end of the bar{_KNOWN}",
                   formula="(Σ q^b − Σ q^a)/(Σ q^b + Σ q^a)"),
         )
     ),

@@ -8,6 +8,7 @@ escaped by the template engine, so that a hostile symbol stays text.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,7 @@ def write_report(
     *,
     title: str,
     generation: str | None = None,
+    due: Mapping[str, int] | None = None,
     progress: Progress = SILENT,
 ) -> ReportSummary:
     """Write the report of what a session holds.
@@ -71,7 +73,7 @@ def write_report(
     UserError
         If the file cannot be written.
     """
-    page = _page(Source(session), title, generation, progress)
+    page = _page(Source(session), title, generation, due or {}, progress)
     progress.advance(note="report: writing")
     text = _template().render(page)
     _write(out, text)
@@ -91,7 +93,8 @@ def write_report(
 
 
 def _page(
-    source: Source, title: str, generation: str | None, progress: Progress
+    source: Source, title: str, generation: str | None, due: Mapping[str, int],
+    progress: Progress,
 ) -> dict[str, Any]:
     """Everything that the template names."""
     progress.advance(note="report: ingestion and coverage")
@@ -127,6 +130,7 @@ def _page(
               for anchor, section in of_studies.items() if section.findings),
         ],
         "cautions": [
+            *cautions.of_plan(due),
             *cautions.of_captures(captures),
             *cautions.of_book(coverage, unhealthy, messages, agreements),
             *cautions.of_studies(windows, refusals, systems),

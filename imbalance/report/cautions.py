@@ -6,7 +6,7 @@ Belongs here: which facts deserve a caution. A clean recording yields none.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from imbalance.report import words
@@ -39,6 +39,23 @@ class Caution:
 
     text: str
     section: str
+
+
+def of_plan(due: Mapping[str, int]) -> list[Caution]:
+    """Tables of which not all partitions are current: what the page shows may be out of date.
+
+    Parameters
+    ----------
+    due : table to how many of its partitions are missing, stale or failed.
+    """
+    if not due:
+        return []
+    named = ", ".join(list(due)[:_NAMED])
+    more = f" and {len(due) - _NAMED} more" if len(due) > _NAMED else ""
+    return [Caution(
+        f"Not current when this was written: {words.plural(sum(due.values()), 'partition')} of "
+        f"{named}{more}. imbalance status says which and why, imbalance run brings them up to "
+        "date.", "reproduce")]
 
 
 def of_captures(captures: Sequence[Capture]) -> list[Caution]:
@@ -94,6 +111,21 @@ def of_book(
         found.append(
             f"Less than {LITTLE_VALID:.0%} of the 1 s bars are valid for {named}{more}; no study "
             "uses the others.".replace("%", " %", 1)
+        )
+    beyond = sorted(
+        (c for c in coverage if c.bars_beyond_snapshot),
+        key=lambda c: -c.bars_beyond_snapshot / c.valid_bars,
+    )
+    if beyond:
+        named = ", ".join(
+            f"{c.instrument} {words.percent(c.bars_beyond_snapshot / c.valid_bars)}"
+            for c in beyond[:_NAMED]
+        )
+        more = f" and {len(beyond) - _NAMED} more" if len(beyond) > _NAMED else ""
+        found.append(
+            "The mid has left the prices that the last snapshot told of in valid 1 s bars of "
+            f"{named}{more}: a level behind the touch that has not changed since is missing there "
+            "from depths and flows of levels 2 to 10 (bid_reach_bps, ask_reach_bps)."
         )
     for cause, text in (("sequence_gap", "chain of update ids broke"),
                         ("unbridgeable_snapshot", "snapshot did not meet the differences"),

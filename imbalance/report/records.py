@@ -110,6 +110,7 @@ class Coverage:
     last_ns: int
     bars: int
     valid_bars: int
+    bars_beyond_snapshot: int
     coverage: float
     bars_with_trades: int
     spread_bps: float | None

@@ -5,6 +5,9 @@ select
     max(epoch_ns(bar_end)) as last_ns,
     count(*) as bars,
     count(*) filter (where valid) as valid_bars,
+    count(*) filter (
+        where valid and least(bid_reach_bps, ask_reach_bps) < 0.0
+    ) as bars_beyond_snapshot,
     avg(coverage) as coverage,
     count(*) filter (where trade_count > 0) as bars_with_trades,
     avg(spread_bps_mean) filter (where valid) as spread_bps,

@@ -58,6 +58,7 @@ def bars(instrument, *, seconds=600, start=START, poisoned=(), seed=1):
             "mid_high": mid[i] * 1.00001, "order_flow_imbalance": None if bad else flow[i],
             "trade_count": None if bad else 3, "spread_bps_mean": 0.02,
             "book_update_count": None if bad else 10,
+            "bid_reach_bps": 40.0, "ask_reach_bps": -0.5 if i < 58 else 40.0,
         })
     return rows
 

@@ -73,11 +73,22 @@ def test_overview_says_what_was_ingested_and_found(page):
         assert f'<dt><a href="#{anchor}">{title}</a></dt>' in html
 
 
+def test_what_is_not_current_is_the_first_warning(market, tmp_path):
+    html, summary = written(market, tmp_path, due={"features.bars_1s": 2, "book.book_states": 1})
+    assert summary.warnings[0].startswith(
+        "Not current when this was written: three partitions of features.bars_1s, book.book_states."
+    )
+    assert summary.warnings[0] in Page(html).text
+
+
 def test_warnings_name_what_is_wrong(page):
     _, summary = page
     said = " ".join(summary.warnings)
     assert "Three lines of one capture could not be understood" in said
     assert "fields no rule knows: zz" in said
+    assert ("in valid 1 s bars of binance-futures:BTCUSDT 10.4 %, binance:BTCUSDT 9.7 %: a level"
+            in said)
+    assert "Not current" not in said
     assert "behind the exchange's by at least 1.27 s" in said
     assert "binance-futures:BTCUSDT 93.3 %" in said
     assert "chain of update ids broke twice, 80 s without a valid book in all" in said
