@@ -18,6 +18,8 @@ Vector = NDArray[np.float64]
 STATES, TRADES = "book.book_states", "raw.trades"
 PIECE = 1_800_000_000_000
 """Half an hour: long windows are thinned by such pieces."""
+LONGEST_GAP = 86_400_000_000_000
+"""A day: the clock of a process does not go over longer ones."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ def within(times: Integers, stretches: Integers) -> NDArray[np.bool_]:
 
 
 def as_process(
-    events: BookEvents, kinds: Integers, size: int, stretches: Integers, seed: int | None
+    events: BookEvents, kinds: Integers, size: int, stretches: Integers, seed: int | None,
+    spacing: int
 ) -> Events:
     """Events in seconds from the first stretch: as recorded, or at random within their units.
 
@@ -109,6 +112,8 @@ def as_process(
     ----------
     kinds : of the events, for the process.
     seed : of the random times; None takes the stamps.
+    spacing : ns between knots of a baseline that moves. A gap of more than a day counts as two of
+        them: no knot is of both sides, and few are of none.
     """
     origin = int(stretches[0, 0])
     since = events.stamps - origin
@@ -117,8 +122,13 @@ def as_process(
         share = np.random.default_rng(seed).random(len(since))
         width = events.latest - events.earliest
         since = events.earliest - origin + (share * width).astype(np.int64)
-    return Events.within(since / 1e9, kinds, size,
-                         [((a - origin) / 1e9, (b - origin) / 1e9) for a, b in stretches.tolist()])
+    placed = stretches - origin
+    inside = within(since, placed)
+    since, kinds = since[inside], kinds[inside]
+    gaps = placed[1:, 0] - placed[:-1, 1]
+    left_out = np.cumsum(np.append(0, np.where(gaps > LONGEST_GAP, gaps - 2 * spacing, 0)))
+    since = since - left_out[np.searchsorted(placed[:, 0], since, side="right") - 1]
+    return Events.within(since / 1e9, kinds, size, ((placed - left_out[:, None]) / 1e9).tolist())
 
 
 def _nanoseconds(batch: Any, name: str) -> Integers:

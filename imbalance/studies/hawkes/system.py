@@ -93,7 +93,8 @@ class SystemRows:
 
     def _events(self, seed: int | None) -> Events:
         return as_process(self._system.events, self._system.events.kinds,
-                          len(self._system.kinds), self._stretches, seed)
+                          len(self._system.kinds), self._stretches, seed,
+                          round(60e9 * self._family.knot_minutes))
 
     def _fit(
         self, events: Events, baseline: Baseline, kernel: Kernel, near: HawkesFit | None

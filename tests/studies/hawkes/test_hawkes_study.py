@@ -17,7 +17,13 @@ from imbalance.studies.hawkes.book_events import (
 )
 from imbalance.studies.hawkes.build import build
 from imbalance.studies.hawkes.estimate import NotConvergedError
-from imbalance.studies.hawkes.reading import as_process, common_stretches, thinned, within
+from imbalance.studies.hawkes.reading import (
+    PIECE,
+    as_process,
+    common_stretches,
+    thinned,
+    within,
+)
 from imbalance.studies.hawkes.study import HAWKES, HawkesFamily
 from imbalance.studies.hawkes.system import System, SystemRows
 from imbalance.studies.rows import Window, schema_of
@@ -110,13 +116,29 @@ def test_random_times_stay_within_their_units():
     book = states(*((10 * n, 100, 5 + n % 2, 101, 5) for n in range(200)))
     found = book_events(book, trades(), 100 * MS)
     stretches = np.array([[0, 2_000 * MS]])
-    drawn = as_process(found, found.kinds, 8, stretches, 1)
-    stamped = as_process(found, found.kinds, 8, stretches, None)
+    drawn = as_process(found, found.kinds, 8, stretches, 1, PIECE)
+    stamped = as_process(found, found.kinds, 8, stretches, None, PIECE)
     assert len(drawn.times) == len(stamped.times) == 199
     np.testing.assert_allclose(stamped.times, np.arange(1, 200) / 100)
     assert (stamped.times - drawn.times > 0).all()
     assert (stamped.times - drawn.times <= 0.01).all()
-    assert not np.allclose(drawn.times, as_process(found, found.kinds, 8, stretches, 2).times)
+    other = as_process(found, found.kinds, 8, stretches, 2, PIECE)
+    assert not np.allclose(drawn.times, other.times)
+
+
+def test_the_clock_of_a_process_does_not_go_over_years():
+    hour = 3_600_000 * MS
+    year = 8_766 * hour
+    begins = np.array([0, 20 * hour, year, 2 * year])
+    stretches = np.column_stack([begins, begins + hour])
+    stamps = np.concatenate([[-5], begins + 6 * MS, [year - 9, 2 * year + 9]])
+    found = BookEvents(stamps, stamps - 1, stamps, np.zeros(len(stamps), dtype=np.int64))
+    events = as_process(found, found.kinds, 1, stretches, None, PIECE)
+    # 19 hours count as they are, years as an hour; what is in no stretch is left out.
+    np.testing.assert_allclose(events.begins, [0.0, 72_000.0, 79_200.0, 86_400.0])
+    np.testing.assert_allclose(events.ends, events.begins + 3_600.0)
+    np.testing.assert_allclose(
+        events.times, np.sort(np.append(events.begins + 0.006, 86_400.0 + 9e-9)))
 
 
 def test_stretches_are_cut_and_thinned():
