@@ -26,12 +26,23 @@ def previous_tick(series: Sequence[Ticks], times: Times) -> Matrix:
 
 
 def regular_grid(series: Sequence[Ticks], step: int) -> Times:
-    """Multiples of `step` ns from when all instruments have a price to when the first one ends."""
+    """Multiples of `step` ns from when all instruments have a price to when the first one ends;
+    without those within a gap of one of them, from which no return begins or ends.
+    """
     if any(not len(ticks) for ticks in series):
         return np.empty(0, np.int64)
-    first = max(int(ticks.times[0]) for ticks in series)
-    last = min(int(ticks.times[-1]) for ticks in series)
-    return np.arange(-(-first // step) * step, last + 1, step, dtype=np.int64)
+    first = -(-max(int(ticks.times[0]) for ticks in series) // step)
+    last = min(int(ticks.times[-1]) for ticks in series) // step
+    # Numbers of the first multiple within each gap, and of the first one behind it.
+    within = np.concatenate([ticks.gaps for ticks in series])
+    within = np.column_stack([within[:, 0] // step + 1, -(-within[:, 1] // step)])
+    parts = []
+    for inside, behind in within[np.argsort(within[:, 0], kind="stable")].tolist():
+        if behind > max(first, inside):
+            parts.append(np.arange(first, min(inside, last + 1)))
+            first = behind
+    parts.append(np.arange(first, last + 1))
+    return np.concatenate(parts).astype(np.int64) * step
 
 
 def refresh_times(series: Sequence[Ticks]) -> Times:
