@@ -182,6 +182,23 @@ def test_a_short_window_is_refused(tmp_path):
     assert one(made, regime="all")["reason"] == "too_short"
 
 
+def test_hours_in_which_neither_price_changes_have_no_rows(tmp_path):
+    year = 8_766 * HOUR
+    generator = np.random.default_rng(2)
+    steps = np.concatenate([np.arange(20), np.arange(20) + HOUR // SECOND])
+    times = {"binance:A": steps * SECOND,
+             "binance:B": np.concatenate([np.arange(30) * SECOND, np.arange(30) * SECOND + year])}
+    tables = {
+        TRADES: [trades(name, own, 100.0 + generator.random(len(own)))
+                 for name, own in times.items()],
+        HEALTH: [health(name, (0, 2 * HOUR, "valid"), (year, year + HOUR, "valid"))
+                 for name in times],
+    }
+    made = run_study(tmp_path, STUDY, [replace(FAMILY, prices=("trade_price",))], tables)
+    hours = [row for row in rows_of(made, estimator="lead") if row["regime"] != "all"]
+    assert [(row["window_from"].value - START) // HOUR for row in hours] == [0, 1, 8_766]
+
+
 def test_a_window_without_events_or_with_one_instrument(tmp_path):
     nothing = run_study(tmp_path / "a", STUDY, [FAMILY], {})
     assert [row["reason"] for row in nothing[LEAD_LAG.name].to_pylist()] == ["no_pair"] * 2

@@ -100,15 +100,16 @@ class _Run:
         }
 
     def pair(self, x: str, y: str) -> Iterator[Row]:
-        """Rows of a pair over the window, and over every hour of the day that it touches."""
+        """Rows of a pair over the window, and over every hour in which one of them ticks."""
         named = self.blank | {"instrument_x": x, "instrument_y": y}
         first, second = self.prices.of[x].ticks, self.prices.of[y].ticks
         if not len(first) or not len(second):
             yield named | {"estimator": "lead", "seed": None, "reason": "no_events"}
             return
+        hours = _hours(self.prices.window, first, second)
         first, second = common(first, second)
         yield from self._whole(named, first, second)
-        for hour in _hours(self.prices.window):
+        for hour in hours:
             inside = [ticks.between(hour.window_from, hour.window_to) for ticks in (first, second)]
             place = {
                 "regime": f"{HOUR}_{hour.window_from // HOUR_NANOSECONDS % 24:02d}",
@@ -184,10 +185,10 @@ class _Run:
             yield measured | _kept(found, abs(skews[0] - skews[1]) / MILLISECOND)
 
 
-def _hours(window: Window) -> Iterator[Window]:
-    """The window cut at full hours."""
-    first = window.window_from // HOUR_NANOSECONDS * HOUR_NANOSECONDS
-    for start in range(first, window.window_to, HOUR_NANOSECONDS):
+def _hours(window: Window, x: Ticks, y: Ticks) -> Iterator[Window]:
+    """The window cut at full hours; those in which one of two prices changes."""
+    seen = np.union1d(*(np.unique(ticks.times // HOUR_NANOSECONDS) for ticks in (x, y)))
+    for start in (seen * HOUR_NANOSECONDS).tolist():
         yield replace(window, window_from=max(start, window.window_from),
                       window_to=min(start + HOUR_NANOSECONDS, window.window_to))
 
