@@ -7,7 +7,8 @@ transforms of measures, regimes. No estimation.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -30,20 +31,27 @@ from imbalance.studies.pairs import Series, richest
 from imbalance.studies.panel_columns import (
     ROOM,
     Columns,
-    Grid,
+    Existence,
     Index,
     Mask,
+    Slots,
+    Usable,
     Vector,
     nanoseconds,
+    placed,
+    shortened,
+    slot_starts,
 )
 
 _HOUR = 3_600_000_000_000
 _SIDES: tuple[Literal["left", "right"], ...] = ("left", "right")
 
-_ROOM = 1 << 27
-"""Bytes of what is made of columns, and of masks, that are held."""
+_ROOM = 1 << 26
+"""Bytes of what is made of columns, and of masks, that a panel holds."""
 _LEAST = 32
 """How many of them are held however large they are."""
+_PANELS = 2
+"""Panels of some of the instruments that are held: pairs come in the order of their names."""
 
 SHORTEST_GAP = 256
 """Slots that a long gap keeps on the grid: more than any lag or kernel reaches over."""
@@ -54,32 +62,97 @@ class Panel:
     """Series on a common grid of T slots; NaN where a bar is missing or must not be used.
 
     A gap longer than `spacer` slots is shortened to that many empty slots, so that a span with
-    quiet months stays small while no lag reaches from one side of the gap to the other.
+    quiet months stays small while no lag reaches from one side of the gap to the other. What is
+    estimated of some of the instruments is estimated on the panel `of` them, whose gaps are theirs.
     """
 
     bar_size: str
     slots: int
-    instruments: tuple[str, ...]
-    exists: dict[str, Mask]
-    """Where the instrument has a bar at all, used or not."""
+    spacer: int
+    slots_of: Mapping[str, Slots]
+    """Instrument to the slots of its bars, used or not, ascending."""
+    hours: tuple[str, ...]
+    """Levels of the time of day in which there is a bar of the window, of whatever instrument."""
     columns: Columns
     """(instrument, measure) to values; measures that the bars do not have are absent."""
     window_from: int
     window_to: int
-    """Start of the first and end of the last bar, ns."""
+    """Start of the first and end of the last bar of the window, of whatever instrument, ns."""
     available_at: int
-    """Latest `available_at` of the bars, ns."""
+    """Latest `available_at` of these bars, ns."""
     slot_start: NDArray[np.int64]
     """Start of the bars at each slot, ns; 0 where no instrument has one."""
     slot_available: NDArray[np.int64]
-    """When all bars up to and with the slot could be known, ns."""
+    """When all bars of the window up to and with the slot could be known, ns."""
     starts: NDArray[np.int64]
     """Start of each slot, ns; those of a shortened gap count on from its beginning."""
     _made: Held[tuple[str, str], Vector | None] = field(
-        default_factory=lambda: Held(_ROOM, _size, _LEAST), compare=False)
+        default_factory=lambda: Held(_ROOM, _size, _LEAST), init=False, compare=False)
     _masks: Held[tuple[str, str], Mask | None] = field(
-        default_factory=lambda: Held(_ROOM, _size, _LEAST), compare=False)
+        default_factory=lambda: Held(_ROOM, _size, _LEAST), init=False, compare=False)
+    _panels: Held[tuple[str, ...], Panel] = field(
+        default_factory=lambda: Held(0, lambda one: one.slots, _PANELS), init=False,
+        compare=False)
     _images: dict[str, bool] = field(default_factory=dict, compare=False)
+    _limits: dict[Series, tuple[float, float] | None] = field(default_factory=dict, compare=False)
+
+    @property
+    def instruments(self) -> tuple[str, ...]:
+        """Those that have bars, sorted."""
+        return tuple(self.slots_of)
+
+    @cached_property
+    def exists(self) -> Mapping[str, Mask]:
+        """Where an instrument has a bar at all, used or not."""
+        return Existence(self.slots_of, self.slots)
+
+    @property
+    def occupied(self) -> Mask:
+        """Where some instrument has a bar, used or not."""
+        there = np.zeros(self.slots, dtype=np.bool_)
+        for at in self.slots_of.values():
+            there[at] = True
+        return there
+
+    def of(self, instruments: Iterable[str]) -> Panel:
+        """The panel of some of the instruments: their bars, and gaps in which none of them has one
+        shortened; the window is that of all.
+
+        Of every instrument it is the panel itself. Two panels of the same instruments give the same
+        estimates, whatever other instruments are in the window.
+        """
+        chosen = tuple(sorted(set(instruments)))
+        return self if chosen == self.instruments else self._panels.get(chosen, self._of)
+
+    def _of(self, instruments: tuple[str, ...]) -> Panel:
+        there = np.zeros(self.slots, dtype=np.bool_)
+        for name in instruments:
+            there[self.slots_of[name]] = True
+        kept = np.flatnonzero(there)
+        to = shortened(np.diff(kept), self.spacer)
+        slots = int(to[-1]) + 1
+        slots_of = {name: to[np.searchsorted(kept, self.slots_of[name])] for name in instruments}
+        slot_start, known = np.zeros(slots, dtype=np.int64), np.zeros(slots, dtype=np.int64)
+        slot_start[to], known[to] = self.slot_start[kept], self.slot_available[kept]
+        return replace(
+            self, slots=slots, slots_of=slots_of, columns=self.columns.on(slots_of, slots),
+            slot_start=slot_start, slot_available=np.maximum.accumulate(known),
+            starts=slot_starts(self.slot_start[kept], to, slots, BAR_NANOSECONDS[self.bar_size]),
+        )
+
+    def placed(self, instrument: str, values: Vector) -> Vector:
+        """Values on the slots of the panel `of` one instrument, on the slots of this one."""
+        at = self.slots_of[instrument]
+        if len(values) == self.slots:
+            return values
+        return placed(values[shortened(np.diff(at), self.spacer)], at, self.slots)
+
+    def near(self, x: str, y: str) -> bool:
+        """Whether the instruments have bars that an estimate could join, or nearly so: False says
+        that none of x is within reach of any of y.
+        """
+        first, second = (np.unique(self.slots_of[one] // self.spacer) for one in (x, y))
+        return bool(np.isin(first[:, None] + np.arange(-1, 2), second).any())
 
     def series(self, instrument: str, measure: str) -> Vector | None:
         """Values of a measure: a column, `absolute(…)` of one, the `ratio(…,…)` of two, or the
@@ -118,11 +191,15 @@ class Panel:
         values = self.regime_values(instrument, kind)
         if values is None:
             return None
-        before = np.concatenate([[np.nan], values[:-1]])
-        present = values[np.isfinite(values)]
-        if not len(present):
+        # Those of one instrument are the same on every panel.
+        known = self._limits if instrument != ANY else {}
+        if (instrument, kind) not in known:
+            known[instrument, kind] = _terciles(values)
+        limits = known[instrument, kind]
+        if limits is None:
             return np.zeros(self.slots, dtype=np.bool_)
-        low, high = np.quantile(present, [1.0 / 3.0, 2.0 / 3.0])
+        low, high = limits
+        before = np.concatenate([[np.nan], values[:-1]])
         with np.errstate(invalid="ignore"):
             if level == "low":
                 return np.asarray(before <= low)
@@ -141,13 +218,13 @@ class Panel:
         there = np.zeros(self.slots, dtype=np.int64)
         total = np.zeros(self.slots)
         known = False
-        for instrument in self.instruments:
+        for instrument, at in self.slots_of.items():
             values = self.series(instrument, series[1])
             if values is not None:
                 known = True
-                ranks = _ranks(values)
-                there += np.isfinite(ranks)
-                total += np.nan_to_num(ranks)
+                ranks = _ranks(values[at])
+                there[at] += np.isfinite(ranks)
+                total[at] += np.nan_to_num(ranks)
         return np.where(there > 0, total / np.maximum(there, 1), np.nan) if known else None
 
     def crossed(self, most: int) -> tuple[str, ...]:
@@ -157,14 +234,15 @@ class Panel:
         if len(self.instruments) <= most:
             return self.instruments
         changes = dict.fromkeys(self.instruments, 0)
-        for (instrument, _), values in self.columns.items():
+        for instrument, measure in self.columns:
+            values = self.columns.bars(instrument, measure)
             changes[instrument] += int(np.count_nonzero(np.diff(values[np.isfinite(values)])))
         return richest(changes, most)
 
     @property
     def bars(self) -> dict[str, int]:
         """How many bars there are of each instrument, used or not."""
-        return {name: int(there.sum()) for name, there in self.exists.items()}
+        return {name: len(at) for name, at in self.slots_of.items()}
 
     def known_as(self, series: Series) -> Series:
         """The series; instead of the flow that a feed of images does not give, or its
@@ -180,7 +258,9 @@ class Panel:
         same instruments over and over, and columns that are not held are read for it.
         """
         if instrument not in self._images:
-            image, own = (self.columns.get((instrument, one)) for one in (IMAGE_FLOW, FLOW))
+            image, own = (
+                self.columns.bars(instrument, one) if (instrument, one) in self.columns else None
+                for one in (IMAGE_FLOW, FLOW))
             self._images[instrument] = (
                 image is not None and bool(np.isfinite(image).any())
                 and (own is None or bool(np.isnan(own).all())))
@@ -197,14 +277,9 @@ class Panel:
 
     def levels(self, regime: str) -> tuple[str, ...]:
         """Levels of a regime, such as `depth_low`; of the time of day, those with a bar."""
-        names = tuple(f"{regime}_{level}" for level in REGIME_LEVELS[regime])
-        if regime != TIME or not self.instruments:
-            return names
-        there = np.any(list(self.exists.values()), axis=0)
-        return tuple(
-            name for name in names
-            if (mask := self.regime(self.instruments[0], name)) is not None and (mask & there).any()
-        )
+        if regime == TIME:
+            return self.hours
+        return tuple(f"{regime}_{level}" for level in REGIME_LEVELS[regime])
 
 
 def align(
@@ -231,54 +306,62 @@ def align(
     ValueError
         If an instrument has two bars with one start: the bars' key is broken.
     """
-    columns = Columns(bars, measures, room)
-    times: dict[str, tuple[Index, Index]] = {}
+    usable = Usable(bars, measures, room)
+    times: dict[str, tuple[Index, Index, Index]] = {}
     starts, window_to = np.empty(0, dtype=np.int64), 0
+    waiting: list[Index] = []
     for instrument in bars:
         table = bars[instrument]
         start = nanoseconds(table, "bar_start")
         own = np.unique(start)
         if len(own) != len(start):
             raise ValueError(f"{instrument} has two bars of {bar_size} with one start")
-        if not np.array_equal(own, starts):
-            starts = np.union1d(starts, own)
-        times[instrument] = start, nanoseconds(table, "available_at")
+        if np.array_equal(own, starts):
+            own = starts
+        else:
+            waiting.append(own)
+        # As many at a time as there are already: to join each by itself takes their square.
+        if sum(map(len, waiting)) >= len(starts):
+            starts = np.unique(np.concatenate([starts, *waiting]))
+            waiting.clear()
+        times[instrument] = own, start, nanoseconds(table, "available_at")
         window_to = max(window_to, int(nanoseconds(table, "bar_end").max()))
-        columns.read(instrument, table)
+        usable.read(instrument, table)
     if not times:
         return None
-    width = BAR_NANOSECONDS[bar_size]
-    steps = np.minimum(np.diff(starts) // width, max(SHORTEST_GAP, reach + 1))
-    grid = Grid(starts, np.concatenate([[0], np.cumsum(steps)]))
-    columns.place(grid)
-    slot_start = np.zeros(grid.slots, dtype=np.int64)
-    slot_start[grid.slot_of_start] = starts
-    slot_available = np.zeros(grid.slots, dtype=np.int64)
-    exists: dict[str, Mask] = {}
-    for instrument, (start, available) in times.items():
-        slot = grid.slot(start)
+    starts = np.unique(np.concatenate([starts, *waiting]))
+    width, spacer = BAR_NANOSECONDS[bar_size], max(SHORTEST_GAP, reach + 1)
+    slot_of_start = shortened(np.diff(starts) // width, spacer)
+    slots = int(slot_of_start[-1]) + 1
+    slot_start = np.zeros(slots, dtype=np.int64)
+    slot_start[slot_of_start] = starts
+    slot_available = np.zeros(slots, dtype=np.int64)
+    slots_of: dict[str, Slots] = {}
+    for instrument, (own, start, available) in sorted(times.items()):
+        slot = slot_of_start[np.searchsorted(starts, start)]
         slot_available[slot] = np.maximum(slot_available[slot], available)
-        exists[instrument] = np.zeros(grid.slots, dtype=np.bool_)
-        exists[instrument][slot] = True
+        # Instruments with a bar at every slot, as most have on one day, share one array.
+        slots_of[instrument] = slot_of_start if len(own) == len(starts) else np.sort(slot)
     return Panel(
         bar_size=bar_size,
-        slots=grid.slots,
-        instruments=tuple(sorted(times)),
-        exists=exists,
-        columns=columns,
+        slots=slots,
+        spacer=spacer,
+        slots_of=slots_of,
+        hours=_hours(starts),
+        columns=Columns(usable, slots_of, slots),
         window_from=int(starts[0]),
         window_to=window_to,
         available_at=int(slot_available.max()),
         slot_start=slot_start,
         slot_available=np.maximum.accumulate(slot_available),
-        starts=_slot_starts(starts, grid.slot_of_start, grid.slots, width),
+        starts=slot_starts(starts, slot_of_start, slots, width),
     )
 
 
-def _slot_starts(starts: Index, slot_of_start: Index, slots: int, width: int) -> Index:
-    every = np.arange(slots)
-    last = np.searchsorted(slot_of_start, every, side="right") - 1
-    return np.asarray(starts[last] + (every - slot_of_start[last]) * width)
+def _hours(starts: Index) -> tuple[str, ...]:
+    length = 24 // len(HOURS)
+    there = set((starts // _HOUR % 24 // length * length).tolist())
+    return tuple(f"{TIME}_{hour}" for hour in HOURS if int(hour) in there)
 
 
 def _transformed(measure: str, parts: Sequence[Vector]) -> Vector:
@@ -289,6 +372,14 @@ def _transformed(measure: str, parts: Sequence[Vector]) -> Vector:
     with np.errstate(divide="ignore", invalid="ignore"):
         found = parts[0] / parts[1]
     return np.where(np.isfinite(found), found, np.nan)
+
+
+def _terciles(values: Vector) -> tuple[float, float] | None:
+    present = values[np.isfinite(values)]
+    if not len(present):
+        return None
+    low, high = np.quantile(present, [1.0 / 3.0, 2.0 / 3.0])
+    return float(low), float(high)
 
 
 def _ranks(values: Vector) -> Vector:

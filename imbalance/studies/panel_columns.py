@@ -7,7 +7,6 @@ turn, so that a day of 200 instruments takes the room of a few of them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,30 +17,18 @@ from imbalance.studies.held import FEW, Held
 Vector = NDArray[np.float64]
 Index = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+Slots = NDArray[np.int32]
 
 ROOM = 1 << 29
 """Bytes of columns that are held: a day of 1 s bars of 32 instruments, 24 columns of each."""
+_PLACED = 1 << 26
+"""Bytes of them that are held on the slots of a grid, where there are slots without a bar."""
+_LEAST_PLACED = 8
+"""How many of those are held however large they are."""
 
 
-@dataclass(frozen=True)
-class Grid:
-    """The starts that some instrument has a bar at, ns, ascending, and their slots."""
-
-    starts: Index
-    slot_of_start: Index
-
-    @property
-    def slots(self) -> int:
-        """How many slots there are."""
-        return int(self.slot_of_start[-1]) + 1
-
-    def slot(self, start: Index) -> Index:
-        """Slots of bars."""
-        return np.asarray(self.slot_of_start[np.searchsorted(self.starts, start)])
-
-
-class Columns(Mapping[tuple[str, str], Vector]):
-    """(instrument, measure) to values by slot, NaN where a bar is missing or must not be used.
+class Usable:
+    """Values of the bars of each instrument in order of time, NaN where they must not be used.
 
     Parameters
     ----------
@@ -52,68 +39,124 @@ class Columns(Mapping[tuple[str, str], Vector]):
 
     def __init__(self, bars: Mapping[str, Any], measures: Sequence[str], room: int) -> None:
         self._bars, self._wanted, self._room = bars, measures, room
-        self._instruments: dict[str, None] = {}
-        self._measures: tuple[str, ...] = ()
-        self._first: dict[str, tuple[Index, dict[str, Vector]]] = {}
-        self._first_bytes = 0
-        self._grid: Grid | None = None
+        self.measures: tuple[str, ...] = ()
+        self._first: dict[str, dict[str, Vector]] = {}
+        self._first_bytes = self._read = 0
         self._held: Held[str, dict[str, Vector]] = Held(
             room, lambda one: sum(values.nbytes for values in one.values()), FEW)
 
     def read(self, instrument: str, table: Any) -> None:
-        """Keep the columns of a table that is read before the grid is known, if all can be kept."""
-        self._instruments[instrument] = None
-        self._measures = tuple(name for name in self._wanted if name in table.column_names)
-        self._first_bytes += 8 * table.num_rows * len(self._measures)
-        if self._first_bytes <= self._room or len(self._instruments) <= FEW:
-            self._first[instrument] = self._usable(table)
+        """Keep the columns of a table that is read to know the grid, if all can be kept."""
+        self.measures = tuple(name for name in self._wanted if name in table.column_names)
+        self._read += 1
+        self._first_bytes += 8 * table.num_rows * len(self.measures)
+        if self._first_bytes <= self._room or self._read <= FEW:
+            self._first[instrument] = self._columns(table)
         else:
             self._first.clear()
 
-    def place(self, grid: Grid) -> None:
-        """Say what the slots are."""
-        self._grid = grid
+    def of(self, instrument: str) -> dict[str, Vector]:
+        """Measure to values, bar after bar."""
+        return self._held.get(instrument, self._make)
 
-    def __getitem__(self, key: tuple[str, str]) -> Vector:
-        if key not in self:
-            raise KeyError(key)
-        return self._held.get(key[0], self._of)[key[1]]
+    def _make(self, instrument: str) -> dict[str, Vector]:
+        found = self._first.pop(instrument, None)
+        return self._columns(self._bars[instrument]) if found is None else found
 
-    def __contains__(self, key: object) -> bool:
-        return isinstance(key, tuple) and key[0] in self._instruments and key[1] in self._measures
-
-    def __iter__(self) -> Iterator[tuple[str, str]]:
-        return ((instrument, name) for instrument in self._instruments for name in self._measures)
-
-    def __len__(self) -> int:
-        return len(self._instruments) * len(self._measures)
-
-    def _of(self, instrument: str) -> dict[str, Vector]:
-        if self._grid is None:
-            raise RuntimeError("columns are asked for before their slots are known")
-        try:
-            start, columns = self._first.pop(instrument)
-        except KeyError:
-            start, columns = self._usable(self._bars[instrument])
-        slot = self._grid.slot(start)
-        found = {}
-        for name, values in columns.items():
-            found[name] = np.full(self._grid.slots, np.nan)
-            found[name][slot] = values
-        return found
-
-    def _usable(self, table: Any) -> tuple[Index, dict[str, Vector]]:
-        """Starts of the bars, and their values where they may be used."""
+    def _columns(self, table: Any) -> dict[str, Vector]:
         usable = np.ones(table.num_rows, dtype=np.bool_)
         if "valid" in table.column_names:
             usable &= _boolean(table, "valid")
         if "poisoned" in table.column_names:
             usable &= ~_boolean(table, "poisoned")
+        start = nanoseconds(table, "bar_start")
+        order = slice(None) if (np.diff(start) > 0).all() else np.argsort(start)
         columns = {}
-        for name in self._measures:
+        for name in self.measures:
             values = table.column(name).to_numpy().astype(np.float64)
-            columns[name] = np.where(usable & np.isfinite(values), values, np.nan)
-        return nanoseconds(table, "bar_start"), columns
+            columns[name] = np.where(usable & np.isfinite(values), values, np.nan)[order]
+        return columns
+
+
+class Columns(Mapping[tuple[str, str], Vector]):
+    """(instrument, measure) to values by slot, NaN where a bar is missing or must not be used.
+
+    Parameters
+    ----------
+    usable : values of the bars.
+    slots_of : instrument to the slots of its bars.
+    slots : how many slots there are.
+    """
+
+    def __init__(self, usable: Usable, slots_of: Mapping[str, Slots], slots: int) -> None:
+        self._usable, self._slots_of, self._slots = usable, slots_of, slots
+        self._held: Held[tuple[str, str], Vector] = Held(
+            _PLACED, lambda one: one.nbytes, _LEAST_PLACED)
+
+    def on(self, slots_of: Mapping[str, Slots], slots: int) -> Columns:
+        """The same values on other slots, of the instruments that have some."""
+        return Columns(self._usable, slots_of, slots)
+
+    def bars(self, instrument: str, measure: str) -> Vector:
+        """Values bar after bar, without the slots between them."""
+        return self._usable.of(instrument)[measure]
+
+    def __getitem__(self, key: tuple[str, str]) -> Vector:
+        if key not in self:
+            raise KeyError(key)
+        if len(self._slots_of[key[0]]) == self._slots:
+            return self.bars(*key)
+        return self._held.get(key, self._place)
+
+    def _place(self, key: tuple[str, str]) -> Vector:
+        return placed(self.bars(*key), self._slots_of[key[0]], self._slots)
+
+    def __contains__(self, key: object) -> bool:
+        return (isinstance(key, tuple) and key[0] in self._slots_of
+                and key[1] in self._usable.measures)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return ((one, name) for one in self._slots_of for name in self._usable.measures)
+
+    def __len__(self) -> int:
+        return len(self._slots_of) * len(self._usable.measures)
+
+
+class Existence(Mapping[str, Mask]):
+    """Instrument to where it has a bar at all, used or not."""
+
+    def __init__(self, slots_of: Mapping[str, Slots], slots: int) -> None:
+        self._slots_of, self._slots = slots_of, slots
+
+    def __getitem__(self, instrument: str) -> Mask:
+        there = np.zeros(self._slots, dtype=np.bool_)
+        there[self._slots_of[instrument]] = True
+        return there
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._slots_of)
+
+    def __len__(self) -> int:
+        return len(self._slots_of)
+
+
+def placed(values: Vector, at: Slots, slots: int) -> Vector:
+    """The values at their slots, NaN at the others."""
+    found = np.full(slots, np.nan)
+    found[at] = values
+    return found
+
+
+def shortened(steps: Index | Slots, spacer: int) -> Slots:
+    """Slots from 0 on that are so many steps apart; over `spacer` steps count as that many."""
+    return np.concatenate([[0], np.cumsum(np.minimum(steps, spacer))]).astype(np.int32)
+
+
+def slot_starts(starts: Index, slot_of_start: Slots, slots: int, width: int) -> Index:
+    """Starts of all slots, ns: those without a bar count on, bar by bar, from the one before."""
+    every = np.arange(slots)
+    last = np.searchsorted(slot_of_start, every, side="right") - 1
+    return np.asarray(starts[last] + (every - slot_of_start[last]) * width)
 
 
 def nanoseconds(bars: Any, name: str) -> Index:

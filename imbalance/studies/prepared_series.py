@@ -34,6 +34,7 @@ class Prepared:
     """A series ready for use: standardised over the window, with its memory; or its refusal."""
 
     values: Vector
+    """On the slots of the panel of its instrument alone; see `SeriesPool.on`."""
     reason: str | None
     memory: Memory | None = None
     rank_memory: Memory | None = None
@@ -50,13 +51,19 @@ class SeriesPool:
         default_factory=lambda: Held(_ROOM, lambda one: one.values.nbytes, _LEAST))
 
     def get(self, series: Series, horizon: int = 1) -> Prepared:
+        """A series by itself: what it is like does not depend on the other instruments."""
         return self.made.get((series, horizon), self._prepare)
+
+    def on(self, panel: Panel, series: Series, horizon: int = 1) -> Vector:
+        """Values of a series on the slots of a panel of its instrument and others."""
+        return panel.placed(series[0], self.get(series, horizon).values)
 
     def _prepare(self, key: tuple[Series, int]) -> Prepared:
         series, horizon = key
-        raw = self.panel.series(*series)
+        panel = self.panel.of(series[:1])
+        raw = panel.series(*series)
         if raw is None:
-            return Prepared(np.full(self.panel.slots, np.nan), "no_such_measure")
+            return Prepared(np.full(panel.slots, np.nan), "no_such_measure")
         if horizon > 1:
             raw = forward_sum(raw, horizon)
         present = np.isfinite(raw)
@@ -96,7 +103,7 @@ def forward_sum(values: Vector, horizon: int) -> Vector:
 
 @dataclass(frozen=True)
 class PreparedPair:
-    """Two series over the same slots, ready for use, or why not."""
+    """Two series on the slots of the panel of their instruments, ready for use, or why not."""
 
     x: Vector
     y: Vector
@@ -111,12 +118,13 @@ class PreparedPair:
 
 def prepare_pair(pool: SeriesPool, x: Series, y: Series) -> PreparedPair:
     """Both series with NaN where either is missing; refused as the correlation study would."""
-    panel = pool.panel
+    panel = pool.panel.of((x[0], y[0]))
     first, second = pool.get(x), pool.get(y)
     there = int((panel.exists[x[0]] & panel.exists[y[0]]).sum())
-    both = np.isfinite(first.values) & np.isfinite(second.values)
+    left, right = pool.on(panel, x), pool.on(panel, y)
+    both = np.isfinite(left) & np.isfinite(right)
     n = int(both.sum())
-    left, right = (np.where(both, one.values, np.nan) for one in (first, second))
+    left, right = (np.where(both, values, np.nan) for values in (left, right))
     reason = first.reason or second.reason
     independent = 0.0
     if reason is None:

@@ -104,3 +104,47 @@ def test_pairs_of_a_feed_of_images_stay_apart(make_bars):
              for x, y in ((flow, price), (image, price), (flow, image), (price, price))]
     assert panel.known_pairs(pairs) == [
         (("A", image), ("A", price)), (("A", price), ("A", price)), *pairs[4:]]
+
+
+def test_a_panel_of_some_instruments_has_their_gaps(make_bars):
+    second = 1_000_000_000
+    parts = [
+        make_bars({"A": {"m": np.arange(3.0)}}, start=0),
+        make_bars({"A": {"m": np.arange(3.0, 5.0)}}, start=1_000 * second),
+        make_bars({"B": {"m": -np.arange(4.0)}}, start=2 * second),
+        make_bars({"C": {"m": np.ones(900)}}, start=40 * second),
+        make_bars({"C": {"m": np.ones(9)}}, start=40_000_000 * second),
+    ]
+    panel = align(TableBars(pa.concat_tables(parts)), "1s", ["m"], 1)
+    assert panel.slots == 1_002 + 256 + 8
+    assert panel.of(("C", "A", "B", "A")) is panel
+    own = panel.of(("A", "B"))
+    assert (own.instruments, own.slots) == (("A", "B"), 6 + 256 + 1)
+    assert own.slots_of["A"].tolist() == [0, 1, 2, 261, 262]
+    assert own.series("A", "m")[own.exists["A"]].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert np.isnan(own.series("A", "m")).sum() == own.slots - 5
+    assert own.series("B", "m")[2:6].tolist() == [0.0, -1.0, -2.0, -3.0]
+    assert own.series("C", "m") is None
+    assert np.flatnonzero(own.occupied).tolist() == [0, 1, 2, 3, 4, 5, 261, 262]
+    # What is said of the window is said of all instruments; what a slot is, of its own bars.
+    assert (own.window_from, own.window_to) == (panel.window_from, panel.window_to)
+    assert (own.available_at, own.hours) == (panel.available_at, ("time_00", "time_18"))
+    assert (own.slot_start[[2, 261]] // second).tolist() == [2, 1_000]
+    assert (own.starts[[3, 6, 261]] // second).tolist() == [3, 6, 1_000]
+    known = (own.slot_available - 1_000) // second
+    assert known[[0, 5, 6, 262]].tolist() == [1, 6, 6, 1_002]
+    alone = panel.of(("A",))
+    assert alone.slots_of["A"].tolist() == [0, 1, 2, 258, 259]
+    assert own.of(("A",)).slots_of["A"].tolist() == alone.slots_of["A"].tolist()
+    np.testing.assert_array_equal(own.placed("A", alone.series("A", "m")), own.series("A", "m"))
+    np.testing.assert_array_equal(panel.placed("A", alone.series("A", "m")), panel.series("A", "m"))
+
+
+def test_instruments_are_near_whose_bars_a_lag_may_join(make_bars):
+    second = 1_000_000_000
+    parts = [make_bars({name: {"m": np.ones(2)}}, start=start * second) for name, start in
+             (("A", 0), ("B", 250), ("C", 900), ("D", 1_500), ("A", 5_000))]
+    panel = align(TableBars(pa.concat_tables(parts)), "1s", ["m"], 255)
+    assert panel.near("A", "B")
+    assert panel.near("D", "D")
+    assert not panel.near("B", "D")

@@ -1,6 +1,7 @@
 from collections import Counter
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from imbalance.studies import prepared_series
@@ -206,6 +207,23 @@ def test_a_pair_that_cannot_be_estimated_is_one_row_with_its_reason(make_bars, r
     (row,) = study(bars, family(pairs=("own",)))
     assert row["reason"] == reason
     assert row["estimate"] is row["p_value"] is row["q_value"] is row["standard_error"] is None
+
+
+@pytest.mark.parametrize("start", [4_000, 385, 330])
+def test_a_pair_that_is_apart_is_one_row_and_one_that_meets_at_a_lag_is_not(make_bars, start):
+    generator = np.random.default_rng(0)
+    series = {name: dict(zip("xy", generator.standard_normal((2, 400)), strict=True))
+              for name in "AB"}
+    bars = pa.concat_tables([
+        make_bars({"A": series["A"]}, start=0),
+        make_bars({"B": series["B"]}, start=start * 1_000_000_000)])
+    rows = [row for row in study(bars, family(regimes=("time",))) if {
+        row["instrument_x"], row["instrument_y"]} == {"A", "B"}]
+    if start == 330:
+        assert {row["reason"] for row in rows if row["regime"] == "all"} == {None}
+        return
+    assert [(row["reason"], row["regime"], row["n"], row["n_left_out"]) for row in rows] == [
+        ("no_common_bars", "all", max(400 - start, 0), 0)] * 2
 
 
 def test_refusals_of_whole_families(make_bars):

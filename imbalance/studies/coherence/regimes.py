@@ -38,6 +38,7 @@ def regime_rows(
     pair: PreparedPair,
 ) -> tuple[list[Row], list[Row]]:
     """Rows of `studies.coherence` by level, and of `studies.coherence_difference`, of a pair."""
+    panel = panel.of((x[0], y[0]))
     both = np.isfinite(pair.x) & np.isfinite(pair.y)
     length = family.longest_segment
     while len(starts := segments(both, length)) < FEWEST_IN_ALL and length > SHORTEST_SEGMENT:

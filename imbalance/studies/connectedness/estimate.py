@@ -83,7 +83,8 @@ def connect(
             yield refused(family, window, _of_system(system, "explosive"))
             continue
         try:
-            rows = list(_Writer(panel, family, window, system, model, criteria).rows())
+            own = panel.of(system.instruments)
+            rows = list(_Writer(own, family, window, system, model, criteria).rows())
         except CollinearError as error:
             yield refused(family, window, _of_system(system, error))
             continue

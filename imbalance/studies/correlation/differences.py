@@ -28,19 +28,20 @@ def compare(panel: Panel, family: CorrelationFamily, window: Window, pool: Serie
     pairs : pairs of series that can be used.
     """
     for x, y in pairs:
-        there = panel.exists[x[0]] & panel.exists[y[0]]
+        own = panel.of((x[0], y[0]))
+        there = own.exists[x[0]] & own.exists[y[0]]
         for lag in family.regime_lags:
             if lag <= 0 and x == y:
                 continue
             estimator = correlation_at(
-                pool.get(x).values, _shifted(pool.get(y).values, lag), family.minimum_bars)
+                pool.on(own, x), _shifted(pool.on(own, y), lag), family.minimum_bars)
             for regime in family.regimes:
                 template = blank("correlation_difference", family.name, window, PARAMETERS) | {
                     "instrument_x": x[0], "measure_x": x[1], "instrument_y": y[0],
                     "measure_y": y[1], "of": "pearson", "lag": lag, "horizon": 1,
                     "kind": "contemporaneous" if lag == 0 else "predictive",
                 }
-                found = at_levels(regime, regime_masks(panel, x[0], regime), there, estimator)
+                found = at_levels(regime, regime_masks(own, x[0], regime), there, estimator)
                 for row in difference_rows(found, int(there.sum()), family.significance):
                     yield template | row
 

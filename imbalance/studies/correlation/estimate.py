@@ -6,7 +6,7 @@ whole family). The loops over bars are in `lag_sums.py` and `kernels.py`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ from imbalance.studies.correlation.estimators import (
     in_threads,
 )
 from imbalance.studies.correlation.intervals import BootstrapInterval, bootstrap_interval
-from imbalance.studies.correlation.series_pairs import series_pairs
+from imbalance.studies.correlation.series_pairs import apart, blocks, series_pairs
 from imbalance.studies.correlation.study import CorrelationFamily
 from imbalance.studies.lag_sums import LagSums, lag_sums
 from imbalance.studies.pairs import Series, uncrossed
@@ -40,9 +40,6 @@ from imbalance.studies.rows import Row, RowTable, Window, blank, share
 
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
-
-_BLOCK = 32
-"""Pairs of instruments that are not crossed which are worked on together."""
 
 
 def correlate(
@@ -87,39 +84,21 @@ def correlate(
     usable: list[tuple[Series, Series]] = []
     for x, y in pairs:
         reason = pool.get(x).reason or pool.get(y).reason
+        if reason is None and apart(pool, family, x, y):
+            reason = "no_common_bars"
         if reason is None:
             usable.append((x, y))
         else:
             rows.extend([template | _named(x, y) | _refusal(panel, x, y, reason, family)])
-    if not usable:
-        return
-    runs = [
-        (regime, _RegimeRun(panel, family, pool, template, regime, lags))
-        for regime, lags in _regimes(panel, family)
-    ]
     # regimes within blocks: where not all series have room, those of a block are made ready once
-    for block in _blocks(usable, crossed):
-        for regime, run in runs:
+    for block in blocks(panel, usable, crossed):
+        own = panel.of(instrument for pair in block for instrument, _ in pair)
+        for regime, lags in _regimes(panel, family):
             progress.advance(note=f"correlation {family.name} {window.bar_size} {regime}")
+            run = _RegimeRun(own, family, pool, template, regime, lags)
             rows.extend(run.rows(block))
     progress.advance(note=f"correlation {family.name} {window.bar_size} between regimes")
     differences.extend(compare(panel, family, window, pool, usable))
-
-
-def _blocks(
-    pairs: list[tuple[Series, Series]], crossed: Sequence[str]
-) -> Iterator[list[tuple[Series, Series]]]:
-    """The pairs between instruments that are crossed, then those of a few others at a time: sums
-    are made of every series of a block with every other.
-    """
-    def is_crossed(pair: tuple[Series, Series]) -> bool:
-        return all(instrument in crossed for instrument, _ in pair)
-
-    if between := list(filter(is_crossed, pairs)):
-        yield between
-    rest = [pair for pair in pairs if not is_crossed(pair)]
-    for at in range(0, len(rest), _BLOCK):
-        yield rest[at : at + _BLOCK]
 
 
 def _parameters(family: CorrelationFamily) -> dict[str, Any]:
@@ -144,6 +123,7 @@ def _named(x: Series | None, y: Series | None) -> Row:
 
 
 def _refusal(panel: Panel, x: Series, y: Series, reason: str, family: CorrelationFamily) -> Row:
+    panel = panel.of((x[0], y[0]))
     there = int((panel.exists[x[0]] & panel.exists[y[0]]).sum())
     first, second = panel.series(*x), panel.series(*y)
     n = 0
@@ -188,9 +168,10 @@ class _RegimeRun:
         if not kept:
             return
         x_names = [name for name in x_names if name[0] in x_masks]
-        left = np.stack([np.where(x_masks[name[0]], self._pool.get(name).values, np.nan)
-                         for name in x_names])
-        right = np.stack([self._pool.get(name, h).values for name, h in y_names])
+        left = np.stack([
+            np.where(x_masks[name[0]], self._pool.on(self._panel, name), np.nan)
+            for name in x_names])
+        right = np.stack([self._pool.on(self._panel, name, h) for name, h in y_names])
         max_lag = max(1, *(abs(lag) for lag in self._lags))
         sums = lag_sums(left, right, max_lag)
         there = self._there(x_names, x_masks, y_names, max_lag)

@@ -87,13 +87,12 @@ def _estimate(
     measures = {measure for _, measure in usable}
     if len(measures) == 1:
         template = template | dict.fromkeys(("measure_x", "measure_y"), measures.pop())
-    values = np.column_stack([one.values for one in usable.values()])
     series = tuple(usable)
     memories = [one.memory for one in usable.values() if one.memory is not None]
-    # Of a day of many instruments a second copy, which `values` holds now.
-    del pool, prepared, usable
-    complete = np.isfinite(values).all(axis=1)
     there = int(np.all([panel.exists[name] for name, _ in series], axis=0).sum())
+    complete = np.ones(panel.slots, dtype=np.bool_)
+    for one in series:
+        complete &= np.isfinite(pool.on(panel, one))
     n = int(complete.sum())
     counted = template | {
         "n": n, "n_left_out": there - n, "coverage": share(n, there - n),
@@ -101,6 +100,9 @@ def _estimate(
     if n < family.minimum_bars:
         rows.extend([counted | {"estimator": "sample", "reason": "no_common_bars"}])
         return
+    values = np.column_stack([pool.on(panel, one) for one in series])
+    # Of a day of many instruments a second copy, which `values` holds now.
+    del pool, prepared, usable
     effective = effective_observations(memories, n)
     drawn = _drawn(values[complete], effective, family)
     if len(drawn) * 2 < family.replications:

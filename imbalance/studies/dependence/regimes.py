@@ -72,6 +72,7 @@ def regime_rows(
     """Rows of `studies.dependence` by level, and of `studies.dependence_difference`, of a pair."""
     rows: list[Row] = []
     differences: list[Row] = []
+    panel = panel.of((x[0], y[0]))
     there = panel.exists[x[0]] & panel.exists[y[0]]
     for work in _works(family, x, y, pair):
         about = {

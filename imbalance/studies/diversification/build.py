@@ -61,11 +61,12 @@ def asset_class(instrument: str) -> str:
 
 def _rows(panel: Panel, family: DiversificationFamily, window: Window) -> Iterator[Row]:
     names = _together(panel, family)
-    there = int(np.any(list(panel.exists.values()), axis=0).sum())
+    there = int(panel.occupied.sum())
     make = _Rows(family, window, there)
     if len(names) < 2:
         yield make.refused("too_few_instruments")
         return
+    panel = panel.of(names)
     returns = np.column_stack([panel.columns[name, RETURN] for name in names])
     complete = np.isfinite(returns).all(axis=1)
     if complete.sum() < family.minimum_bars:
@@ -91,7 +92,7 @@ def _together(panel: Panel, family: DiversificationFamily) -> list[str]:
     """Instruments that can be studied together, those with the most bars first where too many."""
     there = {}
     for name in panel.instruments:
-        series = panel.series(name, RETURN)
+        series = panel.of((name,)).series(name, RETURN)
         if series is not None and np.nanmax(series, initial=0.0) > np.nanmin(series, initial=0.0):
             there[name] = int(np.isfinite(series).sum())
     fullest = max(there.values(), default=0)

@@ -87,7 +87,8 @@ class _PairRows:
 
     def __init__(self, panel: Panel, family: DynamicsFamily, window: Window, x: Series, y: Series,
                  pair: PreparedPair) -> None:
-        self._panel, self._family, self._window = panel, family, window
+        self._panel = panel.of((x[0], y[0]))
+        self._family, self._window = family, window
         self._x, self._y, self._pair = x, y, pair
 
     def rows(self, margin_x: Garch | None, margin_y: Garch | None) -> Iterator[Row]:
@@ -156,7 +157,9 @@ class _PairRows:
         if margin_x is None or margin_y is None:
             yield self._row("dcc_a") | {"reason": "no_optimum"}
             return
-        both = np.column_stack([margin_x.standardised, margin_y.standardised])
+        both = np.column_stack([
+            self._panel.placed(series[0], margin.standardised)
+            for series, margin in ((self._x, margin_x), (self._y, margin_y))])
         both[~np.isfinite(both).all(axis=1)] = np.nan
         found = fit_dcc(both)
         if found is None:

@@ -38,6 +38,7 @@ def regime_rows(
     differences: list[Row] = []
     about = {"instrument_x": x[0], "measure_x": x[1], "instrument_y": y[0], "measure_y": y[1],
              "kind": "contemporaneous"}
+    panel = panel.of((x[0], y[0]))
     exists = panel.exists[x[0]] & panel.exists[y[0]]
     for span in family.windows:
         path, pairs = rolling_correlation(pair.x, pair.y, span, fewest_pairs(span))

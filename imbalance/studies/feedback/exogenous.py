@@ -15,6 +15,7 @@ from imbalance.studies.alignment import Panel
 from imbalance.studies.columns import ANY
 from imbalance.studies.feedback.study import TIME_OF_DAY
 from imbalance.studies.feedback.systems import System
+from imbalance.studies.measures import BAR_NANOSECONDS
 from imbalance.studies.pairs import Series
 
 Vector = NDArray[np.float64]
@@ -28,21 +29,22 @@ WAVES = 2
 
 
 def with_exogenous(panel: Panel, system: System, names: Sequence[str]) -> System:
-    """The system with the terms that the window can bear, and why it cannot bear the others.
+    """The system with the terms that the window can bear, and why it cannot bear the others;
+    `panel` is of its instruments.
 
     A measure is taken as of the bar before, so that it is known when the bar begins; one that the
     bars do not have, that does not vary, or that lacks over half of the system's bars is left out.
-    The time of day is sine and cosine of 24 and 12 hours, in windows of at least 12 hours.
+    The time of day is sine and cosine of 24 and 12 hours, where the panel is 12 hours or longer.
     """
     found: list[tuple[Series, Vector]] = []
     left_out: dict[str, str] = {}
     for name in names:
-        if name == TIME_OF_DAY and panel.window_to - panel.window_from < SHORTEST:
+        if name == TIME_OF_DAY and panel.slots * BAR_NANOSECONDS[panel.bar_size] < SHORTEST:
             left_out[name] = "too_short"
         elif name == TIME_OF_DAY:
             found.extend(_waves(panel))
         else:
-            for instrument in dict.fromkeys(instrument for instrument, _ in system.series):
+            for instrument in system.instruments:
                 term, reason = _measure(panel, system, instrument, name)
                 if reason is not None:
                     left_out[f"{instrument}:{name}"] = reason

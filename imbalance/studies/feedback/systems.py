@@ -35,7 +35,7 @@ class System:
     """Name in the rows: the instrument, or `across:` and all of them."""
     series: tuple[Series, ...]
     data: Matrix
-    """T × K, NaN where missing."""
+    """T × K, NaN where missing; of bars, on the slots of the panel of its instruments."""
     there: int
     """Bars that some instrument of the system has."""
     exogenous: Matrix | None = None
@@ -43,6 +43,11 @@ class System:
     exogenous_names: tuple[Series, ...] = ()
     exogenous_left_out: Mapping[str, str] = field(default_factory=dict)
     """Declared terms that the window cannot bear, and why."""
+
+    @property
+    def instruments(self) -> tuple[str, ...]:
+        """Whose variables they are, each once."""
+        return tuple(dict.fromkeys(instrument for instrument, _ in self.series))
 
 
 @dataclass(frozen=True)
@@ -83,8 +88,7 @@ def _refusal(
     for measure in family.variables:
         reason = pool.get(panel.known_as((instrument, measure))).reason
         if reason is not None:
-            there = int(panel.exists[instrument].sum())
-            return Refusal(instrument, instrument, measure, reason, there)
+            return Refusal(instrument, instrument, measure, reason, panel.bars[instrument])
     return None
 
 
@@ -92,19 +96,20 @@ def _across(
     panel: Panel, family: SystemFamily, sound: list[str]
 ) -> Iterator[System | Refusal]:
     valid = {
-        instrument: np.isfinite(
-            np.stack([panel.columns[panel.known_as((instrument, measure))]
+        instrument: panel.slots_of[instrument][np.isfinite(
+            np.stack([panel.columns.bars(*panel.known_as((instrument, measure)))
                       for measure in family.variables])
-        ).all(axis=0)
+        ).all(axis=0)]
         for instrument in sound
     }
-    order = sorted(sound, key=lambda instrument: (-int(valid[instrument].sum()), instrument))
+    order = sorted(sound, key=lambda instrument: (-len(valid[instrument]), instrument))
     taken: list[str] = []
     left_out: list[tuple[str, str]] = []
-    common = np.ones(panel.slots, dtype=np.bool_)
+    common = np.empty(0, dtype=np.int32)
     for instrument in order:
-        together = common & valid[instrument]
-        enough = not taken or together.sum() >= max(family.minimum_bars, common.sum() / 2.0)
+        together = (np.intersect1d(common, valid[instrument], assume_unique=True) if taken
+                    else valid[instrument])
+        enough = not taken or len(together) >= max(family.minimum_bars, len(common) / 2.0)
         if (len(taken) + 1) * len(family.variables) > family.largest_system:
             left_out.append((instrument, "too_many_variables"))
         elif enough:
@@ -114,7 +119,7 @@ def _across(
             left_out.append((instrument, "no_common_bars"))
     name = "across:" + ",".join(sorted(taken))
     for instrument, reason in left_out:
-        yield Refusal(name, instrument, "*", reason, int(panel.exists[instrument].sum()))
+        yield Refusal(name, instrument, "*", reason, panel.bars[instrument])
     if len(taken) >= 2:
         yield _system(panel, family, tuple(sorted(taken)), name)
     elif not left_out:
@@ -128,9 +133,9 @@ def _system(
         panel.known_as((instrument, measure))
         for measure in family.variables for instrument in instruments
     )
-    data = np.column_stack([panel.columns[one] for one in series])
-    there = np.stack([panel.exists[instrument] for instrument in instruments]).any(axis=0)
-    return System(name, series, data, int(there.sum()))
+    own = panel.of(instruments)
+    data = np.column_stack([own.columns[one] for one in series])
+    return System(name, series, data, int(own.occupied.sum()))
 
 
 def fitted(system: System, family: OrderFamily) -> tuple[VectorAutoregression, dict[str, Any]]:

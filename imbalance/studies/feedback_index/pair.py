@@ -44,6 +44,7 @@ class PairStudy:
 
     def __init__(self, panel: Panel, family: FeedbackIndexFamily, window: Window,
                  pool: SeriesPool, x: str, y: str) -> None:
+        panel = panel.of((x, y))
         self._panel, self._family, self._window, self._pool = panel, family, window, pool
         self._series = (panel.known_as((x, family.flow)), (y, family.returns))
         self._seconds = BAR_NANOSECONDS[window.bar_size] / 1e9

@@ -205,6 +205,7 @@ def _regimes(
     """Regimes to their levels' blocks: of bars that had ended when a block began."""
     found: dict[str, dict[str, Mask | None]] = {}
     if panel is not None:
+        panel = panel.of((instrument,)) if instrument in panel.instruments else panel
         width = BAR_NANOSECONDS[panel.bar_size]
         slots = np.searchsorted(panel.starts, blocks.starts, side="right") - 1
         length = max(int(np.median(blocks.ends - blocks.starts)) // width, 1)

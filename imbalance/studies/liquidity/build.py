@@ -81,7 +81,8 @@ class _Rows:
 def _of_bars(
     panel: Panel, family: LiquidityFamily, window: Window, instrument: str
 ) -> Iterator[Row]:
-    make = _Rows(family, window, instrument, int(panel.exists[instrument].sum()))
+    panel = panel.of((instrument,))
+    make = _Rows(family, window, instrument, panel.bars[instrument])
     missing = np.full(panel.slots, np.nan)
     change, variance, flow, notional, price = (
         missing if (found := panel.series(instrument, measure)) is None else found

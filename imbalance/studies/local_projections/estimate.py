@@ -66,7 +66,7 @@ def project_all(
             if model.root_moduli[0] >= 1.0:
                 yield refused(family, window, _of_system(system, "explosive"))
                 continue
-            writer = _Writer(panel, family, window, system, model, criteria)
+            writer = _Writer(panel.of(system.instruments), family, window, system, model, criteria)
             rows = list(writer.rows())
         except UnfitError as error:
             yield refused(family, window, _of_system(system, error.reason))

@@ -54,6 +54,7 @@ def systems(panel: Panel, family: PriceDiscoveryFamily) -> Iterator[Markets]:
 def _together(
     panel: Panel, family: PriceDiscoveryFamily, instruments: list[str]
 ) -> tuple[str, ...]:
+    panel = panel.of(instruments)
     valid = {one: np.isfinite(_log_prices(panel, family, one)) for one in instruments}
     taken: list[str] = []
     common = np.ones(panel.slots, dtype=np.bool_)
@@ -70,8 +71,9 @@ def _together(
 def _markets(
     panel: Panel, family: PriceDiscoveryFamily, instruments: tuple[str, ...]
 ) -> Markets:
+    panel = panel.of(instruments)
     prices = np.column_stack([_log_prices(panel, family, one) for one in instruments])
-    there = int(np.stack([panel.exists[one] for one in instruments]).any(axis=0).sum())
+    there = int(panel.occupied.sum())
     present = np.isfinite(prices)
     reason = None
     if any((one, family.price) not in panel.columns for one in instruments):

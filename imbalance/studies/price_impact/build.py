@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from imbalance.studies.price_impact.cross import cross_rows, left_out_rows
-from imbalance.studies.price_impact.flows import flows_of
+from imbalance.studies.price_impact.flows import PeerFlows, flows_of
 from imbalance.studies.price_impact.single import single_rows
 from imbalance.studies.price_impact.study import CROSS_IMPACT, PRICE_IMPACT
 from imbalance.studies.rows import RowTable, blank
@@ -27,10 +27,11 @@ def build(given: StudyInput) -> dict[str, Any]:
                 continue
             given.progress.advance(note=f"price impact {bar_size}")
             names = panel.crossed(family.most_instruments)
-            crossed = {name: flows_of(panel, name, family.levels) for name in names}
+            crossed = PeerFlows(panel, names, family.levels)
             cross.extend(left_out_rows(panel, family, window, names))
             for name in panel.instruments:
-                flows = crossed[name] if name in crossed else flows_of(panel, name, family.levels)
-                single.extend(single_rows(panel, family, window, name, flows))
-                cross.extend(cross_rows(panel, family, window, name, flows, crossed))
+                own = panel.of((name,))
+                single.extend(single_rows(
+                    own, family, window, name, flows_of(own, name, family.levels)))
+                cross.extend(cross_rows(*crossed.beside(name), family, window, name))
     return {PRICE_IMPACT.name: single.finish(), CROSS_IMPACT.name: cross.finish()}

@@ -38,14 +38,9 @@ COMMON_SHARE = 0.8
 
 
 def cross_rows(
-    panel: Panel, family: PriceImpactFamily, window: Window, y: str, own: Flows | None,
-    crossed: Mapping[str, Flows | None],
+    panel: Panel, flows: Mapping[str, Flows], family: PriceImpactFamily, window: Window, y: str
 ) -> Iterator[Row]:
-    """All rows of an instrument's return on one bar size, by its own flows and, if it is among
-    those that are crossed, by theirs.
-    """
-    others = crossed if y in crossed else {}
-    flows = {name: flow for name, flow in {**others, y: own}.items() if flow is not None}
+    """All rows of an instrument's return on one bar size, by the flows on its panel."""
     for horizon, lags in ((0, (0,)), (1, family.lags)):
         yield from _Writer(panel, family, window, flows, y, horizon, lags).rows()
 
@@ -104,11 +99,11 @@ class _Writer:
     """Rows of one instrument's return at one horizon."""
 
     def __init__(self, panel: Panel, family: PriceImpactFamily, window: Window,
-                 flows: dict[str, Flows], y: str, horizon: int, lags: tuple[int, ...]) -> None:
+                 flows: Mapping[str, Flows], y: str, horizon: int, lags: tuple[int, ...]) -> None:
         self._panel, self._family, self._window = panel, family, window
         self._flows, self._y, self._horizon = flows, y, horizon
         self._lags = tuple(lag for lag in lags if lag < panel.slots)
-        self._there = int(panel.exists[y].sum())
+        self._there = panel.bars[y]
 
     def rows(self) -> Iterator[Row]:
         change = self._panel.series(self._y, RETURN)

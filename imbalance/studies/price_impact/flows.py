@@ -6,6 +6,7 @@ levels, which are always of the bars that a model is fitted on.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +14,14 @@ from numpy.typing import NDArray
 
 from imbalance.features.integrated import principal_vector
 from imbalance.studies.alignment import Panel
+from imbalance.studies.held import FEW, Held
 from imbalance.studies.measures import FLOW
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
+_ROOM = 1 << 28
+"""Bytes of flows that are held."""
 LEAST_SHARE = 0.5
 """Share of an instrument's bars in which a level must have a flow to be used."""
 
@@ -33,6 +37,11 @@ class Flows:
     """T × 1: by common depth, or by the depth at the touch where that is not known."""
     levels: Matrix
     """T × M: flows of the levels that the feed shows, by common depth."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that they take."""
+        return self.raw.nbytes + self.best.nbytes + self.levels.nbytes
 
 
 def flows_of(panel: Panel, instrument: str, levels: int) -> Flows | None:
@@ -53,6 +62,35 @@ def flows_of(panel: Panel, instrument: str, levels: int) -> Flows | None:
         used.append(_scaled(column, depth))
     stacked = np.column_stack(used) if len(used) > 1 else np.empty((panel.slots, 0))
     return Flows(measure, raw, _scaled(raw, depth)[:, None], stacked)
+
+
+class PeerFlows:
+    """Flows of instruments that are crossed, beside those of one of them.
+
+    Parameters
+    ----------
+    panel : of all instruments.
+    crossed : those whose flows explain each other's returns.
+    levels : of the book.
+    """
+
+    def __init__(self, panel: Panel, crossed: Sequence[str], levels: int) -> None:
+        self._panel, self._crossed, self._levels = panel, crossed, levels
+        self._held: Held[tuple[tuple[str, ...], str], Flows | None] = Held(
+            _ROOM, lambda one: 0 if one is None else one.nbytes, FEW)
+
+    def beside(self, instrument: str) -> tuple[Panel, dict[str, Flows]]:
+        """The panel of an instrument and of those crossed with it that share a bar with it, and the
+        flows of all of them that have some.
+        """
+        there = self._panel.exists[instrument]
+        peers = self._crossed if instrument in self._crossed else ()
+        panel = self._panel.of((instrument, *(
+            name for name in peers if there[self._panel.slots_of[name]].any())))
+        found = {name: self._held.get(
+            (panel.instruments, name), lambda key: flows_of(panel, key[1], self._levels))
+            for name in panel.instruments}
+        return panel, {name: flows for name, flows in found.items() if flows is not None}
 
 
 def flow_at_best(panel: Panel, instrument: str) -> tuple[str, Vector] | None:

@@ -69,7 +69,7 @@ class _Writer:
 
         self._panel, self._family, self._window = panel, family, window
         self._instrument = instrument
-        self._there = int(panel.exists[instrument].sum())
+        self._there = panel.bars[instrument]
         self._half_hours = panel.starts // HALF_HOUR
         self._quantile = float(ndtri(1.0 - family.significance / 2.0))
 

@@ -77,12 +77,13 @@ class _Writer:
                  y: str) -> None:
         from scipy.special import ndtri
 
+        panel = panel.of((x, y))
         self._panel, self._family, self._window, self._x, self._y = panel, family, window, x, y
         self._there = int((panel.exists[x] & panel.exists[y]).sum())
         self._quantile = float(ndtri(1.0 - family.significance / 2.0))
         self._measure = FLOW
         self.forecasts: dict[int, OutOfSample] = {}
-        """By horizon, for the race."""
+        """By horizon, for the race; their rows are starts of bars, by which pairs are matched."""
 
     def rows(self) -> Iterator[Row]:
         flow, volatility, reason = self._series()
@@ -208,7 +209,7 @@ class _Writer:
         if not np.ptp(trial.actual - trial.mean) > 0.0:
             yield self._row("r_squared_out", 0, horizon) | {"reason": "constant_series"}
             return
-        self.forecasts[horizon] = replace(trial, rows=rows[trial.rows])
+        self.forecasts[horizon] = replace(trial, rows=self._panel.starts[rows[trial.rows]])
         yield from self._judged(trial, horizon)
 
     def _judged(self, trial: OutOfSample, horizon: int) -> Iterator[Row]:
@@ -244,7 +245,7 @@ def _race(
     """Whether the best of all imbalances beats past volatility, after looking at all of them."""
     if len(candidates) < 2:
         return
-    there = int(panel.exists[y].sum())
+    there = panel.bars[y]
     row = _blank(family, window, ANY, y) | {
         "measure_x": ANY, "measure_y": VOLATILITY, "estimator": "model_race", "horizon": horizon}
     names, rows = _in_common(candidates)
@@ -268,7 +269,7 @@ def _race(
     }
 
 
-def _in_common(candidates: list[tuple[str, OutOfSample]]) -> tuple[list[str], NDArray[np.intp]]:
+def _in_common(candidates: list[tuple[str, OutOfSample]]) -> tuple[list[str], NDArray[np.int64]]:
     """Candidates that share most bars of the one with the most, and the bars that all have."""
     fullest = max((one.rows for _, one in candidates), key=len)
     names, rows = [], fullest
@@ -279,6 +280,6 @@ def _in_common(candidates: list[tuple[str, OutOfSample]]) -> tuple[list[str], ND
     return names, rows
 
 
-def _judged_on(one: OutOfSample, rows: NDArray[np.intp]) -> OutOfSample:
+def _judged_on(one: OutOfSample, rows: NDArray[np.int64]) -> OutOfSample:
     at = np.searchsorted(one.rows, rows)
     return OutOfSample(rows, one.actual[at], one.mean[at], one.small[at], one.large[at], one.steps)

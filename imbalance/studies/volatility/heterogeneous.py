@@ -49,7 +49,7 @@ class InSample:
 class OutOfSample:
     """Forecasts of both models, and of the mean, over the same bars."""
 
-    rows: NDArray[np.intp]
+    rows: NDArray[np.int64]
     """Which of the rows given were judged."""
     actual: Vector
     mean: Vector
