@@ -41,7 +41,7 @@ __all__ = [
 
 RAW_TABLES = (
     "raw.book_updates", "raw.trades", "raw.quotes", "raw.derivative_ticks", "raw.liquidations",
-    "raw.options", "raw.orders",
+    "raw.options", "raw.orders", "raw.depth_bands",
 )  # fmt: skip
 CAPTURE_TABLES = OUTPUTS
 

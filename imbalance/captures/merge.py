@@ -27,6 +27,8 @@ _ID = {
 """Numbers by which a venue tells its events apart, and which grow."""
 
 _WITH_KIND = ("raw.book_updates", "raw.trades")
+_TOLD_BY_WORDS = ("raw.derivative_ticks", "raw.options", "raw.liquidations", "raw.depth_bands")
+"""Tables whose events have nothing but what they say and when."""
 
 
 class Interleaved(Exception):
@@ -125,7 +127,7 @@ def identities(table: str, rows: pa.Table) -> tuple[Any, Any | None]:
         return numbers, None
     if table == "raw.trades":
         return numbers, _name_numbers(rows, ["trade_key"])
-    if table in ("raw.derivative_ticks", "raw.options", "raw.liquidations"):
+    if table in _TOLD_BY_WORDS:
         said = [
             name for name in rows.column_names
             if name not in ("receive_time", "available_at", "capture_id", "line", "time_source")

@@ -37,7 +37,7 @@ as an event may be from its receipt. So the days of a capture hold all of its ev
 UNKNOWN = "unknown"
 """Stands for the format of files that are of none."""
 
-VERSION = "capture-10"
+VERSION = "capture-11"
 
 OUTPUTS = ("raw.captures", "raw.quarantine", "raw.instruments", "raw.clock_skew")
 """Tables with a partition per capture."""

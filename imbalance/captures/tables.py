@@ -1,10 +1,11 @@
 """Registry of the raw layer: captures, what was quarantined of them, their instruments.
 
-The tables of events are declared in `event_tables`. No code that decodes.
+The tables of events are declared in `event_tables` and `band_table`. No code that decodes.
 """
 
 from __future__ import annotations
 
+from imbalance.captures.band_table import DEPTH_BANDS
 from imbalance.captures.event_tables import (
     BOOK_UPDATES,
     DERIVATIVE_TICKS,
@@ -236,5 +237,5 @@ CLOCK_SKEW = Table(
 
 TABLES = (
     CAPTURES, QUARANTINE, INSTRUMENTS, CLOCK_SKEW, BOOK_UPDATES, TRADES, QUOTES, DERIVATIVE_TICKS,
-    LIQUIDATIONS, OPTIONS, ORDERS,
+    LIQUIDATIONS, OPTIONS, ORDERS, DEPTH_BANDS,
 )

@@ -135,7 +135,7 @@ def test_captures_of_other_instruments_at_the_same_time_are_not_merged(store, tm
     assert not built.metadata["merged"]
     assert built.rows == {
         "raw.book_updates": 40, "raw.quotes": 40, "raw.trades": 40, "raw.derivative_ticks": 0,
-        "raw.liquidations": 0, "raw.options": 0, "raw.orders": 0,
+        "raw.liquidations": 0, "raw.options": 0, "raw.orders": 0, "raw.depth_bands": 0,
     }  # fmt: skip
 
 

@@ -43,6 +43,7 @@ _VENUES = {
     "hyperliquid": "hyperliquid", "standx": "standx", "edgex": "edgex", "coinbase": "coinbase",
     "bitflyer": "bitflyer", "btcbox": "btcbox",
 }  # fmt: skip
+_OF_FUTURES = ("binance-depth", "binance-metrics", "binance-book-ticker", "binance-depth-bands")
 _LIQUIDATIONS = re.compile(r"liquidation", re.IGNORECASE)
 
 
@@ -180,7 +181,7 @@ def _venue(layout: Layout, frame: Frame, path: Path) -> str | None:
         named = next(iter(symbols), _symbol(layout, path) or "")
         if re.search(r"USD_(PERP|\d{6})$", named):
             return "binance-delivery"
-        futures = layout.name in ("binance-depth", "binance-metrics", "binance-book-ticker")
+        futures = layout.name in _OF_FUTURES
         spot = "is_best_match" in frame.columns
         return "binance-futures" if futures or not spot else "binance"
     if layout.name.startswith("coinbase-"):

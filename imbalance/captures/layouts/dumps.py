@@ -74,6 +74,20 @@ def _depth(frame: Frame, table: Table) -> Tables:
     )
 
 
+def _bands(frame: Frame, table: Table) -> Tables:
+    """The bookDepth dumps: how much rests within some percent of the mid, a row a band."""
+    columns = {
+        "percentage": frame.signed("percentage"), "depth": frame.number("depth"),
+        "notional": frame.number("notional"),
+    }
+    for row in np.flatnonzero(~(np.abs(columns["percentage"]) > 0)).tolist():
+        frame.bad.setdefault(row, ("number_out_of_range", "percentage is on neither side"))
+    return making.plain(
+        "raw.depth_bands", frame, table, table.instruments(frame), columns,
+        all_numbers=tuple(columns), exchange=frame.time("timestamp", "iso"),
+    )
+
+
 _DEPTH_MESSAGE = ("symbol", "timestamp", "last_update_id", "update_type")
 
 
@@ -138,6 +152,9 @@ LAYOUTS = (
     Layout("binance-book-ticker", "book_ticker",
            frozenset({"update_id", "best_bid_price", "best_ask_qty", "transaction_time"}), "none",
            _book_ticker, ("transaction_time", "ms")),
+    Layout("binance-depth-bands", "depth_band",
+           frozenset({"timestamp", "percentage", "depth", "notional"}), "none", _bands,
+           ("timestamp", "iso")),
     Layout("binance-metrics", "metrics", frozenset({"create_time", "symbol", "sum_open_interest"}),
            "none", _metrics, ("create_time", "iso")),
     Layout("coinbase-matches", "match",
