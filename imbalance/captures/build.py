@@ -134,6 +134,7 @@ def _parameters(
     mine = {k: v for k, v in sorted(store.config.multipliers.items()) if k.startswith(venue + ":")}
     return {
         "captures": [capture.capture_id for capture in captures],
+        "read_as": {capture.capture_id: capture.format for capture in captures},
         "clocks": neighbours.digest(captures),
         "multipliers": mine,
         **_own_formats(store, captures),
@@ -213,7 +214,8 @@ class _Known:
             "inputs": (),
             "version": VERSION,
             "parameters": {
-                "clocks": self.captures.digest([capture]), **_own_formats(self.store, [capture])
+                "read_as": (capture.format, capture.venue),
+                "clocks": self.captures.digest([capture]), **_own_formats(self.store, [capture]),
             },
         }
 

@@ -44,7 +44,7 @@ SIDES = {"book_levels": ("bid", "ask"), "trades": ("buy", "sell", "unknown"),
 """By kind of table, the sides for which a mapping may give the words of the file."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-_VENUE = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+VENUE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +104,7 @@ class Mapped:
         if self.inverse and self.multiplier is None:
             raise _refused("inverse = true, and the value of a contract is not said",
                            "with inverse, multiplier = quote units of a contract")
-        if not _VENUE.fullmatch(self.venue):
+        if not VENUE_NAME.fullmatch(self.venue):
             raise _refused(f"venue = {self.venue!r} is not allowed",
                            "small letters, digits and hyphens, at most 40")
         if len(self.delimiter) != 1 or not self.delimiter.isascii() or self.delimiter in '\r\n".':

@@ -57,9 +57,11 @@ class Probe:
 
 
 def sniff(
-    path: Path, form: str | None = None, own: Mapping[str, NamedSettings] = NONE
-) -> Sniff:
-    """What the first text of a file says; `own` are the formats of the settings.
+    path: Path, form: str | None = None, own: Mapping[str, NamedSettings] = NONE,
+    venue: str | None = None,
+) -> Sniff:  # fmt: skip
+    """What the first text of a file says; `form` and `venue` take it for one format and venue,
+    `own` are the formats of the settings.
 
     Raises
     ------
@@ -68,13 +70,13 @@ def sniff(
     """
     compression = compression_of(path)
     if _is_archive(path, compression):
-        return recognise(_ARCHIVE, compression, path, form, own)
+        return recognise(_ARCHIVE, compression, path, form, own, venue)
     head = b""
     for block in CaptureReader(path, threaded=False):
         head += block.data
         if len(head) >= SNIFFED_BYTES:
             break
-    return recognise(head, compression, path, form, own)
+    return recognise(head, compression, path, form, own, venue)
 
 
 def _is_archive(path: Path, compression: str) -> bool:
@@ -83,10 +85,11 @@ def _is_archive(path: Path, compression: str) -> bool:
 
 
 def probe(
-    path: Path, form: str | None = None, own: Mapping[str, NamedSettings] = NONE
-) -> Probe:
-    """Find out what a file is; `form` takes it for one format only, `own` are the formats of the
-    settings.
+    path: Path, form: str | None = None, own: Mapping[str, NamedSettings] = NONE,
+    venue: str | None = None,
+) -> Probe:  # fmt: skip
+    """Find out what a file is; `form` and `venue` take it for one format and venue only, `own` are
+    the formats of the settings.
 
     Raises
     ------
@@ -105,7 +108,7 @@ def probe(
     try:
         archive = _is_archive(path, compression)
         if archive:
-            found = recognise(_ARCHIVE, compression, path, form, own)
+            found = recognise(_ARCHIVE, compression, path, form, own, venue)
             for member in zip_members(path):
                 text_bytes += sum(len(text) for text, _ in zip_text(path, member))
             if found.format:
@@ -114,10 +117,10 @@ def probe(
             if found is None:
                 head += block.data
                 if len(head) >= SNIFFED_BYTES:
-                    found = recognise(head, compression, path, form, own)
+                    found = recognise(head, compression, path, form, own, venue)
             text_bytes += block.text_bytes
             ended = block.ended
-            known = found or recognise(head, compression, path, form, own)
+            known = found or recognise(head, compression, path, form, own, venue)
             if known.format:
                 lines = _lines_backwards(block.pieces)
                 times = known_formats[known.format].times(lines, known, path) or times
@@ -127,7 +130,7 @@ def probe(
     except ChecksumError as error:
         sha256 = _sha256(path)
         state, reason = "refused", f"{compression} checksum or structure is wrong: {error}"
-    found = found or recognise(head, compression, path, form, own)
+    found = found or recognise(head, compression, path, form, own, venue)
     if state != "refused" and not found.format:
         state, reason = "refused", found.reason
     if state == "whole" and not ended and known_formats[found.format].needs_last_newline:

@@ -67,7 +67,7 @@ def sniff_capture(store: Store, capture: CaptureFile) -> Sniffed:
             f"file anew: imbalance ingest {path}",
         )
     with _unchanged(capture, path):
-        found = sniff(path, capture.format, own)
+        found = sniff(path, capture.format, own, capture.venue)
         if found.venue != capture.venue:
             raise _changed(capture, path)
     return capture, path, found

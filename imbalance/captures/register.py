@@ -37,6 +37,11 @@ as an event may be from its receipt. So the days of a capture hold all of its ev
 UNKNOWN = "unknown"
 """Stands for the format of files that are of none."""
 
+Named = tuple[str | None, str | None]
+"""Format and venue that the user has named for a file."""
+
+NOT_NAMED: Named = (None, None)
+
 VERSION = "capture-11"
 
 OUTPUTS = ("raw.captures", "raw.quarantine", "raw.instruments", "raw.clock_skew")
@@ -57,9 +62,10 @@ class Registration:
 
 def register(
     store: Store, paths: Sequence[str | os.PathLike[str]], progress: Progress = SILENT, *,
-    form: str | None = None,
+    form: str | None = None, venue: str | None = None,
 ) -> list[Registration]:
-    """Register files and all files in directories; `form` takes them for one format.
+    """Register files and all files in directories; `form` and `venue` take them for one format
+    and venue.
 
     Raises
     ------
@@ -77,7 +83,7 @@ def register(
                 allowed="capture files or directories of them",
             )
         files = list(_files(path))
-        results = [_register_file(store, file, progress, form, in_use) for file in files]
+        results = [_register_file(store, file, progress, (form, venue), in_use) for file in files]
         if not any(r.status != "ignored" for r in results):
             raise UserError(
                 f"{str(given)!r} holds no captures",
@@ -131,7 +137,7 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _register_file(
-    store: Store, path: Path, progress: Progress, form: str | None,
+    store: Store, path: Path, progress: Progress, named: Named,
     in_use: dict[str, CaptureFile],
 ) -> Registration:
     """Register one file; `in_use` are the captures in use by id, and become those after it."""
@@ -144,17 +150,19 @@ def _register_file(
     try:
         status = path.stat()
         known = store.ledger.known_capture(str(path), status.st_size, status.st_mtime_ns)
-        anew = known is not None and _looked_at_anew(store, path, known, form, in_use.get(known))
+        anew = known is not None and _looked_at_anew(store, path, known, named, in_use.get(known))
         if known is not None and not anew:
             told = _known(store, path, known)
             if told is not None:
                 return told
         progress.advance(note=f"reading {path.name}")
-        taken_for = form or (known and _named(store, in_use.get(known)))
-        found = probe(path, taken_for, own)
-        if taken_for is None:
-            taken_for = _named(store, in_use.get(found.capture_id))
-            found = found if taken_for is None else probe(path, taken_for, own)
+        if named == NOT_NAMED and known is not None:
+            named = _named(store, in_use.get(known))
+        found = probe(path, named[0], own, named[1])
+        if named == NOT_NAMED:
+            named = _named(store, in_use.get(found.capture_id))
+            if named != NOT_NAMED:
+                found = probe(path, named[0], own, named[1])
     except OSError as error:
         raise UserError(
             f"the file cannot be read: {error.strerror or error}",
@@ -178,7 +186,7 @@ def _register_file(
         capture,
         anew=anew,
         choice=Choice(
-            taken_for is not None and found.state != "refused", digest_of(own, kind.format)
+            named != NOT_NAMED and found.state != "refused", digest_of(own, kind.format)
         ),
     )
     if anew:
@@ -187,18 +195,19 @@ def _register_file(
         note_refused(store, path, found)
         return Registration(str(path), "refused", found.capture_id, kind.venue, found.reason)
     return Registration(
-        str(path), "new" if useless else "same_bytes", found.capture_id, kind.venue, found.reason
-    )
+        str(path), "new" if useless else "same_bytes", found.capture_id, kind.venue,
+        found.reason or kind.assumed,
+    )  # fmt: skip
 
 
 def _looked_at_anew(
-    store: Store, path: Path, capture_id: str, form: str | None, held: CaptureFile | None
+    store: Store, path: Path, capture_id: str, named: Named, held: CaptureFile | None
 ) -> bool:
     """Whether a file seen before may now be taken for something else: as it is told to, by the
     formats of the settings, or because more is understood. What the user has named stays.
     """
     own = store.config.formats
-    if form is not None or held is None:
+    if named != NOT_NAMED or held is None:
         return True
     choice = store.ledger.choice(capture_id)
     if choice.named:
@@ -214,11 +223,11 @@ def _looked_at_anew(
     return found in own and digest_of(own, found) != choice.mapping
 
 
-def _named(store: Store, held: CaptureFile | None) -> str | None:
-    """The format that the user has named for a capture, where there still is such a one."""
+def _named(store: Store, held: CaptureFile | None) -> Named:
+    """What the user has named for a capture, where there still is such a format."""
     if held is None or not store.ledger.choice(held.capture_id).named:
-        return None
-    return held.format if held.format in formats(store.config.formats) else None
+        return NOT_NAMED
+    return (held.format, held.venue) if held.format in formats(store.config.formats) else NOT_NAMED
 
 
 def _known(store: Store, path: Path, capture_id: str) -> Registration | None:

@@ -16,7 +16,10 @@ from imbalance.errors import EXIT_DONE, EXIT_QUARANTINE, UserError, nearest
 @subcommand("ingest")
 @click.argument("captures", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--format", "form", metavar="F", help="Take the files for this format.")
-def command(application: Application, captures: tuple[Path, ...], form: str | None) -> int:
+@click.option("--venue", metavar="V", help="Take the files for captures of this venue.")
+def command(
+    application: Application, captures: tuple[Path, ...], form: str | None, venue: str | None
+) -> int:
     """Register captures (files or directories) and say what each of them is.
 
     Every file is read to its end and its checksums are tested; it is referenced by path and
@@ -26,6 +29,7 @@ def command(application: Application, captures: tuple[Path, ...], form: str | No
     Examples:
       imbalance ingest ../captures/binance-202408
       imbalance ingest --format tables export.csv
+      imbalance ingest --venue bybit-spot BTCUSDT_ob200.data.zip
       imbalance --json ingest today/
 
     \b
@@ -33,6 +37,7 @@ def command(application: Application, captures: tuple[Path, ...], form: str | No
                          "reason"}], "exit_code"}
     """
     from imbalance.captures.formats.registry import formats
+    from imbalance.captures.mapping import VENUE_NAME
     from imbalance.captures.register import register
 
     known = formats(application.config.formats)
@@ -42,9 +47,14 @@ def command(application: Application, captures: tuple[Path, ...], form: str | No
             f"there is no format {form!r}" + (f"; did you mean {close!r}?" if close else ""),
             where="--format", allowed=", ".join(known), fix="imbalance formats",
         )
+    if venue is not None and not VENUE_NAME.fullmatch(venue):
+        raise UserError(
+            f"{venue!r} is no venue", where="--venue",
+            allowed="small letters, digits and hyphens, at most 40", fix="imbalance venues",
+        )
     store = application.store(create=True)
     with ProgressBar("registering captures") as progress:
-        found = register(store, captures, progress, form=form)
+        found = register(store, captures, progress, form=form, venue=venue)
     held = {capture.capture_id: capture.format for capture in store.ledger.captures()}
     refused = any(one.status == "refused" for one in found)
     code = EXIT_QUARANTINE if refused else EXIT_DONE
@@ -65,7 +75,7 @@ def command(application: Application, captures: tuple[Path, ...], form: str | No
     counts = Counter(one.status for one in found)
     click.echo("\n" + ", ".join(f"{count} {status}" for status, count in sorted(counts.items())))
     if counts["refused"]:
-        click.echo("for what is refused, give a good copy, or say what it is: --format NAME")
+        click.echo("for what is refused, give a good copy, or say what it is: --format, --venue")
     if counts.keys() - {"refused", "ignored"}:
         click.echo("next: imbalance run")
     return code

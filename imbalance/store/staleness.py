@@ -91,6 +91,8 @@ def _parameter_changes(store: Store, then: Any, now: Any, place: str) -> Iterato
         yield from (f"capture {_file(store, one)} is new" for one in now if one not in then)
         yield from (f"capture {_file(store, one)} is gone" for one in then if one not in now)
         return
+    if place.startswith("read_as.") and None in (then, now):
+        return  # of a capture that is new or gone, as has been said
     yield f"parameter {place}: {_short(then)} before, {_short(now)} now"
 
 

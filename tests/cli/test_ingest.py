@@ -59,3 +59,18 @@ def test_formats_are_listed(imbalance):
     names = {one["format"] for one in told["formats"]}
     assert {"binance-lines", "recorded-connections", "lobster", "tables"} <= names
     assert "zstd" in told["compressions"]
+
+
+def test_a_venue_is_assumed_or_named(imbalance, tmp_path):
+    path = tmp_path / "ob200.data"
+    path.write_text('{"topic":"orderbook.200.BTCUSDT","type":"snapshot","ts":1747440000831,"data":'
+                    '{"s":"BTCUSDT","b":[["1","2"]],"a":[["3","4"]],"u":1,"seq":2}}\n')
+    code, said, _ = imbalance("ingest", path)
+    assert code == 0
+    assert "taken for bybit" in said
+    code, said, _ = imbalance("--json", "ingest", "--venue", "bybit-spot", path)
+    (told,) = json.loads(said)["captures"]
+    assert (code, told["venue"], told["reason"]) == (0, "bybit-spot", None)
+    code, _, error = imbalance("ingest", "--venue", "Bybit!", path)
+    assert code == 2
+    assert "'Bybit!' is no venue" in error

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -18,6 +19,9 @@ DAY_NS = 86_400_000_000_000
 UNITS = {"ns": (19, 1), "us": (16, 1_000), "ms": (13, 1_000_000), "s": (10, 1_000_000_000)}
 """Units of time: digits of a present-day time, and nanoseconds per unit."""
 
+_PARTS = 6
+"""Parts of a path that may say what a file is: `futures/um/daily/trades/BTCUSDT/<file>`."""
+
 NO_UNIT = "none"
 """Stands for the unit of receive times where a capture has none."""
 
@@ -30,7 +34,9 @@ class Sniff:
     those of the first lines; others may follow. `first_time` is a receive time in ns (exchange
     time where the file has no other); `first_difference` is receive − exchange time and receive
     time of the first of these lines that carries both, ns. `layout` tells formats of one family
-    apart.
+    apart. `others` are venues that the content may as well be of, None where it may be of any, and
+    `venue` is empty where nothing speaks for one. `assumed` says what was taken for granted, and
+    how to say otherwise.
     """
 
     compression: str
@@ -42,6 +48,8 @@ class Sniff:
     first_time: int | None = None
     first_difference: tuple[int, int] | None = None
     layout: str = ""
+    others: tuple[str, ...] | None = ()
+    assumed: str | None = None
 
 
 class Format(Protocol):
@@ -63,6 +71,26 @@ class Format(Protocol):
 
     def decoder(self, context: Context, found: Sniff) -> Decoding:
         """A decoder of the capture."""
+
+
+def named_in(path: Path, meanings: Mapping[str, str]) -> str | None:
+    """What a path's words say, those of the file before those of its folders; None where they say
+    nothing, or two things at once.
+    """
+    for part in reversed(path.parts[-_PARTS:]):
+        words = re.split(r"[^a-z]+", part.lower())
+        found = {meanings[word] for word in words if word in meanings}
+        if found:
+            return found.pop() if len(found) == 1 else None
+    return None
+
+
+def taken_for(venue: str, others: Sequence[str]) -> str:
+    """What to say of a venue that is assumed."""
+    return (
+        f"taken for {venue}: neither content nor path tell it from {', '.join(others)} "
+        "(--venue says which)"
+    )
 
 
 def likely(times: Sequence[int]) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -53,10 +54,10 @@ def _formats() -> dict[str, Format]:
 
 def recognise(
     head: bytes, compression: str, path: Path, form: str | None = None,
-    own: Mapping[str, NamedSettings] = NONE,
+    own: Mapping[str, NamedSettings] = NONE, venue: str | None = None,
 ) -> Sniff:  # fmt: skip
-    """What a file is, by the first of its text; of one format only where it is named. `own` are
-    the formats of the settings.
+    """What a file is, by the first of its text; of one format and one venue only where they are
+    named. `own` are the formats of the settings.
     """
     if not head:
         return Sniff(compression, reason="the file is empty")
@@ -66,7 +67,7 @@ def recognise(
     for one in tried:
         found = one.sniff(head, compression, path)
         if found is not None and found.format:
-            return found
+            return _of_venue(found, venue)
         refusal = refusal or found
     if refusal is not None:
         return refusal
@@ -78,3 +79,15 @@ def recognise(
         compression,
         reason=f"unknown format: none of the first lines is of a known one ({listed})",
     )
+
+
+def _of_venue(found: Sniff, venue: str | None) -> Sniff:
+    """The same, of the venue that is named, where the content may be of it."""
+    if venue is None and not found.venue:
+        return Sniff(found.compression, reason=found.reason)
+    if venue is None or (venue == found.venue and not found.others):
+        return found
+    if venue != found.venue and found.others is not None and venue not in found.others:
+        may_be = " or ".join((found.venue, *found.others))
+        return Sniff(found.compression, reason=f"not of {venue}: its content is of {may_be}")
+    return replace(found, venue=venue, reason=None, assumed=None)

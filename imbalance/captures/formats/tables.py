@@ -1,7 +1,8 @@
 """Tables as captures: delimited text with or without a header, and Parquet, of known layouts.
 
 A layout is told by its columns. What the rows do not say, the venue or the instrument, is looked
-for in the names of the file and its folder, and the file is refused where it is not there.
+for in the names of the file and its folder, and the file is refused where it is not there and not
+named by the user.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import pyarrow as pa
 from imbalance.captures.clocks import NO_TIME
 from imbalance.captures.decoding import Context, Decoding
 from imbalance.captures.formats.format import TIMED_LINES, Sniff, head_lines, likely
+from imbalance.captures.formats.markets import Market
 from imbalance.captures.frames import Frame
 from imbalance.captures.layouts import coinbase_full, collectors, dumps, tardis
 from imbalance.captures.siblings import symbol_beside, time_beside
@@ -73,11 +75,9 @@ class Tables:
             )
         body = lines if layout.header and not _HEADER.match(lines[0]) else lines[1:]
         frame = frame_of(body[:TIMED_LINES * 4], names)
-        venue = _venue(layout, frame, path)
-        if venue is None:
-            return Sniff(
-                compression, reason=f"{layout.name}: neither rows nor folder name the venue"
-            )
+        market = _market(layout, frame, path)
+        if market is None:
+            return Sniff(compression, reason=f"{layout.name}: the rows name no venue")
         symbol = _symbol(layout, path)
         if symbol is None and not _has_symbols(layout):
             return Sniff(
@@ -86,8 +86,9 @@ class Tables:
         times = self._times(layout, frame, path)
         difference = _difference(frame)
         return Sniff(
-            compression, self.name, venue, layout.unit, () if symbol is None else (symbol,), None,
-            min(times, default=None), difference, layout.name,
+            compression, self.name, market.venue, layout.unit,
+            () if symbol is None else (symbol,), _unnamed(layout, market),
+            min(times, default=None), difference, layout.name, market.others, market.assumed,
         )  # fmt: skip
 
     def times(self, lines: Iterable[bytes], found: Sniff, path: Path) -> list[int]:
@@ -171,23 +172,31 @@ def _has_symbols(layout: Layout) -> bool:
     return bool(layout.columns & {"symbol", "product_id"})
 
 
-def _venue(layout: Layout, frame: Frame, path: Path) -> str | None:
+def _unnamed(layout: Layout, market: Market) -> str | None:
+    """Why a table cannot be used as long as nobody names its venue."""
+    if market.venue:
+        return None
+    return f"{layout.name}: neither rows nor folder name the venue (--venue says which)"
+
+
+def _market(layout: Layout, frame: Frame, path: Path) -> Market | None:
+    """Where a table is from; None where its rows should say and do not."""
     if "exchange" in layout.columns:
         # rows of another are quarantined when they are decoded
         words = Counter(word for word in frame.words("exchange") if word)
-        return words.most_common(1)[0][0] if words else None
+        return Market(words.most_common(1)[0][0]) if words else None
     if layout.name.startswith("binance-"):
         symbols = {w for w in (frame.words("symbol") if "symbol" in frame.columns else ()) if w}
         named = next(iter(symbols), _symbol(layout, path) or "")
         if re.search(r"USD_(PERP|\d{6})$", named):
-            return "binance-delivery"
+            return Market("binance-delivery")
         futures = layout.name in _OF_FUTURES
         spot = "is_best_match" in frame.columns
-        return "binance-futures" if futures or not spot else "binance"
+        return Market("binance-futures" if futures or not spot else "binance")
     if layout.name.startswith("coinbase-"):
-        return "coinbase"
+        return Market("coinbase")
     text = "/".join(path.parts[-3:]).lower()
-    return next((venue for word, venue in _VENUES.items() if word in text), None)
+    return Market(next((venue for word, venue in _VENUES.items() if word in text), ""), None)
 
 
 def _symbol(layout: Layout, path: Path) -> str | None:
@@ -240,17 +249,18 @@ class ParquetTables:
                 times = _column_times(file, layout, 0)
         except (pa.ArrowException, OSError, OverflowError) as error:
             return Sniff(compression, reason=f"a Parquet file that cannot be read: {error}")
-        venue = _venue(layout, Frame({}, np.empty(0)), path)
-        if venue is None:
-            return Sniff(compression, reason=f"{layout.name}: the folder does not name the venue")
+        market = _market(layout, Frame({}, np.empty(0)), path)
+        if market is None:
+            return Sniff(compression, reason=f"{layout.name}: the rows name no venue")
         symbol = _symbol(layout, path)
         if symbol is None and not _has_symbols(layout):
             return Sniff(
                 compression, reason=f"{layout.name}: neither rows nor the file's name have a symbol"
             )
         return Sniff(
-            compression, self.name, venue, layout.unit, () if symbol is None else (symbol,), None,
-            min(times, default=None), None, layout.name,
+            compression, self.name, market.venue, layout.unit,
+            () if symbol is None else (symbol,), _unnamed(layout, market),
+            min(times, default=None), None, layout.name, market.others, market.assumed,
         )  # fmt: skip
 
     def times(self, lines: Iterable[bytes], found: Sniff, path: Path) -> list[int]:  # noqa: ARG002

@@ -2,6 +2,7 @@
 
 An array counts a line per element; a book asked for over HTTP is one. Where a Binance book names
 neither symbol nor time, folder and file do (`ETHBTC/2020-11-01T09-00-00_snapshot.json`).
+What tells the markets of a venue apart is in `markets`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from imbalance.captures.clocks import NO_TIME
 from imbalance.captures.decoding import Context, TextDecoder, check_symbol
 from imbalance.captures.events import BookUpdate, Decoded, Event, Ignored, Rejected
 from imbalance.captures.formats.format import NO_UNIT, Sniff, head_lines, likely
+from imbalance.captures.formats.markets import binance_array, binance_book, bybit_market
 from imbalance.captures.framing import Block
 from imbalance.captures.gathering import Gathering
 from imbalance.captures.records import Record
@@ -29,7 +31,7 @@ _ARRAY = re.compile(rb'^\[\s*\{\s*"e"\s*:\s*"(depthUpdate|aggTrade|trade)"')
 _BOOK = re.compile(rb'^\{\s*"lastUpdateId"\s*:\s*\d+\s*,')
 _TIME_ARRAY = re.compile(rb'"E"\s*:\s*(\d{13})')
 _NAMED_TIME = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d)_")
-_NAMED_SYMBOL = re.compile(r"^[A-Z0-9]{5,20}$")
+_NAMED_SYMBOL = re.compile(r"^[A-Z0-9]{5,20}(_(PERP|\d{6}))?$")
 
 LINES, ARRAY, BOOK = "lines", "array", "book"
 
@@ -43,19 +45,27 @@ class VenueMessages:
 
     def sniff(self, head: bytes, compression: str, path: Path) -> Sniff | None:
         if _BYBIT.match(head):
-            times = self._line_times(head_lines(head))
-            return Sniff(compression, self.name, "bybit", NO_UNIT, (), None,
-                         min(times, default=None), None, LINES)
+            lines = head_lines(head)
+            return Sniff(
+                compression, self.name, unit=NO_UNIT, layout=LINES,
+                first_time=min(self._line_times(lines), default=None),
+                **bybit_market(lines, path)._asdict(),
+            )  # fmt: skip
         if _ARRAY.match(head):
             found = _TIME_ARRAY.search(head)
             first = None if found is None else int(found[1]) * 1_000_000
-            return Sniff(compression, self.name, "binance", NO_UNIT, (), None, first, None, ARRAY)
+            return Sniff(
+                compression, self.name, unit=NO_UNIT, layout=ARRAY, first_time=first,
+                **binance_array(head)._asdict(),
+            )  # fmt: skip
         if _BOOK.match(head):
             time, symbol = _named_time(path), path.parent.name
             if time is None or not _NAMED_SYMBOL.match(symbol):
                 return Sniff(compression, reason="a Binance book whose path has no symbol or time")
-            return Sniff(compression, self.name, "binance", NO_UNIT, (symbol,), None, time, None,
-                         BOOK)
+            return Sniff(
+                compression, self.name, unit=NO_UNIT, layout=BOOK, symbols=(symbol,),
+                first_time=time, **binance_book(head)._asdict(),
+            )  # fmt: skip
         return None
 
     def times(self, lines: Iterable[bytes], found: Sniff, path: Path) -> list[int]:  # noqa: ARG002
