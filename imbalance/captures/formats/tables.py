@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from imbalance.captures.clocks import NO_TIME
 from imbalance.captures.decoding import Context, Decoding
+from imbalance.captures.formats import binance_dumps
 from imbalance.captures.formats.format import TIMED_LINES, Sniff, head_lines, likely
 from imbalance.captures.formats.markets import Market
 from imbalance.captures.frames import Frame
@@ -34,18 +35,11 @@ from imbalance.captures.tabular import (
 
 PARQUET_MAGIC = b"PAR1"
 _HEADER = re.compile(rb"^[A-Za-z_][\w\[\]. ]*(,[\w\[\]. ]*)+$")
-_SPOT_TRADE = re.compile(
-    rb"^\d+,\d+\.?\d*,\d+\.?\d*,\d+\.?\d*,\d{13,16},(True|False|true|false),(True|False|true|false)$"
-)
-_SPOT_AGGREGATE = re.compile(
-    rb"^\d+,\d+\.?\d*,\d+\.?\d*,\d+,\d+,\d{13,16},(True|False|true|false),(True|False|true|false)$"
-)
 _SYMBOL = re.compile(r"(?:^|_)([A-Z][A-Z0-9]{1,14}(?:[-_](?:USDT?|USDC|PERP))?)(?=[_.-]|$)")
 _VENUES = {
     "hyperliquid": "hyperliquid", "standx": "standx", "edgex": "edgex", "coinbase": "coinbase",
     "bitflyer": "bitflyer", "btcbox": "btcbox",
 }  # fmt: skip
-_OF_FUTURES = ("binance-depth", "binance-metrics", "binance-book-ticker", "binance-depth-bands")
 _LIQUIDATIONS = re.compile(r"liquidation", re.IGNORECASE)
 
 
@@ -73,7 +67,7 @@ class Tables:
             return None if not names else Sniff(
                 compression, reason=f"a table of no known layout: columns {', '.join(names[:12])}"
             )
-        body = lines if layout.header and not _HEADER.match(lines[0]) else lines[1:]
+        body = lines[1:] if _HEADER.match(lines[0]) else lines
         frame = frame_of(body[:TIMED_LINES * 4], names)
         market = _market(layout, frame, path)
         if market is None:
@@ -94,7 +88,7 @@ class Tables:
     def times(self, lines: Iterable[bytes], found: Sniff, path: Path) -> list[int]:
         layout = layouts()[found.layout]
         taken = [line for line, _ in zip(lines, range(TIMED_LINES), strict=False)]
-        names = _names(layout, path)
+        names = _names(path)
         return likely(self._times(layout, frame_of(taken, names), path))
 
     @staticmethod
@@ -108,7 +102,7 @@ class Tables:
 
     def decoder(self, context: Context, found: Sniff) -> Decoding:
         layout = layouts()[found.layout]
-        names = _names(layout, context.path)
+        names = _names(context.path)
         first = first_line(context.path)
         return DelimitedDecoder(
             context, layout, names, found.symbols[0] if found.symbols else None,
@@ -127,10 +121,9 @@ def _unit_of(layout: Layout, frame: Frame) -> str:
 
 def _layout_of(line: bytes, path: Path) -> tuple[tuple[str, ...], Layout | None]:
     """Columns and layout by the first line of a file."""
-    for pattern, name in ((_SPOT_TRADE, "binance-trades"),
-                          (_SPOT_AGGREGATE, "binance-aggregate-trades")):
-        if pattern.match(line):
-            return layouts()[name].header, layouts()[name]
+    headless = binance_dumps.headless(line)
+    if headless is not None:
+        return headless[1], layouts()[headless[0]]
     if not _HEADER.match(line):
         return (), None
     names = tuple(line.decode("ascii").split(","))
@@ -153,9 +146,9 @@ def first_line(path: Path) -> bytes:
     return block.data.removeprefix(BEGINS_UTF8).split(b"\n", 1)[0].rstrip(b"\r")
 
 
-def _names(layout: Layout, path: Path) -> tuple[str, ...]:
+def _names(path: Path) -> tuple[str, ...]:
     names, _ = _layout_of(first_line(path), path)
-    return names or layout.header
+    return names
 
 
 def frame_of(lines: Sequence[bytes], names: Sequence[str], delimiter: str = ",") -> Frame:
@@ -186,13 +179,9 @@ def _market(layout: Layout, frame: Frame, path: Path) -> Market | None:
         words = Counter(word for word in frame.words("exchange") if word)
         return Market(words.most_common(1)[0][0]) if words else None
     if layout.name.startswith("binance-"):
-        symbols = {w for w in (frame.words("symbol") if "symbol" in frame.columns else ()) if w}
-        named = next(iter(symbols), _symbol(layout, path) or "")
-        if re.search(r"USD_(PERP|\d{6})$", named):
-            return Market("binance-delivery")
-        futures = layout.name in _OF_FUTURES
-        spot = "is_best_match" in frame.columns
-        return Market("binance-futures" if futures or not spot else "binance")
+        symbols = [w for w in frame.words("symbol") if w] if _has_symbols(layout) else []
+        named = symbols[0] if symbols else _symbol(layout, path) or ""
+        return binance_dumps.market(layout.name, frame, named, path)
     if layout.name.startswith("coinbase-"):
         return Market("coinbase")
     text = "/".join(path.parts[-3:]).lower()
@@ -205,6 +194,8 @@ def _symbol(layout: Layout, path: Path) -> str | None:
     if layout.name.startswith("coinbase-"):
         return symbol_beside(path)
     stem = path.name.split(".", 1)[0]
+    if layout.name.startswith("binance-"):
+        return binance_dumps.symbol(stem)
     if layout.name == "last-prices":
         venue = next((v for v in _VENUES if stem.lower().startswith(v)), None)
         return None if venue is None else f"BTC{stem[len(venue):].split('_')[0]}"
@@ -249,7 +240,7 @@ class ParquetTables:
                 times = _column_times(file, layout, 0)
         except (pa.ArrowException, OSError, OverflowError) as error:
             return Sniff(compression, reason=f"a Parquet file that cannot be read: {error}")
-        market = _market(layout, Frame({}, np.empty(0)), path)
+        market = _market(layout, _empty(names), path)
         if market is None:
             return Sniff(compression, reason=f"{layout.name}: the rows name no venue")
         symbol = _symbol(layout, path)
@@ -276,6 +267,11 @@ class ParquetTables:
     def decoder(self, context: Context, found: Sniff) -> Decoding:
         symbol = found.symbols[0] if found.symbols else None
         return ParquetDecoder(context, layouts()[found.layout], symbol)
+
+
+def _empty(names: Sequence[str]) -> Frame:
+    """The columns of a file without its rows."""
+    return Frame({name: pa.nulls(0, pa.string()) for name in names}, np.empty(0))
 
 
 def _fits_parquet(layout: Layout, names: Sequence[str]) -> bool:

@@ -1,6 +1,7 @@
 """Tables which venues and projects publish: Binance's data dumps, Coinbase's channels, last prices.
 
-Binance's spot dumps have no header; their times are ms before 2025 and µs since.
+Binance's spot dumps have no header, nor had those of futures before August 2022: which one such a
+file is, `binance_dumps` tells. Times of spot are ms before 2025 and µs since.
 """
 
 from __future__ import annotations
@@ -133,10 +134,6 @@ def _last_prices(frame: Frame, table: Table) -> Tables:
     )
 
 
-_SPOT_TRADES = ("id", "price", "qty", "quote_qty", "time", "is_buyer_maker", "is_best_match")
-_SPOT_AGGREGATES = ("agg_trade_id", "price", "quantity", "first_trade_id", "last_trade_id",
-                    "transact_time", "is_buyer_maker", "is_best_match")
-
 LAYOUTS = (
     Layout("binance-depth", "depth", frozenset({*_DEPTH_MESSAGE, "first_update_id", "pu", "qty"}),
            "none", _depth, ("timestamp", "ms"), _DEPTH_MESSAGE),
@@ -144,11 +141,11 @@ LAYOUTS = (
            frozenset({"agg_trade_id", "price", "quantity", "transact_time", "is_buyer_maker"}),
            "none", _trades("price", "quantity", "agg_trade_id", "transact_time", "is_buyer_maker",
                            aggregate=True),
-           ("transact_time", "ms"), header=_SPOT_AGGREGATES),
+           ("transact_time", "ms")),
     Layout("binance-trades", "trade",
-           frozenset({"id", "price", "qty", "quote_qty", "time", "is_buyer_maker"}), "none",
+           frozenset({"id", "price", "qty", "time", "is_buyer_maker"}), "none",
            _trades("price", "qty", "id", "time", "is_buyer_maker", aggregate=False),
-           ("time", "ms"), header=_SPOT_TRADES),
+           ("time", "ms")),
     Layout("binance-book-ticker", "book_ticker",
            frozenset({"update_id", "best_bid_price", "best_ask_qty", "transaction_time"}), "none",
            _book_ticker, ("transaction_time", "ms")),
