@@ -301,13 +301,22 @@ LIQUIDATIONS = Table(
 )
 
 
-def _option_number(name: str, what: str, unit: str = "") -> Column:
-    return Column(name, "DOUBLE", what, unit=unit, nullable=True, null_meaning="not in the message")
+def _option_number(name: str, what: str, unit: str = "", null: str = "") -> Column:
+    null = f"not in the message{null}"
+    return Column(name, "DOUBLE", what, unit=unit, nullable=True, null_meaning=null)
+
+
+def _volatility(name: str, what: str) -> Column:
+    return _option_number(
+        name, f"Implied volatility of the {what}: 0.6 is 60 % a year, however the venue writes it.",
+        "fraction", ", or in a unit that is not known of the venue",
+    )
 
 
 OPTIONS = Table(
     name="raw.options",
-    description="Option chains: quotes, marks, implied volatilities and sensitivities as sent.",
+    description="Option chains: quotes, marks and sensitivities as sent, and implied volatilities "
+    "as fractions.",
     grain="message about an option",
     partitioning="day_venue",
     key=("instrument", "event_time", "capture_id", "line"),
@@ -322,13 +331,13 @@ OPTIONS = Table(
         ),
         _option_number("underlying_price", "Price of the underlying.", "quote currency"),
         _option_number("mark_price", "Mark price.", "venue's price unit"),
-        _option_number("mark_volatility", "Implied volatility of the mark price.", "fraction"),
+        _volatility("mark_volatility", "mark price"),
         _option_number("bid_price", "Best bid.", "venue's price unit"),
         _option_number("bid_size", "Size there.", "venue's size unit"),
-        _option_number("bid_volatility", "Implied volatility of the best bid.", "fraction"),
+        _volatility("bid_volatility", "best bid"),
         _option_number("ask_price", "Best ask.", "venue's price unit"),
         _option_number("ask_size", "Size there.", "venue's size unit"),
-        _option_number("ask_volatility", "Implied volatility of the best ask.", "fraction"),
+        _volatility("ask_volatility", "best ask"),
         _option_number("last_price", "Price of the last trade.", "venue's price unit"),
         _option_number("open_interest", "Open interest.", "venue's size unit"),
         _option_number("delta", "Delta."),

@@ -26,6 +26,15 @@ OPTION_NUMBERS = ("underlying_price", "mark_price", "mark_volatility", "bid_pric
                   "bid_volatility", "ask_price", "ask_size", "ask_volatility", "last_price",
                   "open_interest", "delta", "gamma", "vega", "theta", "rho")
 
+_VOLATILITIES = ("mark_volatility", "bid_volatility", "ask_volatility")
+_VOLATILITY_UNITS = {
+    "deribit": 100.0, "okex-options": 1.0, "bybit-options": 1.0, "binance-options": 1.0,
+    "binance-european-options": 1.0,
+}  # fmt: skip
+"""What stands for an implied volatility of 1: Tardis stores it as the exchange sends it, which is
+percent for Deribit (`62.89`) and a fraction for the others (`0.5542`).
+"""
+
 
 def _times(frame: Frame) -> dict[str, Any]:
     return {
@@ -112,6 +121,9 @@ def _options(frame: Frame, table: Table) -> Tables:
         "delta": "delta", "gamma": "gamma", "vega": "vega", "theta": "theta", "rho": "rho",
     }  # fmt: skip
     columns = {ours: frame.signed(theirs) for ours, theirs in names.items()}
+    units = [_VOLATILITY_UNITS.get(word or "", np.nan) for word in frame.words("exchange")]
+    for name in _VOLATILITIES:
+        columns[name] = columns[name] / np.array(units)
     return making.plain(
         "raw.options", frame, table, table.instruments(frame, "symbol"), columns,
         all_numbers=OPTION_NUMBERS,
