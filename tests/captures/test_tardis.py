@@ -1,9 +1,13 @@
 """Tables of Tardis, with the columns its documentation lists."""
 
 import gzip
+import shutil
 
 import pytest
 
+from imbalance.captures.probe import probe
+from imbalance.captures.register import register
+from tests.captures.building import build_all, rows
 from tests.captures.whole import decode
 
 HEAD = "exchange,symbol,timestamp,local_timestamp,"
@@ -93,3 +97,77 @@ def test_marks_and_funding_of_a_perpetual(tmp_path):
     assert stamp(first) == 1_583_020_799_868_000_000
     assert (second["funding_rate"], second["last_price"]) == (-0.000123, None)
     assert stamp(second, "next_funding_time") == 1_583_049_600_000_000_000
+
+
+FORCED = HEAD + "id,side,price,amount"
+ROWS = (
+    "bitmex,XBTUSD,1583020800500000,1583020800700123,9f1b8c5a-0001,buy,8531.5,2152",
+    "bitmex,XBTUSD,1583020801500000,1583020801700123,,sell,8530,100",
+)
+ASSUMED = (
+    "taken for trades: neither columns nor path tell them from liquidations "
+    "(--format says which: tardis-trades, tardis-liquidations)"
+)
+
+
+@pytest.mark.parametrize(("name", "kind"), [
+    ("liquidations/XBTUSD.csv.gz", "liquidations"),
+    ("bitmex/liquidations/2020/03/01/XBTUSD.csv.gz", "liquidations"),
+    ("bitmex_liquidations_2020-03-01_XBTUSD.csv.gz", "liquidations"),
+    ("trades/bitmex_liquidations_2020-03-01_XBTUSD.csv.gz", "liquidations"),
+    ("liquidations/bitmex_trades_2020-03-01_XBTUSD.csv.gz", "trades"),
+    ("trades/XBTUSD.csv.gz", "trades"),
+])  # fmt: skip
+def test_trades_and_liquidations_are_told_by_the_nearest_word(tmp_path, name, kind):
+    path = table(tmp_path / name, FORCED, *ROWS)
+    found = decode(path)
+    assert (found.format, found.layout) == (f"tardis-{kind}", f"tardis-{kind}")
+    assert (found.decoded, list(found.tables)) == ({kind: 2}, [f"raw.{kind}"])
+    assert probe(path).sniff.assumed is None
+
+
+def test_liquidations_have_the_side_of_the_forced_order(tmp_path):
+    """`buy`: a short position was liquidated."""
+    found = decode(table(tmp_path / "liquidations/XBTUSD.csv.gz", FORCED, *ROWS))
+    first, second = found.tables["raw.liquidations"].to_pylist()
+    assert (first["instrument"], first["liquidation_key"]) == ("bitmex:XBTUSD", "9f1b8c5a-0001")
+    assert (first["side"], first["price"], first["size"]) == ("buy", 8531.5, 2152.0)
+    assert stamp(first, "exchange_time") == 1_583_020_800_500_000_000
+    assert stamp(first, "receive_time") == 1_583_020_800_700_123_000
+    assert (second["side"], second["liquidation_key"]) == ("sell", None)
+
+
+def test_what_nothing_tells_is_taken_for_trades_and_said_so_until_named(store, tmp_path):
+    path = table(tmp_path / "XBTUSD.csv.gz", FORCED, *ROWS)
+    (one,) = register(store, [path])
+    assert (one.status, one.reason) == ("new", ASSUMED)
+    build_all(store)
+    assert len(rows(store, "raw.trades", "bitmex", "2020-03-01")) == 2
+    (one,) = register(store, [path], form="tardis-liquidations")
+    assert one.reason is None
+    build_all(store)
+    assert len(rows(store, "raw.trades", "bitmex", "2020-03-01")) == 0
+    held = rows(store, "raw.liquidations", "bitmex", "2020-03-01")
+    assert held["side"].to_pylist() == ["buy", "sell"]
+    path.touch()
+    register(store, [path])
+    (capture,) = store.ledger.captures()
+    assert capture.format == "tardis-liquidations"
+
+
+def test_what_a_file_was_taken_for_stays_where_it_is_moved(store, tmp_path):
+    path = table(tmp_path / "liquidations/XBTUSD.csv.gz", FORCED, *ROWS)
+    register(store, [path])
+    moved = tmp_path / "trades/XBTUSD.csv.gz"
+    moved.parent.mkdir()
+    shutil.move(path, moved)
+    register(store, [moved])
+    build_all(store)
+    assert len(rows(store, "raw.liquidations", "bitmex", "2020-03-01")) == 2
+    assert len(rows(store, "raw.trades", "bitmex", "2020-03-01")) == 0
+
+
+def test_other_tables_are_neither(tmp_path):
+    path = table(tmp_path / "a.csv.gz", OPTIONS, DERIBIT)
+    for name in ("tardis-trades", "tardis-liquidations"):
+        assert f"not of the format {name}" in probe(path, name).reason

@@ -20,6 +20,8 @@ PLACES = (
     ("lobster", "FORMAT"),
     ("tables", "PARQUET"),
     ("tables", "FORMAT"),
+    ("tables", "TRADES"),
+    ("tables", "LIQUIDATIONS"),
 )
 """Modules of this package and what they call the format, the most particular formats first."""
 

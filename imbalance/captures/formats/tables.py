@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ import pyarrow as pa
 from imbalance.captures.clocks import NO_TIME
 from imbalance.captures.decoding import Context, Decoding
 from imbalance.captures.formats import binance_dumps
-from imbalance.captures.formats.format import TIMED_LINES, Sniff, head_lines, likely
+from imbalance.captures.formats.format import TIMED_LINES, Sniff, head_lines, likely, named_in
 from imbalance.captures.formats.markets import Market
 from imbalance.captures.frames import Frame
 from imbalance.captures.layouts import coinbase_full, collectors, dumps, tardis
@@ -40,7 +41,12 @@ _VENUES = {
     "hyperliquid": "hyperliquid", "standx": "standx", "edgex": "edgex", "coinbase": "coinbase",
     "bitflyer": "bitflyer", "btcbox": "btcbox",
 }  # fmt: skip
-_LIQUIDATIONS = re.compile(r"liquidation", re.IGNORECASE)
+_TRADES, _LIQUIDATIONS = "tardis-trades", tardis.LIQUIDATIONS.name
+_WORDS = {"trades": _TRADES, "liquidations": _LIQUIDATIONS}
+_ASSUMED = (
+    "taken for trades: neither columns nor path tell them from liquidations "
+    f"(--format says which: {_TRADES}, {_LIQUIDATIONS})"
+)
 
 
 @cache
@@ -54,19 +60,33 @@ def layouts() -> dict[str, Layout]:
 
 
 class Tables:
-    """The format; see `Format`. Its layouts are those of `layouts`."""
+    """The format; see `Format`. Its layouts are those of `layouts`.
+
+    Tardis's trades and liquidations have the same columns. They are formats of their own, so that
+    which of them a file was taken for stays with it, wherever it is moved.
+    """
 
     name = "tables"
     example = "CSV of Tardis, Binance's dumps and some collectors, told by their columns"
     needs_last_newline = False
 
     def sniff(self, head: bytes, compression: str, path: Path) -> Sniff | None:
-        lines = head_lines(head.removeprefix(BEGINS_UTF8))
-        names, layout = _layout_of(lines[0].rstrip(b"\r"), path)
+        names, layout = _layout_of(_lines(head)[0])
+        if layout is not None and layout.name == _TRADES:
+            told = named_in(path, _WORDS)
+            found = ALIKE[told or _TRADES].sniff(head, compression, path)
+            return found if told or found is None else replace(found, assumed=_ASSUMED)
         if layout is None:
             return None if not names else Sniff(
                 compression, reason=f"a table of no known layout: columns {', '.join(names[:12])}"
             )
+        return self._sniff(_lines(head), names, layout, compression, path)
+
+    def _sniff(
+        self, lines: Sequence[bytes], names: tuple[str, ...], layout: Layout, compression: str,
+        path: Path,
+    ) -> Sniff:  # fmt: skip
+        """What the first lines of a file of a layout say."""
         body = lines[1:] if _HEADER.match(lines[0]) else lines
         frame = frame_of(body[:TIMED_LINES * 4], names)
         market = _market(layout, frame, path)
@@ -110,6 +130,20 @@ class Tables:
         )
 
 
+class Alike(Tables):
+    """Tables of one layout that shares its columns with another; see `Format`."""
+
+    def __init__(self, layout: str, what: str) -> None:
+        self.name, self.example = layout, f"CSV of Tardis: {what}"
+
+    def sniff(self, head: bytes, compression: str, path: Path) -> Sniff | None:
+        lines = _lines(head)
+        names, layout = _layout_of(lines[0])
+        if layout is None or layout.name != _TRADES:
+            return None
+        return self._sniff(lines, names, layouts()[self.name], compression, path)
+
+
 def _unit_of(layout: Layout, frame: Frame) -> str:
     """The unit, told by the digits where a dump has had both ms and µs."""
     name, unit = layout.times
@@ -119,7 +153,13 @@ def _unit_of(layout: Layout, frame: Frame) -> str:
     return unit
 
 
-def _layout_of(line: bytes, path: Path) -> tuple[tuple[str, ...], Layout | None]:
+def _lines(head: bytes) -> list[bytes]:
+    """The first lines of a file; how the first one ends does not matter."""
+    first, *rest = head_lines(head.removeprefix(BEGINS_UTF8))
+    return [first.rstrip(b"\r"), *rest]
+
+
+def _layout_of(line: bytes) -> tuple[tuple[str, ...], Layout | None]:
     """Columns and layout by the first line of a file."""
     headless = binance_dumps.headless(line)
     if headless is not None:
@@ -129,8 +169,6 @@ def _layout_of(line: bytes, path: Path) -> tuple[tuple[str, ...], Layout | None]
     names = tuple(line.decode("ascii").split(","))
     if len(set(names)) < len(names):
         return names, None
-    if tardis.LIQUIDATIONS.columns <= set(names) and _LIQUIDATIONS.search(path.name):
-        return names, tardis.LIQUIDATIONS
     found = (
         one for one in layouts().values()
         if one.columns == set(names) or (one.columns < set(names) and not one.exact)
@@ -147,7 +185,7 @@ def first_line(path: Path) -> bytes:
 
 
 def _names(path: Path) -> tuple[str, ...]:
-    names, _ = _layout_of(first_line(path), path)
+    names, _ = _layout_of(first_line(path))
     return names
 
 
@@ -290,5 +328,12 @@ def _column_times(file: Any, layout: Layout, group: int) -> list[int]:
     return [int(time) for time in found if time != NO_TIME]
 
 
+ALIKE = {
+    _TRADES: Alike(_TRADES, "trades"),
+    _LIQUIDATIONS: Alike(
+        _LIQUIDATIONS, "liquidations, which have the columns of trades (told by their path)"
+    ),
+}
 FORMAT = Tables()
+TRADES, LIQUIDATIONS = ALIKE[_TRADES], ALIKE[_LIQUIDATIONS]
 PARQUET = ParquetTables()

@@ -99,6 +99,7 @@ def _ticks(frame: Frame, table: Table) -> Tables:
 
 
 def _liquidations(frame: Frame, table: Table) -> Tables:
+    """`buy` is the forced order that closes a short position, as in `raw.liquidations`."""
     price, size = frame.number("price", positive=True), frame.number("amount")
     instruments = table.instruments(frame, "symbol")
     side = frame.code("side", {"buy": 0, "sell": 1})
@@ -153,7 +154,6 @@ LAYOUTS = (
     _layout("quotes", {"ask_amount", "ask_price", "bid_price", "bid_amount"}, _quotes),
     _layout("trades", {"id", "side", "price", "amount"}, _trades),
 )
-"""Liquidations have the columns of trades: they are told by the file's name alone, see `named`."""
 
 LIQUIDATIONS = _layout("liquidations", {"id", "side", "price", "amount"}, _liquidations)
-
+"""Has the columns of trades: which of the two a file is, the path or the user says."""
