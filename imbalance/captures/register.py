@@ -51,6 +51,7 @@ OUTPUTS = ("raw.captures", "raw.quarantine", "raw.instruments", "raw.clock_skew"
 class Registration:
     """What became of one file: `new`, `known` (same path), `same_bytes` (another name of bytes
     known already), `refused` (noted, not usable; said at each registration) or `ignored` (by name).
+    `assumed` is what was taken for granted of a file looked at.
     """
 
     path: str
@@ -58,6 +59,7 @@ class Registration:
     capture_id: str | None = None
     venue: str = ""
     reason: str | None = None
+    assumed: str | None = None
 
 
 def register(
@@ -196,7 +198,7 @@ def _register_file(
         return Registration(str(path), "refused", found.capture_id, kind.venue, found.reason)
     return Registration(
         str(path), "new" if useless else "same_bytes", found.capture_id, kind.venue,
-        found.reason or kind.assumed,
+        found.reason, kind.assumed,
     )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ def command(
 
     \b
     JSON: {"captures": [{"path", "status", "capture_id", "venue", "format",
-                         "reason"}], "exit_code"}
+                         "reason", "assumed"}], "exit_code"}
     """
     from imbalance.captures.formats.registry import formats
     from imbalance.captures.mapping import VENUE_NAME
@@ -62,13 +62,14 @@ def command(
         documents = [
             {"path": one.path, "status": one.status, "capture_id": one.capture_id,
              "venue": one.venue, "format": held.get(one.capture_id or "", ""),
-             "reason": one.reason}
+             "reason": one.reason, "assumed": one.assumed}
             for one in found
         ]  # fmt: skip
         output.write_json({"captures": documents, "exit_code": code})
         return code
     rows = [
-        [one.path, one.status, one.venue, held.get(one.capture_id or "", ""), one.reason or ""]
+        [one.path, one.status, one.venue, held.get(one.capture_id or "", ""),
+         "; ".join(filter(None, (one.reason, one.assumed)))]
         for one in found if one.status != "ignored"
     ]
     click.echo(output.table(["capture", "status", "venue", "format", "why"], rows, width=120))

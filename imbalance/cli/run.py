@@ -100,7 +100,9 @@ def run(
 
 
 def _register(store: Store, captures: Sequence[Path], progress: ProgressBar) -> dict[str, Any]:
-    """Register; returns how many files are new, known or ignored, and which are refused and why."""
+    """Register; returns how many files are new, known or ignored, which are refused and why, and
+    of which something was assumed.
+    """
     from imbalance.captures.register import register
 
     registrations = register(store, captures, progress) if captures else []
@@ -112,6 +114,8 @@ def _register(store: Store, captures: Sequence[Path], progress: ProgressBar) -> 
         "refused_files": [
             {"path": r.path, "reason": r.reason} for r in registrations if r.status == "refused"
         ],
+        "assumed_files": [{"path": r.path, "assumed": r.assumed} for r in registrations
+                          if r.assumed],
     }
 
 
@@ -221,6 +225,10 @@ def told(summary: dict[str, Any]) -> str:
     if captures["refused_files"]:
         text += "\n\nrefused, noted and left as they are:\n" + output.table(
             ["file", "why"], [[f["path"], f["reason"]] for f in captures["refused_files"]],
+        )
+    if captures["assumed_files"]:
+        text += "\n\nassumed, as nothing says otherwise:\n" + output.table(
+            ["file", "what"], [[f["path"], f["assumed"]] for f in captures["assumed_files"]],
         )
     if captures["new_quarantined"]:
         text += (

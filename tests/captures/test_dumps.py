@@ -192,12 +192,12 @@ def test_what_neither_symbol_nor_path_tell_is_assumed_or_named(store, tmp_path):
     path = dump(tmp_path / "plain/ETHBTC-aggTrades-2022-05-01.zip", text)
     (one,) = register(store, [path])
     assert one.venue == LINEAR
-    assert one.reason == (
+    assert one.assumed == (
         "taken for binance-futures: neither content nor path tell it from binance, "
-        "binance-delivery (--venue says which)"
+        "binance-delivery (imbalance ingest --venue says which)"
     )
     (one,) = register(store, [path], venue=INVERSE)
-    assert (one.venue, one.reason) == (INVERSE, None)
+    assert (one.venue, one.assumed) == (INVERSE, None)
     there = dump(tmp_path / "futures/cm/daily/aggTrades/X/COIN-aggTrades-2022-05-01.zip", text)
     assert (sniff(there).venue, sniff(there).assumed) == (INVERSE, None)
     # sums are content: they are not overruled

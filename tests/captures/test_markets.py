@@ -61,8 +61,9 @@ def test_a_market_of_bybit_that_nothing_tells_is_assumed_and_said_so(store, tmp_
     path = saved(tmp_path / "2025-05-17_BTCUSDT_ob200.data", book(), book(kind="delta", update=8))
     (one,) = register(store, [path])
     assert (one.status, one.venue) == ("new", "bybit")
-    assert one.reason == (
-        "taken for bybit: neither content nor path tell it from bybit-spot (--venue says which)"
+    assert one.assumed == (
+        "taken for bybit: neither content nor path tell it from bybit-spot "
+        "(imbalance ingest --venue says which)"
     )
     build_all(store)
     assert len(rows(store, "raw.book_updates", "bybit", DAY)) == 2
@@ -73,7 +74,7 @@ def test_the_user_names_the_market_and_that_stays(store, tmp_path):
     register(store, [path])
     build_all(store)
     (one,) = register(store, [path], venue="bybit-spot")
-    assert (one.venue, one.reason) == ("bybit-spot", None)
+    assert (one.venue, one.assumed) == ("bybit-spot", None)
     build_all(store)
     held = rows(store, "raw.book_updates", "bybit-spot", DAY)
     assert held["instrument"].to_pylist() == ["bybit-spot:BTCUSDT"] * 2
@@ -164,7 +165,7 @@ def test_a_table_that_names_no_venue_is_read_when_the_user_does(store, tmp_path)
     path.write_text(TABLE)
     (one,) = register(store, [path])
     assert (one.status, one.venue) == ("refused", "")
-    assert "neither rows nor folder name the venue (--venue says which)" in one.reason
+    assert "neither rows nor folder name the venue (imbalance ingest --venue" in one.reason
     (one,) = register(store, [path], venue="lab")
     assert (one.status, one.venue, one.reason) == ("new", "lab", None)
     build_all(store)

@@ -106,7 +106,7 @@ ROWS = (
 )
 ASSUMED = (
     "taken for trades: neither columns nor path tell them from liquidations "
-    "(--format says which: tardis-trades, tardis-liquidations)"
+    "(imbalance ingest --format says which: tardis-trades, tardis-liquidations)"
 )
 
 
@@ -140,11 +140,11 @@ def test_liquidations_have_the_side_of_the_forced_order(tmp_path):
 def test_what_nothing_tells_is_taken_for_trades_and_said_so_until_named(store, tmp_path):
     path = table(tmp_path / "XBTUSD.csv.gz", FORCED, *ROWS)
     (one,) = register(store, [path])
-    assert (one.status, one.reason) == ("new", ASSUMED)
+    assert (one.status, one.assumed) == ("new", ASSUMED)
     build_all(store)
     assert len(rows(store, "raw.trades", "bitmex", "2020-03-01")) == 2
     (one,) = register(store, [path], form="tardis-liquidations")
-    assert one.reason is None
+    assert one.assumed is None
     build_all(store)
     assert len(rows(store, "raw.trades", "bitmex", "2020-03-01")) == 0
     held = rows(store, "raw.liquidations", "bitmex", "2020-03-01")

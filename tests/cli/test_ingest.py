@@ -6,6 +6,7 @@ import json
 import pytest
 
 from imbalance.cli.main import run
+from imbalance.cli.run import told
 from tests.captures.samples import SPOT, recording
 from tests.cli.process import words
 
@@ -70,7 +71,24 @@ def test_a_venue_is_assumed_or_named(imbalance, tmp_path):
     assert "taken for bybit" in said
     code, said, _ = imbalance("--json", "ingest", "--venue", "bybit-spot", path)
     (told,) = json.loads(said)["captures"]
-    assert (code, told["venue"], told["reason"]) == (0, "bybit-spot", None)
+    assert (code, told["venue"], told["assumed"]) == (0, "bybit-spot", None)
     code, _, error = imbalance("ingest", "--venue", "Bybit!", path)
     assert code == 2
     assert "'Bybit!' is no venue" in error
+
+
+def test_a_run_says_what_was_assumed():
+    said = told({
+        "status": "done", "generation": "g", "seconds": 1.0, "failures": [], "bars": {},
+        "partitions": {"built": 1, "unchanged": 0, "left": 0},
+        "proof": {"compared": 0, "mismatched": 0},
+        "captures": {
+            "files": 1, "new": 1, "refused": 0, "lines_read": 1, "lines_decoded": 1,
+            "lines_ignored": 0, "lines_quarantined": 0, "refused_files": [],
+            "assumed_files": [{"path": "a.data", "assumed": "taken for bybit"}],
+            "new_quarantined": 0,
+        },
+    })  # fmt: skip
+    before, _, after = said.partition("assumed, as nothing says otherwise:")
+    assert "a.data" not in before
+    assert ["a.data", "taken", "for", "bybit"] in [line.split() for line in after.splitlines()]

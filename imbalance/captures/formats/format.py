@@ -89,7 +89,7 @@ def taken_for(venue: str, others: Sequence[str]) -> str:
     """What to say of a venue that is assumed."""
     return (
         f"taken for {venue}: neither content nor path tell it from {', '.join(others)} "
-        "(--venue says which)"
+        "(imbalance ingest --venue says which)"
     )
 
 

@@ -45,7 +45,7 @@ _TRADES, _LIQUIDATIONS = "tardis-trades", tardis.LIQUIDATIONS.name
 _WORDS = {"trades": _TRADES, "liquidations": _LIQUIDATIONS}
 _ASSUMED = (
     "taken for trades: neither columns nor path tell them from liquidations "
-    f"(--format says which: {_TRADES}, {_LIQUIDATIONS})"
+    f"(imbalance ingest --format says which: {_TRADES}, {_LIQUIDATIONS})"
 )
 
 
@@ -207,7 +207,10 @@ def _unnamed(layout: Layout, market: Market) -> str | None:
     """Why a table cannot be used as long as nobody names its venue."""
     if market.venue:
         return None
-    return f"{layout.name}: neither rows nor folder name the venue (--venue says which)"
+    return (
+        f"{layout.name}: neither rows nor folder name the venue (imbalance ingest --venue says "
+        "which)"
+    )
 
 
 def _market(layout: Layout, frame: Frame, path: Path) -> Market | None:
