@@ -1,4 +1,5 @@
-"""The book layer: the book rebuilt from its updates, by day and venue, and proved against quotes.
+"""The book layer: the book rebuilt from its updates, by day and venue, and proved against quotes;
+and the gaps of the trade feed.
 
 The rebuild is in `imbalance.books`. A day opens with the closing book of the day before when the
 chain of update ids is unbroken, which is why days of a venue are worked through in order.
@@ -11,10 +12,12 @@ import dagster as dg
 
 from assets import checks
 from assets.execute import Check, Done, check_specs, work_through
-from assets.partitions import Partitions, previous_day, split
+from assets.partitions import Partitions, neighbouring_days, previous_day, split
 from assets.specs import asset_key, spec
 from imbalance import catalog
 from imbalance.books.build import materialise_book
+from imbalance.books.health_table import TRADE_GAPS
+from imbalance.books.trade_gaps import trade_gaps_task
 from imbalance.tasks import read_current
 from imbalance.warehouse import Warehouse
 
@@ -28,7 +31,11 @@ UPSTREAM = ("raw.book_updates", "raw.quotes")
 
 
 def build(partitions: Partitions) -> list[dg.AssetsDefinition]:
-    """The step that rebuilds the books."""
+    """The step that rebuilds the books, and the one that looks for missing trades."""
+    return [_book(partitions), _trade_gaps(partitions)]
+
+
+def _book(partitions: Partitions) -> dg.AssetsDefinition:
     upstream = [asset_key(name) for name in UPSTREAM]
     day_before = dg.AssetDep(asset_key(CLOSING_BOOKS), partition_mapping=previous_day())
 
@@ -72,7 +79,40 @@ def build(partitions: Partitions) -> list[dg.AssetsDefinition]:
             assets={name: asset_key(name) for name in TABLES}, progress=warehouse.progress,
         )
 
-    return [book]
+    return book
+
+
+def _trade_gaps(partitions: Partitions) -> dg.AssetsDefinition:
+    name = TRADE_GAPS.name
+    trades = dg.AssetDep(asset_key("raw.trades"), partition_mapping=neighbouring_days())
+
+    @dg.multi_asset(
+        name="trade_gaps",
+        specs=[spec(TRADE_GAPS, deps=[trades], kinds={"python"})],
+        check_specs=checks.specs(name, partitions.days_and_venues),
+        partitions_def=partitions.days_and_venues,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        op_tags={"layer": "book"},
+    )
+    def trade_gaps(
+        context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse]
+    ) -> Iterator[Any]:
+        store = warehouse.open()
+
+        def do(partition: str) -> Done:
+            day, venue = split(partition)
+            task = trade_gaps_task(store, venue, day, warehouse.progress)
+            return Done(
+                task.materialise(store, context.run.run_id),
+                checks=checks.run(store, [name], partition),
+            )
+
+        yield from work_through(
+            context, store, context.partition_keys, do,
+            assets={name: asset_key(name)}, progress=warehouse.progress,
+        )
+
+    return trade_gaps
 
 
 def proof(store: Any, partition: str) -> Check:

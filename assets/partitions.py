@@ -47,12 +47,21 @@ class Partitions:
 
 def previous_day() -> dg.MultiPartitionMapping:
     """The same venue on the day before, if there is one."""
+    return _days(-1, -1)
+
+
+def neighbouring_days() -> dg.MultiPartitionMapping:
+    """The same venue on the day before, the day and the day after, those of them there are."""
+    return _days(-1, 1)
+
+
+def _days(first: int, last: int) -> dg.MultiPartitionMapping:
     return dg.MultiPartitionMapping(
         {
             "day": dg.DimensionPartitionMapping(
                 "day",
                 dg.TimeWindowPartitionMapping(
-                    start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True
+                    start_offset=first, end_offset=last, allow_nonexistent_upstream_partitions=True
                 ),
             ),
             "venue": dg.DimensionPartitionMapping("venue", dg.IdentityPartitionMapping()),

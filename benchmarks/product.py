@@ -25,6 +25,7 @@ from imbalance.books.build import materialise_book
 from imbalance.books.rebuild import BookBuilder, Rules
 from imbalance.books.state import Messages
 from imbalance.books.tables import BARS_100MS
+from imbalance.books.trade_gaps import trade_gaps_task
 from imbalance.captures.batches import Batches
 from imbalance.captures.build import materialise_raw
 from imbalance.captures.chunks import Chunk
@@ -252,6 +253,7 @@ def to_tables(path: Path, home: Path) -> tuple[dict[str, Cost], Facts]:
             assert not raw.failed, raw.failed
             with watches["book_layer"]:
                 book = materialise_book(store, VENUE, day)
+                trade_gaps_task(store, VENUE, day).materialise(store)
             with watches["feature_layer"]:
                 features = features_task(VENUE, day).materialise(store)
             for result in (*raw.partitions.values(), book, features):

@@ -125,21 +125,27 @@ def _venue_steps(
 ) -> list[Step]:
     from imbalance.books.build import OUTPUTS as BOOK_TABLES
     from imbalance.books.build import book_is_current, day_before
+    from imbalance.books.trade_gaps import days_around, trade_gaps_task
     from imbalance.features.activity_bars import activity_task
     from imbalance.features.tasks import features_task
 
     steps = []
     book_due: set[str] = set()
     features_due: set[str] = set()
+    decoded = {day: raw_is_current(store, venue, day) for day in days}
     for day in days:
         key = partition_key(day, venue)
         before = day_before(day)
-        raw = raw_is_current(store, venue, day)
+        raw = decoded[day]
+        of_trades = trade_gaps_task(store, venue, day)
+        gaps = all(decoded.get(one, True) for one in days_around(day)) and (
+            of_trades.is_current(store))
         book = raw and before not in book_due and book_is_current(store, venue, day)
         task = features_task(venue, day)
-        features = book and before not in features_due | book_due and task.is_current(store)
+        features = book and gaps and before not in features_due | book_due and (
+            task.is_current(store))
         by_activity = activity_task(store, venue, day)
-        activity = book and before not in book_due and by_activity.is_current(store)
+        activity = book and gaps and before not in book_due and by_activity.is_current(store)
         if not book:
             book_due.add(day)
         if not features:
@@ -147,7 +153,8 @@ def _venue_steps(
             touched.add(day)
         for layer, tables, current in (
             ("raw", RAW_TABLES, raw), ("book", BOOK_TABLES, book),
-            ("features", task.outputs, features), ("features", by_activity.outputs, activity),
+            ("book", of_trades.outputs, gaps), ("features", task.outputs, features),
+            ("features", by_activity.outputs, activity),
         ):
             steps.append(_step(store, layer, tables, key, current, failures))
     return steps

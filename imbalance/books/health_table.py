@@ -1,4 +1,6 @@
-"""Registry of `book.book_health`: when a book could be trusted, and why not."""
+"""Registry of what could be trusted when, and why not: `book.book_health` of the book,
+`book.trade_gaps` of the trade feed.
+"""
 
 from __future__ import annotations
 
@@ -89,5 +91,75 @@ BOOK_HEALTH = Table(
         count_column("crossed_messages", "Messages after which the book was crossed."),
         count_column("locked_messages", "Messages after which the book was locked."),
         count_column("unknown_removals", "Removals of levels that were not in the book."),
+    ),
+)
+
+TRADE_GAPS = Table(
+    name="book.trade_gaps",
+    description="Times of which not every trade of an instrument is there, while something of it "
+    "was recorded: holes in the venue's trade ids, and times that no capture with its trades "
+    "covers. Bars that touch one have no trade measures. Of the trades which the features count: "
+    "single ones where an instrument has any that day, else aggregate ones. Venues whose ids are "
+    "not counted show no holes: see the page of venues.",
+    grain="instrument and gap",
+    partitioning="day_venue",
+    key=("instrument", "gap"),
+    may_be_empty="no trade is missing",
+    columns=(
+        INSTRUMENT,
+        Column(
+            "gap",
+            "INTEGER",
+            "Number of the gap within instrument and day, from 1.",
+            minimum=1,
+            owner="books",
+        ),
+        Column(
+            "kind",
+            "VARCHAR",
+            "The trades that are missing.",
+            allowed=("trade", "aggregate_trade"),
+            owner="books",
+        ),
+        Column(
+            "missing_from",
+            "TIMESTAMP_NS",
+            "Event time of the last trade before the hole, or of the last event of the captures "
+            "that hold trades; the day's start for one that began before.",
+            unit="UTC, ns",
+            owner="books",
+        ),
+        Column(
+            "missing_to",
+            "TIMESTAMP_NS",
+            "Event time of the first trade after the hole, or of the first event of the next "
+            "capture with trades; the day's end for one that goes on.",
+            unit="UTC, ns",
+            owner="books",
+        ),
+        Column(
+            "cause",
+            "VARCHAR",
+            "`id_hole`: the venue counts its trades, and numbers are missing; `not_recorded`: no "
+            "capture that holds trades of the instrument covers the time.",
+            allowed=("id_hole", "not_recorded"),
+            owner="books",
+        ),
+        *(
+            Column(
+                name,
+                "BIGINT",
+                what,
+                nullable=True,
+                null_meaning="the gap is no hole in the ids",
+                minimum=0,
+                owner="books",
+            )
+            for name, what in (
+                ("expected_trade_id", "Id that should have come after the last one."),
+                ("found_trade_id", "Id that came instead."),
+                ("missing_trades", "How many are missing; in all, where the hole is on two days."),
+            )
+        ),
     ),
 )

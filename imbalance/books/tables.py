@@ -6,7 +6,7 @@ Every size here is in base units: contracts of inverse instruments are converted
 from __future__ import annotations
 
 from imbalance.books.columns import count_column, flow_column, mean_column, state_column
-from imbalance.books.health_table import BOOK_HEALTH
+from imbalance.books.health_table import BOOK_HEALTH, TRADE_GAPS
 from imbalance.captures.event_tables import INSTRUMENT
 from imbalance.contracts import Column, Table
 
@@ -340,4 +340,4 @@ BARS_100MS = Table(
     ),
 )
 
-TABLES = (BOOK_STATES, BOOK_HEALTH, CLOSING_BOOKS, QUOTE_AGREEMENT, BARS_100MS)
+TABLES = (BOOK_STATES, BOOK_HEALTH, CLOSING_BOOKS, QUOTE_AGREEMENT, BARS_100MS, TRADE_GAPS)

@@ -27,7 +27,7 @@ from imbalance.captures.scanner import (
 from imbalance.captures.venues import binance, reading
 from imbalance.captures.venues.feed import INSTRUMENTS, Feed, known, parameter, split_pair
 from imbalance.captures.venues.reading import MS, Message, Millis, Price, Reader, Size, Text, names
-from imbalance.captures.venues.venue import Continuity, Instrument, Session, Venue
+from imbalance.captures.venues.venue import IN_ALL, Continuity, Instrument, Session, Venue
 
 _QUOTES = (
     "USDT USDC BUSD FDUSD TUSD USDP USDS PAX BIDR IDRT BVND BKRW DAI VAI BTC ETH BNB XRP TRX DOGE "
@@ -279,7 +279,10 @@ _FUTURES_CHAIN = Continuity(
     "depthUpdate", "chained_ids", "nothing within the depth of the snapshot",
     source="Binance futures API, diff. book depth streams: pu is the u before it",
 )
-_TRADES = Continuity("trade, aggTrade", "counter", "nothing: ids have no holes")
+_TRADES = Continuity(
+    "trade, aggTrade", "counter", "nothing within a kind: its ids go up by one for each symbol",
+    source="not one id is missing among 125,000 trades recorded in 2020 to 2024",
+)
 
 
 def _venue(
@@ -292,6 +295,7 @@ def _venue(
         name, title, hosts, (recorder,), make,
         _CHANNELS if spot_market else _CHANNELS | _DERIVED,
         (_SPOT_CHAIN if spot_market else _FUTURES_CHAIN, _TRADES), instrument,
+        trades_counted=IN_ALL,
     )  # fmt: skip
 
 

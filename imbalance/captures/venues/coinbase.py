@@ -22,7 +22,7 @@ from imbalance.captures.venues.feed import (
     known,
 )
 from imbalance.captures.venues.reading import Message, Price, Reader, Size, Text, Whole, names
-from imbalance.captures.venues.venue import Continuity, Instrument, Venue
+from imbalance.captures.venues.venue import IN_ALL, Continuity, Instrument, Venue
 
 
 class _Envelope(Message):
@@ -218,4 +218,5 @@ VENUE = Venue(
         *coinbase_exchange.CONTINUITY,
     ),
     instrument=instrument,
+    trades_counted=IN_ALL,
 )  # fmt: skip

@@ -25,7 +25,7 @@ from imbalance.captures.venues.reading import (
     aggressor,
     names,
 )
-from imbalance.captures.venues.venue import Continuity, Instrument, Venue
+from imbalance.captures.venues.venue import IN_ALL, Continuity, Instrument, Venue
 
 _FIELDS = names(
     "product_id product_ids seq timestamp side price qty bids asks tickSize trades uid type "
@@ -283,4 +283,5 @@ VENUE = Venue(
         Continuity("trade", "counter", "nothing: seq goes up by one for each product"),
     ),
     instrument=instrument,
+    trades_counted=IN_ALL,
 )  # fmt: skip

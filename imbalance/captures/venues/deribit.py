@@ -37,7 +37,7 @@ from imbalance.captures.venues.reading import (
     aggressor,
     names,
 )
-from imbalance.captures.venues.venue import Continuity, Instrument, Venue
+from imbalance.captures.venues.venue import IN_MESSAGES, Continuity, Instrument, Venue
 
 
 class _Params(Message):
@@ -370,7 +370,13 @@ VENUE = Venue(
             "book", "chained_ids", "nothing; grouped books: any loss, each message is whole",
             source="docs.deribit.com, book.(instrument).(interval): prev_change_id",
         ),
-        Continuity("trades", "counter", "nothing: trade_seq goes up by one for each instrument"),
+        Continuity(
+            "trades", "counter",
+            "nothing in the venue's own messages; any loss in a vendor's tables, which have the id",
+            source="docs.deribit.com: trade_seq goes up by one for each instrument",
+        ),
     ),
     instrument=instrument,
+    # a vendor's files have the id instead, which is of all instruments
+    trades_counted=IN_MESSAGES,
 )  # fmt: skip

@@ -33,7 +33,7 @@ from imbalance.captures.venues.reading import (
     aggressor,
     names,
 )
-from imbalance.captures.venues.venue import Continuity, Instrument, Venue
+from imbalance.captures.venues.venue import IN_ALL, Continuity, Instrument, Venue
 
 
 class _Object(Message):
@@ -383,4 +383,5 @@ VENUE = Venue(
         Continuity("trade (v2)", "counter", "nothing: trade_id goes up by one for each pair"),
     ),
     instrument=instrument,
+    trades_counted=IN_ALL,
 )  # fmt: skip

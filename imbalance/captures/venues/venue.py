@@ -23,6 +23,12 @@ PROOFS: dict[Proof, str] = {
 }
 """How a lost message shows."""
 
+IN_MESSAGES = ("binance-lines", "recorded-connections", "venue-messages")
+"""Formats that hold a venue's own messages."""
+
+IN_ALL = (*IN_MESSAGES, "tables")
+"""Those, and the published layouts, which give the same ids of trades for most venues."""
+
 InstrumentKind = Literal["spot", "perpetual", "future", "option", "equity", "index"]
 
 
@@ -103,6 +109,8 @@ class Venue:
     continuity : what can be proved.
     instrument : what a symbol says of its instrument.
     silent_after_seconds : silence of its feed that counts as an outage; None: the configured one.
+    trades_counted : formats whose trade ids go up by one for each instrument and kind of trade, so
+        that a hole in them is a loss.
     """
 
     name: str
@@ -114,3 +122,4 @@ class Venue:
     continuity: tuple[Continuity, ...]
     instrument: Callable[[str], Instrument]
     silent_after_seconds: float | None = None
+    trades_counted: tuple[str, ...] = ()
