@@ -27,6 +27,7 @@ sys.path.insert(0, str(REPOSITORY))
 
 from imbalance import catalog  # noqa: E402
 from imbalance.books import build as books  # noqa: E402
+from imbalance.books.health_table import TRADE_GAPS  # noqa: E402
 from imbalance.features import activity_tables as activity  # noqa: E402
 from imbalance.features import derivative_tables as derivatives  # noqa: E402
 from imbalance.features.build import FEATURE_OUTPUTS  # noqa: E402
@@ -53,6 +54,13 @@ WITH_PAST: Mapping[str, Sequence[str]] = {
     **{f"bulk_{side}_volume": ("traded_volume", "return_bps", "valid") for side in ("buy", "sell")},
 }
 """Columns of `features.bars.InstrumentBars._with_past`, by the columns they are made from."""
+
+MISSING: Derived = {
+    "instrument": [("gaps", "instrument")],
+    **{name: [("gaps", "missing_from"), ("gaps", "missing_to")]
+       for name in ("bar_start", "touched")},
+}
+"""Bars that touch a gap in the trade feed, as `features.stretches.Gaps` tells them."""
 
 MICROPRICE = ("bid_price", "bid_size", "ask_price", "ask_size", "poisoned", "available_at")
 
@@ -113,7 +121,8 @@ def _through(derived: Derived, below: Mapping[str, Derived]) -> Derived:
 def _named(derived: Derived) -> Derived:
     """`derived` with the names by which the queries call the tables replaced by their own."""
     names = {"book": "book.bars_100ms", "trades": "raw.trades", "quotes": "raw.quotes",
-             "states": "book.book_states", "matched": "raw.orders", "orders": "raw.orders"}
+             "states": "book.book_states", "matched": "raw.orders", "orders": "raw.orders",
+             "gaps": TRADE_GAPS.name}
     return {column: sorted({(names.get(table, table), name) for table, name in sources})
             for column, sources in derived.items()}
 
@@ -133,7 +142,7 @@ def bars() -> dict[str, Derived]:
                         {"classified": sides})
     fleeting = derive("fleeting_100ms", {"orders": columns["raw.orders"]})
     beside = {"traded": traded, "quoted": quoted, "inferred": inferred, "earlier": traded,
-              "fleeting": fleeting}
+              "fleeting": fleeting, "missing": MISSING}
     joined = derive("bars_100ms", {"book": columns["book.bars_100ms"],
                                    **{name: list(made) for name, made in beside.items()}})
     finest = _through(joined, beside)
@@ -187,6 +196,8 @@ def rows() -> Iterator[tuple[str, str, str, str, str]]:
         for source in read:
             if source != name:
                 yield name, ALL, source, ALL, "imbalance/books"
+    for source in ("raw.trades", "raw.captures"):
+        yield TRADE_GAPS.name, ALL, source, ALL, "imbalance/books"
     derived = bars()
     for name in FEATURE_OUTPUTS:
         if name not in derived:
@@ -204,7 +215,7 @@ def rows() -> Iterator[tuple[str, str, str, str, str]]:
 def _rows_of_other_bars() -> Iterator[tuple[str, str, str, str, str]]:
     """Of the bars in volume time and event time, and of the derivative bars."""
     for table in activity.TABLES:
-        for source in ("book.book_states", "raw.trades", "book.book_health"):
+        for source in ("book.book_states", "raw.trades", "book.book_health", TRADE_GAPS.name):
             yield table.name, ALL, source, ALL, "imbalance/features"
     for name, made in derivative_bars().items():
         for column in catalog.table(name).column_names:
@@ -216,7 +227,7 @@ def queries_hash() -> str:
     """Of what the lineage is derived from: another one means that the file must be made again."""
     parts = [(REPOSITORY / f"sql/features/{name}.sql").read_bytes() for name in QUERIES]
     read = ("raw.trades", "raw.quotes", "book.bars_100ms", "book.book_states", "raw.orders",
-            "raw.derivative_ticks", "raw.liquidations", *FEATURE_OUTPUTS,
+            "raw.derivative_ticks", "raw.liquidations", TRADE_GAPS.name, *FEATURE_OUTPUTS,
             *(table.name for table in (*activity.TABLES, *derivatives.TABLES)))
     names = [(name, catalog.table(name).column_names) for name in read]
     parts += [repr(names).encode(), Path(__file__).read_bytes()]

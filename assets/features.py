@@ -22,13 +22,13 @@ from imbalance.features.tasks import features_task
 from imbalance.tasks import read_current
 from imbalance.warehouse import Warehouse
 
-BY_ACTIVITY = ("book.book_states", "book.book_health", "raw.trades")
+BY_ACTIVITY = ("book.book_states", "book.book_health", "book.trade_gaps", "raw.trades")
 OF_DERIVATIVES = ("raw.derivative_ticks", "raw.liquidations", "raw.instruments",
                   *(f"features.bars_{size}" for size in SIZES))
 DAY_ASSETS = tuple(asset_key(name) for name in derivative_bars.OUTPUTS)
 """Assets of a day over all venues."""
 
-UPSTREAM = ("book.bars_100ms", "raw.trades", "raw.quotes")
+UPSTREAM = ("book.bars_100ms", "book.trade_gaps", "raw.trades", "raw.quotes")
 CARRIED = ("features.order_flow_moments",)
 """Tables of the day before which a day reads: weights come from the past only."""
 

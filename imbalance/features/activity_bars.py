@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from imbalance.books.health_table import BOOK_HEALTH
+from imbalance.books.health_table import BOOK_HEALTH, TRADE_GAPS
 from imbalance.books.tables import BOOK_STATES
 from imbalance.captures.event_tables import TRADES
 from imbalance.features.activity_tables import EVENT_BARS, TABLES, VOLUME_BARS
@@ -39,6 +39,7 @@ _TRADES = ("instrument", "kind", "trade_id", "trade_key", "event_time", "availab
            "size_base", "side", "capture_id", "line")
 _SIZES = ("instrument", "kind", "size_base")
 _HEALTH = ("instrument", "valid_from", "valid_to", "state", "cause")
+_GAPS = ("instrument", "missing_from", "missing_to")
 _QUERIES = ("activity_measures", "mean_trade_sizes", "trades_in_order")
 _MODULES = ("activity_bars", "activity_kernel")
 
@@ -68,6 +69,7 @@ class Inputs:
     states: Iterable[pa.RecordBatch]
     trades: Iterable[pa.RecordBatch]
     health: pa.Table
+    gaps: pa.Table
     previous_trades: Iterable[pa.RecordBatch] = ()
 
 
@@ -90,7 +92,7 @@ def activity_task(store: Store, venue: str, day: str, progress: Progress = SILEN
         progress.advance(note=f"volume and event bars {day} {venue}")
         inputs = Inputs(
             ctx.batches(BOOK_STATES.name, key, _STATES), ctx.batches(TRADES.name, key, _TRADES),
-            ctx.read(BOOK_HEALTH.name, key, _HEALTH),
+            ctx.read(BOOK_HEALTH.name, key, _HEALTH), ctx.read(TRADE_GAPS.name, key, _GAPS),
             ctx.batches(TRADES.name, previous, _SIZES),
         )
         from imbalance.features.bars import Queries
@@ -101,7 +103,7 @@ def activity_task(store: Store, venue: str, day: str, progress: Progress = SILEN
     return Task(
         OUTPUTS, key,
         ((BOOK_STATES.name, key), (TRADES.name, key), (BOOK_HEALTH.name, key),
-         (TRADES.name, previous)),
+         (TRADE_GAPS.name, key), (TRADES.name, previous)),
         definition_version(), build,
         {"book_events": sizes.book_events, "trades": sizes.trades, "volumes": mine},
     )
@@ -115,13 +117,19 @@ def compute(
     made = dict.fromkeys(OUTPUTS, 0)
     traded = queries.run("trades_in_order", trades=_reader(inputs.trades, _TRADES))
     for name, states, trades in _instruments(inputs.states, traded.to_batches()):
-        health = inputs.health.filter(pc.equal(inputs.health.column("instrument"), name))
+        health, gaps = (rows.filter(pc.equal(rows.column("instrument"), name))
+                        for rows in (inputs.health, inputs.gaps))
         volume = (sizes.volumes or {}).get(name, means.get(name, np.nan) * sizes.trades)
         found = _bars(states, trades, (volume, float(sizes.book_events)), sizes.trades)
         for table, columns in zip((VOLUME_BARS, EVENT_BARS), found, strict=True):
             if not len(columns["bar_start"]):
                 continue
-            bars = _with_health(name, columns, health, trades.time[0] if len(trades.time) else None)
+            first = trades.time[0] if len(trades.time) else None
+            missing = _missing(columns, gaps)
+            if table is VOLUME_BARS:
+                # where it ends rests on the trades that are not there
+                columns["broken"] |= missing
+            bars = _with_health(name, columns, health, first, missing)
             rows = queries.run("activity_measures", bars=bars).cast(table.arrow_schema())
             write(table.name, rows)
             made[table.name] += len(rows)
@@ -145,9 +153,9 @@ def _bars(
 
 
 def _with_health(
-    name: str, columns: Mapping[str, Any], health: pa.Table, first_trade: int | None
+    name: str, columns: Mapping[str, Any], health: pa.Table, first_trade: int | None, missing: Any
 ) -> pa.Table:
-    """The bars as a table, with what the validity of the book says of them."""
+    """The bars as a table, with what is known of the book and the trades in them."""
     start, last = columns["bar_start"], columns["bar_end"] - 1
     valid = health.filter(pc.equal(health.column("state"), "valid"))
     begin, end = (valid.column(side).cast(pa.int64()).to_numpy() for side in
@@ -170,8 +178,19 @@ def _with_health(
         "instrument": pa.repeat(name, len(start)), **table, "coverage": share,
         "valid_at_start": at_start, "valid_at_end": at_end,
         "images": pa.repeat(images, len(start)),
-        "trades_known": start >= (np.iinfo(np.int64).max if first_trade is None else first_trade),
+        "trades_known": ~missing & (
+            start >= (np.iinfo(np.int64).max if first_trade is None else first_trade)),
     })
+
+
+def _missing(columns: Mapping[str, Any], gaps: pa.Table) -> Any:
+    """Which bars touch a gap in the trade feed."""
+    found = np.zeros(len(columns["bar_start"]), bool)
+    begin, end = (gaps.column(side).cast(pa.int64()).to_pylist()
+                  for side in ("missing_from", "missing_to"))
+    for first, last in zip(begin, end, strict=True):
+        found |= (columns["bar_start"] <= last) & (columns["bar_end"] > first)
+    return found
 
 
 def _covered(times: Any, begin: Any, end: Any) -> Any:

@@ -11,7 +11,7 @@ from imbalance.contracts import Column, Table
 from imbalance.features.columns import count, flow, number, ratio, sided, state, time
 from imbalance.features.tables import BAR_COLUMNS
 
-_FEED = "poisoned, or the bar begins before the day's first trade"
+_FEED = "poisoned, before the day's first trade, or trades are missing by book.trade_gaps"
 _CKS = "Cont, Kukanov, Stoikov 2014"
 _E_N = (
     "Σ e_n, e_n = 1{b_n≥b_{n−1}}q^b_n − 1{b_n≤b_{n−1}}q^b_{n−1} − 1{a_n≤a_{n−1}}q^a_n "
@@ -42,7 +42,7 @@ COLUMNS = (
            unit="fraction", minimum=0.0, maximum=1.0, formula="Σ covered time / length"),
     Column("poisoned", "BOOLEAN",
            "The bar touches a gap, a snapshot, a crossed or one-sided book or a silence beyond the "
-           "limit. Its flows and counts are null."),
+           "limit; a volume bar also one in the trades. Its flows and counts are null."),
     Column("valid", "BOOLEAN", "The bar can be used: complete, not poisoned, a mid at both ends.",
            formula="complete and not poisoned and mid_open and mid_close are not null"),
     number("duration_seconds", "How long the bar took to fill", "s", "never", minimum=0.0,

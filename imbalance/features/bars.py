@@ -128,7 +128,7 @@ class Feeds:
 
 def joined_bars(
     queries: Queries, feeds: Feeds, *, book: pa.Table, traded: pa.Table, quoted: pa.Table,
-    inferred: pa.Table, earlier: pa.Table, fleeting: pa.Table,
+    inferred: pa.Table, earlier: pa.Table, fleeting: pa.Table, missing: pa.Table,
 ) -> pa.Table:
     """The 100 ms bars of one instrument and stretch, ascending, of which all measures are made.
 
@@ -138,6 +138,7 @@ def joined_bars(
     traded, quoted, inferred, fleeting : rows of `trades_100ms.sql`, `quotes_100ms.sql`,
         `inferred_100ms.sql` and `fleeting_100ms.sql`
     earlier : those of `traded` by the bar after theirs
+    missing : bars that touch a gap in the trade feed, as `stretches.Gaps` tells them
         All of this instrument, ascending in `bar_start`.
     """
     known = {
@@ -147,7 +148,7 @@ def joined_bars(
     }
     return _in_order(queries.run(
         "bars_100ms", known, book=book, traded=traded, quoted=quoted, inferred=inferred,
-        earlier=earlier, fleeting=fleeting,
+        earlier=earlier, fleeting=fleeting, missing=missing,
     ))  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from imbalance.beside import ahead
+from imbalance.books.health_table import TRADE_GAPS
 from imbalance.books.tables import BARS_100MS, BOOK_STATES
 from imbalance.books.withdrawals import LIFE
 from imbalance.captures.event_tables import ORDERS, QUOTES, TRADES
@@ -24,7 +25,7 @@ from imbalance.features import sides
 from imbalance.features.columns import FEED_SILENCE
 from imbalance.features.made import Made
 from imbalance.features.side_tables import CLASSIFIED
-from imbalance.features.stretches import Cut, a_bar_later, cut, runs
+from imbalance.features.stretches import Cut, Gaps, a_bar_later, cut, runs
 from imbalance.features.tables import MOMENTS, TABLES
 from imbalance.features.version import version_of
 from imbalance.store.texts import with_dictionaries
@@ -42,6 +43,7 @@ FEATURE_OUTPUTS = tuple(table.name for table in TABLES)
 _TRADE_COLUMNS = ("instrument", "kind", "event_time", "available_at", "side", "price", "size_base")
 _QUOTE_COLUMNS = ("instrument", "event_time", "available_at")
 _LAST_COLUMNS = ("instrument", "event_time")
+_GAP_COLUMNS = ("instrument", "missing_from", "missing_to")
 _LIFE_COLUMNS = ("instrument", "action", "order_key", "size", "event_time", "available_at")
 _STATE_COLUMNS = (
     "instrument", "bar_start", "available_at", "poisoned",
@@ -70,6 +72,7 @@ def feature_inputs(day: str, venue: str) -> list[tuple[str, str]]:
         (QUOTES.name, partition),
         (BOOK_STATES.name, partition),
         (ORDERS.name, partition),
+        (TRADE_GAPS.name, partition),
         (BARS_100MS.name, previous),
         (TRADES.name, previous),
         (QUOTES.name, previous),
@@ -87,8 +90,8 @@ def previous_partition(day: str, venue: str) -> str:
 class Inputs:
     """What the bars of one day and venue are made from.
 
-    `book` is in the order of instrument and bar. The previous day's tables may be empty. The last
-    four are read only where trades have no side: by them one is found.
+    `book` is in the order of instrument and bar. The previous day's tables may be empty.
+    `whole_trades` to `orders` are read only where trades have no side: by them one is found.
     """
 
     book: Iterable[pa.RecordBatch]
@@ -105,6 +108,9 @@ class Inputs:
     best_quotes: Iterable[pa.RecordBatch] = ()
     orders: Iterable[pa.RecordBatch] = ()
     order_lives: Iterable[pa.RecordBatch] = ()
+    trade_gaps: pa.Table = field(
+        default_factory=lambda: _schema(TRADE_GAPS, _GAP_COLUMNS).empty_table()
+    )
 
 
 def build_bars(ctx: TaskContext, day: str, venue: str) -> dict[str, Any]:
@@ -134,6 +140,7 @@ def build_bars(ctx: TaskContext, day: str, venue: str) -> dict[str, Any]:
         best_quotes=ctx.batches(QUOTES.name, partition, sides.QUOTE_COLUMNS),
         orders=ctx.batches(ORDERS.name, partition, sides.ORDER_COLUMNS),
         order_lives=ctx.batches(ORDERS.name, partition, _LIFE_COLUMNS),
+        trade_gaps=ctx.read(TRADE_GAPS.name, partition, _GAP_COLUMNS),
     )
     return compute(ctx.connect(), inputs, lambda name, rows: ctx.writer(name).write(rows))
 
@@ -145,6 +152,7 @@ def bars_in_memory(
     *,
     states: pa.Table | None = None,
     orders: pa.Table | None = None,
+    trade_gaps: pa.Table | None = None,
     previous_trades: pa.Table | None = None,
     previous_quotes: pa.Table | None = None,
     previous_states: pa.Table | None = None,
@@ -157,25 +165,28 @@ def bars_in_memory(
     book, trades, quotes : rows of book.bars_100ms (by instrument and bar), raw.trades, raw.quotes.
     states : rows of book.book_states, by which trades without a side find one.
     orders : rows of raw.orders.
+    trade_gaps : rows of book.trade_gaps.
     previous_trades, previous_quotes, previous_states, previous_moments : the previous day's
         raw.trades, raw.quotes, book.bars_100ms and features.order_flow_moments.
     """
     import duckdb
 
-    before: dict[str, Any] = {}
+    more: dict[str, Any] = {}
+    if trade_gaps is not None:
+        more["trade_gaps"] = trade_gaps.select(_GAP_COLUMNS)
     if previous_trades is not None:
-        before["previous_trades"] = previous_trades.select(_LAST_COLUMNS).to_batches()
+        more["previous_trades"] = previous_trades.select(_LAST_COLUMNS).to_batches()
     if previous_quotes is not None:
-        before["previous_quotes"] = previous_quotes.select(_LAST_COLUMNS).to_batches()
+        more["previous_quotes"] = previous_quotes.select(_LAST_COLUMNS).to_batches()
     if previous_states is not None:
-        before["previous_states"] = previous_states
+        more["previous_states"] = previous_states
     if previous_moments is not None:
-        before["previous_moments"] = previous_moments
+        more["previous_moments"] = previous_moments
     inputs = Inputs(
         book.to_batches(),
         trades.select(_TRADE_COLUMNS).to_batches(),
         quotes.select(_QUOTE_COLUMNS).to_batches(),
-        **before,
+        **more,
         whole_trades=trades.select(sides.TRADE_COLUMNS).to_batches(),
         best_states=() if states is None else states.select(sides.STATE_COLUMNS).to_batches(),
         best_quotes=quotes.select(sides.QUOTE_COLUMNS).to_batches(),
@@ -221,6 +232,7 @@ def compute(
     write(CLASSIFIED.name, found.cast(CLASSIFIED.arrow_schema()))
     inferred = cut(queries.run("inferred_100ms", classified=found))
     earlier = cut(a_bar_later(traded.rows))
+    gaps = Gaps(inputs.trade_gaps)
     fleeting = cut(queries.run("fleeting_100ms", {"life": LIFE}, orders=_reader(
         inputs.order_lives, ORDERS, _LIFE_COLUMNS)))
     traded_before = _last_messages(queries, inputs.previous_trades, TRADES)
@@ -237,6 +249,7 @@ def compute(
             yield key[0], joined_bars(
                 beside, feeds, book=book, traded=traded_part, quoted=quoted_part,
                 inferred=inferred.part(key), earlier=earlier.part(key), fleeting=fleeting.part(key),
+                missing=gaps.part(key),
             )  # fmt: skip
 
     made = Made(write)

@@ -32,7 +32,9 @@ def no_feed(message: str) -> str:
     """What null means where a bar counts the messages of a feed."""
     return (
         f"poisoned, or the {message} feed is not known: before the day's first {message} and more "
-        f"than {FEED_SILENCE // 10**9} s after the last of the day before (coarser bars: in part)"
+        f"than {FEED_SILENCE // 10**9} s after the last of the day before"
+        + (", or in a gap of book.trade_gaps" if message == "trade" else "")
+        + " (coarser bars: in part)"
     )
 
 

@@ -15,6 +15,8 @@ STRETCH = 2 * 3600 * 1_000_000_000
 """Nanoseconds worked on at once: 72,000 bars of 100 ms are some 60 MB as Arrow columns. A
 multiple of the largest bar and of the half-hour."""
 
+_BAR = 100_000_000
+
 _TRADE_COUNTS = ("buy_count", "sell_count", "unknown_side_count")
 
 
@@ -40,12 +42,50 @@ def cut(rows: pa.Table) -> Cut:
     return Cut(rows, dict(runs(rows)))
 
 
+class Gaps:
+    """Bars of 100 ms that touch a gap in the trade feed.
+
+    Parameters
+    ----------
+    rows : of book.trade_gaps.
+    """
+
+    def __init__(self, rows: pa.Table) -> None:
+        self._of: dict[str, list[tuple[int, int]]] = {}
+        begin, end = (rows.column(name).cast(pa.int64()).to_numpy() // _BAR
+                      for name in ("missing_from", "missing_to"))
+        for name, first, last in zip(
+            rows.column("instrument").to_pylist(), begin.tolist(), end.tolist(), strict=True
+        ):
+            self._of.setdefault(name, []).append((first, last))
+
+    def part(self, key: tuple[str, int]) -> pa.Table:
+        """Bars of an instrument and stretch that touch a gap, and those after them.
+
+        Returns
+        -------
+        pa.Table
+            `instrument`, `bar_start`; `touched`: false where only the bar before touches one.
+        """
+        name, stretch = key
+        base, count = stretch * STRETCH // _BAR, STRETCH // _BAR
+        touched = np.zeros(count + 1, bool)  # from the bar before the stretch on
+        for first, last in self._of.get(name, ()):
+            touched[max(first - base + 1, 0):max(last - base + 2, 0)] = True
+        places = np.flatnonzero(touched[1:] | touched[:-1])
+        return pa.table({
+            "instrument": pa.repeat(name, len(places)),
+            "bar_start": pa.array((base + places) * _BAR).cast(pa.timestamp("ns")),
+            "touched": touched[1:][places],
+        })
+
+
 def a_bar_later(traded: pa.Table) -> pa.Table:
     """Counts of trades, by the 100 ms after those they fell in."""
     import pyarrow.compute as pc
 
     rows = traded.select(["instrument", "bar_start", *_TRADE_COUNTS])
-    later = pc.add(rows.column("bar_start").cast(pa.int64()), 100_000_000)
+    later = pc.add(rows.column("bar_start").cast(pa.int64()), _BAR)
     return rows.set_column(1, "bar_start", later.cast(pa.timestamp("ns")))
 
 

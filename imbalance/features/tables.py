@@ -256,7 +256,7 @@ ACTIVITY = (
           "Improvements of a best price that the next move took back within a second, while nobody "
           "traded against that side in the 100 ms of it and those before: all orders at the better "
           "price were fleeting. In a feed that shows every order, see fleeting_order_count",
-          null_meaning=no_feed("trade")),
+          null_meaning=f"{no_feed('trade')}, or just after a gap"),
     count("fleeting_order_count",
           "Orders cancelled whole within a second of being placed, counted when they are cancelled",
           source="Hasbrouck, Saar 2009, of two seconds",
@@ -267,12 +267,14 @@ ACTIVITY = (
            formula="level_cancellation_count / trade_count"),
     flow("messages_per_second", "Messages of the instrument: book, trades and quotes",
          "messages/s", minimum=0.0,
-         formula="(book_update_count + trade_count + quote_count)/bar size; a count that is "
-         "null counts 0"),
+         null_meaning="poisoned, or in a gap of book.trade_gaps (coarser bars: in part)",
+         formula="(book_update_count + trade_count + quote_count)/bar size; the count of a feed "
+         "that is not known counts 0"),
     number("message_dispersion", "Index of dispersion of the messages over the 100 ms of the bar: "
            "1 when they come independently of one another, more in bursts, less when they come at "
            "intervals", "1",
-           "poisoned in part, a bar of 100 ms, or no message", minimum=0.0,
+           "poisoned in part, in part in a gap of book.trade_gaps, a bar of 100 ms, or no message",
+           minimum=0.0,
            formula="Σ (m_k − m)²/((K − 1) m), m_k the messages in each of the K stretches of "
            "100 ms, of the feeds known by then, m their mean",
            source="Cox, Lewis 1966"),
@@ -286,8 +288,9 @@ BARS = tuple(
         description=f"Imbalance and market state per instrument and {size} bar [bar_start, "
         "bar_end). States are the last value, means are weighted by time, flows and counts are "
         "sums (0: valid and nothing happened; null: poisoned or not known), ratios are null over "
-        "0. A trade or quote feed that stops during the day cannot be told from a quiet market "
-        f"and counts 0 until midnight, and {FEED_SILENCE // 10**9} s of the next day.",
+        "0. Where trades are missing is told by book.trade_gaps; a quote feed that stops during "
+        "the day cannot be told from a quiet market and counts 0 until midnight, and "
+        f"{FEED_SILENCE // 10**9} s of the next day.",
         grain="instrument and bar",
         partitioning="day_venue",
         key=("instrument", "bar_start"),

@@ -1,7 +1,8 @@
 -- The book's 100 ms bars joined with trades and quotes: what every measure is made from.
 -- Grain: instrument and bar; a bar in which only trades are known is there, and poisoned.
 -- Reads: book (book.bars_100ms), traded, quoted, inferred and fleeting (the queries beside this
--- one), and earlier, the trades of the 100 ms before; each of one instrument and stretch of time.
+-- one), earlier, the trades of the 100 ms before, and missing, bars that touch a gap in the trade
+-- feed (touched) or come after one; each of one instrument and stretch of time.
 -- The order of rows is left open (a sort would move every column).
 -- Parameters, in nanoseconds or null: $trades_from, the day's first bar with a trade;
 -- $trades_until, how long the day before vouches for the feed; likewise for quotes; $orders_from,
@@ -101,8 +102,13 @@ with joined as (
             epoch_ns(bar_start) >= $orders_from, coalesce(fleeting.fleeting_order_count, 0), null
         ) as fleeting_order_count,
         pow(ln(nullif(book.mid_close, 0) / nullif(book.mid_open, 0)) * 1e4, 2) as realised_variance,
-        epoch_ns(bar_start) >= $trades_from
-        or epoch_ns(bar_start) + 100000000 <= $trades_until as trades_known,
+        (
+            epoch_ns(bar_start) >= $trades_from
+            or epoch_ns(bar_start) + 100000000 <= $trades_until
+        )
+        and not coalesce(missing.touched, false) as trades_known,
+        coalesce(missing.touched, false) as trades_missing,
+        missing.touched is not null as earlier_missing,
         epoch_ns(bar_start) >= $quotes_from
         or epoch_ns(bar_start) + 100000000 <= $quotes_until as quotes_known
     from book
@@ -111,10 +117,11 @@ with joined as (
     left join inferred using (instrument, bar_start)
     left join earlier using (instrument, bar_start)
     left join fleeting using (instrument, bar_start)
+    left join missing using (instrument, bar_start)
 )
 
 select
-    * exclude (trades_known, quotes_known)
+    * exclude (trades_known, trades_missing, earlier_missing, quotes_known)
     replace (
         if(trades_known, buy_volume, null) as buy_volume,
         if(trades_known, sell_volume, null) as sell_volume,
@@ -129,11 +136,14 @@ select
         if(trades_known, inferred_volume, null) as inferred_volume,
         if(trades_known, unclassified_count, null) as unclassified_count,
         if(quotes_known, quote_count, null) as quote_count,
-        if(trades_known, fleeting_quote_count, null) as fleeting_quote_count
+        if(trades_known and not earlier_missing, fleeting_quote_count, null)
+            as fleeting_quote_count
     ),
-    -- of a feed that is not known nothing is counted
-    book_update_count
-    + if(trades_known, trade_count, 0)
-    + if(quotes_known, quote_count, 0) as message_count,
+    -- of a feed that is not known nothing is counted; where some of it is missing nobody knows how
+    -- many messages there were
+    if(
+        trades_missing, null,
+        book_update_count + if(trades_known, trade_count, 0) + if(quotes_known, quote_count, 0)
+    ) as message_count,
     pow(message_count, 2) as message_square_sum
 from joined

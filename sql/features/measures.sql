@@ -178,11 +178,15 @@ select
     fleeting_quote_count,
     fleeting_order_count,
     level_cancellation_count / nullif(trade_count, 0) as cancellation_to_trade_ratio,
-    (
-        book_update_count
-        + coalesce(trade_count, 0)
-        + coalesce(quote_count, 0)
-    ) / ($bar_nanoseconds / 1e9) as messages_per_second,
+    if(
+        message_count is null,
+        null,
+        (
+            book_update_count
+            + coalesce(trade_count, 0)
+            + coalesce(quote_count, 0)
+        ) / ($bar_nanoseconds / 1e9)
+    ) as messages_per_second,
     if(
         poisoned,
         null,

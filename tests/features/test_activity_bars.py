@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 
-from imbalance.books.health_table import BOOK_HEALTH
+from imbalance.books.health_table import BOOK_HEALTH, TRADE_GAPS
 from imbalance.books.tables import BOOK_STATES
 from imbalance.captures.event_tables import TRADES
 from imbalance.features.activity_bars import Inputs, Sizes, compute
@@ -54,12 +54,15 @@ def queries():
     return Queries(duckdb.connect())
 
 
-def made(states, tape=(), health=None, *, previous=(), rows=65_536, **sizes):
+def made(states, tape=(), health=None, *, gaps=(), previous=(), rows=65_536, **sizes):
     found = {VOLUME_BARS.name: [], EVENT_BARS.name: []}
     states, trades = table(BOOK_STATES, states), table(TRADES, tape)
     inputs = Inputs(
         states.to_batches(max_chunksize=rows), trades.to_batches(max_chunksize=rows),
         table(BOOK_HEALTH, [valid()] if health is None else health),
+        table(TRADE_GAPS, [
+            {"instrument": "binance:A", "missing_from": DAY + int(first * SECOND),
+             "missing_to": DAY + int(last * SECOND)} for first, last in gaps]),
         table(TRADES, previous).select(["instrument", "kind", "size_base"]).to_batches(),
     )
     compute(queries(), inputs, Sizes(**sizes), lambda name, part: found[name].append(part))
@@ -114,6 +117,23 @@ def test_event_bars_by_hand():
     # the first begins before the day's first trade: what was traded in it is not known
     assert bars["traded_volume"].to_pylist() == [None, 5.0, 1.0]
     assert bars["trade_count"].to_pylist() == [None, 2, 1]
+
+
+def test_bars_that_touch_missing_trades_have_no_trade_measures():
+    """Of bars in volume time all is lost: where they end rests on the trades."""
+    volume, _ = made(BOOK, TAPE, gaps=[(1.2, 1.4)], volumes={"binance:A": 3.0})
+    assert volume["poisoned"].to_pylist() == [True, False, False]
+    assert volume["valid"].to_pylist() == [False, True, False]
+    assert volume["traded_volume"].to_pylist() == [None, 4.0, 1.0]
+    assert volume["order_flow_imbalance"].to_pylist() == [None, 1.0, 4.0]
+    _, events = made(BOOK, TAPE, gaps=[(3.2, 3.2)], book_events=2)
+    assert events["poisoned"].to_pylist() == [False, False, False]
+    assert events["traded_volume"].to_pylist() == [None, 5.0, None]
+    assert events["trade_count"].to_pylist() == [None, 2, None]
+    assert events["order_flow_imbalance"].to_pylist() == [2.0, 6.0, -1.0]
+    # a gap ends with the first trade after it: a bar that begins later has all of them
+    _, events = made(BOOK, TAPE, gaps=[(0.2, 1.0)], book_events=2)
+    assert events["trade_count"].to_pylist() == [None, 2, 1]
 
 
 def test_a_bar_takes_all_events_of_the_moment_that_fills_it():

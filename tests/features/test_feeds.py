@@ -2,6 +2,7 @@
 
 import pytest
 
+from imbalance.books.health_table import TRADE_GAPS
 from imbalance.features.build import bars_in_memory
 
 S = 1_000_000_000
@@ -91,3 +92,52 @@ def test_single_trades_that_start_late_leave_null_before(market):
         market.trade(2 * S, "buy", 100.0, 1.0),
     ])
     assert known(tables, "buy_volume") == {20: 1.0} | dict.fromkeys(range(21, 30), 0.0)
+
+
+def gap(market, first, last):
+    """A row of book.trade_gaps, from and to in ns of the day."""
+    return market.rows(TRADE_GAPS, [{"instrument": "binance:A", "missing_from": market.day + first,
+                                     "missing_to": market.day + last}])
+
+
+def test_bars_that_touch_a_gap_do_not_know_their_trades(market):
+    """Last trade before it at 5.05 s, first after it at 7.35 s: bars 50 to 73."""
+    tape = [market.trade(0, "buy", 100.0, 1.0), market.trade(5 * S + 50_000_000, "buy", 100.0, 2.0),
+            market.trade(7 * S + 350_000_000, "sell", 100.0, 4.0),
+            market.trade(8 * S, "sell", 100.0, 3.0)]
+    quotes = [market.quote(k * S // 10) for k in range(300)]
+    whole = made(market, 30, tape, quotes)
+    tables = made(market, 30, tape, quotes,
+                  trade_gaps=gap(market, 5 * S + 50_000_000, 7 * S + 350_000_000))
+    touched = set(range(50, 74))
+    for column in (*TRADES, "messages_per_second", "traded_volume", "classified_buy_volume"):
+        before, after = known(whole, column), known(tables, column)
+        assert len(before) == 300
+        assert after == {k: value for k, value in before.items() if k not in touched}
+    # a quote of bar 74 may have been traded away in the bar before, which nobody saw
+    assert set(range(300)) - set(known(tables, "fleeting_quote_count")) == touched | {74}
+    # what is no matter of trades is all there
+    for column in ("quote_count", "book_update_count", "mid_close", "order_flow_imbalance"):
+        assert known(tables, column) == known(whole, column)
+    for size, lost in (("1s", {5, 6, 7}), ("10s", {0})):
+        for column in (*TRADES, "messages_per_second", "message_dispersion"):
+            before = known(whole, column, size)
+            assert lost <= set(before)
+            assert known(tables, column, size) == {
+                k: value for k, value in before.items() if k not in lost}
+    assert tables["features.bars_1s"]["valid"].to_pylist() == (
+        whole["features.bars_1s"]["valid"].to_pylist())
+
+
+def test_a_gap_to_the_end_of_the_day_and_one_over_two_stretches(market):
+    hours = 2 * 3600 * S
+    book = market.book(*(market.book_row(k) for k in range(71_990, 72_010)))
+    tape = market.trades(market.trade(0, "buy", 100.0, 1.0))
+    for last in (hours + 350_000_000, 24 * 3600 * S):
+        tables = bars_in_memory(book, tape, market.quotes(),
+                                trade_gaps=gap(market, hours - 250_000_000, last))
+        counts = tables["features.bars_100ms"]["trade_count"].to_pylist()
+        # the bar of the trade itself comes first: there is no book then
+        known_bars = [value is not None for value in counts[-20:]]
+        after = [False] * 4 + [True] * 6 if last < hours + S else [False] * 10
+        assert known_bars == [True] * 7 + [False] * 3 + after

@@ -6,10 +6,12 @@ import pyarrow as pa
 import pytest
 
 from imbalance import catalog
+from imbalance.books.health_table import TRADE_GAPS
 from imbalance.features import build, tables, version
 from imbalance.features.bars import Queries
 from imbalance.features.build import FEATURE_OUTPUTS, bars_in_memory, definition_version
 from imbalance.features.sides import classified
+from imbalance.features.stretches import Gaps
 from imbalance.store.sqlfiles import quote_table
 from imbalance.store.store import Store
 from imbalance.store.task import materialise
@@ -37,6 +39,7 @@ def queried(market):
                 queries, set(), (), (), (), ())),
             earlier=queries.run("trades_100ms", trades=market.trades()),
             fleeting=queries.run("fleeting_100ms", {"life": 1}, orders=market.orders()),
+            missing=Gaps(TRADE_GAPS.arrow_schema().empty_table()).part(("binance:A", 0)),
         )
         bars = bars.append_column("microprice", pa.nulls(1, pa.float64()))
         coarser = queries.run(
@@ -114,6 +117,7 @@ def test_inputs_reach_back_one_day():
         ("raw.quotes", "2024-03-01|binance"),
         ("book.book_states", "2024-03-01|binance"),
         ("raw.orders", "2024-03-01|binance"),
+        ("book.trade_gaps", "2024-03-01|binance"),
         ("book.bars_100ms", "2024-02-29|binance"),
         ("raw.trades", "2024-02-29|binance"),
         ("raw.quotes", "2024-02-29|binance"),

@@ -78,7 +78,9 @@ def test_the_way_of_the_data(definitions):
     assert parents("raw/trades") == {"captures/files"}
     assert parents("book/bars_100ms") == {"raw/book_updates", "raw/quotes"}
     assert "book/closing_books" in parents("book/closing_books")
-    assert parents("features/bars_1s") == {"book/bars_100ms", "raw/trades", "raw/quotes"}
+    assert parents("book/trade_gaps") == {"raw/trades"}
+    assert parents("features/bars_1s") == {
+        "book/bars_100ms", "book/trade_gaps", "raw/trades", "raw/quotes"}
     # any family may name a column of either, so that no study is run before them
     assert {"features/bars_1s", "features/derivative_bars_1s"} <= (
         parents("studies/correlation") & parents("studies/correlation_span")
