@@ -22,8 +22,8 @@ from imbalance.studies.measures import BAR_NANOSECONDS
 from imbalance.studies.registry import studies
 from imbalance.studies.study import Study
 from imbalance.studies.tasks import (
+    BOUNDS,
     FAMILY_TABLES,
-    HEALTH,
     families_task,
     remove_superseded_windows,
     study_task,
@@ -96,7 +96,7 @@ def _study(
     """One study as a step: of a day when `days` is given, else over the span."""
     ending = suffix(study, scope)
     mapping = all_venues() if days else dg.AllPartitionMapping()
-    above = dict.fromkeys((*UPSTREAM, *((*study.events, HEALTH) if study.events else ())))
+    above = dict.fromkeys((*UPSTREAM, *((*study.events, *BOUNDS) if study.events else ())))
     deps = [
         FAMILIES,
         *(dg.AssetDep(asset_key(t), partition_mapping=mapping) for t in above),

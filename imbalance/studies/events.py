@@ -1,7 +1,8 @@
 """Events of a window for the studies that need more than bars: trades, quotes, states of the book.
 
 One instrument at a time, in batches, in the order of the files; only what happened while the book
-was valid by `book.book_health`, so that no study counts over a gap. Not here: what is made of them.
+was valid by `book.book_health` and no trade was missing by `book.trade_gaps`, so that no study
+counts over a gap. Not here: what is made of them.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from imbalance.store.task import TaskContext
 
 _HEALTH = "book.book_health"
+_GAPS = "book.trade_gaps"
 _BATCH_ROWS = 65_536
 
 
@@ -47,7 +49,9 @@ class Events:
         return tuple(sorted(found))
 
     def stretches(self, instrument: str) -> NDArray[np.int64]:
-        """[from, to) in ns in which the instrument's book was valid, in order: shape (n, 2)."""
+        """[from, to) in ns in which the instrument's book was valid and its trades are all there,
+        in order: shape (n, 2).
+        """
         if self._stretches is None:
             self._stretches = self._read_stretches()
         return self._stretches.get(instrument, np.empty((0, 2), dtype=np.int64))
@@ -107,22 +111,56 @@ class Events:
 
     def _read_stretches(self) -> dict[str, NDArray[np.int64]]:
         found: dict[str, list[tuple[int, int]]] = {}
-        for name, partition in self._inputs:
-            if name != _HEALTH:
-                continue
-            table = self._context.read(
-                name, partition, ["instrument", "valid_from", "valid_to", "state"]
-            )
-            bounds = (table.column(side).to_numpy().astype(np.int64).tolist()
-                      for side in ("valid_from", "valid_to"))
-            rows = zip(table.column("instrument").to_pylist(), *bounds,
-                       table.column("state").to_pylist(), strict=True)
-            for instrument, start, end, state in rows:
-                if state == "valid" and end > start:
-                    found.setdefault(instrument, []).append((start, end))
+        for instrument, start, end, state in self._intervals(
+            _HEALTH, ("valid_from", "valid_to"), "state"
+        ):
+            if state == "valid" and end > start:
+                found.setdefault(instrument, []).append((start, end))
+        missing: dict[str, list[tuple[int, int]]] = {}
+        for instrument, start, end, _ in self._intervals(
+            _GAPS, ("missing_from", "missing_to"), "cause"
+        ):
+            missing.setdefault(instrument, []).append((start, end))
         return {
-            instrument: np.array(sorted(of), dtype=np.int64) for instrument, of in found.items()
+            instrument: np.array(
+                _outside(sorted(of), sorted(missing.get(instrument, ()))), dtype=np.int64
+            ).reshape(-1, 2)
+            for instrument, of in found.items()
         }
+
+    def _intervals(
+        self, table: str, bounds: tuple[str, str], word: str
+    ) -> Iterator[tuple[str, int, int, str]]:
+        """Instrument, begin and end in ns, and a word of each row of a table of intervals."""
+        for name, partition in self._inputs:
+            if name != table:
+                continue
+            rows = self._context.read(name, partition, ["instrument", *bounds, word])
+            times = (rows.column(side).to_numpy().astype(np.int64).tolist() for side in bounds)
+            yield from zip(rows.column("instrument").to_pylist(), *times,
+                           rows.column(word).to_pylist(), strict=True)
+
+
+def _outside(
+    stretches: Sequence[tuple[int, int]], gaps: Sequence[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """What is left of stretches [from, to) without gaps; both in order."""
+    left = []
+    next_gap = 0
+    for start, end in stretches:
+        begin = start
+        while next_gap < len(gaps) and gaps[next_gap][1] < begin:
+            next_gap += 1
+        place = next_gap
+        while place < len(gaps) and gaps[place][0] < end:
+            first, last = gaps[place]
+            place += 1
+            if first > begin:
+                left.append((begin, first))
+            begin = max(begin, last)
+        if begin < end:
+            left.append((begin, end))
+    return left
 
 
 def groups_of(file: Any, instrument: str) -> list[int]:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from imbalance.studies.study_input import StudyInput
 
 FAMILY_TABLES = (FAMILIES.name,)
-HEALTH = "book.book_health"
+BOUNDS = ("book.book_health", "book.trade_gaps")
+"""Tables that tell between which events nothing is missing."""
 
 Inputs = tuple[tuple[str, str], ...]
 
@@ -73,7 +74,7 @@ class StudyTasks:
         self._version = definition_version(study)
         self._bars = (*(f"features.bars_{size}" for size in self._sizes),
                       *derivative_tables(self._families))
-        self._events = tuple(dict.fromkeys((*study.events, HEALTH))) if study.events else ()
+        self._events = tuple(dict.fromkeys((*study.events, *BOUNDS))) if study.events else ()
 
     def of(self, partition: str, progress: Progress = SILENT) -> Task:
         """The task of one partition."""

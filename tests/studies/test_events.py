@@ -9,12 +9,12 @@ import pytest
 from imbalance import catalog
 from imbalance.store.home import Home
 from imbalance.store.store import Store
-from imbalance.studies.events import Events
+from imbalance.studies.events import Events, _outside
 from imbalance.tasks import Task
 
 START = 1_723_161_600_000_000_000
 SECOND = 1_000_000_000
-TRADES, HEALTH = "raw.trades", "book.book_health"
+TRADES, HEALTH, GAPS = "raw.trades", "book.book_health", "book.trade_gaps"
 BLANK = {"VARCHAR": "", "BIGINT": 0, "INTEGER": 1, "BOOLEAN": False, "DOUBLE": 1.0,
          "TIMESTAMP_NS": START, "UTINYINT": 0}
 
@@ -65,7 +65,7 @@ def store(tmp_path):
 def with_events(store, call):
     """What a task makes of the events."""
     found = []
-    inputs = tuple((t, p) for t in (TRADES, HEALTH) for p in store.ledger.partitions(t))
+    inputs = tuple((t, p) for t in (TRADES, HEALTH, GAPS) for p in store.ledger.partitions(t))
     # A version of its own, or the second call would find everything unchanged.
     Task(("studies.families",), "all", inputs, uuid.uuid4().hex,
          lambda context: found.append(call(Events(context, inputs)))).materialise(store)
@@ -77,6 +77,32 @@ def test_events_outside_of_valid_stretches_are_left_out(store):
     seconds = (read["event_time"] - START) // SECOND
     assert seconds.tolist() == [0, 1, 4, 86_401]
     assert read["price"].tolist() == [100.0, 101.0, 104.0, 200.0]
+
+
+def test_stretches_end_where_trades_are_missing(store):
+    """Gaps within a stretch, over its end, over all of another one, and of another instrument."""
+    def gaps(context):
+        context.writer(GAPS).write(rows(GAPS, [
+            {"instrument": name, "gap": k, "missing_from": START + int(a * SECOND),
+             "missing_to": START + int(b * SECOND), "cause": "id_hole"}
+            for k, (name, a, b) in enumerate(
+                [("A", 0.25, 0.5), ("A", 1.5, 3), ("A", 3.5, 9), ("B", 0, 9)], start=1)
+        ]))
+
+    Task((GAPS,), "2024-08-09|binance", (), "1", gaps).materialise(store)
+    stretches = with_events(store, lambda events: events.stretches("A"))
+    assert ((stretches - START) / SECOND).tolist() == [
+        [0, 0.25], [0.5, 1.5], [86_400, 86_409]]
+    read = with_events(store, lambda events: events.read(TRADES, "A", ["price"]))
+    assert read["price"].tolist() == [100.0, 101.0, 200.0]
+
+
+def test_overlapping_gaps_and_one_without_length():
+    cut = [(0, 10), (10, 12), (20, 30)]
+    assert _outside(cut, []) == cut
+    assert _outside(cut, [(2, 2)]) == [(0, 2), (2, 10), (10, 12), (20, 30)]
+    assert _outside(cut, [(1, 8), (2, 3), (7, 11), (25, 40)]) == [(0, 1), (11, 12), (20, 25)]
+    assert _outside(cut, [(0, 30)]) == []
 
 
 def test_an_instrument_without_a_valid_book_has_no_events(store):
