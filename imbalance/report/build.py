@@ -100,7 +100,7 @@ def _page(
     progress.advance(note="report: ingestion and coverage")
     captures, coverage = source.captures(), source.coverage()
     unhealthy, messages = source.book_health(), source.book_messages()
-    agreements = source.quote_agreement()
+    agreements, trade_gaps = source.quote_agreement(), source.trade_gaps()
     recorded = sections.recorded_charts(source, source.stretches())
 
     progress.advance(note="report: studies")
@@ -133,6 +133,7 @@ def _page(
             *cautions.of_plan(due),
             *cautions.of_captures(captures),
             *cautions.of_book(coverage, unhealthy, messages, agreements),
+            *cautions.of_trades(coverage, trade_gaps),
             *cautions.of_studies(windows, refusals, systems),
             *(cautions.Caution(text, anchor)
               for anchor, section in of_studies.items() for text in section.warnings),
@@ -145,6 +146,7 @@ def _page(
         "messages": {row.instrument: row for row in messages},
         "rebuilt": sorted({a.instrument for a in agreements} | {m.instrument for m in messages}),
         "unhealthy": unhealthy,
+        "trade_gaps": trade_gaps,
         "ribbon": recorded.ribbon,
         "strip": recorded.strip,
         "bucket": recorded.bucket,

@@ -17,6 +17,7 @@ from imbalance.report.records import (
     Coverage,
     Refusal,
     System,
+    TradeGaps,
     Unhealthy,
     Window,
 )
@@ -26,6 +27,9 @@ LITTLE_VALID = 0.95
 
 SKEW_NS = 100_000_000
 """Clock skew, ns, from which a capture's clock is mentioned."""
+
+LONG_UNRECORDED = 60.0
+"""Seconds without a capture of an instrument's trades from which it is mentioned."""
 
 SMALL_N = 100
 """Bars below which an estimate rests on little."""
@@ -100,7 +104,7 @@ def of_book(
     messages: Sequence[BookMessages],
     agreements: Sequence[Agreement],
 ) -> list[Caution]:
-    """Poisoned bars, broken chains, crossed books, disagreement with quotes, missing trades."""
+    """Poisoned bars, broken chains, crossed books, disagreement with quotes."""
     found = []
     little = sorted(
         (c for c in coverage if c.share_valid < LITTLE_VALID), key=lambda c: c.share_valid
@@ -148,6 +152,28 @@ def of_book(
             f"{words.count(sum(r.mismatched for r in wrong))} comparisons "
             f"({', '.join(r.instrument for r in wrong[:_NAMED])})."
         )
+    return [Caution(text, "coverage") for text in found]
+
+
+def of_trades(coverage: Sequence[Coverage], gaps: Sequence[TradeGaps]) -> list[Caution]:
+    """Holes in the trade feeds, captures with trades that end early, feeds without a trade."""
+    holes = [row for row in gaps if row.missing_trades]
+    found = [
+        f"Of {row.instrument} {words.plural(row.missing_trades or 0, 'trade')} "
+        f"{'is' if row.missing_trades == 1 else 'are'} missing in "
+        f"{words.plural(row.gaps, 'hole')} of the ids, over {words.duration(row.seconds)}: "
+        "trade measures are null there."
+        for row in holes[:_NAMED]
+    ]
+    if len(holes) > _NAMED:
+        found.append(f"Trades of {len(holes) - _NAMED} more instruments are missing.")
+    ended = [row for row in gaps if row.cause == "not_recorded" and row.seconds > LONG_UNRECORDED]
+    if ended:
+        named = ", ".join(f"{row.instrument} {words.duration(row.seconds)}"
+                          for row in ended[:_NAMED])
+        more = f" and {len(ended) - _NAMED} more" if len(ended) > _NAMED else ""
+        found.append(f"Captures without trades go on where those with trades have ended or not "
+                     f"begun ({named}{more}): trade measures are null there.")
     silent = [c.instrument for c in coverage if c.bars_with_trades == 0]
     if silent:
         found.append(f"No trades were recorded for {', '.join(silent[:_NAMED])}: trade measures "

@@ -73,6 +73,9 @@ class Source:
     def book_health(self, most: int = 60) -> list[records.Unhealthy]:
         return self._rows("book_health", records.Unhealthy, "book.book_health", most=most)
 
+    def trade_gaps(self, most: int = 60) -> list[records.TradeGaps]:
+        return self._rows("trade_gaps", records.TradeGaps, "book.trade_gaps", most=most)
+
     def book_messages(self) -> list[records.BookMessages]:
         return self._rows("book_messages", records.BookMessages, "book.book_health")
 

@@ -82,6 +82,18 @@ class Unhealthy:
 
 
 @dataclass(frozen=True)
+class TradeGaps:
+    """`report/trade_gaps.sql`."""
+
+    instrument: str
+    cause: str
+    gaps: int
+    missing_trades: int | None
+    seconds: float
+    first_ns: int
+
+
+@dataclass(frozen=True)
 class BookMessages:
     """`report/book_messages.sql`."""
 

@@ -151,6 +151,17 @@ def fill(session, instruments=(PERPETUAL, SPOT)):
             {"instrument": instrument, "interval": 2, "valid_from": START + 300 * SECOND,
              "valid_to": START + 340 * SECOND, "state": "waiting", "cause": "sequence_gap"},
         ])
+        # the second hole spans midnight: a row on either day
+        hole = {"instrument": instrument, "kind": "trade", "cause": "id_hole"}
+        insert(session, "book.trade_gaps", [] if number else [
+            {**hole, "gap": 1, "missing_from": START, "missing_to": START + 2 * SECOND,
+             "expected_trade_id": 11, "found_trade_id": 1_011, "missing_trades": 1_000},
+            *({**hole, "gap": gap, "missing_from": START + at * SECOND,
+               "missing_to": START + (at + 5) * SECOND, "expected_trade_id": 2_000,
+               "found_trade_id": 2_007, "missing_trades": 7} for gap, at in ((2, 500), (1, 505))),
+            {**hole, "gap": 2, "cause": "not_recorded", "missing_from": START + 600 * SECOND,
+             "missing_to": START + 690 * SECOND},
+        ])
         insert(session, "studies.correlation", [
             estimate(instrument, other, lag, value, q)
             for other in instruments

@@ -92,6 +92,9 @@ def test_warnings_name_what_is_wrong(page):
     assert "behind the exchange's by at least 1.27 s" in said
     assert "binance-futures:BTCUSDT 93.3 %" in said
     assert "chain of update ids broke twice, 80 s without a valid book in all" in said
+    assert "Of binance-futures:BTCUSDT 1,007 trades are missing in two holes of the ids, " in said
+    assert "of the ids, over 12 s: trade measures are null there" in said
+    assert "those with trades have ended or not begun (binance-futures:BTCUSDT 90 s)" in said
     assert "3 rows of the studies hold a reason in place of an estimate: too few bars" in said
     assert "autocorrelated (portmanteau p < 0.01) in two of two fitted systems" in said
 
