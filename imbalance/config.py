@@ -139,6 +139,19 @@ class AlertsConfig:
         bounds=(0.0, 1.0))
 
 
+Multiplier = float | Mapping[str, float]
+"""What a contract is worth, as the file says it: a number (of an inverse contract), or a table with
+one of `CONTRACT_FORMS`."""
+
+CONTRACT_FORMS = {"inverse": "quote units per contract", "linear": "base units per contract"}
+"""What a table of `[multipliers]` says of a contract, with its unit."""
+
+
+def as_table(given: Multiplier) -> Mapping[str, float]:
+    """One of `CONTRACT_FORMS` with its value."""
+    return given if isinstance(given, Mapping) else {"inverse": given}
+
+
 @dataclass(frozen=True)
 class Config:
     """All settings, section by section."""
@@ -152,7 +165,7 @@ class Config:
     studies: StudiesConfig = field(default_factory=StudiesConfig)
     publish: PublishConfig = field(default_factory=PublishConfig)
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
-    multipliers: Mapping[str, float] = field(default_factory=dict)
+    multipliers: Mapping[str, Multiplier] = field(default_factory=dict)
     volume_bars: Mapping[str, float] = field(default_factory=dict)
     formats: Mapping[str, NamedSettings] = field(default_factory=dict)
     """`[formats.NAME]`: a format of the user's own, by its columns."""
@@ -169,9 +182,11 @@ SECTIONS = {
 """Tables of the file that have settings of given names."""
 
 BY_INSTRUMENT = {
-    "multipliers": About("Value of a contract of an inverse instrument.",
-                         "quote units per contract"),
+    "multipliers": About(
+        "What a contract is worth: `{ linear = NUMBER }` base units, `{ inverse = NUMBER }` quote "
+        "units; a number alone is of an inverse contract. Of one sized in base units: "
+        "`{ linear = 1 }`.", "base or quote units per contract"),
     "volume_bars": About("Size of the bars of `features.volume_bars` of an instrument.",
                          "base units per bar"),
 }
-"""Tables of the file that have a positive number by instrument."""
+"""Tables of the file that have a positive number by instrument, `[multipliers]` in two forms."""

@@ -13,7 +13,16 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from imbalance.config import BY_INSTRUMENT, SECTIONS, Config, NamedSettings, about
+from imbalance.config import (
+    BY_INSTRUMENT,
+    CONTRACT_FORMS,
+    SECTIONS,
+    Config,
+    Multiplier,
+    NamedSettings,
+    about,
+    as_table,
+)
 from imbalance.errors import UserError, nearest
 
 
@@ -56,6 +65,8 @@ class _Reader:
         for name, value in data.items():
             if name in SECTIONS:
                 values[name] = self._section(name, value)
+            elif name == "multipliers":
+                values[name] = self._multipliers(value)
             elif name in BY_INSTRUMENT:
                 values[name] = self._by_instrument(name, value)
             elif name == "formats":
@@ -148,11 +159,32 @@ class _Reader:
         if not isinstance(table, dict):
             raise self._wrong(section, table, f"a table [{section}]")
         for name, value in table.items():
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not number or not 0 < value < float("inf"):
+            if not _positive(value):
                 unit = BY_INSTRUMENT[section].unit
                 raise self._wrong(name, value, f"a positive number of {unit}")
         return {name: float(value) for name, value in table.items()}
+
+    def _multipliers(self, table: object) -> dict[str, Multiplier]:
+        if not isinstance(table, dict):
+            raise self._wrong("multipliers", table, "a table [multipliers]")
+        found: dict[str, Multiplier] = {}
+        for name, value in table.items():
+            said = as_table(value)
+            if len(said) != 1 or not said.keys() <= CONTRACT_FORMS.keys() or not all(
+                map(_positive, said.values())
+            ):
+                at = self._where(f'multipliers."{name}"')
+                raise UserError(
+                    f"{name} = {value!r} is not allowed",
+                    where=at if at != str(self._path) else self._where(name, after="multipliers"),
+                    allowed="{ linear = NUMBER } of base units per contract, { inverse = NUMBER } "
+                    "of quote units, or a number, which is of an inverse contract; above 0",
+                )
+            found[name] = (
+                {form: float(number) for form, number in value.items()}
+                if isinstance(value, dict) else float(value)
+            )
+        return found
 
     def _day(self, value: object) -> str:
         import datetime
@@ -189,6 +221,11 @@ class _Reader:
         shown = "(what it holds may be secret)" if secret else repr(value)
         return UserError(f"{name} = {shown} is not allowed", where=self._where(name),
                          allowed=allowed)
+
+
+def _positive(value: object) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and 0 < value < float("inf")  # type: ignore[operator]
 
 
 def _elsewhere(name: str) -> str:

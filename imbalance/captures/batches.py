@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,14 @@ import pyarrow as pa
 
 from imbalance.captures.chunks import Chunk, Times
 from imbalance.captures.clocks import NO_TIME, SOURCES
-from imbalance.captures.rows import id_column, time_column, word_column
+from imbalance.captures.rows import (
+    Contract,
+    id_column,
+    in_base,
+    number_column,
+    time_column,
+    word_column,
+)
 from imbalance.store.texts import same_word
 
 
@@ -20,15 +28,15 @@ class Batches:
     ----------
     capture_id : the capture.
     instruments : the decoder's list, which grows while it decodes.
-    multipliers : quote units per contract by instrument; None where sizes are in base units.
+    contracts : by instrument; one that is not there is sized in base units.
     """
 
     def __init__(
-        self, capture_id: str, instruments: list[str], multipliers: dict[str, float | None]
+        self, capture_id: str, instruments: list[str], contracts: Mapping[str, Contract]
     ) -> None:
         self._capture_id = capture_id
         self._instruments = instruments
-        self._multipliers = multipliers
+        self._contracts = contracts
 
     def tables(self, chunk: Chunk) -> dict[str, tuple[Any, pa.Table]]:
         """By table: the event times (int64 ns) and the rows of a chunk; of tables with rows."""
@@ -81,12 +89,7 @@ class Batches:
         times, aggregate, identity, values, maker = trades
         head, tail = self._common(times)
         price, size = np.ascontiguousarray(values[:, 0]), np.ascontiguousarray(values[:, 1])
-        base = size.copy()
-        for position, instrument in enumerate(self._instruments):
-            multiplier = self._multipliers.get(instrument)
-            if multiplier is not None:
-                mine = times.instrument == position
-                base[mine] = size[mine] * multiplier / price[mine]
+        base = in_base(self._instruments, self._contracts, times.instrument, price, size)
         return times.event, pa.table(
             {
                 **head,
@@ -94,7 +97,7 @@ class Batches:
                 "trade_id": pa.array(identity),
                 "price": pa.array(price),
                 "size": pa.array(size),
-                "size_base": pa.array(base),
+                "size_base": number_column(base),
                 # the buyer was the maker: the aggressor sold
                 "side": word_column(("buy", "sell"), maker),
                 **tail,

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from imbalance.captures.accounts import bad_row
+from imbalance.captures.instruments import told_from_outside
 from imbalance.captures.mapping import digest_of
 from imbalance.captures.merge import Interleaved, Spool, Unrepeated
 from imbalance.captures.reading import (
@@ -131,12 +132,11 @@ def _parameters(
     store: Store, neighbours: Neighbourhood, venue: str, day: str
 ) -> dict[str, Any]:
     captures = neighbours.of_day(day)
-    mine = {k: v for k, v in sorted(store.config.multipliers.items()) if k.startswith(venue + ":")}
     return {
         "captures": [capture.capture_id for capture in captures],
         "read_as": {capture.capture_id: capture.format for capture in captures},
         "clocks": neighbours.digest(captures),
-        "multipliers": mine,
+        **told_from_outside(store.config, venue),
         **_own_formats(store, captures),
     }
 
@@ -215,7 +215,9 @@ class _Known:
             "version": VERSION,
             "parameters": {
                 "read_as": (capture.format, capture.venue),
-                "clocks": self.captures.digest([capture]), **_own_formats(self.store, [capture]),
+                "clocks": self.captures.digest([capture]),
+                **told_from_outside(self.store.config, capture.venue),
+                **_own_formats(self.store, [capture]),
             },
         }
 

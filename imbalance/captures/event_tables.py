@@ -11,6 +11,9 @@ INSTRUMENT = Column(
     owner="captures",
 )
 
+NO_CONTRACT_SIZE = "what a contract is worth is not known (see `raw.instruments`)"
+"""What null means of sizes in base units."""
+
 EVENT_TIMES = (
     Column(
         "exchange_time",
@@ -184,13 +187,9 @@ TRADES = Table(
         ),
         _price("price", "Price of the trade."),
         Column("size", "DOUBLE", "Size as sent.", unit="venue's size unit", minimum=0),
-        Column(
-            "size_base",
-            "DOUBLE",
-            "Size in base units: contracts × multiplier / price for inverse contracts.",
-            unit="base units",
-            minimum=0,
-        ),
+        Column("size_base", "DOUBLE",
+               "Size in base units: contracts × multiplier, / price for inverse contracts.",
+               unit="base units", minimum=0, nullable=True, null_meaning=NO_CONTRACT_SIZE),
         Column(
             "side",
             "VARCHAR",
@@ -288,7 +287,8 @@ LIQUIDATIONS = Table(
         ),
         _price("price", "Price of the order."),
         Column("size", "DOUBLE", "Size as sent.", unit="venue's size unit", minimum=0),
-        Column("size_base", "DOUBLE", "Size in base units.", unit="base units", minimum=0),
+        Column("size_base", "DOUBLE", "Size in base units.", unit="base units", minimum=0,
+               nullable=True, null_meaning=NO_CONTRACT_SIZE),
         Column(
             "side",
             "VARCHAR",

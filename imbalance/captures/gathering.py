@@ -230,7 +230,9 @@ class Gathering:
             {
                 "liquidation_key": pa.array([e.liquidation_key for e in events], pa.string()),
                 "price": pa.array(price), "size": pa.array(size),
-                "size_base": pa.array(self._rows.in_base(when.instrument, price, size)),
+                "size_base": number_column(
+                    self._rows.in_base(when.instrument, price, size)
+                ),
                 "side": pa.array([e.side for e in events], pa.string()),
             },
         )

@@ -1,4 +1,5 @@
-"""What is known of instruments: by the way the venue writes symbols, by its messages, by settings.
+"""What is known of instruments, fact by fact, each from the first of these that says it: the
+settings, the capture's own messages, the rules of the venue's module, the registry (`published`).
 
 What nobody said is None. Nothing is guessed from prices or sizes.
 """
@@ -6,26 +7,43 @@ What nobody said is None. Nothing is guessed from prices or sizes.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from imbalance.captures.published import digest_of, published
 from imbalance.captures.rows import Contract
-from imbalance.captures.venues.binance import contract_multiplier
 from imbalance.captures.venues.registry import MODULES, venue
 from imbalance.captures.venues.venue import Instrument
-from imbalance.config import Config
+from imbalance.config import Config, as_table
 
 _FACTS = tuple(f.name for f in fields(Instrument) if f.name not in ("symbol", "venue", "source"))
 
 
+UNKNOWN = Contract(math.nan, inverse=False)
+"""A contract of which nobody said what it is worth: sizes in base units are not known."""
+
+_IN_BASE_UNITS = ("spot", "equity", "index")
+"""Kinds that are sized in what is traded, unless somebody says otherwise."""
+
+_RANKS = {"configuration": 3, "capture": 2, "venue": 1, "symbol": 1}
+"""Sources by which of two counts where they differ; the registry is below them all."""
+
+
 def by_symbol(instrument: str) -> Instrument:
-    """What an instrument's name says of it."""
+    """What an instrument's name says of it, by its venue's module and by the registry."""
     name, _, symbol = instrument.partition(":")
-    if name in MODULES:
-        return venue(name).instrument(symbol)
-    multiplier = contract_multiplier(instrument)
-    return Instrument(symbol, multiplier=multiplier, inverse=multiplier is not None)
+    told = published(name, symbol)
+    return merged(told, venue(name).instrument(symbol)) if name in MODULES else told
+
+
+def contract_of(known: Instrument) -> Contract:
+    """What one unit of an instrument's size is; `UNKNOWN` where too little is said of it."""
+    inverse = False if known.kind == "option" else known.inverse
+    if known.multiplier is not None and (inverse is not None or known.kind in _IN_BASE_UNITS):
+        return Contract(known.multiplier, bool(inverse))
+    return Contract(1.0, inverse=False) if known.kind in _IN_BASE_UNITS else UNKNOWN
 
 
 def merged(first: Instrument, second: Instrument) -> Instrument:
@@ -35,7 +53,8 @@ def merged(first: Instrument, second: Instrument) -> Instrument:
 
 
 class Contracts(Mapping[str, Contract]):
-    """Contracts of instruments, made when first asked for.
+    """Contracts of instruments that are not sized in base units, made when first asked for: one of
+    which too little is known is there, and is `UNKNOWN`.
 
     Parameters
     ----------
@@ -47,7 +66,7 @@ class Contracts(Mapping[str, Contract]):
         self._config = config
         self._facts = dict(facts or {})
         self._settled: Instrument | None = None
-        self._known: dict[str, Contract | None] = {}
+        self._known: dict[str, Contract] = {}
 
     def learn(self, name: str, found: Iterable[Instrument]) -> None:
         """Take what a venue's messages say."""
@@ -68,22 +87,17 @@ class Contracts(Mapping[str, Contract]):
         known = known if self._settled is None else merged(known, self._settled)
         configured = self._config.multipliers.get(instrument)
         if configured is not None:
-            known = replace(known, multiplier=configured, inverse=True,
-                            source=known.source | {"multiplier": "configuration"})
+            ((form, value),) = as_table(configured).items()
+            said = dict.fromkeys(("multiplier", "inverse"), "configuration")
+            known = replace(known, multiplier=value, inverse=form == "inverse",
+                            source=known.source | said)
         return known
-
-    def _contract(self, instrument: str) -> Contract | None:
-        known = self.facts(instrument)
-        return (
-            None if known.multiplier is None
-            else Contract(known.multiplier, bool(known.inverse))
-        )
 
     def __getitem__(self, instrument: str) -> Contract:
         if instrument not in self._known:
-            self._known[instrument] = self._contract(instrument)
+            self._known[instrument] = contract_of(self.facts(instrument))
         found = self._known[instrument]
-        if found is None or found == Contract(1.0, inverse=False):
+        if found == Contract(1.0, inverse=False):
             raise KeyError(instrument)
         return found
 
@@ -112,13 +126,52 @@ def instrument_rows(
 
 
 def facts_from(rows: Iterable[Mapping[str, Any]]) -> dict[str, Instrument]:
-    """What rows of `raw.instruments` tell, by instrument; the later row wins where two differ."""
+    """What rows of `raw.instruments` tell, by instrument: of each fact the word of the source that
+    stands highest; of two that stand alike the later row's.
+    """
     found: dict[str, Instrument] = {}
     for row in rows:
-        one = Instrument(
-            row["instrument"].partition(":")[2], **{fact: row[fact] for fact in _FACTS},
-            source=json.loads(row["source"]),
-        )
-        known = found.get(row["instrument"])
-        found[row["instrument"]] = one if known is None else merged(known, one)
+        name, sources = row["instrument"], json.loads(row["source"])
+        held = found.setdefault(name, Instrument(name.partition(":")[2]))
+        told = {
+            fact: row[fact] for fact in _FACTS
+            if row[fact] is not None
+            and _rank(sources.get(fact)) >= _rank(held.source.get(fact))
+        }
+        said = {fact: sources[fact] for fact in told if fact in sources}
+        found[name] = replace(held, **told, source=held.source | said)
     return found
+
+
+def _rank(source: str | None) -> int:
+    return -1 if source is None else _RANKS.get(source, 0)
+
+
+def told_from_outside(config: Config, name: str) -> dict[str, Any]:
+    """What settings and registry say of a venue's instruments, for what is made of them to be made
+    again when that changes; empty where they say nothing.
+    """
+    mine = {one: said for one, said in sorted(config.multipliers.items())
+            if one.startswith(name + ":")}
+    registry = digest_of(name)
+    return ({"multipliers": mine} if mine else {}) | ({"registry": registry} if registry else {})
+
+
+KIND, CONTRACT_SIZE = "kind", "contract size"
+"""What matters most of an instrument: without its kind it has no place among derivatives, without
+its contract size no size in base units."""
+
+
+def unknown_instruments(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Instruments of rows of `raw.instruments` of which that is not known, with what is not."""
+    lacking = {
+        name: [*([] if known.kind else [KIND]),
+               *([CONTRACT_SIZE] if contract_of(known) is UNKNOWN else [])]
+        for name, known in sorted(facts_from(rows).items())
+    }
+    return {name: found for name, found in lacking.items() if found}
+
+
+def setting_of(instrument: str) -> str:
+    """The line of the settings that says what a contract is worth."""
+    return f'[multipliers] "{instrument}" = {{ linear = NUMBER }}, or {{ inverse = NUMBER }}'

@@ -42,7 +42,7 @@ Named = tuple[str | None, str | None]
 
 NOT_NAMED: Named = (None, None)
 
-VERSION = "capture-11"
+VERSION = "capture-12"
 
 OUTPUTS = ("raw.captures", "raw.quarantine", "raw.instruments", "raw.clock_skew")
 """Tables with a partition per capture."""

@@ -58,7 +58,7 @@ class When:
 
 @dataclass(frozen=True)
 class Contract:
-    """What one unit of size is: base units, or for inverse contracts quote units."""
+    """What one unit of size is: base units, of inverse contracts quote units; NaN: not known."""
 
     multiplier: float
     inverse: bool
@@ -141,7 +141,7 @@ class Rows:
                 "trade_key": pa.array(keys or [None] * len(when), pa.string()),
                 "price": pa.array(price),
                 "size": pa.array(size),
-                "size_base": pa.array(self.in_base(when.instrument, price, size)),
+                "size_base": number_column(self.in_base(when.instrument, price, size)),
                 "side": word_column(SIDES, np.where(side == NO_SIDE, 0, side), side == NO_SIDE),
             },
         )
@@ -157,16 +157,30 @@ class Rows:
         return self._rows(when, columns)
 
     def in_base(self, instrument: Any, price: Any, size: Any) -> Any:
-        """Sizes in base units."""
-        base = np.array(size, float)
-        for position, name in enumerate(self._instruments):
-            contract = self._contracts.get(name)
-            if contract is not None:
-                mine = instrument == position
-                base[mine] *= contract.multiplier
-                if contract.inverse:
-                    base[mine] /= price[mine]
-        return base
+        """Sizes in base units, NaN where that is not known."""
+        return in_base(self._instruments, self._contracts, instrument, price, size)
+
+
+def in_base(
+    instruments: Sequence[str], contracts: Mapping[str, Contract], instrument: Any, price: Any,
+    size: Any,
+) -> Any:
+    """Sizes in base units, NaN where nobody said what a contract is worth.
+
+    Parameters
+    ----------
+    instruments : names by code; one without a contract is sized in base units.
+    instrument, price, size : (n,) code, price and size as sent.
+    """
+    base = np.array(size, float)
+    for position, name in enumerate(instruments):
+        contract = contracts.get(name)
+        if contract is not None:
+            mine = instrument == position
+            base[mine] *= contract.multiplier
+            if contract.inverse:
+                base[mine] /= price[mine]
+    return base
 
 
 def word_column(words: Sequence[str], codes: Any, missing: Any = None) -> pa.Array:

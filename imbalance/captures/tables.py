@@ -148,14 +148,15 @@ def _fact(name: str, kind: str, what: str, unit: str = "") -> Column:
         what,
         unit=unit,
         nullable=True,
-        null_meaning="neither symbol nor messages nor settings say so",
+        null_meaning="neither settings, messages, symbol nor registry say so",
         owner="captures",
     )
 
 
 INSTRUMENTS = Table(
     name="raw.instruments",
-    description="What each capture and its venue's rules say of the instruments in it.",
+    description="What is known of the instruments in each capture: of each fact the word of the "
+    "settings, else of the capture itself, else of the venue's rules, else of the registry.",
     grain="capture and instrument",
     partitioning="capture",
     key=("capture_id", "instrument"),
@@ -177,7 +178,8 @@ INSTRUMENTS = Table(
         _fact("inverse", "BOOLEAN", "Whether a contract is worth a fixed sum of the quote."),
         _fact("expiry", "VARCHAR", "Day of expiry, as the venue writes it."),
         _fact("asset_class", "VARCHAR", "Class of the underlying asset, such as crypto or equity."),
-        Column("source", "VARCHAR", "JSON object: fact to where it is from."),
+        Column("source", "VARCHAR", "JSON object: fact to where it is from: `configuration`, "
+               "`capture`, `venue` (rules), `symbol`, or `registry: …`, with its own source."),
         Column(
             "available_at",
             "TIMESTAMP_NS",

@@ -2,6 +2,7 @@
 
 from imbalance.captures.batches import Batches
 from imbalance.captures.decode import Decoder
+from imbalance.captures.rows import Contract
 from tests.captures.samples import (
     INVERSE,
     SPOT,
@@ -16,7 +17,8 @@ def decode(tmp_path, lines, venue=SPOT, *, symbols=None, only="", unit="ns", spa
     only = SYMBOLS[venue] if only == "" else only
     more = {} if span is None else {"span": span}
     decoder = Decoder(path, venue, unit, symbols or [], only, **more)
-    batches = Batches("c" * 16, decoder.instruments, {f"{INVERSE}:BTCUSD_PERP": 100.0})
+    contracts = {f"{INVERSE}:BTCUSD_PERP": Contract(100.0, inverse=True)}
+    batches = Batches("c" * 16, decoder.instruments, contracts)
     rows = {}
     bad = []
     for chunk in decoder:

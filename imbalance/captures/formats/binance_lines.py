@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -88,8 +88,9 @@ class ScannedCapture:
             context.path, context.venue, found.unit, list(found.symbols), only, context.span,
             context.clocks, context.known_until,
         )  # fmt: skip
-        multipliers = _Multipliers(context)
-        self._batches = Batches(context.capture_id, self._decoder.instruments, multipliers)
+        self._batches = Batches(
+            context.capture_id, self._decoder.instruments, context.contracts
+        )
 
     @property
     def account(self) -> Account:
@@ -128,17 +129,6 @@ class ScannedCapture:
     @property
     def last_receive(self) -> int | None:
         return self._decoder.last_receive
-
-
-@dataclass(eq=False)
-class _Multipliers(dict[str, "float | None"]):
-    """Multipliers of inverse contracts as instruments appear."""
-
-    context: Context = field()
-
-    def get(self, instrument: str, default: object = None) -> float | None:  # noqa: ARG002
-        contract = self.context.contracts.get(instrument)
-        return contract.multiplier if contract is not None and contract.inverse else None
 
 
 def _with_nulls(rows: pa.Table, missing: Mapping[str, pa.DataType]) -> pa.Table:

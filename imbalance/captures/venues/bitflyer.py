@@ -157,7 +157,9 @@ def instrument(symbol: str) -> Instrument:
             asset_class="crypto", rules={"multiplier": 1.0, "inverse": False},
         )
     margined = symbol.startswith("FX_")
-    base, _, quote = symbol.removeprefix("FX_").partition("_")
+    base, parted, quote = symbol.removeprefix("FX_").partition("_")
+    if not parted:
+        return known(symbol, "symbol", asset_class="crypto")
     return known(
         symbol, "symbol", kind="perpetual" if margined else "spot", base=base,
         quote=quote or None, underlying=f"{base}_{quote}" if margined else None,

@@ -323,6 +323,7 @@ def _instrument(symbol: str, kind: str) -> Instrument:
         symbol, "symbol", kind=kind, base=base, quote="USDC" if quote == "PERP" else quote,
         underlying=symbol if future else None, asset_class="crypto",
         inverse=quote == "USD" if future and quote else None,
+        rules={"multiplier": 1.0} if future and quote not in (None, "USD") else None,
     )
 
 

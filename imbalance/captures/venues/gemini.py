@@ -142,6 +142,8 @@ def instrument(symbol: str) -> Instrument:
     return known(
         symbol, "symbol", kind="perpetual" if perpetual else "spot", base=base, quote=quote,
         underlying=pair if perpetual else None, asset_class="crypto",
+        # listed as linear, with the step of sizes in the base currency
+        rules={"multiplier": 1.0, "inverse": False} if perpetual else None,
     )
 
 

@@ -30,8 +30,6 @@ Vector = NDArray[np.float64]
 Pairs = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 RETURN = "return_bps"
-_OF_VENUE = {"hyperliquid": "perpetual", "nasdaq": "equity"}
-"""Class of what a venue trades, where its symbols say nothing."""
 
 LEAST_BETS = 1e-6
 """Independent bets beyond the first below which there is no diversification to lose: twins."""
@@ -52,11 +50,13 @@ def build(given: StudyInput) -> dict[str, Any]:
 
 
 def asset_class(instrument: str) -> str:
-    """Class of an instrument by its name: an inverse perpetual is `inverse`, else its kind."""
+    """Class of an instrument by its name and what its venue publishes: an inverse perpetual is
+    `inverse`, else its kind.
+    """
     known = by_symbol(instrument)
     if known.inverse and known.kind == "perpetual":
         return "inverse"
-    return known.kind or _OF_VENUE.get(instrument.partition(":")[0], "unknown")
+    return known.kind or "unknown"
 
 
 def _rows(panel: Panel, family: DiversificationFamily, window: Window) -> Iterator[Row]:
