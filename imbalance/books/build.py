@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from imbalance.books.spool import Spool
 from imbalance.books.state import BREAK, BREAK_NOTES, CAUSES, Messages
 from imbalance.books.ticks import GridError
 from imbalance.captures.build import captures_of, partition_key
-from imbalance.captures.instruments import Contracts, facts_from
+from imbalance.captures.instruments import UNKNOWN, Contracts, facts_from, told_from_outside
 from imbalance.captures.register import DAY_NS
 from imbalance.captures.rows import BOOK_KINDS
 from imbalance.progress import SILENT, Progress
@@ -35,7 +36,7 @@ OUTPUTS = (
     "book.bars_100ms",
 )
 
-VERSION = "book-7"
+VERSION = "book-8"
 
 _COLUMNS = (
     "instrument", "kind", "first_update_id", "last_update_id", "previous_update_id", "event_time",
@@ -65,7 +66,6 @@ def day_before(day: str) -> str:
 
 def _arguments(store: Store, venue: str, day: str) -> dict[str, Any]:
     book = store.config.book
-    mine = {k: v for k, v in sorted(store.config.multipliers.items()) if k.startswith(venue + ":")}
     return {
         "outputs": OUTPUTS,
         "partition": partition_key(day, venue),
@@ -74,7 +74,7 @@ def _arguments(store: Store, venue: str, day: str) -> dict[str, Any]:
         "parameters": {
             "levels": book.levels,
             "silent_after_seconds": book.silent_after_seconds,
-            "multipliers": mine,
+            **told_from_outside(store.config, venue),
         },
     }
 
@@ -154,7 +154,8 @@ def _rebuild(
     quotes = context.path("raw.quotes", key)
     messages = context.batches("raw.book_updates", key, _COLUMNS, batch_rows=16_384)
     closing = {}
-    with Proving(proofs, quotes) as proving:
+    unit_of = partial(linear_multiplier, contracts)
+    with Proving(proofs, quotes, unit_of) as proving:
         for instrument, found in ahead(_told_apart(messages, contracts), "read", 2):
             if instrument not in builders:
                 builders[instrument] = BookBuilder(
@@ -189,15 +190,19 @@ def rules_of(store: Store, instrument: str, contracts: Contracts) -> Rules:
     contract = contracts.get(instrument)
     return Rules(
         multiplier=contract.multiplier if contract is not None and contract.inverse else None,
+        sized=contract is not UNKNOWN,
         levels=store.config.book.levels,
         silence_ns=int(store.config.book.silent_after_seconds * 1e9),
     )
 
 
 def linear_multiplier(contracts: Contracts, instrument: str) -> float:
-    """Base units per unit of size of instruments whose contracts are of a fixed size."""
+    """Base units per unit of size of instruments whose contracts are of a fixed size; 1 where it
+    is not known: the book is kept in sizes as sent then, and shows none.
+    """
     contract = contracts.get(instrument)
-    return 1.0 if contract is None or contract.inverse else contract.multiplier
+    fixed = contract is not None and contract is not UNKNOWN and not contract.inverse
+    return contract.multiplier if contract is not None and fixed else 1.0
 
 
 def _contracts(context: TaskContext, store: Store, venue: str, day: str) -> Contracts:

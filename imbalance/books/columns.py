@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from imbalance.captures.event_tables import NO_CONTRACT_SIZE
 from imbalance.contracts import Column
+
+_OF_SIZES = ("base units", "fraction")
+"""Units of what is made of sizes in base units."""
 
 
 def state_column(name: str, what: str, unit: str, **more: object) -> Column:
@@ -13,7 +17,7 @@ def state_column(name: str, what: str, unit: str, **more: object) -> Column:
         what,
         unit=unit,
         nullable=True,
-        null_meaning="no valid book with both sides at the bar's end",
+        null_meaning=_null("no valid book with both sides at the bar's end", unit),
         owner="books",
         **more,  # type: ignore[arg-type]
     )
@@ -27,7 +31,7 @@ def mean_column(name: str, what: str, unit: str, **more: object) -> Column:
         what + ", time-weighted over the part of the bar with a valid, uncrossed book",
         unit=unit,
         nullable=True,
-        null_meaning="no such part",
+        null_meaning=_null("no such part", unit),
         owner="books",
         **more,  # type: ignore[arg-type]
     )
@@ -41,7 +45,7 @@ def flow_column(name: str, what: str, unit: str, **more: object) -> Column:
         what,
         unit=unit,
         nullable=True,
-        null_meaning="the bar is poisoned",
+        null_meaning=_null("the bar is poisoned", unit),
         owner="books",
         **more,  # type: ignore[arg-type]
     )
@@ -50,3 +54,8 @@ def flow_column(name: str, what: str, unit: str, **more: object) -> Column:
 def count_column(name: str, what: str) -> Column:
     """A number of things within the bar or interval."""
     return Column(name, "BIGINT", what, unit="count", minimum=0, owner="books")
+
+
+def _null(meaning: str, unit: str) -> str:
+    """What null means, with what it means of sizes where the column is made of them."""
+    return f"{meaning}, or {NO_CONTRACT_SIZE}" if unit in _OF_SIZES else meaning

@@ -6,7 +6,7 @@ same id, both must show the same best bid and ask, to the last digit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -26,10 +26,12 @@ class QuoteProof:
     ----------
     instrument : whose quotes.
     quotes : the file of `raw.quotes`, None where there is none.
+    unit : by what the book's sizes as sent have been multiplied.
     """
 
-    def __init__(self, instrument: str, quotes: Path | None) -> None:
+    def __init__(self, instrument: str, quotes: Path | None, unit: float = 1.0) -> None:
         self._instrument = instrument
+        self._unit = unit
         self._batches = self._read(quotes) if quotes else iter(())
         self._ids = np.empty(0, np.int64)
         self._best = np.empty((0, 4))
@@ -44,7 +46,7 @@ class QuoteProof:
         Parameters
         ----------
         ids : int64 (n,), last update id of each message.
-        best : float64 (n, 4), best bid, size, best ask, size, as sent.
+        best : float64 (n, 4), best bid, size, best ask, size, in the book's units.
         """
         if not len(ids):
             return
@@ -95,6 +97,7 @@ class QuoteProof:
                     batch = batch.filter(pa.array(mine))
                 ids = batch.column("update_id").to_numpy()
                 best = np.stack([batch.column(name).to_numpy() for name in names], axis=1)
+                best[:, 1::2] *= self._unit
                 if not (np.diff(ids) >= 0).all():
                     order = np.argsort(ids, kind="stable")
                     ids, best = ids[order], best[order]
@@ -110,17 +113,22 @@ class Proving:
     ----------
     proofs : filled with the proof of each instrument that is compared.
     quotes : the file of `raw.quotes`, None where there is none.
+    unit_of : by what an instrument's sizes as sent are multiplied in its book.
     """
 
-    def __init__(self, proofs: dict[str, QuoteProof], quotes: Path | None) -> None:
+    def __init__(
+        self, proofs: dict[str, QuoteProof], quotes: Path | None, unit_of: Callable[[str], float]
+    ) -> None:
         self._proofs = proofs
         self._quotes = quotes
+        self._unit_of = unit_of
         self._beside = Beside("prove", _AHEAD)
 
     def compare(self, instrument: str, ids: Any, best: Any) -> None:
         """As `QuoteProof.compare`, some time soon; raises what an earlier comparison raised."""
         if instrument not in self._proofs:
-            self._proofs[instrument] = QuoteProof(instrument, self._quotes)
+            unit = self._unit_of(instrument)
+            self._proofs[instrument] = QuoteProof(instrument, self._quotes, unit)
         self._beside.do(self._proofs[instrument].compare, ids, best)
 
     def __enter__(self) -> Self:

@@ -39,6 +39,7 @@ from imbalance.books.state import (
     PENDING_ASKS,
     PENDING_BIDS,
     SEGMENT_START,
+    SIZE_COLUMNS,
     STATUS,
     TICK_PARTS,
     TICK_SCALE,
@@ -76,10 +77,12 @@ class Rules:
     """What differs between instruments and deployments.
 
     `multiplier`: quote units per contract of inverse instruments, None where sizes are in base
-    units; `levels`: levels a side of `book.book_states`; `silence_ns`: silence that poisons.
+    units; `sized`: whether it is known what a unit of size is, else sizes and flows are null;
+    `levels`: levels a side of `book.book_states`; `silence_ns`: silence that poisons.
     """
 
     multiplier: float | None = None
+    sized: bool = True
     levels: int = 10
     silence_ns: int = 60_000_000_000
 
@@ -258,7 +261,10 @@ class BookBuilder:
         for k, name in enumerate(COUNT_COLUMNS):
             columns[name] = pa.array(np.ascontiguousarray(out.bar_counts[:count, k]))
         columns |= self._withdrawals.columns(out.bar_times[:count, 0])
-        return pa.table(columns | image_columns(self._images, out.bar_times[:count]))
+        columns |= image_columns(self._images, out.bar_times[:count])
+        if not self._rules.sized:
+            columns |= dict.fromkeys(SIZE_COLUMNS, pa.nulls(count, pa.float64()))
+        return pa.table(columns)
 
     def _states(self, count: int) -> pa.Table:
         out = self._out
@@ -277,9 +283,10 @@ class BookBuilder:
             offsets = np.zeros(count + 1, np.int32)
             np.cumsum(out.state_counts[:count, side], out=offsets[1:])
             for what, values in (("prices", out.state_prices), ("sizes", out.state_sizes)):
-                columns[f"{name}_{what}"] = pa.ListArray.from_arrays(
-                    pa.array(offsets), pa.array(values[side, : offsets[-1]].copy())
-                )
+                levels = pa.array(values[side, : offsets[-1]].copy())
+                if what == "sizes" and not self._rules.sized:
+                    levels = pa.nulls(len(levels), pa.float64())
+                columns[f"{name}_{what}"] = pa.ListArray.from_arrays(pa.array(offsets), levels)
         return pa.table(columns)
 
     def _health(self, count: int) -> pa.Table:

@@ -68,6 +68,12 @@ BAR_COLUMNS = (
     *(f"order_flow_imbalance_level_{m}" for m in range(1, FLOW_LEVELS + 1)),
     "order_flow_imbalance_no_price_change", "level_depth_sum",
 )  # fmt: skip
+SIZE_COLUMNS = (
+    *(name for name in BAR_COLUMNS
+      if any(part in name for part in ("_size", "depth", "queue_imbalance", "order_flow"))),
+    "generalised_order_flow_imbalance",
+)
+"""Columns of `book.bars_100ms` that are made of sizes in base units."""
 FLOW_COLUMNS = BAR_COLUMNS[BAR_COLUMNS.index("order_flow_imbalance_level_1") : -1]
 """Flows of events, which a feed of images does not show."""
 

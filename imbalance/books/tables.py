@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from imbalance.books.columns import count_column, flow_column, mean_column, state_column
 from imbalance.books.health_table import BOOK_HEALTH, TRADE_GAPS
-from imbalance.captures.event_tables import INSTRUMENT
+from imbalance.captures.event_tables import INSTRUMENT, NO_CONTRACT_SIZE
 from imbalance.contracts import Column, Table
 
 FLOW_LEVELS = 10
@@ -75,7 +75,8 @@ BOOK_STATES = Table(
             unit="quote currency",
             owner="books",
         ),
-        Column("bid_sizes", "DOUBLE[]", "Their sizes.", unit="base units", owner="books"),
+        Column("bid_sizes", "DOUBLE[]", "Their sizes; each null where " + NO_CONTRACT_SIZE + ".",
+               unit="base units", owner="books"),
         Column(
             "ask_prices",
             "DOUBLE[]",
@@ -83,7 +84,8 @@ BOOK_STATES = Table(
             unit="quote currency",
             owner="books",
         ),
-        Column("ask_sizes", "DOUBLE[]", "Their sizes.", unit="base units", owner="books"),
+        Column("ask_sizes", "DOUBLE[]", "Their sizes; each null where " + NO_CONTRACT_SIZE + ".",
+               unit="base units", owner="books"),
     ),
 )
 
@@ -91,7 +93,7 @@ CLOSING_BOOKS = Table(
     name="book.closing_books",
     description="The whole book of each instrument at the end of its UTC day; opens the next day "
     "when the chain of update ids is unbroken. An instrument without a message all day keeps the "
-    "book it had. Sizes as sent by the venue.",
+    "book it had. Sizes as sent by the venue; of linear contracts of a known size in base units.",
     grain="instrument",
     partitioning="day_venue",
     key=("instrument",),
@@ -302,7 +304,8 @@ BARS_100MS = Table(
             "passed credited",
             unit="base units",
             nullable=True,
-            null_meaning="the bar is poisoned, or the feed shows every change",
+            null_meaning="the bar is poisoned, or the feed shows every change, or "
+            + NO_CONTRACT_SIZE,
             formula="bids: Σ_{p>b_{n−1}} q_n when the best rises, q_n − q_{n−1} when it stays, "
             "−Σ_{p>b_n} q_{n−1} when it falls; asks mirrored; bids less asks",
             source="Su et al. 2021",
