@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from imbalance.captures.event_tables import NO_CONTRACT_SIZE
 from imbalance.contracts import Column
 
 _POISONED = "the bar is poisoned"
@@ -38,6 +39,12 @@ def no_feed(message: str) -> str:
     )
 
 
+def of_sizes(null_meaning: str, unit: str) -> str:
+    """What null means, with what it means of sizes where a column is made of them."""
+    sized = unit in ("base units", "fraction")
+    return f"{null_meaning}, or {NO_CONTRACT_SIZE}" if sized else null_meaning
+
+
 def time(name: str, what: str) -> Column:
     """A time that is never missing."""
     return Column(name, "TIMESTAMP_NS", what, unit="UTC, ns")
@@ -51,7 +58,8 @@ def number(name: str, what: str, unit: str, null: str, **more: Any) -> Column:
 
 def state(name: str, what: str, unit: str, **more: Any) -> Column:
     """A state of the book at the end of the bar (or an extreme within it)."""
-    more.setdefault("null_meaning", "no valid book with both sides at the bar's end")
+    null = "no valid book with both sides at the bar's end"
+    more.setdefault("null_meaning", of_sizes(null, unit))
     return Column(name, "DOUBLE", _sentence(what), unit=unit, nullable=True, **more)
 
 
@@ -59,7 +67,8 @@ def ratio(name: str, what: str, **more: Any) -> Column:
     """A normalised difference of two sizes in the closing book, in [−1, 1]."""
     return Column(name, "DOUBLE", _sentence(what), unit="fraction", nullable=True, minimum=-1.0,
                   maximum=1.0,
-                  null_meaning="no valid book with both sides at the bar's end, or both sizes 0",
+                  null_meaning="no valid book with both sides at the bar's end, or both sizes 0, "
+                  f"or {NO_CONTRACT_SIZE}",
                   **more)
 
 
@@ -67,12 +76,12 @@ def mean(name: str, what: str, unit: str, **more: Any) -> Column:
     """A mean over the time of the bar in which the book was valid and uncrossed."""
     return Column(name, "DOUBLE", what + ", time-weighted mean over the part of the bar with a "
                   "valid, uncrossed book.", unit=unit, nullable=True,
-                  null_meaning="no such part", **more)
+                  null_meaning=of_sizes("no such part", unit), **more)
 
 
 def flow(name: str, what: str, unit: str, **more: Any) -> Column:
     """A sum over the events of the bar; 0 when valid and nothing happened."""
-    more.setdefault("null_meaning", _POISONED)
+    more.setdefault("null_meaning", of_sizes(_POISONED, unit))
     return Column(name, "DOUBLE", _sentence(what), unit=unit, nullable=True, **more)
 
 
@@ -89,7 +98,7 @@ def sided(null_meaning: str) -> str:
 
 def trade_flow(name: str, what: str, unit: str, **more: Any) -> Column:
     """A sum over the trades of the bar."""
-    more.setdefault("null_meaning", no_feed("trade"))
+    more.setdefault("null_meaning", f"{no_feed('trade')}, or {NO_CONTRACT_SIZE}")
     return flow(name, what, unit, **more)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from imbalance.captures.event_tables import DERIVATIVE_TICKS, INSTRUMENT
+from imbalance.captures.event_tables import DERIVATIVE_TICKS, INSTRUMENT, NO_CONTRACT_SIZE
 from imbalance.contracts import Column, Table
 from imbalance.features.columns import flow, number, time
 from imbalance.features.tables import BAR_SIZES
@@ -22,6 +22,7 @@ _NO_MID = "no valid, uncrossed book with both sides at the bar's end"
 _NO_SPOT = f"no such spot instrument, or {_NO_MID}"
 _NO_BASIS = f"no spot instrument, or for one of both {_NO_MID}"
 _LIQUIDATIONS = "poisoned, or the bar is before that of the instrument's first liquidation that day"
+_LIQUIDATED = f"{_LIQUIDATIONS}, or {NO_CONTRACT_SIZE}"
 
 
 def _told(name: str, what: str) -> Column:
@@ -31,7 +32,7 @@ def _told(name: str, what: str) -> Column:
 
 
 def _liquidated(name: str, what: str, unit: str = "base units", **more: object) -> Column:
-    return flow(name, what, unit, null_meaning=_LIQUIDATIONS, **more)
+    return flow(name, what, unit, null_meaning=_LIQUIDATED, **more)
 
 
 COLUMNS = (
@@ -76,7 +77,7 @@ COLUMNS = (
     _liquidated("liquidation_imbalance", "Liquidation imbalance",
                 formula="liquidated_buy_volume − liquidated_sell_volume"),
     number("liquidation_imbalance_normalised", "Liquidation imbalance by liquidated volume",
-           "fraction", f"{_LIQUIDATIONS}, or nothing was liquidated", minimum=-1.0, maximum=1.0,
+           "fraction", f"{_LIQUIDATED}, or nothing was liquidated", minimum=-1.0, maximum=1.0,
            formula="(liquidated_buy_volume − liquidated_sell_volume)/"
            "(liquidated_buy_volume + liquidated_sell_volume)"),
     Column("liquidation_count", "BIGINT", "Liquidations.", unit="count", nullable=True, minimum=0,

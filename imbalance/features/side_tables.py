@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from imbalance.captures.event_tables import INSTRUMENT, TRADES
+from imbalance.captures.event_tables import INSTRUMENT, NO_CONTRACT_SIZE, TRADES
 from imbalance.contracts import Column, Table
 from imbalance.features.columns import (
     FEED_SILENCE,
@@ -74,7 +74,7 @@ CLASSIFIED = Table(
         time("event_time", "Event time of the trade."),
         time("available_at", "When the trade and what its side is told by could have been known."),
         Column("price", "DOUBLE", "Price of the trade.", unit="quote currency"),
-        Column("size_base", "DOUBLE", "Its size in base units.", unit="base units", minimum=0.0),
+        number("size_base", "Its size in base units", "base units", NO_CONTRACT_SIZE, minimum=0.0),
         number("mid_before", "Mid of the last best prices known before the trade",
                "quote currency", f"none within {FEED_SILENCE // 10**9} s before it, or crossed"),
         Column("classified_side", "VARCHAR", "Aggressor's side as found.", nullable=True,

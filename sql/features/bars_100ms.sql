@@ -74,18 +74,22 @@ with joined as (
         book.level_updates as level_update_count,
         book.level_additions as level_addition_count,
         book.level_cancellations as level_cancellation_count,
-        coalesce(traded.buy_volume, 0) as buy_volume,
-        coalesce(traded.sell_volume, 0) as sell_volume,
-        coalesce(traded.trade_notional, 0) as trade_notional,
+        -- null where trades were that nobody knows the size of
+        if(traded.trade_count is null, 0, traded.buy_volume) as buy_volume,
+        if(traded.trade_count is null, 0, traded.sell_volume) as sell_volume,
+        if(traded.trade_count is null, 0, traded.trade_notional) as trade_notional,
         coalesce(traded.buy_count, 0) as buy_count,
         coalesce(traded.sell_count, 0) as sell_count,
-        coalesce(traded.traded_volume, 0) as traded_volume,
+        if(traded.trade_count is null, 0, traded.traded_volume) as traded_volume,
         coalesce(traded.trade_count, 0) as trade_count,
         coalesce(traded.unknown_side_count, 0) as unknown_side_count,
-        coalesce(traded.buy_volume, 0) + coalesce(inferred.buy_volume, 0) as classified_buy_volume,
-        coalesce(traded.sell_volume, 0) + coalesce(inferred.sell_volume, 0)
+        if(traded.trade_count is null, 0, traded.buy_volume)
+        + if(inferred.unclassified_count is null, 0, inferred.buy_volume)
+            as classified_buy_volume,
+        if(traded.trade_count is null, 0, traded.sell_volume)
+        + if(inferred.unclassified_count is null, 0, inferred.sell_volume)
             as classified_sell_volume,
-        coalesce(inferred.inferred_volume, 0) as inferred_volume,
+        if(inferred.unclassified_count is null, 0, inferred.inferred_volume) as inferred_volume,
         coalesce(inferred.unclassified_count, 0) as unclassified_count,
         coalesce(quoted.quote_count, 0) as quote_count,
         -- a best price that somebody may have traded away, told up to 100 ms later by the book, is

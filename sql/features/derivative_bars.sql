@@ -44,8 +44,10 @@ forced as (
         instrument,
         epoch_ns(event_time) // $bar_nanoseconds as bar,
         max(available_at) as available_at,
-        sum(if(side = 'buy', size_base, 0)) as liquidated_buy_volume,
-        sum(if(side = 'sell', size_base, 0)) as liquidated_sell_volume,
+        if(count(size_base) = count(*), sum(if(side = 'buy', size_base, 0)), null)
+            as liquidated_buy_volume,
+        if(count(size_base) = count(*), sum(if(side = 'sell', size_base, 0)), null)
+            as liquidated_sell_volume,
         count(*) as liquidation_count
     from liquidations
     group by all
@@ -146,8 +148,10 @@ measured as (
 counted as (
     select
         * exclude (liquidated_buy_volume, liquidated_sell_volume, liquidation_count),
-        if(forced_known, coalesce(liquidated_buy_volume, 0), null) as liquidated_buy_volume,
-        if(forced_known, coalesce(liquidated_sell_volume, 0), null) as liquidated_sell_volume,
+        case when forced_known then if(liquidation_count is null, 0, liquidated_buy_volume) end
+            as liquidated_buy_volume,
+        case when forced_known then if(liquidation_count is null, 0, liquidated_sell_volume) end
+            as liquidated_sell_volume,
         if(forced_known, coalesce(liquidation_count, 0), null) as liquidation_count
     from measured
 )

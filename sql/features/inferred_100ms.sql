@@ -13,9 +13,17 @@ select
     classified.instrument,
     make_timestamp_ns(epoch_ns(classified.event_time) // 100000000 * 100000000) as bar_start,
     max(classified.available_at) as available_at,
-    sum(if(classified.classified_side = 'buy', classified.size_base, 0)) as buy_volume,
-    sum(if(classified.classified_side = 'sell', classified.size_base, 0)) as sell_volume,
-    sum(classified.size_base) as inferred_volume,
+    if(
+        count(classified.size_base) = count(*),
+        sum(if(classified.classified_side = 'buy', classified.size_base, 0)),
+        null
+    ) as buy_volume,
+    if(
+        count(classified.size_base) = count(*),
+        sum(if(classified.classified_side = 'sell', classified.size_base, 0)),
+        null
+    ) as sell_volume,
+    if(count(classified.size_base) = count(*), sum(classified.size_base), null) as inferred_volume,
     count(*) filter (where classified.classified_side is null) as unclassified_count
 from classified
 inner join feeds

@@ -2,18 +2,19 @@
 -- Grain: instrument and bar with a trade. Reads: trades (the partition of raw.trades).
 -- An instrument's single trades are used where it has any that day, else its aggregate trades;
 -- never both, which would count every fill twice.
+-- Where the size of a trade in base units is not known, no volume is.
 with sums as materialized (
     select
         instrument,
         kind,
         epoch_ns(event_time) // 100000000 as bar,
         max(available_at) as available_at,
-        sum(case when side = 'buy' then size_base else 0 end) as buy_volume,
-        sum(case when side = 'sell' then size_base else 0 end) as sell_volume,
-        sum(price * size_base) as trade_notional,
+        if(count(size_base) = count(*), sum(if(side = 'buy', size_base, 0)), null) as buy_volume,
+        if(count(size_base) = count(*), sum(if(side = 'sell', size_base, 0)), null) as sell_volume,
+        if(count(size_base) = count(*), sum(price * size_base), null) as trade_notional,
         count(*) filter (where side = 'buy') as buy_count,
         count(*) filter (where side = 'sell') as sell_count,
-        sum(size_base) as traded_volume,
+        if(count(size_base) = count(*), sum(size_base), null) as traded_volume,
         count(*) as trade_count,
         count(*) filter (where side is null) as unknown_side_count
     from trades

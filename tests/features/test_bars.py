@@ -382,3 +382,19 @@ def test_book_bars_must_be_in_order(market):
 
 def test_nothing_gives_empty_tables(market):
     assert bars(market) == []
+
+
+def test_trades_of_unknown_size_are_counted_and_not_summed(market):
+    known, unknown = market.trade(0, "buy", 100.0, 3.0), market.trade(1, "sell", 100.0, 2.0)
+    later = market.trade(150_000_000, None, 100.0, 1.0) | {"capture_id": "c", "line": 1}
+    trades = market.trades(known, unknown | {"size_base": None}, later | {"size_base": None})
+    found = bars(market, market.book(*(market.book_row(k) for k in range(3))), trades)
+    sums = ("buy_volume", "sell_volume", "traded_volume", "trade_notional", "trade_imbalance",
+            "classified_buy_volume", "vwap")
+    for bar in found[:2]:
+        assert {bar[name] for name in sums} == {None}
+    assert [bar["trade_count"] for bar in found] == [2, 1, 0]
+    assert found[0]["sell_count"] == 1
+    assert [found[k]["inferred_volume"] for k in range(3)] == [0.0, None, 0.0]
+    assert [found[2][name] for name in sums[:6]] == [0.0] * 6
+    assert all(bar["valid"] for bar in found)

@@ -132,6 +132,14 @@ def test_liquidations_by_hand():
     assert (rows["available_at"][1].value - DAY) / SECOND == 2.7
 
 
+def test_a_liquidation_of_unknown_size_is_counted_and_not_summed():
+    forced = [liquidation(1.1, "sell", None), liquidation(2.5, "sell", 2.0)]
+    rows = made([bar(k, FUTURE, 100.0) for k in range(4)], (), forced)["1s"]
+    assert rows["liquidated_sell_volume"].to_pylist() == [None, None, 2.0, 0.0]
+    assert rows["liquidated_buy_volume"].to_pylist() == [None, None, 0.0, 0.0]
+    assert rows["liquidation_count"].to_pylist() == [None, 1, 1, 0]
+
+
 def test_without_a_book_what_is_told_remains():
     rows = made((), [tick(0.5, mark_price=100.0), tick(3.5, mark_price=101.0, line=2)],
                 [liquidation(1.5, "buy", 1.0)])["1s"]

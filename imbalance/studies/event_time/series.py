@@ -65,7 +65,8 @@ class Series:
 def read_trades(events: Events, instrument: str) -> Trades:
     """Trades whose aggressor the venue names; fills of one order count once.
 
-    Where a venue sends single trades and aggregates of the same, only the single ones are taken.
+    Where a venue sends single trades and aggregates of the same, only the single ones are taken;
+    none whose size in base units is not known.
     Fills of one side at one time are one order.
     """
     read = events.read(TRADES, instrument, ["kind", "price", "size_base", "side", "available_at"])
@@ -76,7 +77,7 @@ def read_trades(events: Events, instrument: str) -> Trades:
     used = single if single.any() else np.ones(len(times), dtype=np.bool_)
     side = np.where(read["side"] == "buy", 1.0, np.where(read["side"] == "sell", -1.0, 0.0))
     unsigned = int((used & (side == 0.0)).sum())
-    used &= side != 0.0
+    used &= (side != 0.0) & ~np.isnan(read["size_base"].astype(np.float64))
     order = np.flatnonzero(used)[np.argsort(times[used], kind="stable")]
     times, side, size = times[order], side[order], read["size_base"][order].astype(np.float64)
     if not len(times):
