@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 BAR_TABLES = tuple(f"features.bars_{size}" for size in ("100ms", "1s", "10s", "1m", "5m"))
 
 
-_ASKED = ("raw.captures", "raw.quarantine", "book.quote_agreement", "features.bars_1s")
+_ASKED = ("raw.captures", "raw.quarantine", "raw.instruments", "book.quote_agreement",
+          "features.bars_1s")
 """Tables that the queries in `sql/summary` are about."""
 
 

@@ -23,10 +23,15 @@ STATES = ("current", "stale", "missing", "failed")
 @click.option("--all", "everything", is_flag=True,
               help="Every partition that is not current, not only the first of them.")
 def command(application: Application, everything: bool) -> None:
-    """What is current, stale, missing or failed; overdue days; coverage by day; quarantine.
+    """What is current, stale, missing or failed; overdue days; coverage by day; quarantine;
+    instruments of which nobody said what they are, or what a contract of them is worth.
 
     Stale: made from something that has changed since. `imbalance run` brings it up to date.
     Overdue: a day of a venue that is recorded, which should be there by now and is not.
+
+    What a contract is worth, where that is not known, is said in the settings: under [multipliers],
+    "VENUE:SYMBOL" = { linear = NUMBER } base units, or { inverse = NUMBER } quote units. Until then
+    sizes in base units, and what is made of them, are null.
 
     \b
     Examples:
@@ -41,7 +46,8 @@ def command(application: Application, everything: bool) -> None:
                     "message"}],
            "overdue": [{"day", "venue", "kind", "concerns", "message"}],
            "coverage": [{"instrument", "day", "bars", "coverage", "poisoned"}],
-           "quarantine": [{"path", "reason", "lines", "first_line", "example"}]}
+           "quarantine": [{"path", "reason", "lines", "first_line", "example"}],
+           "unknown_instruments": {instrument: ["kind" or "contract size"]}}
     """
     document = status(application.store())
     if application.json:
@@ -54,6 +60,7 @@ def status(store: Store) -> dict[str, Any]:
     """The status of a home as one document."""
     from dataclasses import asdict
 
+    from imbalance.captures.instruments import unknown_instruments
     from imbalance.overdue import overdue_in
     from imbalance.plan import make_plan
     from imbalance.store.generations import list_generations
@@ -69,6 +76,7 @@ def status(store: Store) -> dict[str, Any]:
         (captures,) = rows_of(session, "captures")
         coverage = rows_of(session, "coverage")
         quarantine = rows_of(session, "quarantine")
+        unknown = unknown_instruments(rows_of(session, "instruments"))
         late = overdue_in(store, session, datetime.datetime.now(datetime.UTC))
     current = [g.id for g in list_generations(store.home) if g.current]
     return {
@@ -84,10 +92,11 @@ def status(store: Store) -> dict[str, Any]:
         "overdue": [asdict(one) for one in late],
         "coverage": coverage,
         "quarantine": quarantine,
+        "unknown_instruments": unknown,
     }
 
 
-SHOWN = 20
+SHOWN, NAMED = 20, 3
 
 
 def _told(document: dict[str, Any], everything: bool) -> str:
@@ -135,7 +144,25 @@ def _told(document: dict[str, Any], everything: bool) -> str:
             [[q["path"], q["reason"], q["lines"], q["first_line"], q["example"]]
              for q in document["quarantine"]], width=80,
         ))
+    if document["unknown_instruments"]:
+        blocks.append(_unknown(document["unknown_instruments"], everything))
     return "\n\n".join(blocks)
+
+
+def _unknown(found: dict[str, list[str]], everything: bool) -> str:
+    """In words: which instruments, and what to do where their sizes are null for it."""
+    from imbalance.captures.instruments import CONTRACT_SIZE, setting_of
+
+    shown = found if everything else list(found)[:NAMED]
+    named = ", ".join(f"{name} ({', '.join(found[name])})" for name in shown)
+    rest = len(found) - len(shown)
+    text = (f"{output.count(len(found), 'instrument')} of unknown kind or contract size: {named}"
+            + (f" and {rest} more: --all" if rest else ""))
+    unsized = [name for name, what in found.items() if CONTRACT_SIZE in what]
+    if unsized:
+        text += (f"\nwithout a contract size, sizes in base units are null; to say it, in the "
+                 f"settings: {setting_of(unsized[0])}")
+    return text
 
 
 def _names(tables: Sequence[str]) -> str:

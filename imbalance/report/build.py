@@ -132,6 +132,7 @@ def _page(
         "cautions": [
             *cautions.of_plan(due),
             *cautions.of_captures(captures),
+            *cautions.of_instruments(source.unknown_instruments()),
             *cautions.of_book(coverage, unhealthy, messages, agreements),
             *cautions.of_trades(coverage, trade_gaps),
             *cautions.of_studies(windows, refusals, systems),

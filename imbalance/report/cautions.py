@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from imbalance.captures.instruments import CONTRACT_SIZE, KIND, setting_of
 from imbalance.report import words
 from imbalance.report.records import (
     Agreement,
@@ -96,6 +97,23 @@ def of_captures(captures: Sequence[Capture]) -> list[Caution]:
             "are corrected for it."
         )
     return [Caution(text[:1].upper() + text[1:], "ingestion") for text in found]
+
+
+def of_instruments(unknown: Mapping[str, Sequence[str]]) -> list[Caution]:
+    """Instruments whose kind or contract size nobody said, and what that costs."""
+    found = []
+    unsized = [name for name, what in unknown.items() if CONTRACT_SIZE in what]
+    if unsized:
+        found.append(
+            f"What a contract of {_some(unsized)} is worth is not known: sizes in base units, and "
+            f"all that is made of them, are null. To say it, in the settings: "
+            f"{setting_of(unsized[0])}."
+        )
+    unkind = [name for name, what in unknown.items() if KIND in what]
+    if unkind:
+        found.append(f"Whether they are spot or derivatives is not known of {_some(unkind)}: they "
+                     "are compared with no spot, and no spot with them.")
+    return [Caution(text, "ingestion") for text in found]
 
 
 def of_book(
@@ -204,6 +222,11 @@ def of_studies(
                      f"{words.small(len(left))} of {words.plural(len(fitted), 'fitted system')}: "
                      "more lags than allowed would be needed.")
     return [Caution(text, "refusals") for text in found]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 def _lines(count: int) -> str:

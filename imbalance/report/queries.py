@@ -13,9 +13,11 @@ from typing import Any, TypeVar
 import duckdb
 import numpy as np
 
+from imbalance.captures.instruments import unknown_instruments
 from imbalance.report import records
 from imbalance.store.sqlfiles import read_sql
 from imbalance.studies.registry import studies
+from imbalance.summary import rows_of
 
 SIGNIFICANCE = 0.05
 """False discovery rate up to which a row counts as a finding."""
@@ -63,6 +65,12 @@ class Source:
 
     def captures(self) -> list[records.Capture]:
         return self._rows("captures", records.Capture, "raw.captures")
+
+    def unknown_instruments(self) -> dict[str, list[str]]:
+        """Instruments whose kind or contract size is not known, with what is not."""
+        if not self.has("raw.instruments"):
+            return {}
+        return unknown_instruments(rows_of(self._session, "instruments"))
 
     def clocks(self) -> list[records.Clock]:
         return self._rows("clocks", records.Clock, "raw.clock_skew", "raw.captures")

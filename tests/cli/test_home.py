@@ -72,7 +72,7 @@ def test_status(ask):
     document = json.loads(ask("status", "--json"))
     assert set(document) == {
         "home", "ledger_sequence", "generation", "captures", "tables", "due", "coverage",
-        "quarantine", "overdue",
+        "quarantine", "overdue", "unknown_instruments",
     }
     assert document["due"] == []
     states = {row["table"]: row for row in document["tables"]}
