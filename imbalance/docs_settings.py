@@ -12,7 +12,15 @@ from collections.abc import Iterator
 from typing import Any, get_type_hints
 
 from imbalance.captures.mapping import Mapped
-from imbalance.config import BY_INSTRUMENT, SECTIONS, About, Config, StudiesConfig, about
+from imbalance.config import (
+    BY_INSTRUMENT,
+    SECTIONS,
+    About,
+    Config,
+    Multiplier,
+    StudiesConfig,
+    about,
+)
 from imbalance.markdown import cell
 from imbalance.settings import type_words
 from imbalance.studies.registry import studies
@@ -20,6 +28,15 @@ from imbalance.studies.study import Family, Study
 
 _HEADS = ("| setting | type | default | unit | allowed | meaning |",
           "| --- | --- | --- | --- | --- | --- |")
+
+_EXAMPLES = {
+    "multipliers": (
+        '`"okex:ETH-USDT-SWAP" = { linear = 0.1 }`, `"bitmex:XBTUSD" = { inverse = 1 }`, or',
+        '`"binance-delivery:BTCUSD_PERP" = 100`; it stands above all else that is known of the',
+        "contract. `imbalance status` names instruments of which nothing is.",
+    ),
+    "volume_bars": ('`"binance-delivery:BTCUSD_PERP" = 100`; without one, as the data say.',),
+}
 
 
 def settings_page() -> str:
@@ -48,9 +65,10 @@ def settings_page() -> str:
         lines += [_row(f.name, hints[f.name], f.default, f.metadata["about"])
                   for f in dataclasses.fields(section) if "about" in f.metadata]
     for name, said in BY_INSTRUMENT.items():
+        hint = Multiplier if name == "multipliers" else float
         lines += ["", f"## [{name}]", "", "A line for each instrument it is given for, such as",
-                  '`"binance-delivery:BTCUSD_PERP" = 100`; without one, as the data say.', "",
-                  *_HEADS, _row('"VENUE:SYMBOL"', float, None, said, "above 0")]
+                  *_EXAMPLES[name], "", *_HEADS,
+                  _row('"VENUE:SYMBOL"', hint, None, said, "above 0")]
     return "\n".join([*lines, *_formats(), *_families()]) + "\n"
 
 
