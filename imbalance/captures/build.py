@@ -22,11 +22,12 @@ from imbalance.captures.reading import (
     NO_DAY,
     Decoded,
     Sniffed,
+    Unusable,
     bounds_of,
     decode_capture,
     sniff_capture,
 )
-from imbalance.captures.register import OUTPUTS, VERSION
+from imbalance.captures.register import OUTPUTS, VERSION, refuse
 from imbalance.captures.seams import Neighbourhood, capture_before, follows, order_of
 from imbalance.errors import UserError, in_a_line
 from imbalance.progress import SILENT, Progress
@@ -96,8 +97,8 @@ def materialise_raw(
     """Bring the raw layer of a venue up to date over some days.
 
     Each capture that may hold events of a day is decoded for it and its own account is written.
-    A capture that has changed or vanished since it was registered fails its days (`failed`), not
-    the others.
+    A capture that proves not to be usable is refused, and its days are built of the others. One
+    that has changed or vanished since it was registered fails its days (`failed`), not other days.
 
     Raises
     ------
@@ -107,25 +108,34 @@ def materialise_raw(
     result = RawResult()
     known = _Known(store, venue)
     for day in days:
-        key = partition_key(day, venue)
         try:
-            result.partitions[key] = materialise(
-                store,
-                outputs=RAW_TABLES,
-                partition=key,
-                inputs=(),
-                version=VERSION,
-                parameters=_parameters(store, known.captures, venue, day),
-                build=lambda context, day=day: _build_day(  # type: ignore[misc]
-                    context, known, day, progress
-                ),
-                run=run,
-            )
-            for capture in known.captures.of_day(day):
-                result.captures[capture.capture_id] = _account(known, capture, progress, run)
+            _bring_up_to_date(known, day, progress, run, result)
         except UserError as error:
-            result.failed[key] = in_a_line(error)
+            result.failed[partition_key(day, venue)] = in_a_line(error)
     return result
+
+
+def _bring_up_to_date(
+    known: _Known, day: str, progress: Progress, run: str | None, result: RawResult
+) -> None:
+    key = partition_key(day, known.venue)
+    try:
+        result.partitions[key] = materialise(
+            known.store,
+            outputs=RAW_TABLES,
+            partition=key,
+            inputs=(),
+            version=VERSION,
+            parameters=_parameters(known.store, known.captures, known.venue, day),
+            build=lambda context: _build_day(context, known, day, progress),
+            run=run,
+        )
+        for capture in known.captures.of_day(day):
+            result.captures[capture.capture_id] = _account(known, capture, progress, run)
+    except Unusable as error:
+        refuse(known.store, error.capture, error.path, error.found, error.reason)
+        known.look_again()
+        _bring_up_to_date(known, day, progress, run, result)
 
 
 def _parameters(
@@ -153,11 +163,17 @@ class _Known:
 
     def __init__(self, store: Store, venue: str) -> None:
         self.store = store
+        self.venue = venue
         self.captures = Neighbourhood(store.ledger, venue)
         self.decoded: dict[str, Decoded] = {}
         self._sniffed: dict[str, Sniffed] = {}
         self._sorted: dict[str, list[Sniffed]] = {}
         self._clocks: dict[str, dict[str, Any]] = {}
+
+    def look_again(self) -> None:
+        """Ask anew which captures there are: one of them has been refused."""
+        self.captures = Neighbourhood(self.store.ledger, self.venue)
+        self._sorted.clear()
 
     def sniffed(self, capture: CaptureFile) -> Sniffed:
         """A capture with what its first lines say."""

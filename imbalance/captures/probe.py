@@ -19,9 +19,10 @@ from imbalance.captures.compression import (
     zip_members,
     zip_text,
 )
-from imbalance.captures.formats.format import SNIFFED_BYTES, Sniff
+from imbalance.captures.formats.format import DAY_NS, SNIFFED_BYTES, Sniff
 from imbalance.captures.formats.registry import NONE, formats, recognise
 from imbalance.captures.framing import CaptureReader
+from imbalance.captures.tabular import PARQUET_MAGIC, check_parquet
 from imbalance.config import NamedSettings
 
 IGNORED_NAMES = re.compile(
@@ -29,6 +30,9 @@ IGNORED_NAMES = re.compile(
     r"|^(.*[._-])?readme([._-].*)?$|^last_match\.csv$|^truth\.json$|^\..*|.*\.md$"
 )
 """Files in a directory which are no captures: licences, readme files, a recorder's own logs."""
+
+MOST_DAYS = 1_000
+"""Days beyond which the span of a capture is taken for damage: each of them would be looked for."""
 
 _ARCHIVE = b"an archive of several files"
 """Stands for the text of a file which has none of its own."""
@@ -125,17 +129,25 @@ def probe(
                 lines = _lines_backwards(block.pieces)
                 times = known_formats[known.format].times(lines, known, path) or times
         sha256 = _sha256(path) if archive else reader.end.sha256
+        if compression == "none" and head.startswith(PARQUET_MAGIC):
+            check_parquet(path)
         if not archive and reader.end.truncated:
             state, reason = "truncated", reader.end.reason
     except ChecksumError as error:
         sha256 = _sha256(path)
-        state, reason = "refused", f"{compression} checksum or structure is wrong: {error}"
+        kind = "Parquet" if head.startswith(PARQUET_MAGIC) else compression
+        state, reason = "refused", f"{kind} checksum or structure is wrong: {error}"
     found = found or recognise(head, compression, path, form, own, venue)
     if state != "refused" and not found.format:
         state, reason = "refused", found.reason
     if state == "whole" and not ended and known_formats[found.format].needs_last_newline:
         state, reason = "truncated", "the last line has no end"
     last_time = max(times, default=found.first_time)
+    if state != "refused" and found.first_time is not None and last_time is not None:
+        days = abs(last_time - found.first_time) // DAY_NS
+        if days > MOST_DAYS:
+            state = "refused"
+            reason = f"its first and last times are {days} days apart: they are not believed"
     return Probe(found, sha256, path.stat().st_size, text_bytes, state, reason, last_time)
 
 

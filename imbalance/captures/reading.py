@@ -6,6 +6,7 @@ Which captures are read for which day, and what their clocks begin with, is in `
 from __future__ import annotations
 
 import datetime
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import pyarrow as pa
 from imbalance.captures.accounts import account_row
 from imbalance.captures.chunks import BadLine
 from imbalance.captures.clocks import Clocks
-from imbalance.captures.compression import ChecksumError
+from imbalance.captures.compression import ChecksumError, compression_of
 from imbalance.captures.decoding import Context
 from imbalance.captures.formats.format import Sniff
 from imbalance.captures.formats.registry import formats
@@ -48,6 +49,17 @@ class Decoded:
     latency: dict[str, Any]
 
 
+class Unusable(Exception):
+    """A capture whose bytes are those that were registered, and which cannot be read after all."""
+
+    def __init__(self, capture: CaptureFile, path: Path, found: Sniff, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.capture = capture
+        self.path = path
+        self.found = found
+        self.reason = reason
+
+
 def sniff_capture(store: Store, capture: CaptureFile) -> Sniffed:
     """A capture, where it is now, and what its first lines say.
 
@@ -55,6 +67,8 @@ def sniff_capture(store: Store, capture: CaptureFile) -> Sniffed:
     ------
     UserError
         If it is not what it was when it was registered.
+    Unusable
+        If it is, and cannot be read.
     """
     path = _path_of(store, capture)
     own = store.config.formats
@@ -66,23 +80,31 @@ def sniff_capture(store: Store, capture: CaptureFile) -> Sniffed:
             fix=f"put [formats.{capture.format}] back into the configuration, or register the "
             f"file anew: imbalance ingest {path}",
         )
-    with _unchanged(capture, path):
+    with _told_of(capture, path, None):
         found = sniff(path, capture.format, own, capture.venue)
         if found.venue != capture.venue:
-            raise _changed(capture, path)
+            raise ChecksumError(
+                found.reason or f"taken for one of {found.venue} now, of {capture.venue} before"
+            )
     return capture, path, found
 
 
 @contextmanager
-def _unchanged(capture: CaptureFile, path: Path) -> Iterator[None]:
-    """Tells the user of a capture that can no longer be read as it was registered.
+def _told_of(capture: CaptureFile, path: Path, found: Sniff | None) -> Iterator[None]:
+    """Tells what is the matter with a capture that cannot be read: whether it has changed since it
+    was registered, or is bad as it is.
 
     Trouble that may pass goes on as it is: whoever called may try again.
     """
     try:
         yield
     except ChecksumError as error:
-        raise _changed(capture, path) from error
+        with path.open("rb") as file:
+            now = hashlib.file_digest(file, "sha256").hexdigest()
+        if now != capture.sha256:
+            raise _changed(capture, path) from error
+        known = found or Sniff(compression_of(path), capture.format, capture.venue)
+        raise Unusable(capture, path, known, str(error)) from error
     except OSError as error:
         if may_pass(error):
             error.filename = error.filename or str(path)
@@ -147,6 +169,8 @@ def decode_capture(
     UserError
         If the capture is not what it was when it was registered; what has been written counts for
         nothing then.
+    Unusable
+        If it is what it was and cannot be read to its end; so here.
     """
     capture, path, found = sniffed
     contracts = Contracts(store.config)
@@ -162,7 +186,7 @@ def decode_capture(
     first, last = None, None
     bad: list[BadLine] = []
     progress.advance(note=f"decoding {path.name}")
-    with _unchanged(capture, path):
+    with _told_of(capture, path, found):
         for batch in decoder:
             events = 0
             for table, (times, rows) in batch.tables.items():

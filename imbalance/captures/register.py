@@ -10,10 +10,11 @@ import datetime
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imbalance.captures.compression import ChecksumError
+from imbalance.captures.formats.format import Sniff
 from imbalance.captures.formats.registry import formats
 from imbalance.captures.mapping import digest_of
 from imbalance.captures.probe import IGNORED_NAMES, Probe, probe, sniff
@@ -244,6 +245,17 @@ def _known(store: Store, path: Path, capture_id: str) -> Registration | None:
     if entry.definition_version != VERSION:
         return None
     return Registration(str(path), "refused", capture_id, row["venue"], row["reason"])
+
+
+def refuse(
+    store: Store, capture: CaptureFile, path: Path, found: Sniff, reason: str
+) -> None:
+    """Take a registered capture out of use, since it proved not to be usable when it was decoded:
+    its days are none from here on, and `reason` is noted as for any that is refused.
+    """
+    store.ledger.register_capture(replace(capture, first_day=None, last_day=None), anew=True)
+    probed = Probe(found, capture.sha256, capture.size, 0, "refused", reason, None)
+    note_refused(store, path, probed)
 
 
 def note_refused(store: Store, path: Path, found: Probe) -> None:

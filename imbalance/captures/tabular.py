@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ PARQUET_ROWS = 1 << 16
 EXCHANGE = "exchange"
 """Column of tables whose rows name their venue."""
 
+PARQUET_MAGIC = b"PAR1"
 BEGINS_UTF8 = b"\xef\xbb\xbf"
 
 
@@ -287,6 +289,46 @@ def account_of(decoder: TextDecoder, layout: Layout, frame: Frame) -> None:
     decoder.decoded(layout.kind, len(frame) - len(frame.bad) - len(left_out))
 
 
+@contextmanager
+def damage_told() -> Iterator[None]:
+    """Tells damage of a Parquet file from trouble of the system.
+
+    Raises
+    ------
+    ChecksumError
+        If a checksum or the structure is wrong.
+    OSError
+        If the system cannot read the file.
+    """
+    try:
+        yield
+    except (pa.ArrowException, OSError, OverflowError, UnicodeDecodeError) as error:
+        # pyarrow calls pages that cannot be read an OSError too, one without a number
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise ChecksumError(" ".join(str(error).split())) from None
+
+
+def parquet_file(path: Path) -> Any:
+    """A Parquet file whose pages are tested by their checksums, where they have any."""
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(path, page_checksum_verification=True)
+
+
+def check_parquet(path: Path) -> None:
+    """Read a Parquet file to its end.
+
+    Raises
+    ------
+    ChecksumError
+        If a checksum or the structure is wrong.
+    """
+    with damage_told(), parquet_file(path) as file:
+        for batch in file.iter_batches(PARQUET_ROWS):
+            batch.validate(full=True)
+
+
 class ParquetDecoder(TextDecoder):
     """Decodes a Parquet file of a layout, some row groups at a time; a row counts as a line."""
 
@@ -306,27 +348,23 @@ class ParquetDecoder(TextDecoder):
         return {}
 
     def _batches(self) -> Iterator[Batch]:
-        import pyarrow.parquet as pq
-
         with self.context.path.open("rb") as file:
             self._ended = End(hashlib.file_digest(file, "sha256").hexdigest(), False, None)
         rest: pa.Table | None = None
         row = 1
-        try:
-            with pq.ParquetFile(self.context.path) as file:
-                for batch in file.iter_batches(PARQUET_ROWS):
-                    rows = pa.Table.from_batches([batch])
-                    self.account.lines_read += len(rows)
-                    self.account.text_bytes += batch.nbytes
-                    rows = rows if rest is None else pa.concat_tables([rest, rows])
-                    cut = self._whole(rows)
-                    rest = rows.slice(cut)
-                    yield self._some(rows.slice(0, cut), row, batch.nbytes)
-                    row += cut
+        with damage_told(), parquet_file(self.context.path) as file:
+            for batch in file.iter_batches(PARQUET_ROWS):
+                batch.validate(full=True)
+                rows = pa.Table.from_batches([batch])
+                self.account.lines_read += len(rows)
+                self.account.text_bytes += batch.nbytes
+                rows = rows if rest is None else pa.concat_tables([rest, rows])
+                cut = self._whole(rows)
+                rest = rows.slice(cut)
+                yield self._some(rows.slice(0, cut), row, batch.nbytes)
+                row += cut
             if rest is not None and len(rest):
                 yield self._some(rest, row, 0)
-        except pa.ArrowException as error:
-            raise ChecksumError(f"the Parquet file cannot be read: {error}") from None
 
     def _whole(self, rows: pa.Table) -> int:
         """Rows up to the last message, which may go on."""

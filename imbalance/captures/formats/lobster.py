@@ -10,29 +10,31 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 
 from imbalance.captures.clocks import NO_TIME
 from imbalance.captures.compression import ChecksumError, zip_members, zip_text
-from imbalance.captures.decoding import Batch, Context, TextDecoder
+from imbalance.captures.decoding import Batch, Context, TextDecoder, bad_line
 from imbalance.captures.events import Rejected
 from imbalance.captures.formats.format import NO_UNIT, Sniff
-from imbalance.captures.framing import CaptureReader, End
+from imbalance.captures.formats.lobster_lines import Lines, in_step, read_lines
+from imbalance.captures.framing import End
 from imbalance.captures.rows import BOOK_KINDS, NO_ID, Tables, When, id_column, word_column
 
 _MEMBER = re.compile(
-    r"^([A-Z.]{1,10})_(\d{4}-\d\d-\d\d)_(\d+)_(\d+)_(message|orderbook)_(\d+)\.csv$"
+    r"^([A-Z.]{1,10})_(\d{4}-\d\d-\d\d)_(\d{1,8})_(\d{1,8})_(message|orderbook)_(\d{1,3})\.csv$"
 )
 _NEW_YORK = ZoneInfo("America/New_York")
 _UNITS = 10_000.0
-_SECONDS, _NANOSECONDS = pa.decimal128(38, 20), pa.decimal128(18, 9)
 _EMPTY = 9_999_999_999
 _ACTIONS = ("add", "reduce", "delete", "fill")
+_DAY = 86_400 * 10**9
+_FILES = ("message", "order book")
 HIDDEN, CROSS, HALT = 5, 6, 7
 
 
@@ -71,7 +73,10 @@ class Lobster:
         return [found.first_time, _midnight(found.layout) + int(match[4]) * 1_000_000]
 
     def decoder(self, context: Context, found: Sniff) -> LobsterDecoder:
-        return LobsterDecoder(context, found.symbols[0], _midnight(found.layout))
+        names = _members(context.path)
+        match = None if names is None else _MEMBER.match(Path(names[1]).name)
+        levels = 1 if match is None else int(match[6])
+        return LobsterDecoder(context, found.symbols[0], _midnight(found.layout), levels)
 
 
 def _midnight(day: str) -> int:
@@ -93,11 +98,16 @@ def _members(path: Path) -> tuple[str, str] | None:
 class LobsterDecoder(TextDecoder):
     """Decodes the two files in step; a message and the book after it count as two lines."""
 
-    def __init__(self, context: Context, symbol: str, midnight: int) -> None:
+    def __init__(self, context: Context, symbol: str, midnight: int, levels: int) -> None:
         super().__init__(context)
         self._position = self.numbered.position(symbol)
         self._midnight = midnight
+        self._levels = levels
+        self._pairs = 0
         self._held: np.ndarray | None = None
+        self._last: int | None = None
+        self._after_hole = True
+        self._short: str | None = None
         self._ended: End | None = None
 
     @property
@@ -106,24 +116,44 @@ class LobsterDecoder(TextDecoder):
             raise RuntimeError("the capture has not been read to its end")
         return self._ended
 
+    @property
+    def shortcoming(self) -> str | None:
+        return self._short
+
     def take(self, data: bytes, first_line: int, offset: int) -> Tables:  # noqa: ARG002
         return {}
 
     def _batches(self) -> Iterator[Batch]:
         import hashlib
 
-        with self.context.path.open("rb") as file:
+        path = self.context.path
+        with path.open("rb") as file:
             self._ended = End(hashlib.file_digest(file, "sha256").hexdigest(), False, None)
-        names = _members(self.context.path)
+        names = _members(path)
         if names is None:
             raise ChecksumError("the archive has no message and order book file any more")
         self._other_members(names)
-        first = 1
-        for messages, books, size in _in_step(self.context.path, names):
-            self.account.lines_read += 2 * len(messages)
+        beyond = [0, 0]
+        for messages, books, blank, size in in_step(
+            read_lines(path, names[0], 6, timed=True),
+            read_lines(path, names[1], 4 * self._levels, timed=False),
+        ):
+            self.account.lines_read += len(messages or ()) + len(books or ()) + blank
             self.account.text_bytes += size
-            yield self._batch(self._rows(messages, books, first), size)
-            first += len(messages)
+            if blank:
+                self.ignored("blank_line", blank)
+            if messages is not None and books is not None:
+                tables = self._rows(messages, books)
+            else:
+                tables = {}
+                for k, rest in enumerate((messages, books)):
+                    self._without_pair(rest, _FILES[k], _FILES[1 - k])
+                    beyond[k] += len(rest or ())
+            yield self._batch(tables, size)
+        for k in (0, 1):
+            if beyond[k]:
+                lines = f"{beyond[k]} line{'s' * (beyond[k] > 1)} more"
+                self._short = f"the {_FILES[k]} file has {lines} than the {_FILES[1 - k]} file"
 
     def _other_members(self, names: tuple[str, str]) -> None:
         """Account for what else is in the archive."""
@@ -133,31 +163,82 @@ class LobsterDecoder(TextDecoder):
                 self.account.lines_read += lines
                 self.ignored("not_a_capture_by_its_name", lines)
 
-    def _rows(self, messages: np.ndarray, books: np.ndarray, first: int) -> Tables:
-        n = len(messages)
-        time = self._midnight + messages[:, 0].astype(np.int64)
-        kind = messages[:, 1].astype(np.int64)
-        good = (kind >= 1) & (kind <= HALT)
-        for row in np.flatnonzero(~good).tolist():
-            text = repr(messages[row].tolist()).encode()
-            self.quarantine(first + row, 0, text, Rejected("unknown_message", f"type {kind[row]}"))
-            self.quarantine(first + row, 0, text, Rejected("unknown_message", "its book"))
-        self.decoded("message", int(good.sum()))
-        self.decoded("order_book", int(good.sum()))
-        line = np.arange(first, first + n, dtype=np.int64)
-        nothing = np.full(n, NO_TIME, np.int64)
+    def _rows(self, messages: Lines, books: Lines) -> Tables:
+        bad = self._not_allowed(messages, books)
+        for row, (place, why) in sorted(bad.items()):
+            for k, lines in enumerate((messages, books)):
+                self._refuse(lines, row, _FILES[k], why if k == place else Rejected(
+                    "unpaired", f"the {_FILES[1 - k]} line of its pair cannot be used"
+                ))
+        good = np.ones(len(messages), bool)
+        good[list(bad)] = False
+        first, self._pairs = self._pairs + 1, self._pairs + len(messages)
+        if not good.any():
+            return {}
+        line = np.arange(first, first + len(messages), dtype=np.int64)[good]
+        values, shown = messages.values[good], books.values[good]
+        kind = values[:, 1]
+        self.decoded("message", len(values))
+        self.decoded("order_book", len(values))
+        nothing = np.full(len(values), NO_TIME, np.int64)
         when = When.read(
-            self.context.clocks, np.full(n, self._position, np.int32), line, time, nothing, nothing
-        )
+            self.context.clocks, np.full(len(values), self._position, np.int32), line,
+            self._midnight + values[:, 0], nothing, nothing,
+        )  # fmt: skip
         tables: Tables = {}
-        orders = np.flatnonzero(good & (kind <= 4))
+        orders = np.flatnonzero(kind <= 4)
         if len(orders):
-            tables["raw.orders"] = self._orders(when.take(orders), messages[orders], kind[orders])
-        traded = np.flatnonzero(good & ((kind == 4) | (kind == HIDDEN)))
+            tables["raw.orders"] = self._orders(when.take(orders), values[orders], kind[orders])
+        traded = np.flatnonzero((kind == 4) | (kind == HIDDEN))
         if len(traded):
-            tables["raw.trades"] = self._trades(when.take(traded), messages[traded])
-        tables["raw.book_updates"] = self._books(when.take(np.flatnonzero(good)), books[good])
+            tables["raw.trades"] = self._trades(when.take(traded), values[traded])
+        tables["raw.book_updates"] = self._books(when, shown)
         return tables
+
+    def _not_allowed(self, messages: Lines, books: Lines) -> dict[int, tuple[int, Rejected]]:
+        """Pairs that cannot be used, by their row: which of the two lines is to blame, and why."""
+        bad = {row: (0, why) for row, why in messages.bad.items()}
+        for row, why in books.bad.items():
+            bad.setdefault(row, (1, why))
+
+        def note(wrong: np.ndarray, place: int, reason: str, detail: str) -> None:
+            for row in np.flatnonzero(wrong).tolist():
+                bad.setdefault(row, (place, Rejected(reason, detail)))
+
+        values, shown = messages.values, books.values
+        time, kind = values[:, 0], values[:, 1]
+        for row in np.flatnonzero((kind < 1) | (kind > HALT)).tolist():
+            bad.setdefault(row, (0, Rejected("unknown_message", f"type {kind[row]}")))
+        low, high = self.context.span
+        at = self._midnight + time
+        note((time < 0) | (time >= _DAY) | (at < low) | (at > high), 0,
+             "receive_time_out_of_span", "not of the day")
+        order = kind <= HIDDEN
+        note(order & ((values[:, 3] <= 0) | (values[:, 4] <= 0)), 0, "number_out_of_range",
+             "a size or price that is not above 0")
+        note(order & (np.abs(values[:, 5]) != 1), 0, "unknown_message", "a side other than 1, -1")
+        prices, sizes = shown[:, ::2], shown[:, 1::2]
+        there = np.abs(prices) != _EMPTY
+        note((there & ((prices <= 0) | (sizes <= 0))).any(axis=1), 1, "number_out_of_range",
+             "a size or price that is not above 0")
+        return bad
+
+    def _without_pair(self, lines: Lines | None, mine: str, other: str) -> None:
+        """Put into quarantine what one file has beyond the other."""
+        for row in range(len(lines or ())):
+            assert lines is not None  # noqa: S101 - it has rows
+            why = lines.bad.get(row, Rejected("unpaired", f"the {other} file has ended"))
+            self._refuse(lines, row, mine, why)
+
+    def _refuse(self, lines: Lines, row: int, file: str, why: Rejected) -> None:
+        offset, text = lines.text(row)
+        found = bad_line(
+            int(lines.numbers[row]), offset, text, why.reason, f"{file} file: {why.detail}"
+        )
+        long = lines.long
+        if long is not None:
+            found = replace(found, byte_length=long.size, text_sha256=long.sha256)
+        self._bad.append(found)
 
     def _orders(
         self, when: When, rows: np.ndarray, kind: np.ndarray
@@ -186,9 +267,8 @@ class LobsterDecoder(TextDecoder):
     def _books(self, when: When, books: np.ndarray) -> tuple[np.ndarray, pa.Table]:
         before = np.vstack([books[:1] if self._held is None else self._held[None], books[:-1]])
         kind = np.full(len(books), BOOK_KINDS.index("diff"), np.uint8)
-        begins = self._held is None and len(books) > 0
-        if len(books):
-            self._held = books[-1]
+        whole = self._whole(when.line)
+        self._held = books[-1]
         levels: list[np.ndarray] = []
         offsets = []
         for ask in (False, True):
@@ -196,98 +276,46 @@ class LobsterDecoder(TextDecoder):
             now, then = (
                 (rows[:, at::4], rows[:, at + 1 :: 4]) for rows in (books, before)
             )
-            prices, sizes, counts = _changes(now, then)
-            if begins:
-                opening = np.abs(now[0][0]) != _EMPTY
-                cut = counts[0]
-                prices = np.concatenate([now[0][0][opening], prices[cut:]])
-                sizes = np.concatenate([now[1][0][opening], sizes[cut:]])
-                counts[0] = int(opening.sum())
+            prices, sizes, counts = _changes(now, then, whole)
             offset = np.zeros(len(books) + 1, np.int64)
             np.cumsum(counts, out=offset[1:])
             offsets.append(offset)
             levels += [prices / _UNITS, sizes.astype(float)]
-        if begins:
-            kind[0] = BOOK_KINDS.index("snapshot")
+        kind[whole] = BOOK_KINDS.index("snapshot")
         ids = np.full((len(books), 3), NO_ID, np.int64)
         ids[:, 1] = when.line
-        ids[:, 0] = when.line
-        if begins:
-            ids[0, 0] = NO_ID
+        ids[:, 0] = np.where(whole, NO_ID, when.line)
         bids, asks = offsets
         return self.rows.books(when, kind, ids, (bids, asks), levels)
 
+    def _whole(self, line: np.ndarray) -> np.ndarray:
+        """Which rows show the whole book, (n,): the first, and the second after a hole. The first
+        after a hole is a change whose id does not follow, by which it is known that one is missing.
+        """
+        before = line[0] - 1 if self._last is None else self._last
+        hole = np.diff(line, prepend=before) != 1
+        whole = np.concatenate([[self._after_hole], hole[:-1]])
+        self._last, self._after_hole = int(line[-1]), bool(hole[-1])
+        return whole
+
 
 def _changes(
-    now: tuple[np.ndarray, np.ndarray], then: tuple[np.ndarray, np.ndarray]
+    now: tuple[np.ndarray, np.ndarray], then: tuple[np.ndarray, np.ndarray], whole: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Levels that differ from the row before: prices, new sizes (0: gone), number per row."""
+    """Levels that differ from the row before: prices, new sizes (0: gone), number per row; all
+    levels of the rows that are shown `whole` (n,).
+    """
     (price, size), (old_price, old_size) = now, then
     there = np.abs(price) != _EMPTY
     was = np.abs(old_price) != _EMPTY
     same = (price[:, :, None] == old_price[:, None, :]) & was[:, None, :] & there[:, :, None]
     unchanged = (same & (size[:, :, None] == old_size[:, None, :])).any(axis=2)
-    gone = was & ~same.any(axis=1)
-    new = there & ~unchanged
+    gone = was & ~same.any(axis=1) & ~whole[:, None]
+    new = there & (whole[:, None] | ~unchanged)
     prices = np.concatenate([price, old_price], axis=1)
     sizes = np.concatenate([size, np.zeros_like(old_size)], axis=1)
     chosen = np.concatenate([new, gone], axis=1)
     return prices[chosen], sizes[chosen], chosen.sum(axis=1)
-
-
-def _in_step(path: Path, names: tuple[str, str]) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
-    """Messages (n, 6) with the time in ns, and the books after them, a stretch at a time."""
-    streams = [_parsed(path, name, time=name == names[0]) for name in names]
-    held: list[np.ndarray] = [np.empty((0, 0)), np.empty((0, 0))]
-    ended = [False, False]
-    size = 0
-    while True:
-        for k in (0, 1):
-            while not ended[k] and len(held[k]) < (1 << 15):
-                piece = next(streams[k], None)
-                if piece is None:
-                    ended[k] = True
-                    break
-                rows, read = piece
-                size += read
-                held[k] = rows if not held[k].size else np.vstack([held[k], rows])
-        n = min(len(held[0]), len(held[1]))
-        if not n:
-            break
-        yield held[0][:n], held[1][:n], size
-        size = 0
-        held = [rows[n:] for rows in held]
-    if len(held[0]) or len(held[1]):
-        raise ChecksumError("the message and the order book file differ in length")
-
-
-def _parsed(path: Path, name: str, *, time: bool) -> Iterator[tuple[np.ndarray, int]]:
-    match = _MEMBER.match(Path(name).name)
-    width = 6 if time or match is None else 4 * int(match[6])
-    for block in CaptureReader(path, threaded=False, member=name):
-        data = block.data
-        names = [str(k) for k in range(width)]
-        types = dict.fromkeys(names, pa.int64()) | ({"0": _SECONDS} if time else {})
-        try:
-            table = pa_csv.read_csv(
-                pa.BufferReader(data),
-                read_options=pa_csv.ReadOptions(column_names=names, block_size=len(data) + 1),
-                convert_options=pa_csv.ConvertOptions(column_types=types),
-            )
-            if any(table[n].null_count for n in names):
-                raise ChecksumError(f"{name} has empty fields")
-            columns = [
-                _in_ns(table[n]) if time and n == "0" else table[n].to_numpy() for n in names
-            ]
-        except (pa.ArrowInvalid, ValueError, OverflowError) as error:
-            raise ChecksumError(f"{name} is no LOBSTER file: {error}") from None
-        yield np.stack(columns, axis=1), len(data)
-
-
-def _in_ns(seconds: pa.ChunkedArray) -> np.ndarray:
-    """Seconds without what is less than a ns: of a decimal with nine places, the lower 64 bits."""
-    pieces = seconds.cast(_NANOSECONDS, safe=False).chunks
-    return np.concatenate([np.frombuffer(one.buffers()[1], np.int64)[::2] for one in pieces])
 
 
 FORMAT = Lobster()

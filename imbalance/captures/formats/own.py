@@ -11,22 +11,25 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from imbalance.captures.clocks import NO_TIME
+from imbalance.captures.compression import ChecksumError
 from imbalance.captures.decoding import Context, Decoding
 from imbalance.captures.events import Rejected
 from imbalance.captures.formats.format import TIMED_LINES, Sniff, head_lines, likely
-from imbalance.captures.formats.tables import (
-    PARQUET_MAGIC,
-    first_line,
-    frame_of,
-)
+from imbalance.captures.formats.tables import first_line, frame_of
 from imbalance.captures.frames import Frame
 from imbalance.captures.json_rows import JsonRowsDecoder, json_frame, parsed
 from imbalance.captures.layouts.mapped import layout_of
 from imbalance.captures.mapping import COLUMNS, Mapped
-from imbalance.captures.tabular import BEGINS_UTF8, DelimitedDecoder, ParquetDecoder
+from imbalance.captures.tabular import (
+    BEGINS_UTF8,
+    PARQUET_MAGIC,
+    DelimitedDecoder,
+    ParquetDecoder,
+    damage_told,
+    parquet_file,
+)
 from imbalance.captures.venues.venue import Instrument
 
 PARQUET, JSON, TEXT = "parquet", "json_lines", "delimited"
@@ -109,16 +112,14 @@ class OwnFormat:
         return frame if objects and there else None
 
     def _parquet(self, path: Path, *, first: bool) -> Frame | None:
-        import pyarrow.parquet as pq
-
         try:
-            with pq.ParquetFile(path) as file:
+            with damage_told(), parquet_file(path) as file:
                 names = set(file.schema_arrow.names)
                 if not set(self._mapped.wanted) <= names or not file.num_row_groups:
                     return None
                 group = 0 if first else file.num_row_groups - 1
                 rows = file.read_row_group(group, columns=list(self._mapped.wanted))
-        except (pa.ArrowException, OSError, OverflowError):
+        except ChecksumError:
             return None
         rows = rows.slice(0, TIMED_LINES) if first else rows.slice(max(len(rows) - TIMED_LINES, 0))
         return Frame({name: rows[name].combine_chunks() for name in rows.column_names},

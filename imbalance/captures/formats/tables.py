@@ -19,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from imbalance.captures.clocks import NO_TIME
+from imbalance.captures.compression import ChecksumError
 from imbalance.captures.decoding import Context, Decoding
 from imbalance.captures.formats import binance_dumps
 from imbalance.captures.formats.format import TIMED_LINES, Sniff, head_lines, likely, named_in
@@ -29,12 +30,14 @@ from imbalance.captures.siblings import symbol_beside, time_beside
 from imbalance.captures.tabular import (
     BEGINS_UTF8,
     EXCHANGE,
+    PARQUET_MAGIC,
     DelimitedDecoder,
     Layout,
     ParquetDecoder,
+    damage_told,
+    parquet_file,
 )
 
-PARQUET_MAGIC = b"PAR1"
 _HEADER = re.compile(rb"^[A-Za-z_][\w\[\]. ]*(,[\w\[\]. ]*)+$")
 _SYMBOL = re.compile(r"(?:^|_)([A-Z][A-Z0-9]{1,14}(?:[-_](?:USDT?|USDC|PERP))?)(?=[_.-]|$)")
 _VENUES = {
@@ -269,17 +272,15 @@ class ParquetTables:
     def sniff(self, head: bytes, compression: str, path: Path) -> Sniff | None:
         if not head.startswith(PARQUET_MAGIC):
             return None
-        import pyarrow.parquet as pq
-
         try:
-            with pq.ParquetFile(path) as file:
+            with damage_told(), parquet_file(path) as file:
                 names = tuple(file.schema_arrow.names)
                 layout = next((x for x in layouts().values() if _fits_parquet(x, names)), None)
                 if layout is None:
                     shown = ", ".join(names[:12])
                     return Sniff(compression, reason=f"Parquet of no known layout: columns {shown}")
                 times = _column_times(file, layout, 0)
-        except (pa.ArrowException, OSError, OverflowError) as error:
+        except ChecksumError as error:
             return Sniff(compression, reason=f"a Parquet file that cannot be read: {error}")
         market = _market(layout, _empty(names), path)
         if market is None:
@@ -296,13 +297,11 @@ class ParquetTables:
         )  # fmt: skip
 
     def times(self, lines: Iterable[bytes], found: Sniff, path: Path) -> list[int]:  # noqa: ARG002
-        import pyarrow.parquet as pq
-
         try:
-            with pq.ParquetFile(path) as file:
+            with damage_told(), parquet_file(path) as file:
                 last = file.num_row_groups - 1
                 return likely(_column_times(file, layouts()[found.layout], last))
-        except (pa.ArrowException, OSError, OverflowError):
+        except ChecksumError:
             return []
 
     def decoder(self, context: Context, found: Sniff) -> Decoding:
