@@ -185,8 +185,9 @@ def tell(summary: dict[str, Any]) -> None:
 
 
 def _captures(captures: dict[str, Any]) -> str:
-    files = output.count(captures["files"], "file")
-    return f"{files}, {captures['new']} new, {captures['refused']} refused"
+    from imbalance.summary import captures_line
+
+    return f"{captures_line(captures)}; {captures['new']} new"
 
 
 def _lines(captures: dict[str, Any]) -> str:

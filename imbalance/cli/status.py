@@ -26,6 +26,8 @@ def command(application: Application, everything: bool) -> None:
     """What is current, stale, missing or failed; overdue days; coverage by day; quarantine;
     instruments of which nobody said what they are, or what a contract of them is worth.
 
+    Every registered capture is counted: read, refused, not yet read, or of a day that failed.
+
     Stale: made from something that has changed since. `imbalance run` brings it up to date.
     Overdue: a day of a venue that is recorded, which should be there by now and is not.
 
@@ -40,7 +42,10 @@ def command(application: Application, everything: bool) -> None:
       imbalance --json status
 
     \b
-    JSON: {"home", "ledger_sequence", "generation", "captures": {...},
+    JSON: {"home", "ledger_sequence", "generation",
+           "captures": {"registered", "files" (with an account), "refused", "not_read",
+                        "failed", "size_bytes", "lines_read", "lines_decoded",
+                        "lines_ignored", "lines_quarantined"},
            "tables": [{"table", "current", "stale", "missing", "failed"}],
            "due": [{"layer", "tables": [name], "partition", "state", "reasons": [text],
                     "message"}],
@@ -64,7 +69,7 @@ def status(store: Store) -> dict[str, Any]:
     from imbalance.overdue import overdue_in
     from imbalance.plan import make_plan
     from imbalance.store.generations import list_generations
-    from imbalance.summary import rows_of, survey
+    from imbalance.summary import captures_told, rows_of, survey
 
     store.reasons = {}
     plan = make_plan(store)
@@ -73,7 +78,7 @@ def status(store: Store) -> dict[str, Any]:
         for table in step.tables:
             counts.setdefault(table, Counter())[step.state] += 1
     with survey(store) as session:
-        (captures,) = rows_of(session, "captures")
+        captures = captures_told(store, session)
         coverage = rows_of(session, "coverage")
         quarantine = rows_of(session, "quarantine")
         unknown = unknown_instruments(rows_of(session, "instruments"))
@@ -100,11 +105,13 @@ SHOWN, NAMED = 20, 3
 
 
 def _told(document: dict[str, Any], everything: bool) -> str:
+    from imbalance.summary import captures_line
+
     captures = document["captures"]
     head = (
         f"home {document['home']}, ledger at {document['ledger_sequence']}, "
         f"generation {document['generation'] or 'none published'}\n"
-        f"{output.count(captures['files'], 'capture')}, {output.size(captures['size_bytes'])}, "
+        f"{captures_line(captures)}, {output.size(captures['size_bytes'])}\n"
         f"{captures['lines_read']:,} lines: {captures['lines_decoded']:,} decoded, "
         f"{captures['lines_ignored']:,} ignored, {captures['lines_quarantined']:,} quarantined"
     )

@@ -7,8 +7,12 @@ import pytest
 
 from imbalance.cli.main import run
 from imbalance.cli.run import told
-from tests.captures.samples import SPOT, recording
+from imbalance.store import Store
+from tests.captures.building import build_all
+from tests.captures.samples import DAY, SPOT, START, recording
 from tests.cli.process import words
+
+NEXT = START + DAY
 
 
 @pytest.fixture
@@ -83,7 +87,8 @@ def test_a_run_says_what_was_assumed():
         "partitions": {"built": 1, "unchanged": 0, "left": 0},
         "proof": {"compared": 0, "mismatched": 0},
         "captures": {
-            "files": 1, "new": 1, "refused": 0, "lines_read": 1, "lines_decoded": 1,
+            "files": 1, "registered": 1, "new": 1, "refused": 0, "not_read": 0, "failed": 0,
+            "grown": 0, "replaced": 0, "changed_files": [], "lines_read": 1, "lines_decoded": 1,
             "lines_ignored": 0, "lines_quarantined": 0, "refused_files": [],
             "assumed_files": [{"path": "a.data", "assumed": "taken for bybit"}],
             "new_quarantined": 0,
@@ -92,3 +97,26 @@ def test_a_run_says_what_was_assumed():
     before, _, after = said.partition("assumed, as nothing says otherwise:")
     assert "a.data" not in before
     assert ["a.data", "taken", "for", "bybit"] in [line.split() for line in after.splitlines()]
+
+
+def test_status_accounts_for_every_registered_file(imbalance, folder, tmp_path):
+    (folder / "next.gz").write_bytes(gzip.compress(b"".join(recording(SPOT, 30, receive=NEXT))))
+    imbalance("ingest", folder)
+    code, said, _ = imbalance("--json", "status")
+    told = json.loads(said)["captures"]
+    sizes = sum(path.stat().st_size for path in folder.iterdir())
+    assert (code, told) == (0, {
+        "registered": 3, "files": 1, "refused": 1, "not_read": 2, "failed": 0,
+        "size_bytes": sizes, "lines_read": 0, "lines_decoded": 0, "lines_ignored": 0,
+        "lines_quarantined": 0,
+    })
+    _, said, _ = imbalance("status")
+    assert said.splitlines()[1].startswith("3 captures registered, 1 refused, 2 not yet read, ")
+    assert said.splitlines()[2] == "0 lines: 0 decoded, 0 ignored, 0 quarantined"
+    (folder / "next.gz").unlink()
+    build_all(Store.open(tmp_path / "home"))
+    told = json.loads(imbalance("--json", "status")[1])["captures"]
+    places = ("registered", "files", "refused", "not_read", "failed", "lines_read", "size_bytes")
+    assert [told[place] for place in places] == [3, 2, 1, 0, 1, 30, sizes]
+    _, said, _ = imbalance("status")
+    assert "3 captures registered, 1 refused, 1 not read because its day failed, " in said
