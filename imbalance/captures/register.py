@@ -7,6 +7,7 @@ Decoding happens later, in `build.py`.
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -50,8 +51,11 @@ OUTPUTS = ("raw.captures", "raw.quarantine", "raw.instruments", "raw.clock_skew"
 
 @dataclass(frozen=True)
 class Registration:
-    """What became of one file: `new`, `known` (same path), `same_bytes` (another name of bytes
-    known already), `refused` (noted, not usable; said at each registration) or `ignored` (by name).
+    """What became of one file: `new`, `grown` (it begins with the bytes it had before), `replaced`
+    (other bytes than it had), `known` (as it was), `same_bytes` (another name of bytes known
+    already), `refused` (noted, not usable; said at each registration) or `ignored` (by name).
+
+    `replaces` is the capture that the file was before, where it has grown or is replaced;
     `assumed` is what was taken for granted of a file looked at.
     """
 
@@ -61,6 +65,7 @@ class Registration:
     venue: str = ""
     reason: str | None = None
     assumed: str | None = None
+    replaces: str | None = None
 
 
 def register(
@@ -95,15 +100,29 @@ def register(
                 fix="imbalance formats",
             )
         found.extend(results)
-    _forget_replaced(store)
-    return found
+    used = _forget_replaced(store)
+    return [_with_the_old(one, used) for one in found]
 
 
-def _forget_replaced(store: Store) -> None:
-    """Take the accounts of captures that a longer version of the same file has replaced away."""
+def _with_the_old(one: Registration, used: set[str]) -> Registration:
+    """What became of a file that took the place of another, and of what that one was."""
+    if one.replaces is None:
+        return one
+    told = (
+        "stays registered, since it holds other days: put it back under another name"
+        if one.replaces in used else "gives way to it, its account is taken back"
+    )
+    return replace(one, reason=f"{one.reason}; capture {one.replaces} {told}")
+
+
+def _forget_replaced(store: Store) -> set[str]:
+    """Take the accounts of captures that another version of the same file has replaced away;
+    returns the ids of those in use.
+    """
     used = {capture.capture_id for capture in store.ledger.captures()}
     for capture_id in store.ledger.partitions("raw.captures").keys() - used:
         remove(store, tables=OUTPUTS, partition=capture_id)
+    return used
 
 
 def received_span(capture: CaptureFile) -> tuple[int, int]:
@@ -179,6 +198,7 @@ def _register_file(
         low, high = sorted((kind.first_time, found.last_time))
         first, last = day_of(low - MARGIN_NS), day_of(high + MARGIN_NS)
     held = in_use.get(found.capture_id)
+    before = in_use.get(store.ledger.known_capture(str(path)) or "")
     useless = held is None or held.first_day is None
     anew = anew or useless or kind.format in own
     capture = CaptureFile(
@@ -197,9 +217,38 @@ def _register_file(
     if found.state == "refused":
         note_refused(store, path, found)
         return Registration(str(path), "refused", found.capture_id, kind.venue, found.reason)
+    if useless and before is not None and before.capture_id != found.capture_id:
+        return _in_place_of(store, path, before, found)
     return Registration(
         str(path), "new" if useless else "same_bytes", found.capture_id, kind.venue,
         found.reason, kind.assumed,
+    )  # fmt: skip
+
+
+def _in_place_of(
+    store: Store, path: Path, before: CaptureFile, found: Probe
+) -> Registration:
+    """What a file has become that was another capture before: a longer one of it, or another."""
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        left = before.size
+        while left and (data := file.read(min(left, 1 << 20))):
+            digest.update(data)
+            left -= len(data)
+    rows = read_current(store, "raw.captures", before.capture_id, ["lines_read"]).to_pylist()
+    lines = f" ({rows[0]['lines_read']:,} lines)" if rows else ""
+    if digest.hexdigest() == before.sha256:
+        status = "grown"
+        told = (
+            f"its first {before.size:,} bytes{lines} are as they were, "
+            f"{found.size_bytes - before.size:,} have come after them"
+        )
+    else:
+        status, told = "replaced", f"other bytes than the {before.size:,}{lines} it had"
+    told = told if found.reason is None else f"{found.reason}; {told}"
+    return Registration(
+        str(path), status, found.capture_id, found.sniff.venue, told, found.sniff.assumed,
+        before.capture_id,
     )  # fmt: skip
 
 

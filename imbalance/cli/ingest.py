@@ -20,7 +20,8 @@ from imbalance.errors import EXIT_DONE, EXIT_QUARANTINE, UserError, nearest
 def command(
     application: Application, captures: tuple[Path, ...], form: str | None, venue: str | None
 ) -> int:
-    """Register captures (files or directories) and say what each of them is.
+    """Register captures (files or directories) and say what each of them is: new, known, grown
+    since it was last seen, replaced by other bytes, the same bytes under another name, or refused.
 
     Every file is read to its end and its checksums are tested; it is referenced by path and
     SHA-256, never copied or changed. What follows from it is made by the next `imbalance run`.
@@ -34,7 +35,7 @@ def command(
 
     \b
     JSON: {"captures": [{"path", "status", "capture_id", "venue", "format",
-                         "reason", "assumed"}], "exit_code"}
+                         "reason", "assumed", "replaces" (capture_id)}], "exit_code"}
     """
     from imbalance.captures.formats.registry import formats
     from imbalance.captures.mapping import VENUE_NAME
@@ -62,7 +63,7 @@ def command(
         documents = [
             {"path": one.path, "status": one.status, "capture_id": one.capture_id,
              "venue": one.venue, "format": held.get(one.capture_id or "", ""),
-             "reason": one.reason, "assumed": one.assumed}
+             "reason": one.reason, "assumed": one.assumed, "replaces": one.replaces}
             for one in found
         ]  # fmt: skip
         output.write_json({"captures": documents, "exit_code": code})

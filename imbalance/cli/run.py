@@ -100,8 +100,8 @@ def run(
 
 
 def _register(store: Store, captures: Sequence[Path], progress: ProgressBar) -> dict[str, Any]:
-    """Register; returns how many files are new, known or ignored, which are refused and why, and
-    of which something was assumed.
+    """Register; returns how many files are new, known or ignored, which have grown, are replaced or
+    refused and why, and of which something was assumed.
     """
     from imbalance.captures.register import register
 
@@ -109,8 +109,14 @@ def _register(store: Store, captures: Sequence[Path], progress: ProgressBar) -> 
     statuses = [registration.status for registration in registrations]
     return {
         "new": statuses.count("new"),
+        "grown": statuses.count("grown"),
+        "replaced": statuses.count("replaced"),
         "known": statuses.count("known") + statuses.count("same_bytes"),
         "ignored_files": statuses.count("ignored"),
+        "changed_files": [
+            {"path": r.path, "status": r.status, "reason": r.reason, "replaces": r.replaces}
+            for r in registrations if r.replaces is not None
+        ],
         "refused_files": [
             {"path": r.path, "reason": r.reason} for r in registrations if r.status == "refused"
         ],
@@ -187,7 +193,8 @@ def tell(summary: dict[str, Any]) -> None:
 def _captures(captures: dict[str, Any]) -> str:
     from imbalance.summary import captures_line
 
-    return f"{captures_line(captures)}; {captures['new']} new"
+    changed = [f", {captures[k]} {k}" for k in ("grown", "replaced") if captures[k]]
+    return f"{captures_line(captures)}; {captures['new']} new{''.join(changed)}"
 
 
 def _lines(captures: dict[str, Any]) -> str:
@@ -223,6 +230,11 @@ def told(summary: dict[str, Any]) -> str:
             [[f["step"], f["partition"], f["message"]] for f in summary["failures"]], width=300,
         )
         text += f"\n\nall of it: {summary['log']}"
+    if captures["changed_files"]:
+        text += "\n\ngrown or replaced since they were last registered:\n" + output.table(
+            ["file", "has", "what of it"],
+            [[f["path"], f["status"], f["reason"]] for f in captures["changed_files"]],
+        )
     if captures["refused_files"]:
         text += "\n\nrefused, noted and left as they are:\n" + output.table(
             ["file", "why"], [[f["path"], f["reason"]] for f in captures["refused_files"]],

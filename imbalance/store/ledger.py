@@ -334,16 +334,19 @@ class Ledger:
             ).fetchall()
         return [row[0] for row in rows]
 
-    def known_capture(self, path: str, size: int, mtime_ns: int) -> str | None:
-        """The capture last seen at this path with this size and time of change, by its id.
+    def known_capture(
+        self, path: str, size: int | None = None, mtime_ns: int | None = None
+    ) -> str | None:
+        """The capture last seen at this path, with this size and time of change, by its id.
 
         It spares reading the file again to know its bytes.
         """
         with self._reading() as connection:
             row = connection.execute(
-                "select capture_id from capture_paths where path = ? and size = ? "
-                "and mtime_ns = ? order by registered_at desc limit 1",
-                (path, size, mtime_ns),
+                "select capture_id from capture_paths where path = :path "
+                "and size = coalesce(:size, size) and mtime_ns = coalesce(:mtime, mtime_ns) "
+                "order by registered_at desc, rowid desc limit 1",
+                {"path": path, "size": size, "mtime": mtime_ns},
             ).fetchone()
         return None if row is None else row[0]
 

@@ -16,6 +16,7 @@ from imbalance.captures.register import register
 from imbalance.errors import UserError
 from imbalance.store.ledger_rows import days_of
 from imbalance.tasks import read_current
+from tests.captures.building import build_all
 from tests.captures.samples import (
     DAY,
     INVERSE,
@@ -84,20 +85,66 @@ def test_the_same_bytes_under_another_name_add_nothing(store, tmp_path):
 def test_other_bytes_at_the_same_place_are_another_capture(store, tmp_path):
     path = write(tmp_path / "a.gz", recording(SPOT, 30))
     (old,) = register(store, [path])
+    sizes = [path.stat().st_size]
     write(path, recording(SPOT, 30, receive=START + DAY))
     (new,) = register(store, [path])
-    assert (new.status, new.capture_id != old.capture_id) == ("new", True)
+    assert (new.status, new.replaces) == ("replaced", old.capture_id)
+    assert new.capture_id != old.capture_id
+    assert new.reason.endswith(
+        f" bytes than the {sizes[0]:,} it had; capture {old.capture_id} stays registered, since it "
+        "holds other days: put it back under another name"
+    )
     # the old one held another day: it is not forgotten, only missing
     assert [c.capture_id for c in store.ledger.captures()] == [old.capture_id, new.capture_id]
 
 
-def test_a_longer_version_of_a_file_takes_its_place(store, tmp_path):
+@pytest.mark.parametrize("built", [False, True])
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_a_file_that_grows_is_told_from_one_that_is_new(store, tmp_path, compress, built):
+    """It takes its own place, and is decoded anew: each line is accounted for once."""
+    lines = recording(SPOT, 60)
+    path = write(tmp_path / "a", lines[:20], compress)
+    (old,) = register(store, [path])
+    if built:
+        build_all(store)
+    size = path.stat().st_size
+    with path.open("ab") as file:
+        file.write(compress(b"".join(lines[20:])))
+    (new,) = register(store, [path])
+    assert (old.status, old.replaces) == ("new", None)
+    assert (new.status, new.replaces) == ("grown", old.capture_id)
+    assert new.reason == (
+        f"its first {size:,} bytes{' (20 lines)' if built else ''} are as they were, "
+        f"{path.stat().st_size - size:,} have come after them; capture {old.capture_id} gives way "
+        "to it, its account is taken back"
+    )
+    assert [c.capture_id for c in store.ledger.captures()] == [new.capture_id]
+    build_all(store)
+    (row,) = captured(store, "raw.captures")
+    assert (row["capture_id"], row["lines_read"]) == (new.capture_id, 60)
+    assert statuses(register(store, [path])) == ["known"]
+
+
+def test_a_file_that_is_replaced_is_said_so(store, tmp_path):
     lines = recording(SPOT, 60)
     path = write(tmp_path / "a.gz", lines[:20])
-    register(store, [path])
-    write(path, lines)
+    (old,) = register(store, [path])
+    build_all(store)
+    size = path.stat().st_size
+    write(path, lines[25:])
     (new,) = register(store, [path])
-    assert [c.capture_id for c in store.ledger.captures()] == [new.capture_id]
+    assert (new.status, new.replaces) == ("replaced", old.capture_id)
+    assert new.reason == (
+        f"other bytes than the {size:,} (20 lines) it had; capture {old.capture_id} gives way to "
+        "it, its account is taken back"
+    )
+    assert captured(store, "raw.captures") == []
+    build_all(store)
+    assert [row["lines_read"] for row in captured(store, "raw.captures")] == [35]
+    # the earlier account is history, not lost
+    (was, gone, now) = store.ledger.history("raw.captures")
+    assert (was.partition, was.row_count) == (gone.partition, 1) == (old.capture_id, 1)
+    assert (gone.file, now.partition) == (None, new.capture_id)
 
 
 def test_a_longer_version_elsewhere_takes_no_place(store, tmp_path):
@@ -119,7 +166,7 @@ def test_a_whole_file_takes_the_place_of_one_that_was_refused(store, tmp_path):
     assert statuses(register(store, [path])) == ["refused"]
     assert len(captured(store, "raw.quarantine")) == 1
     path.write_bytes(good)
-    assert statuses(register(store, [path])) == ["new"]
+    assert statuses(register(store, [path])) == ["replaced"]
     assert captured(store, "raw.quarantine") == captured(store, "raw.captures") == []
     assert len(store.ledger.captures()) == 1
 

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from imbalance.cli.main import run
-from imbalance.cli.run import told
+from imbalance.cli.run import told as told_run
 from imbalance.store import Store
 from tests.captures.building import build_all
 from tests.captures.samples import DAY, SPOT, START, recording
@@ -82,7 +82,7 @@ def test_a_venue_is_assumed_or_named(imbalance, tmp_path):
 
 
 def test_a_run_says_what_was_assumed():
-    said = told({
+    said = told_run({
         "status": "done", "generation": "g", "seconds": 1.0, "failures": [], "bars": {},
         "partitions": {"built": 1, "unchanged": 0, "left": 0},
         "proof": {"compared": 0, "mismatched": 0},
@@ -120,3 +120,40 @@ def test_status_accounts_for_every_registered_file(imbalance, folder, tmp_path):
     assert [told[place] for place in places] == [3, 2, 1, 0, 1, 30, sizes]
     _, said, _ = imbalance("status")
     assert "3 captures registered, 1 refused, 1 not read because its day failed, " in said
+
+
+def test_grown_and_replaced_files_are_told_run(imbalance, folder):
+    path = folder / "good.gz"
+    imbalance("ingest", path)
+    size = path.stat().st_size
+    with path.open("ab") as file:
+        file.write(gzip.compress(b"".join(recording(SPOT, 30, receive=START + 30 * 10**9))))
+    (told,) = json.loads(imbalance("--json", "ingest", path)[1])["captures"]
+    assert (told["status"], len(told["replaces"])) == ("grown", 16)
+    assert told["reason"].startswith(f"its first {size:,} bytes are as they were, ")
+    (known,) = json.loads(imbalance("--json", "ingest", path)[1])["captures"]
+    assert (known["status"], known["replaces"]) == ("known", None)
+    path.write_bytes(gzip.compress(b"".join(recording(SPOT, 40))))
+    code, said, _ = imbalance("ingest", path)
+    assert code == 0
+    assert f"other bytes than the {size:,}" not in said
+    assert "1 replaced" in said
+    assert told["capture_id"] in " ".join(said.split())
+
+
+def test_run_says_what_has_grown_and_what_is_replaced():
+    changed = [{"path": "a.gz", "status": "grown", "reason": "longer", "replaces": "0" * 16}]
+    counts = {"registered": 3, "refused": 0, "not_read": 0, "failed": 0, "new": 2, "grown": 1,
+              "replaced": 0, "lines_read": 1, "lines_decoded": 1, "lines_ignored": 0,
+              "lines_quarantined": 0, "changed_files": changed, "refused_files": [], "assumed_files": [],
+              "new_quarantined": 0}  # fmt: skip
+    said = told_run({
+        "status": "done", "captures": counts, "bars": {}, "generation": None, "failures": [],
+        "partitions": {"built": 0, "unchanged": 0, "left": 0}, "seconds": 1.0,
+        "proof": {"compared": 0, "mismatched": 0},
+    })
+    assert "3 captures registered; 2 new, 1 grown\n" in said
+    assert "grown or replaced since they were last registered:" in said
+    assert [line.split() for line in said.splitlines() if "a.gz" in line] == [
+        ["a.gz", "grown", "longer"]
+    ]
