@@ -31,6 +31,9 @@ LONGEST_LINE = 16 << 20
 KEPT_OF_LONG_LINE = 1024
 """Bytes of such a line which are shown."""
 
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""May stand before the text, and is none of it."""
+
 _READS_HASHED_TOGETHER = 16
 """Reads of a file that are handed together to the thread which hashes them."""
 
@@ -209,8 +212,10 @@ def _lines(gathered: Iterator[tuple[list[bytes], int]]) -> Iterator[Block]:
     carried: list[bytes] = []
     held = offset = compressed = 0
     long: _LongLine | None = None
-    for pieces, read in gathered:
+    for k, (pieces, read) in enumerate(gathered):
         compressed += read
+        if not k:
+            pieces, offset = _unmarked(pieces)
         if long is not None:
             text = b"".join(pieces)
             cut = text.find(b"\n")
@@ -245,6 +250,17 @@ def _lines(gathered: Iterator[tuple[list[bytes], int]]) -> Iterator[Block]:
         yield long.block(offset, compressed, ended=False)
     elif held:
         yield Block(tuple(carried), offset, compressed)
+
+
+def _unmarked(pieces: list[bytes]) -> tuple[list[bytes], int]:
+    """The first pieces of a text without a byte order mark, and where they begin."""
+    start, used = b"", 0
+    while used < len(pieces) and len(start) < len(_BYTE_ORDER_MARK):
+        start += pieces[used]
+        used += 1
+    if not start.startswith(_BYTE_ORDER_MARK):
+        return pieces, 0
+    return [start[len(_BYTE_ORDER_MARK) :], *pieces[used:]], len(_BYTE_ORDER_MARK)
 
 
 class _LongLine:

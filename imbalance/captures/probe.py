@@ -74,7 +74,7 @@ def sniff(
     """
     compression = compression_of(path)
     if _is_archive(path, compression):
-        return recognise(_ARCHIVE, compression, path, form, own, venue)
+        return _of_archive(path, compression, form, own, venue)
     head = b""
     for block in CaptureReader(path, threaded=False):
         head += block.data
@@ -86,6 +86,20 @@ def sniff(
 def _is_archive(path: Path, compression: str) -> bool:
     """Whether a file holds several files, which a format may make one capture of."""
     return compression == "zip" and len(zip_members(path)) > 1
+
+
+def _of_archive(
+    path: Path, compression: str, form: str | None, own: Mapping[str, NamedSettings],
+    venue: str | None,
+) -> Sniff:  # fmt: skip
+    """What an archive of several files is."""
+    names = zip_members(path)
+    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    unknown = (
+        f"an archive of {len(names)} files, which are no capture together ({shown}): unpack it; "
+        "one file may be zipped, and a LOBSTER archive holds two"
+    )
+    return recognise(_ARCHIVE, compression, path, form, own, venue, unknown)
 
 
 def probe(
@@ -112,7 +126,7 @@ def probe(
     try:
         archive = _is_archive(path, compression)
         if archive:
-            found = recognise(_ARCHIVE, compression, path, form, own, venue)
+            found = _of_archive(path, compression, form, own, venue)
             for member in zip_members(path):
                 text_bytes += sum(len(text) for text, _ in zip_text(path, member))
             if found.format:

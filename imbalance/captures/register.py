@@ -236,7 +236,8 @@ def _in_place_of(
             digest.update(data)
             left -= len(data)
     rows = read_current(store, "raw.captures", before.capture_id, ["lines_read"]).to_pylist()
-    lines = f" ({rows[0]['lines_read']:,} lines)" if rows else ""
+    count = rows[0]["lines_read"] if rows else None
+    lines = "" if count is None else f" ({count:,} lines)"
     if digest.hexdigest() == before.sha256:
         status = "grown"
         told = (
@@ -318,8 +319,8 @@ def note_refused(store: Store, path: Path, found: Probe) -> None:
             "capture_id": found.capture_id, "sha256": found.sha256, "path": str(path),
             "size_bytes": found.size_bytes, "text_bytes": found.text_bytes,
             "format": kind.format or UNKNOWN, "compression": kind.compression,
-            "venue": kind.venue or "unknown", "receive_time_unit": kind.unit or "ns",
-            "state": "refused", "reason": found.reason, "lines_read": 0, "lines_decoded": 0,
+            "venue": kind.venue or "unknown", "receive_time_unit": kind.unit or None,
+            "state": "refused", "reason": found.reason, "lines_read": None, "lines_decoded": 0,
             "lines_ignored": 0, "lines_quarantined": 0, "ignored_by_rule": "{}",
             "decoded_by_kind": "{}", "quarantined_by_reason": json.dumps({"whole_file": 1}),
             "instruments": "[]", "fields_unknown": "{}",

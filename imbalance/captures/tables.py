@@ -43,6 +43,8 @@ CAPTURES = Table(
             "VARCHAR",
             "Unit of the receive time; `none`: the capture has no receive time.",
             allowed=("ns", "us", "ms", "s", "none"),
+            nullable=True,
+            null_meaning="a refused file of which it is not known",
         ),
         Column(
             "state",
@@ -59,7 +61,12 @@ CAPTURES = Table(
             null_meaning="the file is whole",
         ),
         Column(
-            "lines_read", "BIGINT", "Lines in the file, an incomplete last one included.", minimum=0
+            "lines_read",
+            "BIGINT",
+            "Lines in the file, an incomplete last one included.",
+            minimum=0,
+            nullable=True,
+            null_meaning="a refused file, of which none is read",
         ),
         Column("lines_decoded", "BIGINT", "Lines that became events.", minimum=0),
         Column("lines_ignored", "BIGINT", "Lines left out by a named rule.", minimum=0),
@@ -125,7 +132,13 @@ QUARANTINE = Table(
     columns=(
         Column("capture_id", "VARCHAR", "Capture the line is in."),
         Column("path", "VARCHAR", "The capture's path."),
-        Column("line", "BIGINT", "Line from 1; 0 stands for the whole file.", minimum=0),
+        Column(
+            "line",
+            "BIGINT",
+            "Line from 1; 0 stands for the whole file. In a LOBSTER archive message and book take "
+            "turns, each with its own line in `detail`.",
+            minimum=0,
+        ),
         Column(
             "byte_offset",
             "BIGINT",

@@ -38,7 +38,6 @@ EXCHANGE = "exchange"
 """Column of tables whose rows name their venue."""
 
 PARQUET_MAGIC = b"PAR1"
-BEGINS_UTF8 = b"\xef\xbb\xbf"
 
 
 class Table:

@@ -8,7 +8,7 @@ select
     reason,
     size_bytes,
     text_bytes,
-    lines_read,
+    coalesce(lines_read, 0) as lines_read,
     lines_decoded,
     lines_ignored,
     lines_quarantined,

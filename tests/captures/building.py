@@ -50,6 +50,15 @@ def account(store, path):
     raise AssertionError(f"no account of {path}")
 
 
+def quarantine(store, path):
+    """Rows of `raw.quarantine` of a file."""
+    return [
+        row for partition in store.ledger.partitions("raw.quarantine")
+        for row in read_current(store, "raw.quarantine", partition).to_pylist()
+        if row["path"] == str(path)
+    ]  # fmt: skip
+
+
 def hashes(store, venue, day=FIRST):
     entries = {name: store.ledger.current(name, f"{day}|{venue}") for name in RAW_TABLES}
     return {name: entry.rows_hash for name, entry in entries.items()}

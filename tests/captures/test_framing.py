@@ -165,12 +165,12 @@ def test_an_empty_file_is_no_text(path):
         b"a\nb",
         b"a\r\nb\r\n",
         b"\0\0\n\0",
-        b"\xef\xbb\xbfa\n",
+        b"\xef\xbb\n",
         b"\n" * (BLOCK_BYTES + 5),
         b"x" * (2 * BLOCK_BYTES) + b"\ny\n",
         b"\x1f",
     ],
-    ids=["no last newline", "CRLF", "NUL", "BOM", "newlines", "long line", "half a magic"],
+    ids=["no last newline", "CRLF", "NUL", "half a mark", "newlines", "long line", "half a magic"],
 )
 @pytest.mark.parametrize("compress", [gzip.compress, bytes])
 def test_any_bytes_come_through_as_they_are(path, text, compress):
@@ -179,6 +179,15 @@ def test_any_bytes_come_through_as_they_are(path, text, compress):
         found, end = read(path, threaded=threaded)
         assert found == text
         assert not end.truncated
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bytes])
+def test_a_byte_order_mark_is_none_of_the_text_and_counts_as_bytes_of_it(path, compress):
+    path.write_bytes(compress(b"\xef\xbb\xbfa\n\xef\xbb\xbfb\n"))
+    (block,) = CaptureReader(path)
+    assert (block.data, block.first_offset) == (b"a\n\xef\xbb\xbfb\n", 3)
+    path.write_bytes(compress(b"\xef\xbb\xbf"))
+    assert list(CaptureReader(path)) == []
 
 
 def test_the_name_says_nothing_of_the_compression(tmp_path, text):

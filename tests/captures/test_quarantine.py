@@ -192,10 +192,9 @@ def test_lines_of_windows_and_a_byte_order_mark(tmp_path):
         line(quote(SPOT, 5))[:-1],
     ]
     decoder, rows, bad = decode(tmp_path, lines)
-    assert [row["update_id"] for row in rows["raw.quotes"]] == [2, 4]
-    assert [(b.line, b.reason) for b in bad] == [
-        (1, "no_receive_time"), (3, "not_json"), (5, "incomplete_line")
-    ]  # fmt: skip
+    assert [row["update_id"] for row in rows["raw.quotes"]] == [1, 2, 4]
+    assert [(b.line, b.reason) for b in bad] == [(3, "not_json"), (5, "incomplete_line")]
+    assert [b.byte_offset for b in bad] == [sum(map(len, lines[:k])) for k in (2, 4)]
     assert decoder.shortcoming == "the last line has no end"
 
 

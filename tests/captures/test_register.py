@@ -2,9 +2,11 @@
 
 import gzip
 import hashlib
+import io
 import os
 import random
 import shutil
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,6 @@ from imbalance.captures.register import register
 from imbalance.errors import UserError
 from imbalance.store.ledger_rows import days_of
 from imbalance.tasks import read_current
-from tests.captures.building import build_all
 from tests.captures.samples import (
     DAY,
     INVERSE,
@@ -98,55 +99,6 @@ def test_other_bytes_at_the_same_place_are_another_capture(store, tmp_path):
     assert [c.capture_id for c in store.ledger.captures()] == [old.capture_id, new.capture_id]
 
 
-@pytest.mark.parametrize("built", [False, True])
-@pytest.mark.parametrize("compress", [bytes, gzip.compress])
-def test_a_file_that_grows_is_told_from_one_that_is_new(store, tmp_path, compress, built):
-    """It takes its own place, and is decoded anew: each line is accounted for once."""
-    lines = recording(SPOT, 60)
-    path = write(tmp_path / "a", lines[:20], compress)
-    (old,) = register(store, [path])
-    if built:
-        build_all(store)
-    size = path.stat().st_size
-    with path.open("ab") as file:
-        file.write(compress(b"".join(lines[20:])))
-    (new,) = register(store, [path])
-    assert (old.status, old.replaces) == ("new", None)
-    assert (new.status, new.replaces) == ("grown", old.capture_id)
-    assert new.reason == (
-        f"its first {size:,} bytes{' (20 lines)' if built else ''} are as they were, "
-        f"{path.stat().st_size - size:,} have come after them; capture {old.capture_id} gives way "
-        "to it, its account is taken back"
-    )
-    assert [c.capture_id for c in store.ledger.captures()] == [new.capture_id]
-    build_all(store)
-    (row,) = captured(store, "raw.captures")
-    assert (row["capture_id"], row["lines_read"]) == (new.capture_id, 60)
-    assert statuses(register(store, [path])) == ["known"]
-
-
-def test_a_file_that_is_replaced_is_said_so(store, tmp_path):
-    lines = recording(SPOT, 60)
-    path = write(tmp_path / "a.gz", lines[:20])
-    (old,) = register(store, [path])
-    build_all(store)
-    size = path.stat().st_size
-    write(path, lines[25:])
-    (new,) = register(store, [path])
-    assert (new.status, new.replaces) == ("replaced", old.capture_id)
-    assert new.reason == (
-        f"other bytes than the {size:,} (20 lines) it had; capture {old.capture_id} gives way to "
-        "it, its account is taken back"
-    )
-    assert captured(store, "raw.captures") == []
-    build_all(store)
-    assert [row["lines_read"] for row in captured(store, "raw.captures")] == [35]
-    # the earlier account is history, not lost
-    (was, gone, now) = store.ledger.history("raw.captures")
-    assert (was.partition, was.row_count) == (gone.partition, 1) == (old.capture_id, 1)
-    assert (gone.file, now.partition) == (None, new.capture_id)
-
-
 def test_a_longer_version_elsewhere_takes_no_place(store, tmp_path):
     lines = recording(SPOT, 60)
     register(store, [write(tmp_path / "a.gz", lines[:20]), write(tmp_path / "b.gz", lines)])
@@ -171,6 +123,17 @@ def test_a_whole_file_takes_the_place_of_one_that_was_refused(store, tmp_path):
     assert len(store.ledger.captures()) == 1
 
 
+def archived(mode):
+    """A tar archive of a capture."""
+    text = b"".join(recording(SPOT, 9))
+    found = io.BytesIO()
+    with tarfile.open(fileobj=found, mode=mode) as file:
+        one = tarfile.TarInfo("a.log")
+        one.size = len(text)
+        file.addfile(one, io.BytesIO(text))
+    return found.getvalue()
+
+
 REFUSED = {
     "empty.gz": (b"", "the file is empty"),
     "empty-member.gz": (gzip.compress(b""), "the file is empty"),
@@ -179,6 +142,8 @@ REFUSED = {
     "table.csv": (b"time,price\n1723161256000000000,1.5\n", "no known layout: columns time, price"),
     "other.gz": (gzip.compress(b'1723161256000000000 {"type":"l2update"}\n'), "unknown format"),
     "crc.gz": (gzip.compress(b"".join(recording(SPOT, 9)))[:-8] + bytes(8), "checksum"),
+    "a.tar": (archived("w"), "a tar archive: unpack it first"),
+    "a.tar.gz": (archived("w:gz"), "a tar archive: unpack it first"),
     "zip.gz": (b"PK\x03\x04" + bytes(60), "no archive that can be read"),
 }
 
@@ -200,7 +165,9 @@ def test_what_cannot_be_used_is_noted_with_its_reason(store, tmp_path):
         assert (bad["line"], bad["reason"]) == (0, "whole_file")
         assert bad["text_sha256"] == row["sha256"] == hashlib.sha256(data).hexdigest()
         assert bad["byte_length"] == row["size_bytes"] == len(data)
-        assert row["lines_read"] == row["lines_decoded"] == row["lines_quarantined"] == 0
+        assert row["lines_read"] is None
+        assert row["lines_decoded"] == row["lines_quarantined"] == 0
+        assert row["receive_time_unit"] is None
     assert all(days_of(capture) == [] for capture in store.ledger.captures())
     sequence = store.ledger.last_sequence()
     again = register(store, [tmp_path / "in"])

@@ -122,7 +122,7 @@ def test_status_accounts_for_every_registered_file(imbalance, folder, tmp_path):
     assert "3 captures registered, 1 refused, 1 not read because its day failed, " in said
 
 
-def test_grown_and_replaced_files_are_told_run(imbalance, folder):
+def test_grown_and_replaced_files_are_told_of(imbalance, folder):
     path = folder / "good.gz"
     imbalance("ingest", path)
     size = path.stat().st_size
@@ -145,8 +145,8 @@ def test_run_says_what_has_grown_and_what_is_replaced():
     changed = [{"path": "a.gz", "status": "grown", "reason": "longer", "replaces": "0" * 16}]
     counts = {"registered": 3, "refused": 0, "not_read": 0, "failed": 0, "new": 2, "grown": 1,
               "replaced": 0, "lines_read": 1, "lines_decoded": 1, "lines_ignored": 0,
-              "lines_quarantined": 0, "changed_files": changed, "refused_files": [], "assumed_files": [],
-              "new_quarantined": 0}  # fmt: skip
+              "lines_quarantined": 0, "changed_files": changed, "refused_files": [],
+              "assumed_files": [], "new_quarantined": 0}  # fmt: skip
     said = told_run({
         "status": "done", "captures": counts, "bars": {}, "generation": None, "failures": [],
         "partitions": {"built": 0, "unchanged": 0, "left": 0}, "seconds": 1.0,

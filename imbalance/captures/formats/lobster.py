@@ -232,9 +232,12 @@ class LobsterDecoder(TextDecoder):
 
     def _refuse(self, lines: Lines, row: int, file: str, why: Rejected) -> None:
         offset, text = lines.text(row)
+        number = int(lines.numbers[row])
+        # both files in one numbering: the book after message k is the line after it
         found = bad_line(
-            int(lines.numbers[row]), offset, text, why.reason, f"{file} file: {why.detail}"
-        )
+            2 * number - (file == _FILES[0]), offset, text, why.reason,
+            f"{file} file, line {number}: {why.detail}",
+        )  # fmt: skip
         long = lines.long
         if long is not None:
             found = replace(found, byte_length=long.size, text_sha256=long.sha256)

@@ -23,7 +23,6 @@ from imbalance.captures.json_rows import JsonRowsDecoder, json_frame, parsed
 from imbalance.captures.layouts.mapped import layout_of
 from imbalance.captures.mapping import COLUMNS, Mapped
 from imbalance.captures.tabular import (
-    BEGINS_UTF8,
     PARQUET_MAGIC,
     DelimitedDecoder,
     ParquetDecoder,
@@ -52,10 +51,10 @@ class OwnFormat:
     def sniff(self, head: bytes, compression: str, path: Path) -> Sniff | None:
         if head.startswith(PARQUET_MAGIC):
             kind, frame = PARQUET, self._parquet(path, first=True)
-        elif head.removeprefix(BEGINS_UTF8).lstrip().startswith(b"{"):
+        elif head.lstrip().startswith(b"{"):
             kind, frame = JSON, self._json(head_lines(head))
         else:
-            kind, frame = TEXT, self._text(head_lines(head.removeprefix(BEGINS_UTF8)))
+            kind, frame = TEXT, self._text(head_lines(head))
         if frame is None:
             return None
         symbol = self._symbol(path)

@@ -26,6 +26,9 @@ PLACES = (
 """Modules of this package and what they call the format, the most particular formats first."""
 
 
+_TAR, _TAR_AT = b"ustar", 257
+"""What a tar archive is known by, and where it stands."""
+
 NONE: Mapping[str, NamedSettings] = MappingProxyType({})
 
 
@@ -56,13 +59,15 @@ def _formats() -> dict[str, Format]:
 
 def recognise(
     head: bytes, compression: str, path: Path, form: str | None = None,
-    own: Mapping[str, NamedSettings] = NONE, venue: str | None = None,
+    own: Mapping[str, NamedSettings] = NONE, venue: str | None = None, unknown: str | None = None,
 ) -> Sniff:  # fmt: skip
     """What a file is, by the first of its text; of one format and one venue only where they are
-    named. `own` are the formats of the settings.
+    named. `own` are the formats of the settings, `unknown` says why a file of none is refused.
     """
     if not head:
         return Sniff(compression, reason="the file is empty")
+    if head[_TAR_AT : _TAR_AT + len(_TAR)] == _TAR and b"\0" in head[:_TAR_AT]:
+        return Sniff(compression, reason="a tar archive: unpack it first")
     known = formats(own)
     refusal = None
     tried = known.values() if form is None else [known[form]]
@@ -73,6 +78,8 @@ def recognise(
         refusal = refusal or found
     if refusal is not None:
         return refusal
+    if unknown is not None:
+        return Sniff(compression, reason=unknown)
     if form is not None:
         looks = known[form].example
         return Sniff(compression, reason=f"not of the format {form}, which looks like {looks}")

@@ -28,7 +28,6 @@ from imbalance.captures.frames import Frame
 from imbalance.captures.layouts import coinbase_full, collectors, dumps, tardis
 from imbalance.captures.siblings import symbol_beside, time_beside
 from imbalance.captures.tabular import (
-    BEGINS_UTF8,
     EXCHANGE,
     PARQUET_MAGIC,
     DelimitedDecoder,
@@ -158,7 +157,7 @@ def _unit_of(layout: Layout, frame: Frame) -> str:
 
 def _lines(head: bytes) -> list[bytes]:
     """The first lines of a file; how the first one ends does not matter."""
-    first, *rest = head_lines(head.removeprefix(BEGINS_UTF8))
+    first, *rest = head_lines(head)
     return [first.rstrip(b"\r"), *rest]
 
 
@@ -184,7 +183,7 @@ def first_line(path: Path) -> bytes:
     from imbalance.captures.framing import CaptureReader
 
     block = next(iter(CaptureReader(path, threaded=False)))
-    return block.data.removeprefix(BEGINS_UTF8).split(b"\n", 1)[0].rstrip(b"\r")
+    return block.data.split(b"\n", 1)[0].rstrip(b"\r")
 
 
 def _names(path: Path) -> tuple[str, ...]:

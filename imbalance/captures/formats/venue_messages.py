@@ -8,6 +8,7 @@ What tells the markets of a venue apart is in `markets`.
 from __future__ import annotations
 
 import datetime
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -28,6 +29,7 @@ from imbalance.captures.venues.registry import venue
 _BYBIT = re.compile(rb'^\{"topic":"(orderbook|publicTrade|tickers)\.')
 _TIME_BYBIT = re.compile(rb'"ts":(\d{13})')
 _ARRAY = re.compile(rb'^\[\s*\{\s*"e"\s*:\s*"(depthUpdate|aggTrade|trade)"')
+_BEFORE_ELEMENT, _BETWEEN_ELEMENTS = re.compile(r"\s*\[\s*"), re.compile(r"\s*,\s*")
 _BOOK = re.compile(rb'^\{\s*"lastUpdateId"\s*:\s*\d+\s*,')
 _TIME_ARRAY = re.compile(rb'"E"\s*:\s*(\d{13})')
 _NAMED_TIME = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d)_")
@@ -166,6 +168,11 @@ class ArrayDecoder(MessagesDecoder):
     def __init__(self, context: Context, symbol: str | None) -> None:
         super().__init__(context, symbol)
         self._whole: list[tuple[bytes, int]] = []
+        self._short: str | None = None
+
+    @property
+    def shortcoming(self) -> str | None:
+        return super().shortcoming or self._short
 
     def take(self, data: bytes, first_line: int, offset: int) -> Tables:  # noqa: ARG002
         self.account.lines_read -= data.count(b"\n") + (not data.endswith(b"\n"))
@@ -182,15 +189,41 @@ class ArrayDecoder(MessagesDecoder):
                 else [bytes(raw) for raw in msgspec.json.decode(text, type=list[msgspec.Raw])]
             )
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            elements, end = _complete_elements(text)
             self.account.lines_read += 1
-            self.quarantine(1, 0, text, Rejected("not_json", str(error)))
-            return {}
+            self.quarantine(
+                len(elements) + 1, self._whole[0][1] + end, text[end:],
+                Rejected("not_json", str(error)),
+            )
+            self._short = f"the array can be read up to element {len(elements)}: {error}"
         place = 0
         for number, element in enumerate(elements, 1):
             self.account.lines_read += 1
             place = text.find(element, place)
-            self.message(number, place, element)
+            self.message(number, self._whole[0][1] + place, element)
+            place += len(element)
         return self._gathering.take()
+
+
+def _complete_elements(text: bytes) -> tuple[list[bytes], int]:
+    """The elements of an array that is broken or cut short, as far as they are whole, and where
+    what is left begins.
+    """
+    plain = text.decode("latin-1")  # a character a byte
+    decoder = json.JSONDecoder(strict=False)
+    found: list[bytes] = []
+    at = _BEFORE_ELEMENT.match(plain)
+    while at is not None:
+        start = at.end()
+        try:
+            _, end = decoder.raw_decode(plain, start)
+        except (ValueError, RecursionError):
+            return found, start
+        found.append(text[start:end])
+        at = _BETWEEN_ELEMENTS.match(plain, end)
+        if at is None:
+            return found, end
+    return found, 0
 
 
 FORMAT = VenueMessages()
