@@ -82,9 +82,11 @@ def hold(
             holder = Holder(os.getpid(), socket.gethostname(), time.time(), doing)
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, json.dumps(asdict(holder)).encode(), 0)
-        yield
-        if not shared:
-            os.ftruncate(descriptor, 0)
+        try:
+            yield
+        finally:
+            if not shared:  # a name that stays tells of a holder who was killed
+                os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)  # which lets go of the lock
 

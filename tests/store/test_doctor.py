@@ -4,10 +4,12 @@ import multiprocessing
 import os
 import signal
 
+import pyarrow as pa
 import pytest
 
 from imbalance.store import Home
 from imbalance.store.doctor import examine
+from imbalance.store.gate import GateRefused
 from imbalance.store.generations import find_generation
 from imbalance.store.locks import hold, is_held
 from imbalance.store.publishing import publish
@@ -93,6 +95,16 @@ def test_locks_held_and_left_behind(filled):
     assert f"died at work: publishing, process {child.pid}" in what
     publish(filled, patience=0)
     assert found(filled, "locks")[0][0] == "good"
+
+
+def test_a_publisher_whom_the_gate_refused_has_not_died(filled):
+    wrong = bars(20).set_column(
+        bars(20).column_names.index("coverage"), "coverage", pa.array([1.5] * 20)
+    )
+    put(filled, "features.bars", wrong)
+    with pytest.raises(GateRefused):
+        publish(filled)
+    assert found(filled, "locks") == [("good", "no publisher is at work", "")]
 
 
 def test_old_leftovers_are_swept_young_ones_listed(filled):
