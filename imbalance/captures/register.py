@@ -31,6 +31,8 @@ from imbalance.tasks import read_current
 
 DAY_NS = 86_400_000_000_000
 
+_SHOWN = 5
+
 MARGIN_NS = FAR_MS * 1_000_000
 """Clocks differ: a capture is looked into for a day when it comes this near to it, which is as far
 as an event may be from its receipt. So the days of a capture hold all of its events.
@@ -53,7 +55,8 @@ OUTPUTS = ("raw.captures", "raw.quarantine", "raw.instruments", "raw.clock_skew"
 class Registration:
     """What became of one file: `new`, `grown` (it begins with the bytes it had before), `replaced`
     (other bytes than it had), `known` (as it was), `same_bytes` (another name of bytes known
-    already), `refused` (noted, not usable; said at each registration) or `ignored` (by name).
+    already), `refused` (noted, not usable; said at each registration), `ignored` (by name) or
+    `skipped` (in a directory: a link to another one or to nothing, a pipe, a home).
 
     `replaces` is the capture that the file was before, where it has grown or is replaced;
     `assumed` is what was taken for granted of a file looked at.
@@ -84,17 +87,16 @@ def register(
     found = []
     in_use = {capture.capture_id: capture for capture in store.ledger.captures()}
     for given in paths:
+        check_there(given)
         path = Path(given).absolute()
-        if not path.exists():
-            raise UserError(
-                f"there is no file or directory {str(given)!r}",
-                allowed="capture files or directories of them",
-            )
-        files = list(_files(path))
+        skipped: dict[Path, str] = {}
+        files = list(_files(path, skipped))
         results = [_register_file(store, file, progress, (form, venue), in_use) for file in files]
-        if not any(r.status != "ignored" for r in results):
+        results += [Registration(str(p), "skipped", reason=why) for p, why in skipped.items()]
+        if all(r.status in {"ignored", "skipped"} for r in results):
+            some = ", ".join(f"{p.name} is {why}" for p, why in list(skipped.items())[:_SHOWN])
             raise UserError(
-                f"{str(given)!r} holds no captures",
+                f"{str(given)!r} holds no captures" + (f"; {some}" if some else ""),
                 where=str(path),
                 allowed="capture files of a known format, plain or compressed",
                 fix="imbalance formats",
@@ -139,23 +141,54 @@ def day_of(time_ns: int) -> str:
     return (epoch + datetime.timedelta(days=time_ns // DAY_NS)).isoformat()
 
 
-def _files(path: Path) -> Iterator[Path]:
+def check_there(given: str | os.PathLike[str]) -> None:
+    """Refuse a path at which there is nothing, or nothing that may be looked at."""
+    try:
+        there = Path(given).exists()
+    except OSError as error:
+        raise _unreadable(error, given) from None
+    if not there:
+        raise UserError(
+            f"there is no file or directory {str(given)!r}",
+            allowed="capture files, or directories that hold some",
+        )
+
+
+def _unreadable(error: OSError, path: str | os.PathLike[str]) -> UserError:
+    return UserError(
+        f"the file or directory cannot be read: {error.strerror}", where=str(path),
+        fix="check the permissions, or name only what may be read",
+    )
+
+
+def _files(path: Path, skipped: dict[Path, str] | None = None) -> Iterator[Path]:
+    """A file, or all in and below a directory; `skipped` gets what is left out, with the reason."""
     if path.is_file():
         yield path
         return
     try:
         children = sorted(path.iterdir())
     except OSError as error:
-        raise UserError(
-            f"the directory cannot be read: {error.strerror}", where=str(path)
-        ) from None
+        raise _unreadable(error, path) from None
     for child in children:
-        if child.is_symlink() and child.is_dir():
-            continue  # a link to a directory above would never end
-        if (child / LEDGER_NAME).is_file():
-            continue  # a home of ours
-        if child.is_dir() or child.is_file():
-            yield from _files(child)
+        try:
+            why = _why_skipped(child)
+        except OSError as error:
+            raise _unreadable(error, child) from None
+        if why is None:
+            yield from _files(child, skipped)
+        elif skipped is not None:
+            skipped[child] = why
+
+
+def _why_skipped(path: Path) -> str | None:
+    if path.is_dir():
+        if path.is_symlink():
+            return "a link to a directory"  # to one above it would never end
+        return "a home" if (path / LEDGER_NAME).is_file() else None
+    if path.is_file():
+        return None
+    return "a link to nothing" if path.is_symlink() else "no regular file"
 
 
 def _register_file(

@@ -249,7 +249,7 @@ def test_a_pipe_is_not_waited_for(store, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(UserError):
         register(store, [tmp_path / "pipe"])
-    with pytest.raises(UserError, match="holds no captures"):
+    with pytest.raises(UserError, match="captures; home is a home, pipe is no regular file"):
         register(store, [tmp_path])
 
 
@@ -258,7 +258,15 @@ def test_links_that_go_round_in_circles_end(store, tmp_path):
     (tmp_path / "in/up").symlink_to(tmp_path / "in", target_is_directory=True)
     (tmp_path / "in/linked.gz").symlink_to(path)
     (tmp_path / "in/broken.gz").symlink_to(tmp_path / "nowhere")
-    assert sorted(statuses(register(store, [tmp_path / "in"]))) == ["new", "same_bytes"]
+    os.mkfifo(tmp_path / "in/pipe")
+    (tmp_path / "in/home").mkdir()
+    (tmp_path / "in/home/ledger.sqlite").touch()
+    found = register(store, [tmp_path / "in"])
+    assert statuses(found) == ["new", "same_bytes", *["skipped"] * 4]
+    assert {Path(one.path).name: one.reason for one in found[2:]} == {
+        "up": "a link to a directory", "broken.gz": "a link to nothing",
+        "pipe": "no regular file", "home": "a home",
+    }
 
 
 HOSTILE = ["new\nline.gz", "quote'\".gz", "%s {0} $x.gz", "\u202egz.lanoitpecxe", "[a]*?.gz", "CON",

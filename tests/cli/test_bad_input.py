@@ -2,11 +2,11 @@
 
 import gzip
 import json
-import os
 
 import pytest
 
 from imbalance.cli.main import run
+from tests.cli.process import restricted
 
 
 def refused(capsys, *arguments, code=2):
@@ -95,12 +95,33 @@ def test_a_damaged_gzip_is_noted_whole(capsys, tmp_path):
     assert "btcusdt_20240808.gz" in capsys.readouterr().out
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_an_unreadable_file(capsys, tmp_path):
-    locked = tmp_path / "locked.gz"
+def test_an_unreadable_file(tmp_path):
+    locked = tmp_path / "in" / "locked.gz"
+    locked.parent.mkdir()
     locked.write_bytes(gzip.compress(b"x"))
     locked.chmod(0)
-    assert "cannot be read" in refused(capsys, "--home", tmp_path / "h", "run", locked)
+    done = restricted("run", tmp_path / "in", home=tmp_path / "h")
+    assert done.returncode == 2
+    assert "error: the file cannot be read: Permission denied" in done.stderr
+    assert str(locked) in done.stderr
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o444, 0o111])
+@pytest.mark.parametrize("command", ["run", "ingest"])
+def test_an_unreadable_directory_below(tmp_path, command, mode):
+    below = tmp_path / "in" / "below"
+    below.mkdir(parents=True)
+    (tmp_path / "in" / "a.gz").write_bytes(gzip.compress(b"x"))
+    (below / "b.gz").write_bytes(gzip.compress(b"x"))
+    below.chmod(mode)
+    done = restricted(command, tmp_path / "in", home=tmp_path / "h")
+    named = restricted(command, below / "b.gz", home=tmp_path / "h")
+    below.chmod(0o755)
+    assert done.returncode == 2
+    assert "error: the file or directory cannot be read: Permission denied" in done.stderr
+    assert f"where:   {below}" in done.stderr
+    assert named.returncode == (5 if mode == 0o111 else 2)
+    assert "unexpected" not in named.stderr
 
 
 @pytest.mark.parametrize(
