@@ -40,6 +40,7 @@ def command(
     from imbalance.captures.formats.registry import formats
     from imbalance.captures.mapping import VENUE_NAME
     from imbalance.captures.register import register
+    from imbalance.summary import newly_quarantined
 
     known = formats(application.config.formats)
     if form is not None and form not in known:
@@ -54,11 +55,11 @@ def command(
             allowed="small letters, digits and hyphens, at most 40", fix="imbalance venues",
         )
     store = application.store(create=True)
+    before = store.ledger.last_sequence()
     with ProgressBar("registering captures") as progress:
         found = register(store, captures, progress, form=form, venue=venue)
     held = {capture.capture_id: capture.format for capture in store.ledger.captures()}
-    refused = any(one.status == "refused" for one in found)
-    code = EXIT_QUARANTINE if refused else EXIT_DONE
+    code = EXIT_QUARANTINE if newly_quarantined(store, before) else EXIT_DONE
     if application.json:
         documents = [
             {"path": one.path, "status": one.status, "capture_id": one.capture_id,
@@ -78,6 +79,6 @@ def command(
     click.echo("\n" + ", ".join(f"{count} {status}" for status, count in sorted(counts.items())))
     if counts["refused"]:
         click.echo("for what is refused, give a good copy, or say what it is: --format, --venue")
-    if counts.keys() - {"refused", "ignored"}:
+    if counts.keys() - {"refused", "ignored", "skipped"}:
         click.echo("next: imbalance run")
     return code

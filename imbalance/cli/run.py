@@ -70,6 +70,7 @@ def run(
     last: str | None = None, venue: str | None = None,
 ) -> dict[str, Any]:
     """Register the captures and run the application; returns its summary."""
+    from imbalance.captures.register import check_there
     from imbalance.cli.process import checkout, run_application
     from imbalance.cli.progress import ProgressBar
     from imbalance.outcome import nothing_to_do
@@ -77,11 +78,7 @@ def run(
 
     checkout()
     for path in captures:
-        if not path.exists():
-            raise UserError(
-                f"there is no file or directory {str(path)!r}", where="CAPTURES",
-                allowed="capture files, or directories that hold some",
-            )
+        check_there(path)  # before a home is made for it
     _ = application.config
     store = application.store(create=bool(captures))
     before = store.ledger.last_sequence()
@@ -100,8 +97,8 @@ def run(
 
 
 def _register(store: Store, captures: Sequence[Path], progress: ProgressBar) -> dict[str, Any]:
-    """Register; returns how many files are new, known or ignored, which have grown, are replaced or
-    refused and why, and of which something was assumed.
+    """Register; returns how many files are new, known or ignored, which have grown, are replaced,
+    refused or skipped and why, and of which something was assumed.
     """
     from imbalance.captures.register import register
 
@@ -117,9 +114,9 @@ def _register(store: Store, captures: Sequence[Path], progress: ProgressBar) -> 
             {"path": r.path, "status": r.status, "reason": r.reason, "replaces": r.replaces}
             for r in registrations if r.replaces is not None
         ],
-        "refused_files": [
-            {"path": r.path, "reason": r.reason} for r in registrations if r.status == "refused"
-        ],
+        **{f"{status}_files": [
+            {"path": r.path, "reason": r.reason} for r in registrations if r.status == status
+        ] for status in ("refused", "skipped")},
         "assumed_files": [{"path": r.path, "assumed": r.assumed} for r in registrations
                           if r.assumed],
     }
@@ -206,11 +203,40 @@ def _lines(captures: dict[str, Any]) -> str:
 
 def told(summary: dict[str, Any]) -> str:
     """The summary as text."""
+    captures = summary["captures"]
     if summary["status"] == "nothing_to_do":
-        return (
+        text = (
             f"nothing to do: all {summary['partitions']['unchanged']:,} partitions are current, "
             f"generation {summary['generation']}"
         )
+    else:
+        text = _work(summary)
+    if captures["changed_files"]:
+        text += "\n\ngrown or replaced since they were last registered:\n" + output.table(
+            ["file", "has", "what of it"],
+            [[f["path"], f["status"], f["reason"]] for f in captures["changed_files"]],
+        )
+    for what, files in (
+        ("refused, noted and left as they are", captures["refused_files"]),
+        ("skipped", captures["skipped_files"]),
+    ):
+        if files:
+            rows = [[file["path"], file["reason"]] for file in files]
+            text += f"\n\n{what}:\n" + output.table(["file", "why"], rows)
+    if captures["assumed_files"]:
+        text += "\n\nassumed, as nothing says otherwise:\n" + output.table(
+            ["file", "what"], [[f["path"], f["assumed"]] for f in captures["assumed_files"]],
+        )
+    if captures["new_quarantined"]:
+        text += (
+            f"\n\n{output.count(captures['new_quarantined'], 'line')} newly quarantined: "
+            'imbalance sql "from raw.quarantine"'
+        )
+    return text
+
+
+def _work(summary: dict[str, Any]) -> str:
+    """What was done, and what has failed."""
     captures, partitions, proof = (summary[k] for k in ("captures", "partitions", "proof"))
     rows: list[tuple[str, str]] = [
         ("captures", _captures(captures)),
@@ -230,22 +256,4 @@ def told(summary: dict[str, Any]) -> str:
             [[f["step"], f["partition"], f["message"]] for f in summary["failures"]], width=300,
         )
         text += f"\n\nall of it: {summary['log']}"
-    if captures["changed_files"]:
-        text += "\n\ngrown or replaced since they were last registered:\n" + output.table(
-            ["file", "has", "what of it"],
-            [[f["path"], f["status"], f["reason"]] for f in captures["changed_files"]],
-        )
-    if captures["refused_files"]:
-        text += "\n\nrefused, noted and left as they are:\n" + output.table(
-            ["file", "why"], [[f["path"], f["reason"]] for f in captures["refused_files"]],
-        )
-    if captures["assumed_files"]:
-        text += "\n\nassumed, as nothing says otherwise:\n" + output.table(
-            ["file", "what"], [[f["path"], f["assumed"]] for f in captures["assumed_files"]],
-        )
-    if captures["new_quarantined"]:
-        text += (
-            f"\n\n{output.count(captures['new_quarantined'], 'line')} newly quarantined: "
-            'imbalance sql "from raw.quarantine"'
-        )
     return text

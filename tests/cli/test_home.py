@@ -68,6 +68,25 @@ def test_the_same_bytes_under_another_name_add_nothing(filled, ask, tmp_path):
     assert ask("run", tmp_path / "copy.gz").startswith("nothing to do")
 
 
+def test_a_refused_file_is_told_of_by_each_run_and_each_ingest(ask, filled, tmp_path):
+    captures = tmp_path / "in"
+    captures.mkdir()
+    (captures / "words.txt").write_text("nothing of this\n")
+    (captures / "gone.gz").symlink_to(tmp_path / "nowhere")
+    for code, new in ((5, True), (0, False)):
+        said = ask("run", captures, code=code)
+        assert said.startswith("nothing to do: all ")
+        assert re.search(rf"{captures}/words\.txt +unknown format", said)
+        assert re.search(rf"skipped:.*{captures}/gone\.gz +a link to nothing", said, re.DOTALL)
+        assert ("1 line newly quarantined" in said) == new
+    (captures / "others.txt").write_text("nothing of that\n")
+    for code in (5, 0):  # which is for what is new
+        said = ask("ingest", captures, code=code)
+        assert re.search(r"words\.txt +refused", said)
+        assert re.search(r"others\.txt +refused", said)
+        assert re.search(r"gone\.gz +skipped +a link to nothing", said)
+
+
 def test_status(ask):
     document = json.loads(ask("status", "--json"))
     assert set(document) == {

@@ -89,7 +89,7 @@ def test_a_run_says_what_was_assumed():
         "captures": {
             "files": 1, "registered": 1, "new": 1, "refused": 0, "not_read": 0, "failed": 0,
             "grown": 0, "replaced": 0, "changed_files": [], "lines_read": 1, "lines_decoded": 1,
-            "lines_ignored": 0, "lines_quarantined": 0, "refused_files": [],
+            "lines_ignored": 0, "lines_quarantined": 0, "refused_files": [], "skipped_files": [],
             "assumed_files": [{"path": "a.data", "assumed": "taken for bybit"}],
             "new_quarantined": 0,
         },
@@ -146,7 +146,7 @@ def test_run_says_what_has_grown_and_what_is_replaced():
     counts = {"registered": 3, "refused": 0, "not_read": 0, "failed": 0, "new": 2, "grown": 1,
               "replaced": 0, "lines_read": 1, "lines_decoded": 1, "lines_ignored": 0,
               "lines_quarantined": 0, "changed_files": changed, "refused_files": [],
-              "assumed_files": [], "new_quarantined": 0}  # fmt: skip
+              "assumed_files": [], "skipped_files": [], "new_quarantined": 0}  # fmt: skip
     said = told_run({
         "status": "done", "captures": counts, "bars": {}, "generation": None, "failures": [],
         "partitions": {"built": 0, "unchanged": 0, "left": 0}, "seconds": 1.0,
