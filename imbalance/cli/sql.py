@@ -5,10 +5,12 @@ How a query is written out; which tables there are and that they cannot be chang
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -59,7 +61,9 @@ def command(
 
     \b
     JSON: {"columns": [{"name", "type"}], "rows": [{column: value}]}
-    Times are text in UTC with nine decimals; a value that is not finite is null.
+    Times are text in UTC with nine decimals, decimals are text with all their
+    digits, whole numbers of any size are numbers; a value that is not finite is
+    null. Of columns with one name, a, the second is called a_1.
     """
     import duckdb
 
@@ -141,11 +145,15 @@ def _values(column: pa.Array) -> list[Any]:
 
 
 def _readable(value: Any) -> Any:
-    """Bytes in hexadecimal and intervals as text, at any depth; the rest as it is."""
+    """Bytes in hexadecimal, intervals as text and whole decimals (such as the sum of a BIGINT) as
+    whole numbers, at any depth; the rest as it is.
+    """
     import pyarrow as pa
 
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, Decimal) and value.as_tuple().exponent == 0:  # that is, of scale 0
+        return int(value)
     if isinstance(value, pa.MonthDayNano):
         return _interval(value.months, value.days, value.nanoseconds)
     if isinstance(value, dict):
@@ -204,7 +212,8 @@ def _json(
 ) -> None:
     import json
 
-    names = reader.schema.names
+    names = _distinct(reader.schema.names)
+    columns = [{**column, "name": name} for column, name in zip(columns, names, strict=True)]
     stream.write(b'{"columns": ' + json.dumps(columns).encode() + b', "rows": [')
     first = True
     for batch in reader:
@@ -214,6 +223,18 @@ def _json(
             stream.write((b"\n" if first else b",\n") + text.encode())
             first = False
     stream.write(b"]}\n")
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names, those that come again with a number that none of them has: an object holds one
+    value of a name.
+    """
+    found: list[str] = []
+    for name in names:
+        others = (f"{name}_{number}" for number in itertools.count(1))
+        taken = {*found, *names} if name in found else set()
+        found.append(next(one for one in itertools.chain([name], others) if one not in taken))
+    return found
 
 
 def _parquet(reader: pa.RecordBatchReader, stream: BinaryIO) -> None:

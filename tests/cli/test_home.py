@@ -179,6 +179,24 @@ def test_sql_keeps_nanoseconds_and_nulls(ask):
     assert row["odd"] is None
 
 
+def test_sql_loses_no_column_of_a_name_that_comes_again(ask):
+    query = "select 1 as a, 2 as a, 3 as a_1, 4 as a, 5 as b"
+    document = json.loads(ask("sql", query, "--json"))
+    assert document["rows"] == [{"a": 1, "a_2": 2, "a_1": 3, "a_3": 4, "b": 5}]
+    assert [column["name"] for column in document["columns"]] == list(document["rows"][0])
+    assert ask("sql", query, "-f", "csv") == "a,a,a_1,a,b\n1,2,3,4,5\n"
+
+
+def test_sql_writes_whole_numbers_of_any_size_as_numbers(ask):
+    query = (f"select sum(trade_count) as s, {2**100}::hugeint as power, [7::hugeint] as more, "
+             "1.50::decimal(9, 2) as d, 0::decimal(9, 0) as zero, null::hugeint as none "
+             "from features.bars_1s")
+    row = json.loads(ask("--json", "sql", query))["rows"][0]
+    assert isinstance(row.pop("s"), int)
+    assert row == {"power": 2**100, "more": [7], "d": "1.50", "zero": 0, "none": None}
+    assert f"{2**100}  [7]" in ask("sql", query)
+
+
 def test_sql_shows_a_screenful_and_says_so(ask):
     said = ask("sql", "from features.bars_1s", "--rows", "3")
     assert "… more rows" in said
