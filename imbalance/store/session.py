@@ -263,16 +263,15 @@ _EXPLAIN = re.compile(
 
 
 def check_query(connection: duckdb.DuckDBPyConnection, query: str) -> None:
-    """Refuse SQL that would do more than read.
+    """Refuse SQL that would do more than read, or of which only the last part would be answered.
 
     A session may open its own files, and DuckDB does not tell opening for reading from opening for
-    writing: `COPY … TO` could overwrite a partition file. `CREATE` stays, since `PIVOT` needs it
-    and it reaches no further than the session's memory.
+    writing: `COPY … TO` could overwrite a partition file.
 
     Raises
     ------
     UserError
-        If a statement is anything but a query, or the text cannot be parsed.
+        If it is anything but one query, or the text cannot be parsed.
     """
     import duckdb
 
@@ -282,7 +281,9 @@ def check_query(connection: duckdb.DuckDBPyConnection, query: str) -> None:
         raise UserError(f"the query cannot be read: {error}", where="query") from None
     if not statements:
         raise UserError("the query is empty", where="query", allowed="select …")
-    allowed = {duckdb.StatementType.SELECT, duckdb.StatementType.CREATE}
+    # Of a PIVOT whose values it has to find DuckDB makes a CREATE without a text, then the query.
+    statements = [s for s in statements
+                  if s.type != duckdb.StatementType.CREATE or s.query.strip()]
     for statement in statements:
         # DuckDB 2 tells of a PIVOT, alone or in a COPY, only that it is more than one statement.
         pivot = statement.type.name == "MULTI" and _READS.match(statement.query)
@@ -295,9 +296,15 @@ def check_query(connection: duckdb.DuckDBPyConnection, query: str) -> None:
                     allowed="explain, explain analyze or explain (format …), then a query",
                 )
             check_query(connection, explained)
-        elif statement.type not in allowed and not pivot:
+        elif statement.type != duckdb.StatementType.SELECT and not pivot:
             raise UserError(
                 f"only queries are allowed, this is {statement.type.name}",
                 where=f"query: {statement.query.strip()[:80]}",
                 allowed="select, from, with, describe, summarize, show, explain, pivot",
             )
+    if len(statements) > 1:
+        raise UserError(
+            f"there are {len(statements)} queries, and only the last would be answered",
+            where=f"query: {query.strip()[:80]}", allowed="one query",
+            fix="ask them one by one, or name parts of one: with a as (…), b as (…) select …",
+        )

@@ -290,6 +290,14 @@ def test_nobody_gets_out_of_a_session(store, statement):
         "copy (pivot raw.events on instrument using count(*)) to '{file}' (use_tmp_file false)",
         "/* select */ copy (pivot raw.events on instrument using count(*)) to '{file}'",
         "set threads = 1",
+        "create table x as select 1",
+        "create or replace temp view x as select 1; from x",
+        "create type x as enum (select 'a')",
+        "/**/ create table x as pivot raw.events on instrument using count(*)",
+        "create table x as pivot raw.events on instrument using count(*); from x",
+        "select 1; create table x as pivot raw.events on instrument using count(*)",
+        "select 1; select 2",
+        "pivot raw.events on instrument using count(*); select 2",
         "",
         "selec 1",
     ],
@@ -318,7 +326,8 @@ def test_only_queries_pass_the_check(store, query):
         "explain (select 1)",
         "pivot raw.events on instrument using count(*)",
         "-- a pivot\nfrom (pivot raw.events on instrument using count(*))",
-        "select 1; select 2",
+        "with p as (pivot raw.events on instrument using count(*)) from p",
+        "select 1;;",
         "-- why\nselect 'copy to'",
     ],
 )
@@ -326,6 +335,18 @@ def test_queries_pass_the_check(store, query):
     with store.session() as session:
         check_query(session, query)
         session.execute(query).fetchall()
+
+
+def test_what_is_not_one_query_is_said_to_be_what_it_is(store):
+    told = {
+        "create table x as select 1": "only queries are allowed, this is CREATE",
+        "select 1; select 2": "there are 2 queries, and only the last would be answered",
+    }
+    with store.session() as session:
+        for query, what in told.items():
+            with pytest.raises(UserError) as caught:
+                check_query(session, query)
+            assert (caught.value.what, caught.value.exit_code) == (what, 2)
 
 
 def test_identifiers_and_texts_are_quoted():
