@@ -87,7 +87,7 @@ def command(
         with nullcontext(sys.stdout.buffer) if out is None else _opened(out) as stream:
             _stream(reader, columns, form, rows, stream)
     except duckdb.Error as error:
-        raise explain(error, query) from None
+        raise explain(error, query, None if generation is None else connection) from None
     finally:
         connection.close()
 
@@ -252,8 +252,10 @@ def _parquet(reader: pa.RecordBatchReader, stream: BinaryIO) -> None:
         ) from None
 
 
-def explain(error: duckdb.Error, query: str) -> UserError:
-    """DuckDB's complaint with what was probably meant."""
+def explain(
+    error: duckdb.Error, query: str, published: duckdb.DuckDBPyConnection | None = None
+) -> UserError:
+    """DuckDB's complaint with what was probably meant; `published` is the generation asked."""
     import duckdb
 
     from imbalance.store.absent import refusal_in
@@ -269,18 +271,8 @@ def explain(error: duckdb.Error, query: str) -> UserError:
     missing_table = re.search(r"Table with name \"?([\w.]+)\"? does not exist", what)
     missing_column = re.search(r"[Rr]eferenced (?:column|table) \"(\w+)\" not found", what)
     if missing_table:
-        wanted = missing_table.group(1)
-        names = [*catalog.tables(), *catalog.views()]
-        # Of layers with the same name in them, the last is the one that is read most.
-        short = {name.split(".", 1)[1]: name for name in names}
-        close = (
-            short.get(wanted)
-            or nearest(_qualified(wanted, query), names)
-            or short.get(nearest(wanted, list(short)) or "")
-        )
-        what = f"there is no table {wanted!r}" + (f"; did you mean {close!r}?" if close else "")
-        allowed, fix = ", ".join(names), "imbalance tables"
-    elif missing_column:
+        return _no_table(missing_table.group(1), query, where, published)
+    if missing_column:
         wanted = missing_column.group(1)
         columns = _columns(query)
         close = nearest(wanted, columns)
@@ -293,9 +285,39 @@ def explain(error: duckdb.Error, query: str) -> UserError:
     return UserError(what, where=where, allowed=allowed, fix=fix)
 
 
+def _no_table(
+    wanted: str, query: str, where: str, published: duckdb.DuckDBPyConnection | None
+) -> UserError:
+    """That there is no such table, or that it is not published."""
+    names = [*catalog.tables(), *catalog.views()]
+    qualified = _qualified(wanted, query)
+    if published is not None:
+        of_home = names
+        names = [row[0] for row in published.sql(
+            "select concat_ws('.', schema_name, table_name) from duckdb_tables() order by 1"
+        ).fetchall()]
+        if qualified in of_home:
+            return UserError(
+                f"{qualified!r} is not published: it is a table of the home alone", where=where,
+                allowed=", ".join(names), fix="ask the home, which is without --generation",
+            )
+    # Of layers with the same name in them, the last is the one that is read most.
+    short = {name.split(".", 1)[1]: name for name in names}
+    close = (
+        short.get(wanted)
+        or nearest(qualified, names)
+        or short.get(nearest(wanted, list(short)) or "")
+    )
+    return UserError(
+        f"there is no table {wanted!r}" + (f"; did you mean {close!r}?" if close else ""),
+        where=where, allowed=", ".join(names),
+        fix="imbalance tables" if published is None else 'imbalance sql -g G "show all tables"',
+    )
+
+
 def _qualified(name: str, query: str) -> str:
     """The name with the schema it had in the query."""
-    found = re.search(rf"(\w+)\.\"?{re.escape(name)}\b", query)
+    found = re.search(rf"(\w+)\"?\.\"?{re.escape(name)}\b", query)
     return f"{found.group(1)}.{name}" if found and "." not in name else name
 
 

@@ -212,6 +212,23 @@ def test_sql_from_a_generation(filled, ask):
     assert "there is no generation 'x'" in ask("sql", query, "-g", "x", code=2)
 
 
+def test_sql_tells_what_is_not_published_from_what_there_is_not(ask):
+    shown = json.loads(ask("--json", "sql", "show all tables", "-g", "current"))["rows"]
+    published = {f"{row['schema']}.{row['name']}" for row in shown}
+    assert "features.bars_1s" in published
+    for query in ("from raw.trades", "from book.book_states", 'from raw."trades"'):
+        said = ask("sql", query, "-g", "current", code=2)
+        assert "is not published: it is a table of the home alone" in said
+        assert "without --generation" in said
+        (allowed,) = re.findall(r"allowed: (.*)", said)
+        assert set(allowed.split(", ")) == published
+    said = ask("sql", "from bars_1s", "-g", "current", code=2)
+    assert "there is no table 'bars_1s'; did you mean 'features.bars_1s'?" in said
+    said = ask("sql", "from raw.tradesx", "-g", "current", code=2)
+    assert "did you mean 'raw.trades'" not in said
+    assert "allowed: catalog." in said
+
+
 @pytest.mark.parametrize(
     ("query", "hint"),
     [
