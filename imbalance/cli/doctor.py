@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -63,8 +64,8 @@ def _runs(application: Application) -> Iterator[Diagnosis]:
     from imbalance.store.home import Home
 
     root = application.home_path.expanduser().absolute()
-    if not (root / "dagster" / "dagster.yaml").is_file():
-        return
+    if not (root / "dagster" / "dagster.yaml").is_file() or not os.access(root, os.W_OK):
+        return  # none, or whoever may write to the home is to look
     try:
         checkout()
     except UserError:

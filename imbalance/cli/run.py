@@ -87,8 +87,10 @@ def run(
         _check_usable(store, found["refused_files"])
         check_venue(store, venue)
         limits = {"first": first, "last": last, "venue": venue}
-        summary = nothing_to_do(store, limits) or run_application(
-            store.home, application.config_path, limits, progress)
+        summary = nothing_to_do(store, limits)
+        if summary is None:
+            store.home.check_writable()
+            summary = run_application(store.home, application.config_path, limits, progress)
     quarantined = newly_quarantined(store, before)
     if quarantined and summary["exit_code"] == EXIT_DONE:
         summary["exit_code"] = EXIT_QUARANTINE

@@ -46,6 +46,7 @@ def command(
 
     _check_address(host, port, proxied)
     home = application.home()
+    home.check_writable()
     _ = application.config
     environ = environment(home, application.config_path)
     root = checkout()

@@ -100,7 +100,11 @@ def _home(home: Home) -> Iterator[Diagnosis]:
     yield from _failures(ledger)
     yield from _files(home, ledger)
     yield from _generations(home)
-    yield from _unless_full(_leftovers(home, ledger))
+    if ledger.writable:
+        yield from _unless_full(_leftovers(home, ledger))
+    else:
+        yield Diagnosis("home", "warning", "it may only be read by this user: no leftovers were "
+                        "looked for", "nothing, or look again as one who may write to it")
 
 
 def _unless_full(diagnoses: Iterator[Diagnosis]) -> Iterator[Diagnosis]:

@@ -5,7 +5,6 @@ Here: listing, finding, opening. They are made in `publishing`.
 
 from __future__ import annotations
 
-import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -127,9 +126,7 @@ def open_generation(home: Home, generation: str | None = None) -> duckdb.DuckDBP
     found = find_generation(home, generation)
     # Attached to a database in memory: two connections of one process to the same file would have
     # to agree on every setting, and could not both set and lock them.
-    connection = duckdb.connect(
-        config={"temp_directory": str(home.staging_dir / f"spill-{uuid.uuid4().hex}")}
-    )
+    connection = duckdb.connect(config={"temp_directory": str(home.spill_dir())})
     connection.execute("set TimeZone = 'UTC'")
     connection.execute(f"attach {quote_text(str(found.database))} as published (read_only)")
     connection.execute("use published")

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import os
+import tempfile
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
 from imbalance.errors import UserError
+from imbalance.store.ledger_access import may_write
 
 LEDGER_NAME = "ledger.sqlite"
 TABLES_NAME = "tables"
+
+
+
+def only_readable(where: Path) -> UserError:
+    """That a home may only be read by this process, where it is to be written to."""
+    return UserError(
+        "the home may only be read by this user", where=str(where),
+        allowed="what only reads: status, plan, sql, describe, report OUT.html, verify and others",
+        fix="give a home that may be written to with --home DIR, such as a copy of this one",
+    )
 
 
 @dataclass(frozen=True)
@@ -59,6 +72,11 @@ class Home:
             ) from None
         Ledger(self.ledger_path)
 
+    def check_writable(self) -> None:
+        """Refuse to begin what is going to write to the home, where it may only be read."""
+        if not may_write(self.ledger_path):
+            raise only_readable(self.root)
+
     @property
     def ledger_path(self) -> Path:
         """SQLite file which says what is current."""
@@ -73,6 +91,14 @@ class Home:
     def staging_dir(self) -> Path:
         """Files and generations being written; nothing in it is ever read by others."""
         return self.root / "staging"
+
+    def spill_dir(self) -> Path:
+        """A new directory, not yet made, for what a query of any size puts aside: not in the home
+        where that may only be read.
+        """
+        if os.access(self.staging_dir, os.W_OK):
+            return self.staging_dir / f"spill-{uuid.uuid4().hex}"
+        return Path(tempfile.gettempdir()) / f"imbalance-spill-{uuid.uuid4().hex}"
 
     @property
     def generations_dir(self) -> Path:

@@ -17,14 +17,12 @@ from contextlib import contextmanager
 from dataclasses import astuple, fields
 from pathlib import Path
 
-from imbalance.errors import EXIT_BUSY, EXIT_FAILED, UserError
+from imbalance.store.home import only_readable
+from imbalance.store.ledger_access import connect, connected_to_read, errors_told, may_write
 from imbalance.store.ledger_rows import CaptureFile, Choice, Entry, Failure, NewEntry, days_of
-from imbalance.store.ledger_schema import CAPTURES_IN_USE, keep_a_log, prepare
+from imbalance.store.ledger_schema import CAPTURES_IN_USE, prepare
 
 __all__ = ["CaptureFile", "Choice", "Entry", "Failure", "Ledger", "NewEntry"]
-
-_BUSY_SECONDS = 60.0
-"""A commit takes milliseconds: whoever waits this long waits for something that is stuck."""
 
 _COLUMNS = ", ".join("table_name" if f.name == "table" else f.name for f in fields(Entry))
 _CAPTURE_COLUMNS = ", ".join(f.name for f in fields(CaptureFile))
@@ -45,7 +43,7 @@ class Ledger:
 
     Parameters
     ----------
-    path : the file; made when missing.
+    path : the file; made when missing. It may be one that this process may only read.
 
     Raises
     ------
@@ -56,51 +54,33 @@ class Ledger:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self.writable = may_write(self.path)
         self._local = threading.local()
         with self._reading() as connection:
-            prepare(connection, self.path)
+            prepare(connection, self.path, writable=self.writable)
 
     def _connection(self) -> sqlite3.Connection:
         # One for each thread, and never one that a fork has carried over: SQLite forbids both.
         known: tuple[int, sqlite3.Connection] | None = getattr(self._local, "known", None)
         if known is None or known[0] != os.getpid():
-            connection = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
-            keep_a_log(connection, _BUSY_SECONDS)
-            connection.execute("pragma synchronous = full")
-            known = (os.getpid(), connection)
+            known = (os.getpid(), connect(self.path))
             self._local.known = known
         return known[1]
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        try:
-            yield self._connection()
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error) or "busy" in str(error):
-                raise UserError(
-                    f"the ledger has been locked for {_BUSY_SECONDS:g} s",
-                    where=str(self.path),
-                    fix="see who holds it with `imbalance doctor`, then try again",
-                    exit_code=EXIT_BUSY,
-                ) from error
-            raise UserError(
-                f"the ledger cannot be used: {error}", where=str(self.path),
-                fix="imbalance doctor", exit_code=EXIT_FAILED,
-            ) from error
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.IntegrityError):
-                raise
-            raise UserError(
-                f"the ledger is damaged: {error}",
-                where=str(self.path),
-                fix="put it back from a copy; nothing has been deleted, and the partition files "
-                "in tables/ are whole. See `imbalance doctor`",
-                exit_code=EXIT_FAILED,
-            ) from error
+        with errors_told(self.path):
+            if self.writable:
+                yield self._connection()
+                return
+            with connected_to_read(self.path) as connection:
+                yield connection
 
     @contextmanager
     def _writing(self) -> Iterator[tuple[sqlite3.Connection, int]]:
         """One transaction, with its time: after the last one, even if the clock steps back."""
+        if not self.writable:
+            raise only_readable(self.path)
         with self._reading() as connection:
             connection.execute("begin immediate")
             try:

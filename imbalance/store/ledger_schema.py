@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from pathlib import Path
 
 from imbalance.errors import EXIT_FAILED, UserError
@@ -141,14 +140,15 @@ select {columns} from told as mine where exists (
 """All captures whose file is still there for them, as what they count now."""
 
 
-def prepare(connection: sqlite3.Connection, path: Path) -> None:
+def prepare(connection: sqlite3.Connection, path: Path, *, writable: bool = True) -> None:
     """Make the tables of the ledger at `path`, or those that a newer layout adds.
 
     Raises
     ------
     UserError
-        If its layout is newer than this version knows, or if it has none while the partition files
-        of another ledger lie beside it: to a new one they would be leftovers, which are swept.
+        If its layout is newer than this version knows, or older and may not be changed, or if it
+        has none while the partition files of another ledger lie beside it: to a new one they would
+        be leftovers, which are swept.
     """
     # Asked twice: another process may have made it meanwhile, and filled it.
     if _layout(connection) == 0 and _files_beside(path) and _layout(connection) == 0:
@@ -161,6 +161,13 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
             exit_code=EXIT_FAILED,
         )
     found = _layout(connection)
+    if found < LAYOUT_VERSION and not writable:
+        raise UserError(
+            f"the ledger has layout {found}, this version needs {LAYOUT_VERSION}, and the home may "
+            "only be read",
+            where=str(path),
+            fix="imbalance status by one who may write to the home, which brings it up to date",
+        )
     if found < LAYOUT_VERSION:
         connection.executescript(
             f"begin immediate; {_SCHEMA} pragma user_version = {LAYOUT_VERSION}; commit;"
@@ -171,24 +178,6 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
             where=str(path),
             fix="use the version of imbalance which made this home, or a newer one",
         )
-
-
-def keep_a_log(connection: sqlite3.Connection, patience: float) -> None:
-    """Write-ahead logging, so that readers and the writer do not wait for one another.
-
-    SQLite itself waits for nobody here, and two processes may make the same home at once: another
-    one is waited for so many seconds.
-    """
-    until = time.monotonic() + patience
-    while True:
-        try:
-            connection.execute("pragma journal_mode = wal")
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() >= until:
-                raise
-            time.sleep(0.01)
-        else:
-            return
 
 
 def _layout(connection: sqlite3.Connection) -> int:

@@ -54,8 +54,9 @@ def pin(home: Home, generation: str, because: str) -> Pin:
     Raises
     ------
     UserError
-        If there is no such generation.
+        If there is no such generation, or the home may only be read.
     """
+    home.check_writable()
     found = Pin(find_generation(home, generation).id, because, time.time())
     home.pins_dir.mkdir(exist_ok=True)
     aside = home.pins_dir / f".{uuid.uuid4().hex}"
@@ -66,6 +67,7 @@ def pin(home: Home, generation: str, because: str) -> Pin:
 
 def unpin(home: Home, generation: str) -> bool:
     """Let a generation go; False when it was not pinned."""
+    home.check_writable()
     name = find_generation(home, generation).id
     try:
         (home.pins_dir / name).unlink()

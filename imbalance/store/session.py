@@ -7,7 +7,6 @@ else. Not here: sessions over published generations (`generations`).
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -132,8 +131,7 @@ def _create_view(
 def _connection(store: Store) -> duckdb.DuckDBPyConnection:
     import duckdb
 
-    spill = store.home.staging_dir / f"spill-{uuid.uuid4().hex}"
-    connection = duckdb.connect(config={"temp_directory": str(spill)})
+    connection = duckdb.connect(config={"temp_directory": str(store.home.spill_dir())})
     connection.execute("set TimeZone = 'UTC'")
     connection.execute("set parquet_metadata_cache = true")  # the files never change
     return connection
