@@ -23,7 +23,7 @@ from imbalance.config import (
     about,
     as_table,
 )
-from imbalance.errors import UserError, nearest
+from imbalance.errors import MEND_SETTINGS, UserError, nearest
 
 
 def load_config(path: Path | None) -> Config:
@@ -41,13 +41,15 @@ def load_config(path: Path | None) -> Config:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            f"the configuration cannot be read: {error}", where=str(path), allowed="a TOML file"
+            f"the configuration cannot be read: {error}", where=str(path), allowed="a TOML file",
+            fix="give another one with --config, or none for the defaults",
         ) from None
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UserError(
-            f"the configuration is not TOML: {error}", where=str(path), allowed="TOML 1.0"
+            f"the configuration is not TOML: {error}", where=str(path), allowed="TOML 1.0",
+            fix="mend the line it names",
         ) from None
     return _Reader(path, text).config(data)
 
@@ -211,7 +213,7 @@ class _Reader:
         return UserError(
             f"unknown setting {name!r}" + (f"; did you mean {meant}?" if meant else ""),
             where=self._where(name),
-            allowed=", ".join(choices),
+            allowed=", ".join(choices), fix=MEND_SETTINGS,
         )
 
     def _wrong(
@@ -220,7 +222,7 @@ class _Reader:
         # A run that Dagster launches reads the settings: what is said here stands in its history.
         shown = "(what it holds may be secret)" if secret else repr(value)
         return UserError(f"{name} = {shown} is not allowed", where=self._where(name),
-                         allowed=allowed)
+                         allowed=allowed, fix=MEND_SETTINGS)
 
 
 def _positive(value: object) -> bool:

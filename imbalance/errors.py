@@ -67,6 +67,10 @@ class UserError(Exception):
         }
 
 
+MEND_SETTINGS = "mend that line; docs/settings.md lists what there is and what it may be"
+"""What to do about a setting that is wrong."""
+
+
 def in_a_line(error: Exception) -> str:
     """An error as it is noted and listed: of a `UserError` what, where and what to do."""
     if not isinstance(error, UserError):

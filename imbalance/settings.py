@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Union, get_args, get_origin
 
 from imbalance.config import NamedSettings
-from imbalance.errors import UserError, nearest
+from imbalance.errors import MEND_SETTINGS, UserError, nearest
 
 _WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
@@ -32,7 +32,7 @@ def values_of(given: NamedSettings, hints: Mapping[str, Any], what: str) -> dict
         ready = tuple(value) if isinstance(value, list) else value
         if not _is(ready, hints[name]):
             raise UserError(f"{name} = {value!r} is not allowed", where=given.lines[name],
-                            allowed=type_words(hints[name]))
+                            allowed=type_words(hints[name]), fix=MEND_SETTINGS)
         values[name] = ready
     return values
 
@@ -42,7 +42,7 @@ def unknown(name: str, choices: Mapping[str, Any], what: str, where: str) -> Use
     close = nearest(name, list(choices))
     return UserError(
         f"{what} have no setting {name!r}" + (f"; did you mean {close!r}?" if close else ""),
-        where=where, allowed=", ".join(choices),
+        where=where, allowed=", ".join(choices), fix=MEND_SETTINGS,
     )
 
 

@@ -55,6 +55,9 @@ def write(application: Application, out: Path | None, title: str) -> Any:
 
     store = application.store()
     path = out or store.home.root / "report.html"
+    if not path.name:
+        raise UserError("the file has no name", where="OUT.html", allowed="a file such as "
+                        "report.html, or nothing, which is report.html in the home")
     if not path.absolute().parent.is_dir():
         raise UserError(
             f"there is no directory {str(path.parent)!r}", where="OUT.html",

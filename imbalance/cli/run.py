@@ -134,8 +134,8 @@ def _check_usable(store: Store, refused: Sequence[dict[str, str]]) -> None:
         raise UserError(
             f"none of the files can be used; they are noted and left as they are:\n  {files}{more}",
             where="CAPTURES",
-            allowed="lines `<receive time> <websocket JSON>` of Binance, plain or gzip",
-            fix='imbalance sql "from raw.quarantine" has them with their reasons',
+            allowed="capture files of a known format, plain or compressed",
+            fix="imbalance formats lists them; imbalance ingest --format NAME says what a file is",
             exit_code=EXIT_QUARANTINE,
         )
     raise UserError(

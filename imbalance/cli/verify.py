@@ -17,7 +17,8 @@ def command(application: Application) -> int:
     """Hash every partition file, generation and capture again and compare.
 
     Readers of Parquet take most damage for data, so this is how it is found. Nothing is changed.
-    Exit code 1 when something is damaged or missing.
+    Exit code 1 when something is damaged or may not be read, or a file of a table or of a
+    generation is missing; a capture that is no longer there is only noted.
 
     \b
     Examples:

@@ -177,8 +177,8 @@ def _generations(home: Home) -> Iterator[Diagnosis]:
             yield Diagnosis("generations", "problem", f"{path.name}: {error.what}",
                             error.fix or "")
     if current_generation_is_broken(home):
-        yield Diagnosis("generations", "problem", "the current generation is not there",
-                        "imbalance publish")
+        yield Diagnosis("generations", "problem",
+                        "none is current: generations/current leads nowhere", "imbalance publish")
     yield Diagnosis("generations", "good", f"{len(paths)} published")
 
 

@@ -93,6 +93,9 @@ def find_generation(home: Home, generation: str | None = None) -> Generation:
     current = current_path(home)
     known = generation_index.names(home)
     name = generation if generation is not None else (current.name if current else None)
+    if name is None and known:
+        raise UserError("no generation is current", where=str(home.generations_dir / CURRENT),
+                        allowed=_some("", known), fix="imbalance publish makes one that is")
     if name is None:
         raise UserError("nothing has been published yet", where=str(home.generations_dir),
                         fix="imbalance publish")
@@ -139,9 +142,9 @@ def open_generation(home: Home, generation: str | None = None) -> duckdb.DuckDBP
 
 
 def current_generation_is_broken(home: Home) -> bool:
-    """Whether the name `current` leads nowhere."""
+    """Whether the name `current` leads nowhere, or is not there though something is published."""
     link = home.generations_dir / CURRENT
-    return link.is_symlink() and not link.is_dir()
+    return not link.is_dir() and (link.is_symlink() or bool(generation_index.names(home)))
 
 
 def current_path(home: Home) -> Path | None:

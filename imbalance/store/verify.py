@@ -80,12 +80,17 @@ def verify(home: Home, progress: Progress = SILENT) -> Verification:
     for one in expected:
         try:
             status = one.path.stat()
+            identity = (status.st_dev, status.st_ino)  # generations share files with the tables
+            known = identity in hashes
+            if not known:
+                hashes[identity] = sha256_file(one.path)
         except FileNotFoundError:
             damaged.append(Damage(str(one.path), "missing", one.fix))
             continue
-        identity = (status.st_dev, status.st_ino)  # generations share files with the tables
-        if identity not in hashes:
-            hashes[identity] = sha256_file(one.path)
+        except PermissionError:
+            damaged.append(Damage(str(one.path), "may not be read", "look again as one who may"))
+            continue
+        if not known:
             total += status.st_size
             progress.advance(bytes=status.st_size, files=1, note=one.path.name)
         if hashes[identity] != one.sha256:

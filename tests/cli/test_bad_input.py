@@ -86,6 +86,13 @@ def test_an_unknown_format_is_noted_and_nothing_is_lost(capsys, tmp_path):
     assert strange.read_text().startswith("time,price")
 
 
+def test_what_is_known_is_not_said_to_be_of_one_venue(capsys, tmp_path):
+    (tmp_path / "words.txt").write_text("nothing of this\n")
+    said = refused(capsys, "--home", tmp_path / "h", "run", tmp_path / "words.txt", code=5)
+    assert "allowed: capture files of a known format" in said
+    assert "to do:   imbalance formats lists them" in said
+
+
 def test_a_damaged_gzip_is_noted_whole(capsys, tmp_path):
     data = bytearray(gzip.compress(b"1723161245000000000 {}\n" * 1000))
     data[-6] ^= 0xFF
@@ -143,11 +150,30 @@ def test_a_malformed_configuration_names_file_and_line(capsys, tmp_path, text, l
     said = refused(capsys, "--config", path, "--home", tmp_path / "h", "run", capture)
     assert f"{path}:{line}" in said
     assert hint in said
+    assert "to do:   mend that line; docs/settings.md lists" in said
+
+
+def test_a_configuration_that_is_no_toml(capsys, tmp_path):
+    path = tmp_path / "settings.toml"
+    path.write_text("[studies\n")
+    said = refused(capsys, "--config", path, "--home", tmp_path / "h", "doctor")
+    assert "the configuration is not TOML: Expected ']' at the end of a table" in said
+    assert "to do:   mend the line it names" in said
 
 
 def test_a_configuration_that_is_not_there(capsys, tmp_path):
     said = refused(capsys, "--config", tmp_path / "no.toml", "--home", tmp_path / "h", "doctor")
     assert "cannot be read" in said
+    assert "to do:   give another one with --config" in said
+
+
+def test_a_report_of_no_name(capsys, tmp_path):
+    from imbalance.store.home import Home
+
+    Home.open(tmp_path / "h", create=True)
+    said = refused(capsys, "--home", tmp_path / "h", "report", "")
+    assert "the file has no name" in said
+    assert "where:   OUT.html" in said
 
 
 def test_run_without_captures_in_an_empty_home(capsys, tmp_path):

@@ -58,6 +58,15 @@ def test_what_only_reads_works(locked, tmp_path):
     assert warnings == ["it may only be read by this user: no leftovers were looked for"]
 
 
+def test_a_capture_that_may_not_be_read_is_no_error_of_ours(home, tmp_path):
+    capture = tmp_path / "in" / "btcusdt.gz"
+    capture.chmod(0)
+    done = restricted("verify", home=home)
+    assert done.returncode == 1
+    assert f"DAMAGED {capture}: may not be read" in done.stdout
+    assert "to do: look again as one who may" in done.stdout
+
+
 @pytest.mark.parametrize("words", [
     ["run"], ["publish"], ["ui"], ["ingest", "other.gz"], ["generations", "prune", "--keep", "1"],
 ])  # fmt: skip

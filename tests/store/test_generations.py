@@ -14,6 +14,7 @@ from imbalance.config import Config, PublishConfig
 from imbalance.contracts import Column, Table
 from imbalance.errors import UserError
 from imbalance.store import Home, Store
+from imbalance.store.doctor import examine
 from imbalance.store.files import sha256_file
 from imbalance.store.generations import find_generation, list_generations, open_generation
 from imbalance.store.locks import hold
@@ -253,6 +254,22 @@ def test_nothing_published_and_unknown_generations_are_said_so(store, published)
     assert list_generations(empty) == []
     with pytest.raises(UserError, match="nothing has been published"):
         open_generation(empty)
+
+
+def test_that_none_is_current_is_not_taken_for_that_none_is_published(published):
+    link = published.home.generations_dir / "current"
+    before = find_generation(published.home).id
+    link.unlink()
+    with pytest.raises(UserError, match="no generation is current") as caught:
+        open_generation(published.home)
+    assert (caught.value.exit_code, caught.value.allowed) == (2, before)
+    problems = [(d.what, d.fix) for d in examine(published.home.root).diagnoses
+                if d.level == "problem"]
+    assert problems == [("none is current: generations/current leads nowhere",
+                         "imbalance publish")]
+    publish(published)
+    assert find_generation(published.home).number == 2
+    assert link.is_symlink()
 
 
 def _hold_lock(path: Path, ready, done) -> None:
