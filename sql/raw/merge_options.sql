@@ -1,12 +1,6 @@
 -- One row per message out of several captures: it carries no id, what it says and when is it.
-select
-    * exclude (receipt_rank) replace (
-        -- clocks of recorders differ: nothing is known before what comes before it
-        max(available_at) over (
-            partition by instrument
-            order by event_time, capture_id, line rows unbounded preceding
-        ) as available_at
-    )
+-- Rows stand as they became known: a message that one recorder got late holds up no other.
+select * exclude (receipt_rank, file_row_number)
 from (
     select
         *,
@@ -35,7 +29,7 @@ from (
                 rho
             order by available_at, receive_time, capture_id, line
         ) as receipt_rank
-    from read_parquet($spool)
+    from read_parquet($spool, file_row_number = true)
 )
 where receipt_rank = 1
-order by instrument, event_time, capture_id, line
+order by instrument, available_at, file_row_number

@@ -1,5 +1,6 @@
 -- One row per trade out of several captures: the earliest receipt wins. Where a feed has no ids
--- the capture that begins first is used for its stretch.
+-- the capture that begins first is used for its stretch. Without a growing id trades stand as they
+-- became known: one that a recorder got late holds up no other.
 with messages as (
     select
         *,
@@ -38,7 +39,7 @@ select
         -- clocks of recorders differ: nothing is known before what comes before it
         max(available_at) over (
             partition by instrument, kind
-            order by trade_id, event_time, file_row_number
+            order by trade_id, available_at, file_row_number
             rows unbounded preceding
         ) as available_at
     )
@@ -57,4 +58,4 @@ where
                 and ranked.event_time between other.first_time and other.last_time
         )
     )
-order by instrument, kind, trade_id, event_time, file_row_number
+order by instrument, kind, trade_id, available_at, file_row_number
