@@ -1,9 +1,10 @@
 """The raw layer of a venue and day: decode its captures, merge what they share, write partitions.
 
 Within an instrument every event is written once, however many captures hold it. Captures that
-follow each other are streamed; where two turn out to hold the same stretch, the day is begun again
-and their events are merged on kind and id by DuckDB, out of memory if need be, keeping the
-earliest receipt.
+follow each other, or hold different tables of an instrument, are streamed; where two turn out to
+hold parts of one stretch, the day is begun again and their events are merged on kind and id by
+DuckDB, out of memory if need be, keeping the earliest receipt. When a capture's rows are known is
+its own matter but for what stands before them in their table.
 """
 
 from __future__ import annotations
@@ -264,17 +265,13 @@ def _write_day(
     progress: Progress,
     target: Unrepeated | Spool,
 ) -> None:
-    last: dict[str, int] = {}
     for sniffed in captures:
         target.next_capture()
         capture_id = sniffed[0].capture_id
-        decoded = known.decoded[capture_id] = decode_capture(
+        known.decoded[capture_id] = decode_capture(
             known.store, sniffed, day, progress, target.write,
-            seen=capture_id in known.decoded,
-            skew=known.skew_before(sniffed, progress), known_until=last,
+            seen=capture_id in known.decoded, skew=known.skew_before(sniffed, progress),
         )  # fmt: skip
-        if isinstance(target, Unrepeated):  # what is merged is put in order when it is
-            last |= decoded.last_available
 
 
 def _reaching(known: _Known, day: str) -> list[CaptureFile]:

@@ -59,15 +59,11 @@ class Clocks:
         """
         return None if self._state[1] == _UNKNOWN else int(self._state[1])
 
-    def last_available(self, instrument: int) -> int | None:
-        """The last `available_at` of an instrument, by index; None before its first message."""
-        known = int(self._last[instrument]) if instrument < len(self._last) else _NEVER
+    @property
+    def last_available(self) -> int | None:
+        """The last `available_at` of any instrument, ns; None before the first message."""
+        known = int(self._last.max())
         return None if known == _NEVER else known
-
-    def hold(self, instrument: int, available_at: int) -> None:
-        """Let no message of an instrument, by index, be known before some time."""
-        self._make_room(instrument)
-        self._last[instrument] = max(self._last[instrument], available_at)
 
     def _make_room(self, highest: int) -> None:
         if highest >= len(self._last):

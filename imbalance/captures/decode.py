@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
@@ -86,7 +85,6 @@ class Decoder:
     only_symbol : the symbol of messages that carry none (snapshots of spot and USD-M).
     span : earliest and latest receive time that is believed, ns.
     clocks : what the capture's clocks begin with.
-    known_until : by instrument, the time before which none of its messages here counts as known.
     """
 
     def __init__(
@@ -98,7 +96,6 @@ class Decoder:
         only_symbol: str | None,
         span: tuple[int, int] = (0, LAST_TIME),
         clocks: Clocks | None = None,
-        known_until: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self._reader = CaptureReader(path)
         self._market = binance.MARKETS[venue]
@@ -109,7 +106,6 @@ class Decoder:
         self._table = np.zeros((max(16, len(symbols)), scanner.SYMBOL_BYTES), np.uint8)
         self._lengths = np.zeros(len(self._table), np.int64)
         self._clocks = clocks or Clocks()
-        self._known_until = known_until
         self._last_receive = NO_TIME
         self._buffers: Columns | None = None
         self._room = 0
@@ -141,10 +137,10 @@ class Decoder:
         """Latest receive time of a message decoded, ns."""
         return None if self._last_receive == NO_TIME else self._last_receive
 
-    def last_available(self) -> dict[str, int]:
-        """The last `available_at` by instrument."""
-        last = {name: self._clocks.last_available(k) for k, name in enumerate(self.instruments)}
-        return {name: time for name, time in last.items() if time is not None}
+    @property
+    def last_available(self) -> int | None:
+        """The last `available_at`, ns."""
+        return self._clocks.last_available
 
     def __iter__(self) -> Iterator[Chunk]:
         return ahead((self._chunk(block) for block in self._reader), "decode", 2)
@@ -161,8 +157,6 @@ class Decoder:
         self._table[position, : len(text)] = np.frombuffer(text, np.uint8)
         self._lengths[position] = len(text)
         self.instruments.append(instrument)
-        if instrument in self._known_until:
-            self._clocks.hold(position, self._known_until[instrument])
         return position
 
     def _chunk(self, block: Block) -> Chunk:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -49,8 +49,9 @@ class Decoding(Protocol):
     def facts(self) -> list[Instrument]:
         """What the capture's own messages said of instruments."""
 
-    def last_available(self) -> dict[str, int]:
-        """The last `available_at` by instrument, ns."""
+    @property
+    def last_available(self) -> int | None:
+        """The last `available_at` of an event, ns; None before the first."""
 
     @property
     def instruments(self) -> list[str]:
@@ -83,7 +84,6 @@ class Context:
     contracts : contract of an instrument, for sizes in base units.
     span : earliest and latest time that is believed, ns.
     clocks : what the capture's clocks begin with.
-    known_until : by instrument, the time before which none of its messages here counts as known.
     """
 
     capture_id: str
@@ -92,7 +92,6 @@ class Context:
     contracts: Contracts
     span: tuple[int, int] = (0, LAST_TIME)
     clocks: Clocks = field(default_factory=Clocks)
-    known_until: Mapping[str, int] = field(default_factory=dict)
 
 
 class Instruments:
@@ -113,15 +112,7 @@ class Instruments:
             return self.names.index(name)
         position = self._positions[symbol, market] = len(self.names)
         self.names.append(name)
-        if name in self._context.known_until:
-            self._context.clocks.hold(position, self._context.known_until[name])
         return position
-
-    def last_available(self) -> dict[str, int]:
-        """The last `available_at` by instrument."""
-        clocks = self._context.clocks
-        last = {name: clocks.last_available(k) for k, name in enumerate(self.names)}
-        return {name: time for name, time in last.items() if time is not None}
 
 
 def check_symbol(symbol: object) -> str:
@@ -198,8 +189,9 @@ class TextDecoder(ABC):
     def last_receive(self) -> int | None:
         return None if self._last_receive == NO_TIME else self._last_receive
 
-    def last_available(self) -> dict[str, int]:
-        return self.numbered.last_available()
+    @property
+    def last_available(self) -> int | None:
+        return self.context.clocks.last_available
 
     def facts(self) -> list[Instrument]:
         return []

@@ -61,7 +61,8 @@ EVENT_TIMES = (
         "available_at",
         "TIMESTAMP_NS",
         "When the market could have told us: the later of `event_time` and the skew-corrected "
-        "receive time, never falling within an instrument, whatever captures its events are from. "
+        "receive time, never falling within an instrument of a table (trades: of a kind), whatever "
+        "captures its events are from. "
         "Events received before anything was known of the recorder's skew are available when it "
         "was first known.",
         unit="UTC, ns",

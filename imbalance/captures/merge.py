@@ -13,7 +13,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from imbalance.captures.rows import NO_ID, key_number, whole_ids, whole_times
+from imbalance.captures.clocks import NO_TIME
+from imbalance.captures.rows import (
+    BOOK_KINDS,
+    NO_ID,
+    key_number,
+    time_column,
+    whole_ids,
+    whole_times,
+)
 from imbalance.store.sqlfiles import read_sql
 from imbalance.store.store import Store
 from imbalance.store.task import TaskContext
@@ -43,6 +51,10 @@ class Unrepeated:
     are told apart by that, messages without any by what they say and when. Book messages, trades
     and quotes without an id are not told apart: two that look the same may both have happened. Of
     captures that hold the same stretch of them the one that begins first is used.
+
+    Nothing is available before what comes before it in its table, of the same instrument and of
+    captures written earlier too: clocks of recorders differ. Across tables captures do not hold
+    each other up: what one tells in the meantime could be known in the meantime.
     """
 
     def __init__(self, context: TaskContext) -> None:
@@ -53,11 +65,14 @@ class Unrepeated:
         self._named: dict[tuple[str, str, str], set[int]] = {}
         self._told: dict[tuple[str, str, str], int] = {}
         self._told_before: dict[tuple[str, str, str], int] = {}
+        self._known: dict[tuple[str, str, str], int] = {}
+        self._known_before: dict[tuple[str, str, str], int] = {}
 
     def next_capture(self) -> None:
         """What is written from here on is from another capture."""
         self._before = self._last.copy()
         self._told_before = self._told.copy()
+        self._known_before = self._known.copy()
         self._seen.clear()
 
     def write(self, table: str, rows: pa.Table) -> None:
@@ -69,27 +84,42 @@ class Unrepeated:
             If a row belongs before the end of a capture written earlier.
         """
         numbers, names = identities(table, rows)
+        available = whole_times(rows["available_at"])
         keep = np.ones(len(rows), bool)
+        raised: list[tuple[Any, int]] = []
         for instrument, kind, mine in _groups(table, rows):
-            group = (table, instrument, kind)
+            group, stream = (table, instrument, kind), _stream(table, instrument, kind)
+            known, before = available[mine], self._known_before.get(stream, NO_TIME)
+            early = bool(known[0] < before)  # within a capture they do not fall
             numbered = numbers[mine] >= 0
             if numbered.all():
-                keep[mine] = self._new(group, numbers[mine])
-                continue
-            places = np.arange(len(rows))[mine]
-            keep[places[numbered]] = self._new(group, numbers[places[numbered]])
-            rest = places[~numbered]
-            if names is not None and (names[rest] >= 0).all():
-                keep[rest] = self._unnamed(group, names[rest])
+                keep[mine] = self._new(group, numbers[mine], early)
             else:
-                # a book is one stream, whatever the kinds of its messages
-                stream = (table, instrument, "") if table == "raw.book_updates" else group
-                keep[rest] = self._later(stream, whole_times(rows["event_time"])[rest])
+                places = np.arange(len(rows))[mine]
+                keep[places[numbered]] = self._new(group, numbers[places[numbered]], early)
+                rest = places[~numbered]
+                if names is not None and (names[rest] >= 0).all():
+                    keep[rest] = self._unnamed(group, names[rest])
+                    if early and keep[rest[available[rest] < before]].any():
+                        raise Interleaved(group)
+                else:
+                    keep[rest] = self._later(stream, whole_times(rows["event_time"])[rest])
+            if early:
+                raised.append((mine, before))
+            kept = known[keep[mine]]
+            if len(kept):
+                self._known[stream] = max(self._known.get(stream, NO_TIME), int(kept[-1]))
+        if raised:
+            rows = _not_before(rows, available, raised)
         self._context.writer(table).write(rows if keep.all() else rows.filter(pa.array(keep)))
 
-    def _new(self, key: tuple[str, str, str], ids: Any) -> Any:
+    def _new(self, key: tuple[str, str, str], ids: Any, early: bool) -> Any:
         last = self._last.get(key, -1)
-        if len(ids) and ids.min() <= self._before.get(key, -1):
+        # a snapshot that was known before all of a stream may stay before it: what it contains of
+        # that is dropped by those who rebuild the book
+        others = BOOK_KINDS if early and key[0] == "raw.book_updates" else key[2:]
+        before = max(self._before.get((*key[:2], kind), -1) for kind in others)
+        if len(ids) and ids.min() <= before:
             raise Interleaved(key)
         seen = self._seen.setdefault(key, [])
         if len(ids) and ids[0] > last and (np.diff(ids) > 0).all():
@@ -143,6 +173,20 @@ def _name_numbers(rows: pa.Table, columns: list[str]) -> Any:
         (-1 if all(v is None for v in one) else key_number(repr(one)) for one in texts),
         np.int64, len(rows),
     )  # fmt: skip
+
+
+def _stream(table: str, instrument: str, kind: str) -> tuple[str, str, str]:
+    """What has one order: a book, whatever the kinds of its messages, and trades of a kind."""
+    return table, instrument, "" if table == "raw.book_updates" else kind
+
+
+def _not_before(rows: pa.Table, available: Any, raised: list[tuple[Any, int]]) -> pa.Table:
+    """Rows, some of which are not available before some time each."""
+    available = available.copy()
+    for mine, time in raised:
+        available[mine] = np.maximum(available[mine], time)
+    place = rows.schema.get_field_index("available_at")
+    return rows.set_column(place, "available_at", time_column(available))
 
 
 def _groups(table: str, rows: pa.Table) -> list[tuple[str, str, Any]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,11 +40,10 @@ Sniffed = tuple[CaptureFile, Path, Sniff]
 
 @dataclass
 class Decoded:
-    """A capture decoded to its end: what its account is made of, and when its events are known."""
+    """A capture decoded to its end: what its account is made of."""
 
     row: dict[str, Any]
     bad: list[BadLine]
-    last_available: dict[str, int]
     instruments: list[dict[str, Any]]
     latency: dict[str, Any]
 
@@ -157,12 +156,10 @@ def decode_capture(
     *,
     seen: bool,
     skew: int | None = None,
-    known_until: Mapping[str, int] | None = None,
 ) -> Decoded:
     """Decode a capture, writing its events of one day; returns what its account is made of.
 
-    `seen` says that its bytes have been counted; `skew` is that of the capture it follows, and
-    `known_until` when the last events before its own were known.
+    `seen` says that its bytes have been counted; `skew` is that of the capture it follows.
 
     Raises
     ------
@@ -177,7 +174,7 @@ def decode_capture(
     decoder = formats(store.config.formats)[found.format].decoder(
         Context(
             capture.capture_id, path, found.venue, contracts, received_span(capture),
-            Clocks(skew, found.first_difference), known_until or {},
+            Clocks(skew, found.first_difference),
         ),
         found,
     )  # fmt: skip
@@ -212,11 +209,10 @@ def decode_capture(
     if not seen:
         progress.advance(files=1)
     row = account_row(capture, found, decoder, (first, last))
-    known = decoder.last_available()
     contracts.learn(found.venue, decoder.facts())
-    last_known = max(known.values(), default=0)
+    last_known = decoder.last_available or 0
     return Decoded(
-        row, bad, known,
+        row, bad,
         instrument_rows(capture.capture_id, decoder.instruments, contracts, last_known),
         latency.row(capture.capture_id, found.venue, last_known),
     )

@@ -1,12 +1,6 @@
 -- One row per band of a sample out of several captures: it carries no id, what it says is it.
-select
-    * exclude (receipt_rank) replace (
-        -- clocks of recorders differ: nothing is known before what comes before it
-        max(available_at) over (
-            partition by instrument
-            order by event_time, capture_id, line rows unbounded preceding
-        ) as available_at
-    )
+-- Rows stand as they became known: a sample that one recorder got late holds up no other.
+select * exclude (receipt_rank, file_row_number)
 from (
     select
         *,
@@ -21,7 +15,7 @@ from (
                 notional
             order by available_at, receive_time, capture_id, line
         ) as receipt_rank
-    from read_parquet($spool)
+    from read_parquet($spool, file_row_number = true)
 )
 where receipt_rank = 1
-order by instrument, event_time, capture_id, line
+order by instrument, available_at, file_row_number

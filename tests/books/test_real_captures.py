@@ -8,6 +8,7 @@ from imbalance.books.build import materialise_book
 from imbalance.captures.build import materialise_raw
 from imbalance.captures.register import register
 from imbalance.store.store import Store
+from tests.captures.building import build_all
 
 BOTH_DAYS = ("2024-08-08", "2024-08-09")
 
@@ -81,6 +82,30 @@ def test_a_day_of_a_quiet_market(shared, tmp_path):
         "select sum(compared), sum(mismatched) from book.quote_agreement"
     ).fetchone() == (12_198, 0)
     assert session.sql("select count(*) from book.bars_100ms").fetchone() == (876_163,)
+
+
+@pytest.mark.parametrize(
+    ("name", "day", "count"),
+    [("BINANCE_FUTURES", "2021-04-17", 4), ("BINANCE_DELIVERY", "2021-04-17", 10),
+     ("KUCOIN", "2021-04-25", 9)],
+)  # fmt: skip
+def test_snapshots_in_a_file_beside_the_stream_give_books(shared, tmp_path, name, day, count):
+    """Thirty seconds each: the book is valid from its snapshot to the end."""
+    store = Store.open(tmp_path, create=True)
+    register(store, sorted((shared / "captures/cryptofeed/legacy").glob(f"{name}.*")))
+    ((venue, result),) = build_all(store).items()
+    assert result.partitions[f"{day}|{venue}"].metadata["merged"]
+    materialise_book(store, venue, day)
+    session = store.session(described=False)
+    health = session.sql(
+        "select instrument, list(cause order by interval), list(state order by interval), "
+        "max(epoch_ns(valid_to)) - min(epoch_ns(valid_from)) filter (state = 'valid') "
+        "from book.book_health group by 1"
+    ).fetchall()
+    assert len(health) == count
+    for _, causes, states, valid in health:
+        assert (causes, states) == (["no_snapshot", "snapshot"], ["waiting", "valid"])
+        assert 24e9 < valid < 30e9
 
 
 def test_partitions_hold_one_instrument_after_the_other(august):

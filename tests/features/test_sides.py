@@ -6,11 +6,16 @@ import pyarrow as pa
 import pytest
 from scipy.stats import norm
 
+from imbalance.books.build import materialise_book
 from imbalance.books.tables import BOOK_STATES
+from imbalance.captures.register import register
 from imbalance.features.bars import Queries
 from imbalance.features.build import bars_in_memory
 from imbalance.features.side_tables import CLASSIFIED
 from imbalance.features.sides import QUOTE_COLUMNS, TRADE_COLUMNS, bulk_volume, classified
+from imbalance.features.tasks import features_task
+from imbalance.store import Store
+from tests.captures.building import build_all
 from tests.captures.whole import decode
 
 S = 1_000_000_000
@@ -132,3 +137,34 @@ def test_how_often_the_rule_is_right_where_the_venue_says(shared):
         """).fetchone()
     assert len(rows) == len(trades)
     assert (right, share) == pytest.approx((0.9015, 0.8291), abs=1e-4)
+
+
+def test_books_and_trades_of_separate_files_meet_at_their_time(shared, tmp_path):
+    """StandX, an hour a file: each trade meets the book that was known just before it, and the
+    rule says of nearly all what the book at the moment of the trade says.
+    """
+    store = Store.open(tmp_path / "home", create=True)
+    register(store, [shared / "captures/standx-20260106"])
+    build_all(store)
+    materialise_book(store, "standx", "2026-01-06")
+    features_task("standx", "2026-01-06").materialise(store)
+    hours = store.session(described=False).sql("""
+        select hour(trades.event_time), count(*), count(distinct mid_before),
+            avg(case
+                when price > mid then (classified_side = 'buy')::int
+                when price < mid then (classified_side = 'sell')::int
+            end),
+            max(epoch_ns(trades.available_at) - epoch_ns(trades.event_time)) / 1e9
+        from features.classified_trades as trades
+        asof join (
+            select instrument, event_time, (bid_prices[1] + ask_prices[1]) / 2 as mid
+            from book.book_states
+        ) as books
+        on trades.instrument = books.instrument and trades.event_time > books.event_time
+        group by all order by all
+    """).fetchall()
+    assert [(hour, count) for hour, count, *_ in hours] == [(13, 6719), (14, 11025), (19, 1859)]
+    for _, _, mids, right, late in hours:
+        assert mids > 300
+        assert right > 0.99
+        assert late < 5

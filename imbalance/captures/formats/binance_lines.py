@@ -86,7 +86,7 @@ class ScannedCapture:
         only = found.symbols[0] if len(found.symbols) == 1 else None
         self._decoder = Decoder(
             context.path, context.venue, found.unit, list(found.symbols), only, context.span,
-            context.clocks, context.known_until,
+            context.clocks,
         )  # fmt: skip
         self._batches = Batches(
             context.capture_id, self._decoder.instruments, context.contracts
@@ -111,8 +111,9 @@ class ScannedCapture:
     def facts(self) -> list[Instrument]:
         return []
 
-    def last_available(self) -> dict[str, int]:
-        return self._decoder.last_available()
+    @property
+    def last_available(self) -> int | None:
+        return self._decoder.last_available
 
     @property
     def end(self) -> End:
