@@ -63,7 +63,8 @@ class BookConfig:
     levels: int = setting(
         10, "Levels in `book.book_states`.", "levels a side", bounds=(1, 50))
     silent_after_seconds: float = setting(
-        60.0, "Silence of a book feed beyond which its bars are poisoned.", "s",
+        60.0, "Silence of a book feed beyond which its bars are poisoned; for images, whose pace "
+        "tells more, the most it may be.", "s",
         bounds=(1.0, 86_400.0))
 
 

@@ -10,6 +10,7 @@ Differences that came before their snapshot are kept here and applied after it.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,19 @@ from imbalance.kernels import bare
 
 IS_VALID, IS_WAITING, IS_SILENT = np.arange(3)
 """Codes of `state.HEALTH_STATES`."""
+
+SUSPICION = 8 * math.log(10)
+"""Mean intervals after which a feed of images counts as silent. A suspicion of φ = 8 in the failure
+detector of Hayashibara et al. (2004) with exponential intervals, as Cassandra has it: where images
+come at random with that mean, one interval in 10⁸ is longer.
+"""
+
+SHORTEST_SILENCE = 10_000_000_000
+"""Silence of images that is never held against them, ns: some feeds tell changes alone, and the
+pace of a busy minute says little of the next quiet one."""
+
+FEWEST_INTERVALS, KEPT_INTERVALS = 20, 1_000
+"""Intervals from which a pace is known, and of how many it is the mean, older ones fading."""
 
 
 @bare
@@ -152,12 +166,40 @@ def _close(book: Book) -> None:
 
 
 @bare
-def note_silence(whole: Any, out: Output, until: int) -> bool:
+def note_pace(book: Book, event: int, image: bool) -> None:
+    """Note when a message came: the pace of images is learned, before the message counts as last.
+
+    An outage is no pace: an interval counts for no more than the limit. A book that differences or
+    snapshots carry on is no feed of images.
+    """
+    whole, real = book.whole, book.real
+    if not image:
+        whole[at.IMAGE_INTERVALS] = 0
+    elif whole[at.STATUS] == at.VALID:
+        interval = min(event - whole[at.LAST_EVENT], _limit(book))
+        whole[at.IMAGE_INTERVALS] += 1
+        kept = min(whole[at.IMAGE_INTERVALS], KEPT_INTERVALS)
+        real[at.IMAGE_PACE] += (interval - real[at.IMAGE_PACE]) / kept
+
+
+@bare
+def _limit(book: Book) -> int:
+    """Silence beyond which a feed is not believed to be there, ns."""
+    whole = book.whole
+    if whole[at.IMAGE_INTERVALS] < FEWEST_INTERVALS:
+        return whole[at.SILENCE]
+    limit = max(np.int64(SUSPICION * book.real[at.IMAGE_PACE]), SHORTEST_SILENCE)
+    return min(limit, whole[at.SILENCE])
+
+
+@bare
+def note_silence(book: Book, out: Output, until: int) -> bool:
     """Note that a valid book's feed has been silent beyond the limit; True when it has.
 
     A chain of ids proves afterwards that nothing was lost, but at the time nobody could know.
     """
-    silent = whole[at.STATUS] == at.VALID and until - whole[at.LAST_EVENT] > whole[at.SILENCE]
+    whole = book.whole
+    silent = whole[at.STATUS] == at.VALID and until - whole[at.LAST_EVENT] > _limit(book)
     if silent and whole[at.HEALTH_STATE] != IS_SILENT:
         change_health(whole, out, whole[at.LAST_EVENT], IS_SILENT, SILENCE, at.NO_ID, at.NO_ID)
     return silent

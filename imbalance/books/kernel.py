@@ -162,12 +162,13 @@ def run(book: Book, m: Messages, out: Output, start: int) -> tuple[int, int]:
                 # the chain reaches over midnight: the closing book held from the first moment on
                 whole[at.STATUS] = at.VALID
                 start_bar(book, whole[at.CLOCK] // at.BAR_NS)
-        silent = rule.note_silence(whole, out, event)
+        silent = rule.note_silence(book, out, event)
         if not advance(book, out, event):
             return BUFFERS_FULL, k
         if silent:
             whole[at.BAR_POISONED] = 1
             rule.change_health(whole, out, event, rule.IS_VALID, rule.RESUMED, at.NO_ID, at.NO_ID)
+        rule.note_pace(book, event, what == at.IMAGE)
         whole[at.LAST_EVENT] = event
         whole[at.LAST_AVAILABLE] = max(m.available[k], whole[at.LAST_AVAILABLE])
         whole[at.BAR_AVAILABLE] = whole[at.LAST_AVAILABLE]
@@ -206,7 +207,7 @@ def finish(book: Book, out: Output, until: int) -> bool:
     whole = book.whole
     if whole[at.CLOCK] < 0 or whole[at.STATUS] == at.OPENED:
         return True
-    rule.note_silence(whole, out, until)
+    rule.note_silence(book, out, until)
     if not advance(book, out, max(until, whole[at.CLOCK])):
         return False
     cut = whole[at.STATUS] == at.VALID and whole[at.CLOCK] > whole[at.BAR] * at.BAR_NS

@@ -78,7 +78,7 @@ class Rules:
 
     `multiplier`: quote units per contract of inverse instruments, None where sizes are in base
     units; `sized`: whether it is known what a unit of size is, else sizes and flows are null;
-    `levels`: levels a side of `book.book_states`; `silence_ns`: silence that poisons.
+    `levels`: levels a side of `book.book_states`; `silence_ns`: longest silence that is borne.
     """
 
     multiplier: float | None = None

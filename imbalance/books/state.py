@@ -23,8 +23,8 @@ NO_ID = -1
     PENDING_LAST, TICK_PARTS, SILENCE, LEVELS, BANDS_STALE, CROSSED, LOCKED,
     HEALTH_FROM, HEALTH_STATE, HEALTH_CAUSE, HEALTH_EXPECTED, HEALTH_FOUND,
     HEALTH_MESSAGES, HEALTH_STALE, HEALTH_CROSSED, HEALTH_LOCKED, HEALTH_UNKNOWN,
-    BAR_AVAILABLE, COVERED, MEASURED, BAR_COUNTS,
-) = range(37)  # fmt: skip
+    BAR_AVAILABLE, COVERED, MEASURED, IMAGE_INTERVALS, BAR_COUNTS,
+) = range(38)  # fmt: skip
 
 # values of `Book.whole[STATUS]`
 WAITING, OPENED, VALID = range(3)
@@ -55,8 +55,8 @@ COUNT_COLUMNS = (
 # `Book.real`
 (
     TICK_SCALE, MULTIPLIER, MID, MID_OPEN, MID_HIGH, MID_LOW, SPREAD_SUM, MID_SUM, QUEUE_SUM,
-    TOUCH_SUM, NO_CHANGE_FLOW, DEPTH_SUM,
-) = range(12)  # fmt: skip
+    TOUCH_SUM, NO_CHANGE_FLOW, DEPTH_SUM, IMAGE_PACE,
+) = range(13)  # fmt: skip
 
 # columns of `Output.bars`
 BAR_COLUMNS = (
@@ -171,7 +171,7 @@ def new_book(
     centre : a price near the market, in ticks.
     multiplier : quote units per contract of inverse instruments.
     levels : levels a side of `book.book_states`.
-    silence_ns : silence beyond which bars are poisoned.
+    silence_ns : silence beyond which bars are poisoned; of images, the longest (`continuity`).
     far_room : slots for levels outside the window.
     """
     whole = np.zeros(BAR_COUNTS + len(COUNT_COLUMNS), np.int64)
@@ -180,7 +180,7 @@ def new_book(
     whole[LAST_ID] = whole[PENDING_LAST] = whole[CLOCK] = whole[BAR] = NO_ID
     whole[HEALTH_STATE], whole[HEALTH_CAUSE] = 1, CAUSES.index("no_snapshot")
     whole[HEALTH_FROM] = whole[HEALTH_EXPECTED] = whole[HEALTH_FOUND] = NO_ID
-    real = np.zeros(12)
+    real = np.zeros(IMAGE_PACE + 1)
     real[TICK_SCALE] = tick[1]
     real[MULTIPLIER] = 0.0 if multiplier is None else multiplier
     real[[MID, MID_OPEN, MID_HIGH, MID_LOW]] = np.nan

@@ -108,6 +108,31 @@ def test_snapshots_in_a_file_beside_the_stream_give_books(shared, tmp_path, name
         assert 24e9 < valid < 30e9
 
 
+def test_an_outage_of_a_feed_of_images_poisons_its_bars(shared, tmp_path):
+    """Hyperliquid sends a book per half second, and none from 19:58:11.5 to 19:58:29.5."""
+    store = Store.open(tmp_path, create=True)
+    register(store, sorted((shared / "captures/hyperliquid-20250904").glob("orderbooks_*")))
+    build_all(store)
+    materialise_book(store, "hyperliquid", "2025-09-04")
+    session = store.session(described=False)
+    health = session.sql(
+        "select state, cause, list(distinct valid_from::time::varchar), count(*) "
+        "from book.book_health group by all order by min(valid_from)"
+    ).fetchall()
+    assert health == [
+        ("valid", "image", ["19:46:56.253"], 4),
+        ("silent", "silence", ["19:58:11.504"], 4),
+        ("valid", "resumed", ["19:58:29.48"], 4),
+    ]
+    poisoned = session.sql(
+        "select min(bar_start)::time::varchar, max(bar_start)::time::varchar, count(*), "
+        "sum(coverage) filter (bar_start::time between '19:58:11.6' and '19:58:29.3') "
+        "from book.bars_100ms where poisoned and bar_start::time between '19:47' and '20:21' "
+        "group by instrument"
+    ).fetchall()
+    assert poisoned == [("19:58:11.5", "19:58:29.4", 180, 0.0)] * 4
+
+
 def test_partitions_hold_one_instrument_after_the_other(august):
     for table in ("book.bars_100ms", "book.book_states"):
         rows = august.sql(f"select instrument from {table}").fetchall()

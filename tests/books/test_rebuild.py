@@ -232,42 +232,6 @@ def test_crossed_book_is_kept_flagged_and_has_no_flow(reference, rebuilt):
     assert bars[4]["order_flow_imbalance_level_1"] == 1.0
 
 
-def test_silence_beyond_the_limit_poisons_what_it_covers_and_no_more(reference, rebuilt):
-    second = 10 * BAR
-    times = [0, second, 90 * second, 91 * second, 92 * second]
-    messages = [
-        reference.Message(k == 0, -1 if k == 0 else k + 1, k + 1, k, t, t, [(10.0, 1.0 + k)],
-                          [(11.0, 1.0)])
-        for k, t in enumerate(times)
-    ]  # fmt: skip
-    fast = rebuilt(messages, FUTURES, until=93 * second)
-    assert [row["state"] for row in fast.rows("book.book_health")] == ["valid", "silent", "valid"]
-    bars = fast.rows("book.bars_100ms")
-    poisoned = {row["bar_start"] // BAR for row in bars if row["poisoned"]}
-    assert poisoned == {0, *range(10, 901)}
-    assert sum(row["coverage"] for row in bars) == pytest.approx(40)
-
-
-def test_a_feed_that_ends_is_silent_to_the_end_of_its_captures(reference, rebuilt):
-    second = 10 * BAR
-    messages = [
-        reference.Message(k == 0, -1 if k == 0 else k + 1, k + 1, k, k * second, k * second,
-                          [(10.0, 1.0 + k)], [(11.0, 1.0)])
-        for k in range(4)
-    ]  # fmt: skip
-    fast = rebuilt(messages, FUTURES, until=100 * second)
-    health = fast.rows("book.book_health")
-    assert [(row["state"], row["valid_from"], row["valid_to"]) for row in health] == [
-        ("valid", 0, 3 * second),
-        ("silent", 3 * second, 100 * second),
-    ]
-    bars = fast.rows("book.bars_100ms")
-    assert {row["bar_start"] // BAR for row in bars if not row["poisoned"]} == set(range(1, 30))
-    assert sum(row["coverage"] for row in bars) == pytest.approx(30)
-    short = rebuilt(messages, FUTURES, until=50 * second).rows("book.bars_100ms")
-    assert sum(row["poisoned"] for row in short) == 1
-
-
 def test_closing_book_opens_the_next_day(market, rebuilt):
     messages = market(8, futures=True)
     cut = 250

@@ -1,0 +1,119 @@
+"""Silence of a book feed: by one limit where a chain proves the book, by their pace of images."""
+
+import pytest
+
+from imbalance.books.rebuild import Rules
+from imbalance.books.state import DIFF, IMAGE
+
+BAR = 100_000_000
+
+
+def test_silence_beyond_the_limit_poisons_what_it_covers_and_no_more(reference, rebuilt):
+    second = 10 * BAR
+    times = [0, second, 90 * second, 91 * second, 92 * second]
+    messages = [
+        reference.Message(k == 0, -1 if k == 0 else k + 1, k + 1, k, t, t, [(10.0, 1.0 + k)],
+                          [(11.0, 1.0)])
+        for k, t in enumerate(times)
+    ]  # fmt: skip
+    fast = rebuilt(messages, Rules(), until=93 * second)
+    assert [row["state"] for row in fast.rows("book.book_health")] == ["valid", "silent", "valid"]
+    bars = fast.rows("book.bars_100ms")
+    poisoned = {row["bar_start"] // BAR for row in bars if row["poisoned"]}
+    assert poisoned == {0, *range(10, 901)}
+    assert sum(row["coverage"] for row in bars) == pytest.approx(40)
+
+
+def imaged(reference, seconds, kinds=None):
+    """A book sent whole at some times, s; `kinds` says otherwise of a message."""
+    return [
+        reference.Message((kinds or {}).get(k, IMAGE), -1, -1, -1, round(t * 10 * BAR),
+                          round(t * 10 * BAR), [(10.0, 1.0 + k)], [(11.0, 1.0)])
+        for k, t in enumerate(seconds)
+    ]  # fmt: skip
+
+
+def silences(rebuilt, messages, **more):
+    """Silent intervals, s."""
+    fast = rebuilt(messages, Rules(), **more)
+    return [
+        (row["valid_from"] / 1e9, row["valid_to"] / 1e9)
+        for row in fast.rows("book.book_health") if row["state"] == "silent"
+    ]  # fmt: skip
+
+
+def paced(count, step, start=0.0):
+    return [start + k * step for k in range(count)]
+
+
+@pytest.mark.parametrize("chunk", [7, 10**9])
+def test_a_feed_of_images_is_silent_by_its_own_pace(reference, rebuilt, chunk):
+    """Half a second apart: the limit is 10 s at least, and an outage does not slacken it."""
+    seconds = [*paced(100, 0.55), *paced(100, 0.55, 72.45), *paced(2, 0.55, 145)]
+    messages = imaged(reference, seconds)
+    found = silences(rebuilt, messages, chunk=chunk)
+    assert found == [(54.45, 72.45), (126.9, 145.0)]
+    fast = rebuilt(messages, Rules(), chunk=chunk)
+    causes = [row["cause"] for row in fast.rows("book.book_health")]
+    assert causes == ["image", "silence", "resumed", "silence", "resumed"]
+    bars = [row for row in fast.rows("book.bars_100ms") if row["bar_start"] < 126 * 10 * BAR]
+    poisoned = [row["bar_start"] // BAR for row in bars if row["poisoned"]]
+    assert poisoned == [0, *range(544, 725)]
+    assert sum(row["coverage"] for row in bars if row["poisoned"]) == 2.0
+
+
+@pytest.mark.parametrize(
+    ("step", "count", "pause", "silent"),
+    [
+        (0.55, 100, 10.0, False), (0.55, 100, 10.2, True),  # 18.4 intervals
+        (0.01, 2_000, 9.9, False), (0.01, 2_000, 10.1, True),  # at least 10 s
+        (2.0, 100, 36.7, False), (2.0, 100, 36.9, True),
+        (30.0, 100, 59.9, False), (30.0, 100, 60.1, True),  # at most what holds for all
+        (0.55, 20, 59.9, False), (0.55, 20, 60.1, True),  # too few to know a pace
+        (0.55, 21, 10.2, True),
+    ],
+)  # fmt: skip
+def test_the_limit_of_images(reference, rebuilt, step, count, pause, silent):
+    seconds = paced(count, step)
+    last = seconds[-1]
+    found = silences(rebuilt, imaged(reference, [*seconds, last + pause]))
+    assert found == ([pytest.approx((last, last + pause))] if silent else [])
+
+
+def test_images_that_end_are_silent_to_the_end_of_the_captures(reference, rebuilt):
+    messages = imaged(reference, paced(100, 0.5))
+    assert silences(rebuilt, messages, until=59 * 10 * BAR) == []
+    assert silences(rebuilt, messages, until=60 * 10 * BAR) == [(49.5, 60.0)]
+
+
+def test_a_change_of_pace_is_learned_from_what_came_before(reference, rebuilt):
+    """From one a half second to one in three: no interval of the slow pace is held against it."""
+    seconds = [*paced(100, 0.5), *paced(400, 3.0, 52.5), 1_290.0]
+    assert silences(rebuilt, imaged(reference, seconds)) == []
+
+
+def test_images_among_differences_are_no_feed_of_images(reference, rebuilt):
+    seconds = [*paced(100, 0.5), 90.0]
+    differences = imaged(reference, seconds, kinds=dict.fromkeys(range(50, 101), DIFF))
+    assert silences(rebuilt, differences) == []
+    assert silences(rebuilt, imaged(reference, seconds)) == [(49.5, 90.0)]
+
+
+def test_a_feed_that_ends_is_silent_to_the_end_of_its_captures(reference, rebuilt):
+    second = 10 * BAR
+    messages = [
+        reference.Message(k == 0, -1 if k == 0 else k + 1, k + 1, k, k * second, k * second,
+                          [(10.0, 1.0 + k)], [(11.0, 1.0)])
+        for k in range(4)
+    ]  # fmt: skip
+    fast = rebuilt(messages, Rules(), until=100 * second)
+    health = fast.rows("book.book_health")
+    assert [(row["state"], row["valid_from"], row["valid_to"]) for row in health] == [
+        ("valid", 0, 3 * second),
+        ("silent", 3 * second, 100 * second),
+    ]
+    bars = fast.rows("book.bars_100ms")
+    assert {row["bar_start"] // BAR for row in bars if not row["poisoned"]} == set(range(1, 30))
+    assert sum(row["coverage"] for row in bars) == pytest.approx(30)
+    short = rebuilt(messages, Rules(), until=50 * second).rows("book.bars_100ms")
+    assert sum(row["poisoned"] for row in short) == 1
