@@ -75,14 +75,15 @@ def build_feed(
     ids = _Sent(*_update_ids(instrument, book, rng), made, sent, _receive(scenario, sent, rng))
     _add_book(scenario, instrument, messages, feed, book, ids, losses)
     opening = int(rng.integers(3, 7))  # events before the first snapshot: to be dropped by a reader
-    _add_snapshot(messages, feed, book, ids, opening, bool(rng.integers(2)))
+    snapshots = [_add_snapshot(messages, feed, book, ids, opening, bool(rng.integers(2)))]
     for gap in scenario.gaps:
         if gap.instrument == instrument.name and gap.resynchronise_seconds is not None:
             at = (gap.at_seconds + gap.resynchronise_seconds) * 1000
             event = int(np.searchsorted(book.schedule.milliseconds, at))
             if event < made.size - 3:
-                _add_snapshot(messages, feed, book, ids, event, bool(rng.integers(2)))
-    _add_quotes(messages, feed, book, ids, rng)
+                inside = bool(rng.integers(2))
+                snapshots.append(_add_snapshot(messages, feed, book, ids, event, inside))
+    _add_quotes(messages, feed, book, ids, snapshots, rng)
     _add_trades(scenario, instrument, messages, feed, path, book, rng)
     if instrument.venue != "binance":
         _add_mark_prices(scenario, instrument, messages, feed, path, rng)
@@ -150,8 +151,8 @@ def _add_book(
 
 def _add_snapshot(
     messages: Messages, feed: Feed, book: Book, ids: _Sent, events: int, inside: bool
-) -> None:
-    """A snapshot of the state after so many events, received two differences late.
+) -> int:
+    """A snapshot of the state after so many events, received two differences late; its id.
 
     With `inside` its id lies within the next difference, else it is the last one's: the two ways in
     which a snapshot and its first difference meet.
@@ -164,10 +165,12 @@ def _add_snapshot(
         *book.levels_after(events),
     )
     feed.add(ids.received[events + 1 : events + 2] + 1, [text])
+    return last
 
 
 def _add_quotes(
-    messages: Messages, feed: Feed, book: Book, ids: _Sent, rng: np.random.Generator
+    messages: Messages, feed: Feed, book: Book, ids: _Sent, snapshots: list[int],
+    rng: np.random.Generator,
 ) -> None:
     chance = rng.uniform(size=ids.made.size)
     for exact, ahead in ((False, INTERMEDIATE_AHEAD_NS), (True, QUOTE_AHEAD_NS)):
@@ -175,7 +178,9 @@ def _add_quotes(
             picked = np.flatnonzero(chance < QUOTE_SHARE)
             update, more = ids.last[picked], 0
         else:  # inside the event, when the bid was one lot larger than at its end
-            picked = np.flatnonzero(chance > 1 - INTERMEDIATE_SHARE)
+            # none of the id of a snapshot, which would differ from it
+            inside = (chance > 1 - INTERMEDIATE_SHARE) & ~np.isin(ids.first, snapshots)
+            picked = np.flatnonzero(inside)
             update, more = ids.first[picked], 1
         state = picked + 1  # the book's arrays begin with the opening state
         texts = list(

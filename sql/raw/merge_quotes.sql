@@ -1,7 +1,10 @@
--- One row per quote out of several captures: the earliest receipt wins. Where a feed has no ids
--- the capture that begins first is used for its stretch.
+-- One row per quote out of several captures: the earliest receipt wins, of one receipt the capture
+-- that holds more. Where a feed has no ids the capture that begins first is used for its stretch.
 with messages as (
-    select * from read_parquet($spool, file_row_number = true)
+    select
+        *,
+        count(*) over (partition by instrument, capture_id) as rows_there
+    from read_parquet($spool, file_row_number = true)
 ),
 
 stretches as (
@@ -24,13 +27,13 @@ ranked as (
                 instrument,
                 update_id,
                 if(update_id is null, (capture_id, file_row_number), null)
-            order by available_at, receive_time, capture_id, line
+            order by available_at, receive_time, -rows_there, capture_id, line
         ) as receipt_rank
     from messages
 )
 
 select
-    * exclude (receipt_rank, file_row_number) replace (
+    * exclude (receipt_rank, rows_there, file_row_number) replace (
         -- clocks of recorders differ: nothing is known before what comes before it
         max(available_at) over (
             partition by instrument

@@ -1,10 +1,12 @@
--- One row per trade out of several captures: the earliest receipt wins. Where a feed has no ids
--- the capture that begins first is used for its stretch. Without a growing id trades stand as they
--- became known: one that a recorder got late holds up no other.
+-- One row per trade out of several captures: the earliest receipt wins, of one receipt the capture
+-- that holds more. Where a feed has no ids the capture that begins first is used for its stretch.
+-- Without a growing id trades stand as they became known: one that a recorder got late holds up no
+-- other.
 with messages as (
     select
         *,
-        coalesce(cast(trade_id as varchar), trade_key) as identity
+        coalesce(cast(trade_id as varchar), trade_key) as identity,
+        count(*) over (partition by instrument, capture_id) as rows_there
     from read_parquet($spool, file_row_number = true)
 ),
 
@@ -29,13 +31,13 @@ ranked as (
                 kind,
                 identity,
                 if(identity is null, (capture_id, file_row_number), null)
-            order by available_at, receive_time, capture_id, line
+            order by available_at, receive_time, -rows_there, capture_id, line
         ) as receipt_rank
     from messages
 )
 
 select
-    * exclude (receipt_rank, identity, file_row_number) replace (
+    * exclude (receipt_rank, identity, rows_there, file_row_number) replace (
         -- clocks of recorders differ: nothing is known before what comes before it
         max(available_at) over (
             partition by instrument, kind

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from imbalance.books.build import OUTPUTS, materialise_book
 from imbalance.captures.build import RAW_TABLES
 from imbalance.captures.register import register
 from imbalance.store import Store
@@ -114,6 +115,27 @@ def test_two_captures_of_the_same_stretch_are_one(tmp_path, shift_ms):
             late = [t for t in times if t >= START + (low if shift_ms < 0 else high) * MS]
             assert kept == sorted(t + shift_ms * MS if t in late else t for t in times)
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("again", [(0, 30), (20, 90), (100, 120)])
+def test_what_a_capture_holds_of_another_adds_nothing(tmp_path, again):
+    """Nor moves anything: not the book, which opens when its snapshot was known."""
+    whole, *_ = overlapping(120, 40, 0)
+    late = line(snapshot(INVERSE, 1050, at=START + 60 * MS, bids=[("100.4", "5")],
+                         asks=[("100.6", "5")]), START + 60 * MS)  # fmt: skip
+    whole.insert(61, late)
+    homes = [Store.open(tmp_path / name, create=True) for name in ("alone", "both")]
+    for store in homes:
+        register(store, [write(tmp_path / "whole.gz", whole)])
+    register(homes[1], [write(tmp_path / "again.gz", whole[slice(*again)])])
+    books = []
+    for store, merged in zip(homes, (False, True), strict=True):
+        (result,) = build_all(store).values()
+        assert result.partitions[f"{FIRST}|{INVERSE}"].metadata["merged"] == merged
+        materialise_book(store, INVERSE, FIRST)
+        books.append(hashes(store, INVERSE, tables=OUTPUTS))
+    assert hashes(homes[0], INVERSE) == hashes(homes[1], INVERSE)
+    assert books[0] == books[1]
 
 
 def test_clocks_that_disagree_do_not_hide_an_overlap(store, tmp_path):

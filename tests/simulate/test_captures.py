@@ -149,6 +149,24 @@ def test_a_gap_breaks_the_chain_once_and_a_new_snapshot_mends_it(tmp_path, rerea
     assert np.isnan(spot.mid_100ms[150:]).all()
 
 
+def test_a_quote_of_a_snapshots_id_shows_its_best(tmp_path):
+    """A snapshot inside a difference has the id of a state within it, and so may a quote."""
+    compared = 0
+    for seed in range(8):
+        gaps = tuple(Gap(PERPETUAL, 3.0 * k, 1, resynchronise_seconds=1.0) for k in range(1, 9))
+        simulate_market(tmp_path / f"{seed}", replace(SMALL, seed=seed, gaps=gaps))
+        lines = text_lines(tmp_path / f"{seed}", "usdm/btcusdt_20250304.gz")
+        told = [json.loads(line.partition(" ")[2]) for line in lines]
+        quotes = {m["data"]["u"]: m["data"] for m in told if "bookTicker" in m.get("stream", "")}
+        for snapshot in told:
+            quote = quotes.get(snapshot.get("lastUpdateId"))
+            if quote is not None:
+                compared += 1
+                assert snapshot["bids"][0] == [quote["b"], quote["B"]]
+                assert snapshot["asks"][0] == [quote["a"], quote["A"]]
+    assert compared > 10
+
+
 def test_share_of_differences_lost_at_random(tmp_path):
     simulate_market(tmp_path / "whole", SMALL)
     simulate_market(tmp_path / "holes", replace(SMALL, drop_fraction=0.1))
