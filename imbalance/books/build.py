@@ -36,7 +36,7 @@ OUTPUTS = (
     "book.bars_100ms",
 )
 
-VERSION = "book-9"
+VERSION = "book-10"
 
 _COLUMNS = (
     "instrument", "kind", "first_update_id", "last_update_id", "previous_update_id", "event_time",

@@ -38,6 +38,7 @@ class QuoteProof:
         self._ended = quotes is None
         self.compared = 0
         self.mismatched = 0
+        self.agreed_since = 0
         self.first_mismatch: int | None = None
 
     def compare(self, ids: Any, best: Any) -> None:
@@ -68,8 +69,11 @@ class QuoteProof:
         differs = (self._best[places[same]] != best[same]).any(axis=1)
         self.compared += int(same.sum())
         self.mismatched += int(differs.sum())
-        if differs.any() and self.first_mismatch is None:
-            self.first_mismatch = int(ids[same][differs][0])
+        if differs.any():
+            self.agreed_since = 0
+            if self.first_mismatch is None:
+                self.first_mismatch = int(ids[same][differs][0])
+        self.agreed_since += int(differs[::-1].argmax()) if differs.any() else len(differs)
 
     def row(self) -> dict[str, Any]:
         """The instrument's row of `book.quote_agreement`."""
@@ -77,6 +81,7 @@ class QuoteProof:
             "instrument": self._instrument,
             "compared": self.compared,
             "mismatched": self.mismatched,
+            "agreed_since": self.agreed_since,
             "first_mismatch_update_id": self.first_mismatch,
         }
 

@@ -165,6 +165,8 @@ QUOTE_AGREEMENT = Table(
         INSTRUMENT,
         count_column("compared", "Messages compared with a quote of the same update id."),
         count_column("mismatched", "Comparisons in which a best price or size differs."),
+        count_column("agreed_since", "Comparisons after the last one that differs: all of them "
+                     "where none does."),
         Column(
             "first_mismatch_update_id",
             "BIGINT",

@@ -121,8 +121,10 @@ def test_checks_see_what_is_wrong(made, tmp_path):
     store = Store.open(tmp_path / "home", create=True)
     schema = catalog.table("book.quote_agreement").arrow_schema()
     rows = [
-        {"instrument": NAME, "compared": 10, "mismatched": 2, "first_mismatch_update_id": 7},
-        {"instrument": NAME, "compared": -1, "mismatched": 0, "first_mismatch_update_id": None},
+        {"instrument": NAME, "compared": 10, "mismatched": 2, "agreed_since": 8,
+         "first_mismatch_update_id": 7},
+        {"instrument": NAME, "compared": -1, "mismatched": 0, "agreed_since": 0,
+         "first_mismatch_update_id": None},
     ]
     materialise(
         store, outputs=["book.quote_agreement"], partition=PARTITION, inputs=(), version="1",
@@ -132,11 +134,37 @@ def test_checks_see_what_is_wrong(made, tmp_path):
     )
     failed = proof(store, PARTITION)
     assert not failed.passed
-    assert failed.description == f"mismatches by instrument: {{'{NAME}': 2}}"
+    assert failed.description == f"mismatches by instrument that do not end: {{'{NAME}': 2}}"
     (contract,) = checks.run(store, ["book.quote_agreement"], PARTITION)
     assert not contract.passed
     assert "minimum on compared: 1 rows" in contract.description
     assert "unique_key on instrument" in contract.description
+
+
+@pytest.mark.parametrize(
+    ("mismatched", "since", "ended"),
+    [(0, 500, True), (4, 35, True), (4, 9, False), (40, 39, False), (40, 40, True)])
+def test_mismatches_end_or_fail(tmp_path, mismatched, since, ended):
+    """A snapshot that shows what had gone by its id is wrong for a while, a wrong rebuild stays."""
+    import pyarrow as pa
+
+    from imbalance import catalog
+    from imbalance.store.task import materialise
+
+    store = Store.open(tmp_path / "home", create=True)
+    row = {"instrument": NAME, "compared": 500, "mismatched": mismatched, "agreed_since": since,
+           "first_mismatch_update_id": 7 if mismatched else None}
+    materialise(
+        store, outputs=["book.quote_agreement"], partition=PARTITION, inputs=(), version="1",
+        build=lambda context: context.writer("book.quote_agreement").write(
+            pa.Table.from_pylist([row], catalog.table("book.quote_agreement").arrow_schema())
+        ),
+    )
+    found = proof(store, PARTITION)
+    assert found.passed == ended
+    assert found.metadata["mismatched"] == mismatched
+    if ended:
+        assert found.description == f"500 comparisons, {mismatched} mismatches"
 
 
 def test_lines_that_are_nowhere_fail_their_check(tmp_path):

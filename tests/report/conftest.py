@@ -143,7 +143,8 @@ def fill(session, instruments=(PERPETUAL, SPOT)):
         gap = range(300, 340) if number == 0 else range(0)
         insert(session, "features.bars_1s", bars(instrument, poisoned=gap, seed=number))
         insert(session, "book.quote_agreement",
-               [{"instrument": instrument, "compared": 1000 + number, "mismatched": 0}])
+               [{"instrument": instrument, "compared": 1000 + number, "mismatched": 0,
+                 "agreed_since": 1000 + number}])
         insert(session, "book.book_health", [
             {"instrument": instrument, "interval": 1, "valid_from": START,
              "valid_to": START + 300 * SECOND, "state": "valid", "cause": "snapshot",
