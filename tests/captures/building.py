@@ -43,20 +43,22 @@ def rows(store, table, venue=SPOT, day=FIRST, *, without=()) -> pa.Table:
 
 def account(store, path):
     """The row of `raw.captures` of a file, its JSON read."""
-    for partition in store.ledger.partitions("raw.captures"):
-        (row,) = read_current(store, "raw.captures", partition).to_pylist()
-        if row["path"] == str(path):
-            return {k: json.loads(v) if str(v)[:1] in "{[" else v for k, v in row.items()}
+    for row in _told_of(store, "raw.captures", path):
+        return {k: json.loads(v) if str(v)[:1] in "{[" else v for k, v in row.items()}
     raise AssertionError(f"no account of {path}")
 
 
 def quarantine(store, path):
     """Rows of `raw.quarantine` of a file."""
-    return [
-        row for partition in store.ledger.partitions("raw.quarantine")
-        for row in read_current(store, "raw.quarantine", partition).to_pylist()
-        if row["path"] == str(path)
-    ]  # fmt: skip
+    return _told_of(store, "raw.quarantine", path)
+
+
+def _told_of(store, table, path):
+    """Rows of a file in a table of captures, read from the partition of its bytes alone: tests of
+    hundreds of files ask for each of them."""
+    held = store.ledger.known_capture(str(path))
+    found = [] if held is None else read_current(store, table, held).to_pylist()
+    return [row for row in found if row["path"] == str(path)]
 
 
 def hashes(store, venue, day=FIRST, tables=RAW_TABLES):
