@@ -46,7 +46,7 @@ Named = tuple[str | None, str | None]
 
 NOT_NAMED: Named = (None, None)
 
-VERSION = "capture-14"
+VERSION = "capture-15"
 
 OUTPUTS = ("raw.captures", "raw.quarantine", "raw.instruments", "raw.clock_skew")
 """Tables with a partition per capture."""

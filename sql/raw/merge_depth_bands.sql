@@ -1,6 +1,6 @@
 -- One row per band of a sample out of several captures: it carries no id, what it says is it.
 -- Rows stand as they became known: a sample that one recorder got late holds up no other.
-select * exclude (receipt_rank, file_row_number)
+select * exclude (receipt_rank, rows_there, file_row_number)
 from (
     select
         *,
@@ -13,9 +13,14 @@ from (
                 percentage,
                 depth,
                 notional
-            order by available_at, receive_time, capture_id, line
+            order by available_at, receive_time, -rows_there, capture_id, line
         ) as receipt_rank
-    from read_parquet($spool, file_row_number = true)
+    from (
+        select
+            *,
+            count(*) over (partition by instrument, capture_id) as rows_there
+        from read_parquet($spool, file_row_number = true)
+    )
 )
 where receipt_rank = 1
 order by instrument, available_at, file_row_number

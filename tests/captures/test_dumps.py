@@ -81,6 +81,28 @@ def test_bands_are_a_table_of_the_raw_layer_each_told_once(store, tmp_path):
     assert len(rows(store, "raw.book_updates", LINEAR, "2025-05-19")) == 0
 
 
+def test_of_dumps_that_tell_the_same_bands_the_one_that_holds_more_is_named(store, tmp_path):
+    lines = BANDS.splitlines(keepends=True)
+    texts = ["".join(lines)] + [
+        # each lacks what the whole one has in the middle, so that they must be merged
+        "".join([*lines[:4], f"2025-05-19 11:09:01,{k},9.0,9.0\n"]) for k in range(1, 5)
+    ]
+    paths = []
+    for k, text in enumerate(texts):
+        paths.append(tmp_path / f"{k}/BTCUSDT-bookDepth-2025-05-19.csv")
+        paths[-1].parent.mkdir()
+        paths[-1].write_text(text)
+    whole, *parts = (one.capture_id for one in register(store, paths))
+    assert min(parts) < whole, "by the ids alone another would be named"
+    (result,) = build_all(store).values()
+    assert result.partitions[f"2025-05-19|{LINEAR}"].metadata["merged"]
+    held = rows(store, "raw.depth_bands", LINEAR, "2025-05-19")
+    assert held["percentage"].to_pylist()[:6] == [-5, -1, 1, 5, -0.2, 0.2]
+    assert held["capture_id"].to_pylist()[:6] == [whole] * 6
+    assert sorted(held["percentage"].to_pylist()[6:]) == [1, 2, 3, 4]
+    assert sorted(held["capture_id"].to_pylist()[6:]) == sorted(parts)
+
+
 HEADERS = {
     "trades": "id,price,qty,quote_qty,time,is_buyer_maker",
     "coins": "id,price,qty,base_qty,time,is_buyer_maker",
