@@ -5,6 +5,7 @@ Opening is lazy, so that help and argument errors cost nothing. Formatting is in
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, wraps
@@ -59,6 +60,24 @@ class Application:
 
         config = self.config
         return Store(self.home(create=create), config)
+
+
+class CapturePath(click.Path):
+    """A capture file or directory. An empty text names none: as a path it would be the working
+    directory, and a variable of a script that is not set would register all that is there.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """The path; refuses an empty one."""
+        if value == "":
+            self.fail("an empty path; '.' is the working directory", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 class AppCommand(click.Command):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imbalance.cli import output, report, run
-from imbalance.cli.application import Application, subcommand
+from imbalance.cli.application import Application, CapturePath, subcommand
 from imbalance.cli.progress import ProgressBar
 from imbalance.errors import UserError
 
@@ -25,7 +25,7 @@ _FIRST_QUERY = "select instrument, bar_start, queue_imbalance from features.bars
 
 
 @subcommand("demo")
-@click.argument("captures", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("captures", nargs=-1, type=CapturePath())
 @click.option("--minutes", type=click.FloatRange(min=1.0, max=1440.0),
               help="Market time to simulate; 40 by default.")
 def command(

@@ -8,13 +8,13 @@ from pathlib import Path
 import click
 
 from imbalance.cli import output
-from imbalance.cli.application import Application, subcommand
+from imbalance.cli.application import Application, CapturePath, subcommand
 from imbalance.cli.progress import ProgressBar
 from imbalance.errors import EXIT_DONE, EXIT_QUARANTINE, UserError, nearest
 
 
 @subcommand("ingest")
-@click.argument("captures", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("captures", nargs=-1, required=True, type=CapturePath())
 @click.option("--format", "form", metavar="F", help="Take the files for this format.")
 @click.option("--venue", metavar="V", help="Take the files for captures of this venue.")
 def command(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imbalance.cli import output
-from imbalance.cli.application import Application, subcommand
+from imbalance.cli.application import Application, CapturePath, subcommand
 from imbalance.errors import EXIT_DONE, EXIT_QUARANTINE, UserError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ PARTITION_WORDS = (
 
 
 @subcommand("run")
-@click.argument("captures", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("captures", nargs=-1, type=CapturePath())
 @click.option("--from", "first", metavar="DAY", help="First day, YYYY-MM-DD, UTC.")
 @click.option("--to", "last", metavar="DAY", help="Last day.")
 @click.option("--venue", metavar="V", help="Only this venue.")

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from imbalance.cli.main import run
+from tests.captures.samples import SPOT, recording
 from tests.cli.process import restricted
 
 
@@ -64,6 +65,17 @@ def test_days_the_wrong_way_round(capsys, tmp_path):
 def test_no_such_captures(capsys, tmp_path):
     said = refused(capsys, "--home", tmp_path / "h", "run", tmp_path / "nowhere")
     assert "there is no file or directory" in said
+    assert not (tmp_path / "h").exists()
+
+
+@pytest.mark.parametrize("command", ["run", "ingest", "demo"])
+def test_an_empty_path_is_not_the_working_directory(capsys, tmp_path, monkeypatch, command):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here/trades.gz").write_bytes(gzip.compress(b"".join(recording(SPOT, 3))))
+    monkeypatch.chdir(tmp_path / "here")
+    said = refused(capsys, "--home", tmp_path / "h", command, tmp_path / "here/trades.gz", "")
+    assert "an empty path; '.' is the working directory" in said
+    assert f"imbalance {command} --help" in said
     assert not (tmp_path / "h").exists()
 
 
