@@ -27,9 +27,10 @@ from imbalance.config import NamedSettings
 
 IGNORED_NAMES = re.compile(
     r"(?i)^(licen[cs]e|notice|copying)([._-].*)?$|^request_log\.csv$|^subscriptions\.csv$"
-    r"|^(.*[._-])?readme([._-].*)?$|^last_match\.csv$|^truth\.json$|^\..*|.*\.md$"
+    r"|^(.*[._-])?readme([._-].*)?$|^last_match\.csv$|^truth\.json$|^\..*|.*\.md$|.*\.checksum$"
 )
-"""Files in a directory which are no captures: licences, readme files, a recorder's own logs."""
+"""Files in a directory which are no captures: licences, readme files, a recorder's own logs, and
+the `.CHECKSUM` that Binance publishes beside each of its dumps."""
 
 MOST_DAYS = 1_000
 """Days beyond which the span of a capture is taken for damage: each of them would be looked for."""

@@ -1,5 +1,6 @@
 """Binance's public dumps, as they are published: by name, by columns, and without a header."""
 
+import hashlib
 import io
 import zipfile
 
@@ -9,6 +10,7 @@ import pytest
 
 from imbalance.captures.probe import sniff
 from imbalance.captures.register import register
+from imbalance.errors import UserError
 from tests.captures.building import account, build_all, rows
 from tests.captures.whole import decode
 
@@ -101,6 +103,20 @@ def test_of_dumps_that_tell_the_same_bands_the_one_that_holds_more_is_named(stor
     assert held["capture_id"].to_pylist()[:6] == [whole] * 6
     assert sorted(held["percentage"].to_pylist()[6:]) == [1, 2, 3, 4]
     assert sorted(held["capture_id"].to_pylist()[6:]) == sorted(parts)
+
+
+def test_the_checksum_that_is_published_beside_a_dump_is_no_capture(store, tmp_path):
+    path = dump(tmp_path / "in/BTCUSDT-bookDepth-2025-05-19.zip", BANDS)
+    beside = path.with_name(f"{path.name}.CHECKSUM")
+    beside.write_text(f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n")
+    found = {one.path: (one.status, one.reason) for one in register(store, [path.parent])}
+    assert found == {
+        str(path): ("new", None), str(beside): ("ignored", "not a capture, by its name")
+    }
+    build_all(store)
+    assert list(store.ledger.partitions("raw.captures")) == [account(store, path)["capture_id"]]
+    with pytest.raises(UserError, match="holds no captures"):
+        register(store, [beside])
 
 
 HEADERS = {
