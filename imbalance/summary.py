@@ -18,7 +18,7 @@ BAR_TABLES = tuple(f"features.bars_{size}" for size in ("100ms", "1s", "10s", "1
 
 
 _ASKED = ("raw.captures", "raw.quarantine", "raw.instruments", "book.quote_agreement",
-          "features.bars_1s")
+          "book.trade_gaps", "features.bars_1s")
 """Tables that the queries in `sql/summary` are about."""
 
 

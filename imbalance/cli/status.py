@@ -23,8 +23,9 @@ STATES = ("current", "stale", "missing", "failed")
 @click.option("--all", "everything", is_flag=True,
               help="Every partition that is not current, not only the first of them.")
 def command(application: Application, everything: bool) -> None:
-    """What is current, stale, missing or failed; overdue days; coverage by day; quarantine;
-    instruments of which nobody said what they are, or what a contract of them is worth.
+    """What is current, stale, missing or failed; overdue days; coverage by day; trades that are
+    missing by their ids; quarantine; instruments of which nobody said what they are, or what a
+    contract of them is worth.
 
     Every registered capture is counted: read, refused, not yet read, or of a day that failed.
 
@@ -51,6 +52,7 @@ def command(application: Application, everything: bool) -> None:
                     "message"}],
            "overdue": [{"day", "venue", "kind", "concerns", "message"}],
            "coverage": [{"instrument", "day", "bars", "coverage", "poisoned"}],
+           "missing_trades": [{"instrument", "holes", "missing"}],
            "quarantine": [{"path", "reason", "lines", "first_line", "example"}],
            "unknown_instruments": {instrument: ["kind" or "contract size"]}}
     """
@@ -80,6 +82,7 @@ def status(store: Store) -> dict[str, Any]:
     with survey(store) as session:
         captures = captures_told(store, session)
         coverage = rows_of(session, "coverage")
+        missing_trades = rows_of(session, "missing_trades")
         quarantine = rows_of(session, "quarantine")
         unknown = unknown_instruments(rows_of(session, "instruments"))
         late = overdue_in(store, session, datetime.datetime.now(datetime.UTC))
@@ -96,6 +99,7 @@ def status(store: Store) -> dict[str, Any]:
         "due": [step_document(step) for step in plan.due()],
         "overdue": [asdict(one) for one in late],
         "coverage": coverage,
+        "missing_trades": missing_trades,
         "quarantine": quarantine,
         "unknown_instruments": unknown,
     }
@@ -145,6 +149,8 @@ def _told(document: dict[str, Any], everything: bool) -> str:
             [[c["instrument"], c["day"], c["bars"], c["coverage"], c["poisoned"]]
              for c in document["coverage"]],
         ))
+    if document["missing_trades"]:
+        blocks.append(_missing_trades(document["missing_trades"]))
     if document["quarantine"]:
         blocks.append(output.table(
             ["quarantined in", "reason", "lines", "first", "such as"],
@@ -154,6 +160,16 @@ def _told(document: dict[str, Any], everything: bool) -> str:
     if document["unknown_instruments"]:
         blocks.append(_unknown(document["unknown_instruments"], everything))
     return "\n\n".join(blocks)
+
+
+def _missing_trades(found: list[dict[str, Any]]) -> str:
+    """In a line: of how many instruments, how many trades, and where the most are missing."""
+    most = found[0]
+    return (
+        f"missing by their ids: {output.count(sum(one['missing'] for one in found), 'trade')} of "
+        f"{output.count(len(found), 'instrument')}, most of {most['instrument']} "
+        f"({most['missing']:,}); when: book.trade_gaps"
+    )
 
 
 def _unknown(found: dict[str, list[str]], everything: bool) -> str:

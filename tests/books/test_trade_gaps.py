@@ -13,6 +13,7 @@ from imbalance.captures.event_tables import TRADES
 from imbalance.captures.formats.registry import formats
 from imbalance.captures.register import register
 from imbalance.captures.venues.registry import venues
+from imbalance.cli.status import _told, status
 from imbalance.store.store import Store
 from imbalance.tasks import read_current
 from tests.captures.building import build_all
@@ -209,3 +210,10 @@ def test_the_next_day_tells_the_one_before_of_a_hole(around_midnight, tmp_path):
     assert 10 * S <= after[1] < 60 * S
     assert before[2:] == after[2:] == ("id_hole", before[3])
     assert before[3] > 10
+    name = "binance-delivery:BTCUSD_PERP"
+    document = status(store)  # one hole, though it stands on both days
+    assert document["missing_trades"] == [{"instrument": name, "holes": 1, "missing": before[3]}]
+    assert _told(document, everything=False).split("\n\n")[-1] == (
+        f"missing by their ids: {before[3]} trades of 1 instrument, most of {name} ({before[3]}); "
+        "when: book.trade_gaps"
+    )

@@ -91,9 +91,9 @@ def test_status(ask):
     document = json.loads(ask("status", "--json"))
     assert set(document) == {
         "home", "ledger_sequence", "generation", "captures", "tables", "due", "coverage",
-        "quarantine", "overdue", "unknown_instruments",
+        "quarantine", "overdue", "unknown_instruments", "missing_trades",
     }
-    assert document["due"] == []
+    assert document["due"] == document["missing_trades"] == []
     states = {row["table"]: row for row in document["tables"]}
     assert states["features.bars_1s"] == {
         "table": "features.bars_1s", "current": 4, "stale": 0, "missing": 0, "failed": 0,
@@ -101,7 +101,9 @@ def test_status(ask):
     assert states["studies.correlation"]["current"] == 4  # two days, the window of both, the span
     assert sorted({row["instrument"] for row in document["coverage"]}) == INSTRUMENTS
     assert document["overdue"] == []
-    assert "features.bars_1s" in ask("status")
+    said = ask("status")
+    assert "features.bars_1s" in said
+    assert "missing by their ids" not in said  # of nothing that is missing
 
 
 def test_tables_and_describe(ask):
