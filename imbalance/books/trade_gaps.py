@@ -31,7 +31,7 @@ from imbalance.store.store import Store
 from imbalance.store.task import TaskContext
 from imbalance.tasks import Task
 
-VERSION = "trade-gaps-1"
+VERSION = "trade-gaps-2"
 
 _COLUMNS = ("instrument", "kind", "trade_id", "event_time", "capture_id")
 _CAPTURE = ("format", "first_event_time", "last_event_time", "instruments")

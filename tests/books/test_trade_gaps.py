@@ -82,7 +82,9 @@ def test_ids_count_within_a_kind_and_the_one_that_features_count_is_told_of():
 
 
 @pytest.mark.parametrize(("instrument", "form", "counts"), [
-    ("binance:A", "tables", True), ("coinbase:A", "recorded-connections", True),
+    ("binance:A", "tables", True), ("binance:A", "parquet", True),
+    ("binance:A", "tardis-trades", False),  # those off the book are left out
+    ("coinbase:A", "recorded-connections", True),
     ("kraken:A", "venue-messages", True), ("cryptofacilities:A", "recorded-connections", True),
     ("deribit:A", "recorded-connections", True),
     ("deribit:A", "tables", False),  # the id of a trade there is of all instruments

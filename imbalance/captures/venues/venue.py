@@ -26,8 +26,9 @@ PROOFS: dict[Proof, str] = {
 IN_MESSAGES = ("binance-lines", "recorded-connections", "venue-messages")
 """Formats that hold a venue's own messages."""
 
-IN_ALL = (*IN_MESSAGES, "tables")
-"""Those, and the published layouts, which give the same ids of trades for most venues."""
+IN_ALL = (*IN_MESSAGES, "tables", "parquet")
+"""Those, and tables, which give the same ids of trades for most venues; but not Tardis's trades, a
+format of their own: it leaves out those off the book, whose ids are then missing."""
 
 InstrumentKind = Literal["spot", "perpetual", "future", "option", "equity", "index"]
 
