@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from imbalance import catalog
+from imbalance.captures.formats.files import Files, files_of, files_of_any, venues_of_files
+from imbalance.captures.published import sources_of
 from imbalance.captures.venues.registry import venues
 from imbalance.captures.venues.venue import PROOFS, Venue
 from imbalance.config import StudiesConfig
@@ -180,7 +182,8 @@ def venues_page() -> str:
     lines = [
         "# Venues",
         "",
-        "Generated from the venues' modules by `make docs`; do not edit. `imbalance venues` and",
+        "Generated from what the venues' modules, the layouts of tables and the registry of",
+        "instruments declare, by `make docs`; do not edit. `imbalance venues` and",
         "`imbalance venues NAME` show the same.",
         "",
         "Every record of a connection ends as events, as ignored by a named rule, or as rejected",
@@ -199,8 +202,17 @@ def venues_page() -> str:
         called = ", ".join(venue.recorders)
         lines.append(f"| [{venue.title}](#{_heading(venue)}) | `{name}` | {called} "
                      f"| {', '.join(proofs)} |")
+    for name in venues_of_files():
+        read = (*files_of(name), *files_of_any())
+        proofs = dict.fromkeys(f"`{one.holds.proof}`" for one in read)
+        lines.append(f"| [{name}](#{name}) | `{name}` |  | {', '.join(proofs)} |")
     for venue in venues().values():
         lines += _venue(venue)
+    for name in venues_of_files():
+        lines += _of_files(name)
+    lines += ["", "## Tables of any venue", "",
+              "Their rows name the venue, by the id that instruments get.", "",
+              *_files(files_of_any())]
     return "\n".join(lines) + "\n"
 
 
@@ -216,6 +228,30 @@ def _venue(venue: Venue) -> Iterator[str]:
     for one in venue.continuity:
         yield (f"| {cell(one.channel)} | `{one.proof}` | {cell(one.blind)} | {one.since or ''} "
                f"| {one.until or ''} | {cell(one.source)} |")
+
+
+    if files := files_of(venue.name):
+        yield from ("", *_files(files))
+
+
+def _of_files(name: str) -> Iterator[str]:
+    """Lines of a venue without a module."""
+    own = files_of(name)
+    any_venue = "[tables of any venue](#tables-of-any-venue)"
+    yield from ("", f"## {name}", "", f"Id `{name}`. Its messages are not decoded: it is read from "
+                + (f"these files and from {any_venue}." if own else f"{any_venue} alone."))
+    if own:
+        yield from ("", *_files(own))
+    if sources := sources_of(name):
+        yield from ("", "What is known of its instruments: " + "; ".join(sources) + ".")
+
+
+def _files(files: tuple[Files, ...]) -> Iterator[str]:
+    yield from ("| file | formats | what is made of it | proof | not noticed |",
+                "| --- | --- | --- | --- | --- |")
+    for one in files:
+        yield (f"| `{one.name}` | {', '.join(f'`{name}`' for name in one.formats)} "
+               f"| {cell(one.holds.made)} | `{one.holds.proof}` | {cell(one.holds.blind)} |")
 
 
 def _heading(venue: Venue) -> str:

@@ -44,6 +44,16 @@ def published(venue: str, symbol: str) -> Instrument:
     return Instrument(symbol, **told, source=sources)
 
 
+def venues_published() -> frozenset[str]:
+    """Venues of whose instruments the registry says something."""
+    return frozenset(_entries())
+
+
+def sources_of(venue: str) -> tuple[str, ...]:
+    """Where what the registry says of a venue's instruments is from, each source once."""
+    return tuple(dict.fromkeys(entry.source for entry in _entries().get(venue, ())))
+
+
 @cache
 def digest_of(venue: str) -> str | None:
     """What stands for all that the registry says of a venue's instruments; None: nothing."""

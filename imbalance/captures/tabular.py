@@ -32,6 +32,7 @@ from imbalance.captures.events import Rejected
 from imbalance.captures.frames import Frame
 from imbalance.captures.framing import Block, End
 from imbalance.captures.rows import Rows, Tables, When
+from imbalance.captures.venues.venue import Contents
 
 PARQUET_ROWS = 1 << 16
 EXCHANGE = "exchange"
@@ -142,6 +143,7 @@ class Layout:
     header : the names, for files that have no header.
     exact : whether no further columns may follow.
     delimiter : what stands between the columns of text.
+    contents : what its files hold; None for a format of the user's own.
     """
 
     name: str
@@ -154,6 +156,7 @@ class Layout:
     header: tuple[str, ...] = ()
     exact: bool = False
     delimiter: str = ","
+    contents: Contents | None = None
 
 
 class DelimitedDecoder(TextDecoder):

@@ -7,6 +7,7 @@ futures apart, since COIN-M's are in coins; the rest is left to symbols and path
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,6 @@ from imbalance.captures.formats.markets import Market
 from imbalance.captures.frames import Frame
 
 SPOT, LINEAR, INVERSE = "binance", "binance-futures", "binance-delivery"
-_OF_FUTURES = ("binance-depth", "binance-metrics", "binance-book-ticker", "binance-depth-bands")
-"""Layouts that are published of futures alone."""
 
 _WORDS = {"spot": SPOT, "um": LINEAR, "cm": INVERSE}
 
@@ -69,11 +68,14 @@ def symbol(stem: str) -> str | None:
     return found[1] if found else None
 
 
-def market(layout: str, frame: Frame, named: str, path: Path) -> Market:
+def market(
+    layout: str, markets: Sequence[str], frame: Frame, named: str, path: Path
+) -> Market:
     """The market of a dump.
 
     Parameters
     ----------
+    markets : those of which the layout is published.
     frame : its first rows, with all of its columns.
     named : its symbol.
     """
@@ -84,7 +86,6 @@ def market(layout: str, frame: Frame, named: str, path: Path) -> Market:
     told = _by_sums(frame) if layout == "binance-trades" else None
     if told is not None:
         return Market(told)
-    markets = (LINEAR, INVERSE) if layout in _OF_FUTURES else (SPOT, LINEAR, INVERSE)
     words = {word: venue for word, venue in _WORDS.items() if venue in markets}
     told = INVERSE if _INVERSE_SYMBOL.search(named) else named_in(path, words)
     if told is None and _LINEAR_SYMBOL.search(named):

@@ -34,6 +34,7 @@ from imbalance.captures.venues.reading import (
     names,
     sides,
 )
+from imbalance.captures.venues.venue import Contents
 
 SYMBOL = "BTCUSD"
 _LINE = re.compile(
@@ -50,6 +51,7 @@ class BitstampLog:
     name = "bitstamp-log"
     example = "`<receive ms> order_created {…}` of Bitstamp"
     needs_last_newline = True
+    contents = Contents("orders, trades, book images", ("bitstamp",))
 
     def sniff(self, head: bytes, compression: str, path: Path) -> Sniff | None:  # noqa: ARG002
         times = self._times(head_lines(head)[:200])

@@ -25,6 +25,7 @@ from imbalance.captures.formats.format import NO_UNIT, Sniff
 from imbalance.captures.formats.lobster_lines import Lines, in_step, read_lines
 from imbalance.captures.framing import End
 from imbalance.captures.rows import BOOK_KINDS, NO_ID, Tables, When, id_column, word_column
+from imbalance.captures.venues.venue import Contents
 
 _MEMBER = re.compile(
     r"^([A-Z.]{1,10})_(\d{4}-\d\d-\d\d)_(\d{1,8})_(\d{1,8})_(message|orderbook)_(\d{1,3})\.csv$"
@@ -44,6 +45,10 @@ class Lobster:
     name = "lobster"
     example = "a LOBSTER archive of message and order book files"
     needs_last_newline = False
+    contents = Contents(
+        "orders, trades, book: snapshot, then differences", ("nasdaq",),
+        blind="any loss: rows carry no number; that one file is shorter than the other is told",
+    )
 
     def sniff(self, head: bytes, compression: str, path: Path) -> Sniff | None:  # noqa: ARG002
         if compression != "zip":

@@ -39,10 +39,6 @@ from imbalance.captures.tabular import (
 
 _HEADER = re.compile(rb"^[A-Za-z_][\w\[\]. ]*(,[\w\[\]. ]*)+$")
 _SYMBOL = re.compile(r"(?:^|_)([A-Z][A-Z0-9]{1,14}(?:[-_](?:USDT?|USDC|PERP))?)(?=[_.-]|$)")
-_VENUES = {
-    "hyperliquid": "hyperliquid", "standx": "standx", "edgex": "edgex", "coinbase": "coinbase",
-    "bitflyer": "bitflyer", "btcbox": "btcbox",
-}  # fmt: skip
 _TRADES, _LIQUIDATIONS = "tardis-trades", tardis.LIQUIDATIONS.name
 _WORDS = {"trades": _TRADES, "liquidations": _LIQUIDATIONS}
 _ASSUMED = (
@@ -59,6 +55,29 @@ def layouts() -> dict[str, Layout]:
         *dumps.LAYOUTS,
     )  # fmt: skip
     return {layout.name: layout for layout in every}
+
+
+@cache
+def _named_by_path() -> tuple[str, ...]:
+    """Venues which the names of folders and files tell where the columns do not."""
+    named = (layout for layout in layouts().values() if not _tells_venue(layout))
+    return tuple(dict.fromkeys(venue for layout in named for venue in _venues(layout)))
+
+
+def _tells_venue(layout: Layout) -> bool:
+    """Whether columns, or rows, tell of which venue a table is."""
+    return EXCHANGE in layout.columns or layout.name.startswith(("binance-", "coinbase-"))
+
+
+def _venues(layout: Layout) -> tuple[str, ...]:
+    return () if layout.contents is None else layout.contents.venues
+
+
+def formats_of(layout: Layout) -> tuple[str, ...]:
+    """Names of the formats in which tables of a layout come."""
+    if layout.name in ALIKE:
+        return (layout.name,)
+    return ("tables", "parquet") if _fits_parquet(layout, tuple(layout.columns)) else ("tables",)
 
 
 class Tables:
@@ -224,11 +243,12 @@ def _market(layout: Layout, frame: Frame, path: Path) -> Market | None:
     if layout.name.startswith("binance-"):
         symbols = [w for w in frame.words("symbol") if w] if _has_symbols(layout) else []
         named = symbols[0] if symbols else _symbol(layout, path) or ""
-        return binance_dumps.market(layout.name, frame, named, path)
-    if layout.name.startswith("coinbase-"):
-        return Market("coinbase")
+        return binance_dumps.market(layout.name, _venues(layout), frame, named, path)
+    if _tells_venue(layout):
+        (venue,) = _venues(layout)
+        return Market(venue)
     text = "/".join(path.parts[-3:]).lower()
-    return Market(next((venue for word, venue in _VENUES.items() if word in text), ""), None)
+    return Market(next((venue for venue in _named_by_path() if venue in text), ""), None)
 
 
 def _symbol(layout: Layout, path: Path) -> str | None:
@@ -240,7 +260,7 @@ def _symbol(layout: Layout, path: Path) -> str | None:
     if layout.name.startswith("binance-"):
         return binance_dumps.symbol(stem)
     if layout.name == "last-prices":
-        venue = next((v for v in _VENUES if stem.lower().startswith(v)), None)
+        venue = next((v for v in _named_by_path() if stem.lower().startswith(v)), None)
         return None if venue is None else f"BTC{stem[len(venue):].split('_')[0]}"
     found: list[str] = _SYMBOL.findall(stem)
     return found[0] if found else None

@@ -15,6 +15,7 @@ import pyarrow as pa
 from imbalance.captures.frames import Frame
 from imbalance.captures.rows import NO_ID, Tables, id_column, word_column
 from imbalance.captures.tabular import Layout, Table
+from imbalance.captures.venues.venue import Contents
 
 _SIDES = {"buy": 0, "sell": 1}
 _KINDS = {"received": 0, "open": 1, "done": 2, "match": 3, "change": 4, "activate": 5}
@@ -89,5 +90,7 @@ LAYOUTS = (
     Layout("coinbase-full", "order",
            frozenset({"order_id", "maker_order_id", "remaining_size", "product_id", "sequence",
                       "reason", "side", "type", "time"}),
-           "none", _full, ("time", "iso")),
+           "none", _full, ("time", "iso"),
+           contents=Contents("orders, trades", ("coinbase",), "counter",
+                             "lost orders: of the rows only those of trades are counted")),
 )

@@ -16,6 +16,7 @@ from imbalance.captures.frames import SIDE_CODES, Frame
 from imbalance.captures.layouts import making
 from imbalance.captures.rows import NO_ID, NO_SIDE, Tables
 from imbalance.captures.tabular import Layout, Table
+from imbalance.captures.venues.venue import Contents
 
 
 def _times(frame: Frame) -> dict[str, Any]:
@@ -158,41 +159,51 @@ def _standx_trades(frame: Frame, table: Table) -> Tables:
     )
 
 
+_IMAGES = "any loss: each row is whole"
+_NO_COUNTER = "any loss: ids do not count"
+
 LAYOUTS = (
     Layout(
         "collector-books", "book_image",
         frozenset({"timestamp", "sequence", "exchange_timestamp", "bid_price_0", "ask_size_0"}),
         "s", _images, ("timestamp", "s"),
+        contents=Contents("book images", ("hyperliquid",), blind=_IMAGES),
     ),
     Layout(
         "alternating-books", "book_image",
         frozenset({"timestamp", "bid_1_price", "bid_1_size", "ask_1_price"}),
         "s", _alternating, ("timestamp", "s"),
+        contents=Contents("book images", ("edgex",), blind=_IMAGES),
     ),
     Layout(
         "collector-trades", "trade",
         frozenset({"timestamp", "price", "size", "side", "trade_id", "exchange_timestamp"}),
         "s", _trades("trade_id"), ("timestamp", "s"),
+        contents=Contents("trades", ("hyperliquid",), blind=_NO_COUNTER),
     ),
     Layout(
         "ticket-trades", "trade",
         frozenset({"timestamp", "price", "size", "side", "ticketId", "exchange_timestamp"}),
         "s", _trades("ticketId"), ("timestamp", "s"),
+        contents=Contents("trades", ("edgex",), blind=_NO_COUNTER),
     ),
     Layout(
         "collector-quotes", "quote",
         frozenset({"timestamp", "price", "size", "side", "exchange_timestamp"}),
         "s", _best, ("timestamp", "s"), ("timestamp",),
+        contents=Contents("quotes", ("hyperliquid", "edgex")),
     ),
     Layout(
         "standx-books", "book_image",
         frozenset({"timestamp", "received_at", "symbol", "bid_prices", "ask_quantities"}),
         "ns", _standx_book, ("received_at", "ns"),
+        contents=Contents("book images", ("standx",), blind=_IMAGES),
     ),
     Layout(
         "standx-trades", "trade",
         frozenset({"timestamp", "received_at", "symbol", "price", "quantity", "side"}),
         "ns", _standx_trades, ("received_at", "ns"),
+        contents=Contents("trades, without a side", ("standx",)),
     ),
 )  # fmt: skip
 """In the order in which a header is tried: the first whose columns are all there is taken."""

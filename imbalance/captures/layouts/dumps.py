@@ -17,6 +17,7 @@ from imbalance.captures.layouts.tardis import TICK_NUMBERS
 from imbalance.captures.rows import NO_ID, NO_SIDE, Tables, time_column
 from imbalance.captures.siblings import time_beside
 from imbalance.captures.tabular import Layout, Table
+from imbalance.captures.venues.venue import Contents
 
 _MICROSECONDS_FROM = 10**14
 _TAKER_SELLS = TRUTHS
@@ -134,33 +135,47 @@ def _last_prices(frame: Frame, table: Table) -> Tables:
     )
 
 
+_MARKETS = ("binance", "binance-futures", "binance-delivery")
+_FUTURES = _MARKETS[1:]
+_COINBASE = ("coinbase",)
+_COUNTED = "nothing: their ids go up by one"
+
 LAYOUTS = (
     Layout("binance-depth", "depth", frozenset({*_DEPTH_MESSAGE, "first_update_id", "pu", "qty"}),
-           "none", _depth, ("timestamp", "ms"), _DEPTH_MESSAGE),
+           "none", _depth, ("timestamp", "ms"), _DEPTH_MESSAGE,
+           contents=Contents("book: snapshots and differences", _FUTURES, "chained_ids",
+                             "nothing")),
     Layout("binance-aggregate-trades", "aggregate_trade",
            frozenset({"agg_trade_id", "price", "quantity", "transact_time", "is_buyer_maker"}),
            "none", _trades("price", "quantity", "agg_trade_id", "transact_time", "is_buyer_maker",
                            aggregate=True),
-           ("transact_time", "ms")),
+           ("transact_time", "ms"),
+           contents=Contents("aggregate trades", _MARKETS, "counter", _COUNTED)),
     Layout("binance-trades", "trade",
            frozenset({"id", "price", "qty", "time", "is_buyer_maker"}), "none",
            _trades("price", "qty", "id", "time", "is_buyer_maker", aggregate=False),
-           ("time", "ms")),
+           ("time", "ms"), contents=Contents("trades", _MARKETS, "counter", _COUNTED)),
     Layout("binance-book-ticker", "book_ticker",
            frozenset({"update_id", "best_bid_price", "best_ask_qty", "transaction_time"}), "none",
-           _book_ticker, ("transaction_time", "ms")),
+           _book_ticker, ("transaction_time", "ms"),
+           contents=Contents("quotes", _FUTURES, blind="any loss: update ids leap")),
     Layout("binance-depth-bands", "depth_band",
            frozenset({"timestamp", "percentage", "depth", "notional"}), "none", _bands,
-           ("timestamp", "iso")),
+           ("timestamp", "iso"),
+           contents=Contents("what rests within some percent of the mid", _FUTURES)),
     Layout("binance-metrics", "metrics", frozenset({"create_time", "symbol", "sum_open_interest"}),
-           "none", _metrics, ("create_time", "iso")),
+           "none", _metrics, ("create_time", "iso"), contents=Contents("open interest", _FUTURES)),
     Layout("coinbase-matches", "match",
            frozenset({"maker_order_id", "product_id", "sequence", "trade_id", "time", "side"}),
-           "none", _matches, ("time", "iso")),
+           "none", _matches, ("time", "iso"),
+           contents=Contents("trades", _COINBASE, "counter", _COUNTED)),
     Layout("coinbase-level-updates", "l2update", frozenset({"side", "price", "size", "time"}),
-           "none", _level_updates, ("time", "iso"), ("time",)),
+           "none", _level_updates, ("time", "iso"), ("time",),
+           contents=Contents("book differences", _COINBASE)),
     Layout("coinbase-snapshot", "snapshot", frozenset({"side", "price", "size"}), "none",
-           _opening_book, ("price", "none"), ("side",), exact=True),
+           _opening_book, ("price", "none"), ("side",), exact=True,
+           contents=Contents("book snapshot, a side a file", _COINBASE)),
     Layout("last-prices", "last_price", frozenset({"date", "last"}), "none", _last_prices,
-           ("date", "iso")),
+           ("date", "iso"),
+           contents=Contents("last price", ("coinbase", "bitflyer", "btcbox"))),
 )

@@ -16,6 +16,7 @@ from imbalance.captures.frames import SIDE_CODES, TRUTHS, Frame
 from imbalance.captures.layouts import making
 from imbalance.captures.rows import Tables, time_column
 from imbalance.captures.tabular import Layout, Table
+from imbalance.captures.venues.venue import Contents
 
 _HEAD = ("exchange", "symbol", "timestamp", "local_timestamp")
 _BOOK_SIDES = {"bid": 0, "ask": 1}
@@ -136,24 +137,38 @@ def _options(frame: Frame, table: Table) -> Tables:
 _BOOK_MESSAGE = ("symbol", "timestamp", "local_timestamp", "is_snapshot")
 
 
-def _layout(name: str, more: set[str], make: Any, message: tuple[str, ...] = ()) -> Layout:
+def _layout(
+    name: str, more: set[str], make: Any, contents: Contents, message: tuple[str, ...] = ()
+) -> Layout:
     return Layout(
         f"tardis-{name}", name, frozenset({*_HEAD, *more}), "us", make, ("local_timestamp", "us"),
-        message,
+        message, contents=contents,
     )  # fmt: skip
+
+
+_WHOLE = "any loss: each row is whole"
 
 
 LAYOUTS = (
     _layout(
-        "incremental_book_L2", {"is_snapshot", "side", "price", "amount"}, _book, _BOOK_MESSAGE
+        "incremental_book_L2", {"is_snapshot", "side", "price", "amount"}, _book,
+        Contents("book: snapshot at each connection, then differences",
+                 blind="any loss until the next snapshot: rows carry no number"),
+        _BOOK_MESSAGE,
     ),
-    _layout("book_snapshot", {"asks[0].price", "bids[0].price"}, _images),
+    _layout("book_snapshot", {"asks[0].price", "bids[0].price"}, _images,
+            Contents("book images", blind=_WHOLE)),
     _layout("options_chain", {"strike_price", "expiration", "mark_iv", "underlying_index"},
-            _options),
-    _layout("derivative_ticker", {"funding_timestamp", "open_interest", "mark_price"}, _ticks),
-    _layout("quotes", {"ask_amount", "ask_price", "bid_price", "bid_amount"}, _quotes),
-    _layout("trades", {"id", "side", "price", "amount"}, _trades),
+            _options, Contents("options: prices, volatilities, sensitivities", blind=_WHOLE)),
+    _layout("derivative_ticker", {"funding_timestamp", "open_interest", "mark_price"}, _ticks,
+            Contents("mark and index price, funding, open interest", blind=_WHOLE)),
+    _layout("quotes", {"ask_amount", "ask_price", "bid_price", "bid_amount"}, _quotes,
+            Contents("quotes", blind=_WHOLE)),
+    _layout("trades", {"id", "side", "price", "amount"}, _trades,
+            Contents("trades", blind="any loss: trades off the book are left out, which makes "
+                     "holes in the ids of venues that count")),
 )
 
-LIQUIDATIONS = _layout("liquidations", {"id", "side", "price", "amount"}, _liquidations)
+LIQUIDATIONS = _layout("liquidations", {"id", "side", "price", "amount"}, _liquidations,
+                       Contents("liquidations"))
 """Has the columns of trades: which of the two a file is, the path or the user says."""

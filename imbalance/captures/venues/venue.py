@@ -49,6 +49,24 @@ class Continuity:
 
 
 @dataclass(frozen=True)
+class Contents:
+    """What files of one kind hold that are no connection of a venue: tables, archives, logs.
+
+    Parameters
+    ----------
+    made : what is made of them, in words.
+    venues : venues they are published or collected of; empty: of any, which their rows name.
+    proof : how lost rows show; `counter` where the `trades_counted` of all these venues say so.
+    blind : what loss cannot be noticed.
+    """
+
+    made: str
+    venues: tuple[str, ...] = ()
+    proof: Proof = "nothing"
+    blind: str = "any loss: rows carry no number"
+
+
+@dataclass(frozen=True)
 class Instrument:
     """What is known of an instrument without asking the venue; None where it is not known.
 
