@@ -29,7 +29,7 @@ class Column:
 
     `minimum` and `maximum` are inclusive bounds which hold for every non-null value; a value
     outside them is a defect, not a rarity. `null_meaning` says what a null stands for and must be
-    given when `nullable`.
+    given when `nullable`; of a list that a part of it may be null.
     """
 
     name: str

@@ -75,8 +75,8 @@ BOOK_STATES = Table(
             unit="quote currency",
             owner="books",
         ),
-        Column("bid_sizes", "DOUBLE[]", "Their sizes; each null where " + NO_CONTRACT_SIZE + ".",
-               unit="base units", owner="books"),
+        Column("bid_sizes", "DOUBLE[]", "Their sizes.", unit="base units", owner="books",
+               nullable=True, null_meaning="of each level: " + NO_CONTRACT_SIZE),
         Column(
             "ask_prices",
             "DOUBLE[]",
@@ -84,8 +84,8 @@ BOOK_STATES = Table(
             unit="quote currency",
             owner="books",
         ),
-        Column("ask_sizes", "DOUBLE[]", "Their sizes; each null where " + NO_CONTRACT_SIZE + ".",
-               unit="base units", owner="books"),
+        Column("ask_sizes", "DOUBLE[]", "Their sizes.", unit="base units", owner="books",
+               nullable=True, null_meaning="of each level: " + NO_CONTRACT_SIZE),
     ),
 )
 

@@ -173,8 +173,7 @@ def gaps(
     silence : captures of which one begins so many ns after another has ended are one recording.
     """
     read = Trades({name: one.format for name, one in captures.items()})
-    of_before, of_day = read.read(before), read.read(trades)
-    read.read(after)
+    of_before, of_day, of_after = map(read.read, (before, trades, after))
     rows: list[dict[str, Any]] = []
     for instrument, kind in _counted_feeds(of_before, of_day):
         feed = (instrument, kind)
@@ -187,7 +186,7 @@ def gaps(
         told = _span((captures[name] for name in mine if name in captures
                       and instrument in captures[name].instruments), bounds)
         if told is not None:
-            holding = of_before.get(feed, set()) | of_day.get(feed, set())
+            holding = set().union(*(one.get(feed, ()) for one in (of_before, of_day, of_after)))
             covered = [(captures[c].first, captures[c].last) for c in holding if c in captures]
             found += [(begin, end, "not_recorded", None, None, None)
                       for begin, end in _uncovered(told, covered, silence)]
@@ -224,19 +223,19 @@ def _span(
 def _uncovered(
     told: tuple[int, int], covered: Iterable[tuple[int, int]], silence: int
 ) -> Iterator[tuple[int, int]]:
-    """Parts of a time outside of all intervals; what is between two that follow each other within
-    the silence is not outside.
+    """Parts of a time outside of all intervals, but for those no longer than the silence: between
+    two of a recorder's files, or where its trades begin or end a little within it.
     """
-    until, end = told
-    ended: int | None = None
+    begin, end = told
+    until = min((last for _, last in covered if last <= begin), default=begin)
     for first, last in sorted(covered):
-        if first > until and (ended is None or first > ended + silence):
-            yield until, min(first, end)
+        if first > until + silence and first > begin:
+            yield max(until, begin), min(first, end)
         until = max(until, last)
-        ended = last if ended is None else max(ended, last)
         if until >= end:
             return
-    yield until, end
+    if end > until + silence:
+        yield max(until, begin), end
 
 
 def _apart(batch: pa.RecordBatch) -> Iterator[tuple[Feed, str, Integers, Integers]]:

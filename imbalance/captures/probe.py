@@ -33,7 +33,9 @@ IGNORED_NAMES = re.compile(
 the `.CHECKSUM` that Binance publishes beside each of its dumps."""
 
 MOST_DAYS = 1_000
-"""Days beyond which the span of a capture is taken for damage: each of them would be looked for."""
+"""Days beyond the first time of a capture at which another is taken for damage: each day between
+them would be looked for.
+"""
 
 _ARCHIVE = b"an archive of several files"
 """Stands for the text of a file which has none of its own."""
@@ -157,12 +159,14 @@ def probe(
         state, reason = "refused", found.reason
     if state == "whole" and not ended and known_formats[found.format].needs_last_newline:
         state, reason = "truncated", "the last line has no end"
-    last_time = max(times, default=found.first_time)
-    if state != "refused" and found.first_time is not None and last_time is not None:
-        days = abs(last_time - found.first_time) // DAY_NS
-        if days > MOST_DAYS:
-            state = "refused"
-            reason = f"its first and last times are {days} days apart: they are not believed"
+    first_time = found.first_time
+    near = [t for t in times if first_time is None or abs(t - first_time) <= MOST_DAYS * DAY_NS]
+    last_time = max(near or times, default=first_time)
+    if state != "refused" and len(near) < len(times) and head.startswith(PARQUET_MAGIC):
+        # lines are each judged by themselves; of a damaged table nobody knows which rows are right
+        state = "refused"
+        days = abs(max(times) - (first_time or 0)) // DAY_NS
+        reason = f"its first and last times are {days} days apart: they are not believed"
     return Probe(found, sha256, path.stat().st_size, text_bytes, state, reason, last_time)
 
 

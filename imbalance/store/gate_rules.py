@@ -78,7 +78,8 @@ def _column_rules(column: Column) -> Iterator[Rule]:
         yield Rule("finite", column.name, f"not isfinite({name})",
                    "missing is null, never NaN or infinite")
     if column.type == "DOUBLE[]":
-        bad = f"len(list_filter({name}, lambda x: x is null or not isfinite(x))) > 0"
+        wrong = "not isfinite(x)" if column.nullable else "x is null or not isfinite(x)"
+        bad = f"len(list_filter({name}, lambda x: {wrong})) > 0"
         yield Rule("finite", column.name, bad, "a list holds finite numbers")
     if column.minimum is not None:
         yield Rule("minimum", column.name, f"{name} < {column.minimum!r}",

@@ -254,6 +254,9 @@ def _text_list(texts: Iterable[str]) -> str:
 # is none there would be a statement nobody has looked at. Those with another inside do not match.
 _SPACE = r"(?:\s|--[^\r\n]*+|/\*(?:(?!/\*|\*/).)*+\*/)*+"
 _READS = re.compile(_SPACE + r"(?:pivot|select|with|from|\()", re.IGNORECASE | re.DOTALL)
+_ASIDE = re.compile(
+    _SPACE + r"create\s+(?:or\s+replace\s+)?temp(?:orary)?\s+table\b", re.IGNORECASE | re.DOTALL
+)
 _EXPLAIN = re.compile(
     rf"\A{_SPACE}explain\b{_SPACE}(?:analyze\b{_SPACE})?(?:\((?:analyze|format)\b[\w\s,]*\))?",
     re.IGNORECASE | re.DOTALL,
@@ -262,6 +265,7 @@ _EXPLAIN = re.compile(
 
 def check_query(connection: duckdb.DuckDBPyConnection, query: str) -> None:
     """Refuse SQL that would do more than read, or of which only the last part would be answered.
+    Temporary tables may be made before the query, which names them: they end with the session.
 
     A session may open its own files, and DuckDB does not tell opening for reading from opening for
     writing: `COPY … TO` could overwrite a partition file.
@@ -269,7 +273,7 @@ def check_query(connection: duckdb.DuckDBPyConnection, query: str) -> None:
     Raises
     ------
     UserError
-        If it is anything but one query, or the text cannot be parsed.
+        If it is anything but one query and what it is of, or the text cannot be parsed.
     """
     import duckdb
 
@@ -282,6 +286,10 @@ def check_query(connection: duckdb.DuckDBPyConnection, query: str) -> None:
     # Of a PIVOT whose values it has to find DuckDB makes a CREATE without a text, then the query.
     statements = [s for s in statements
                   if s.type != duckdb.StatementType.CREATE or s.query.strip()]
+    # a query is last; without one there is nothing to answer
+    aside = [s for s in statements[:-1]
+             if s.type == duckdb.StatementType.CREATE and _ASIDE.match(s.query)]
+    statements = [s for s in statements if s not in aside]
     for statement in statements:
         # DuckDB 2 tells of a PIVOT, alone or in a COPY, only that it is more than one statement.
         pivot = statement.type.name == "MULTI" and _READS.match(statement.query)
@@ -298,7 +306,8 @@ def check_query(connection: duckdb.DuckDBPyConnection, query: str) -> None:
             raise UserError(
                 f"only queries are allowed, this is {statement.type.name}",
                 where=f"query: {statement.query.strip()[:80]}",
-                allowed="select, from, with, describe, summarize, show, explain, pivot",
+                allowed="select, from, with, describe, summarize, show, explain, pivot; before it "
+                "create temp table … as …",
             )
     if len(statements) > 1:
         raise UserError(

@@ -121,20 +121,35 @@ def test_what_no_capture_with_trades_covers_is_not_recorded():
     """Books all day; trades in two files. Not the last trade, the last event ends a capture."""
     captures = {
         "books": Capture("tables", DAY, DAY + 9_000 * S, {"standx:A"}),
-        "a": Capture("tables", DAY + 10 * S, DAY + 3_000 * S, {"standx:A"}),
+        "a": Capture("tables", DAY + 100 * S, DAY + 3_000 * S, {"standx:A"}),
         "b": Capture("tables", DAY + 7_000 * S, DAY + 8_000 * S, {"standx:A"}),
     }
-    tape = [trade(1, 20, instrument="standx:A"),
+    tape = [trade(1, 120, instrument="standx:A"),
             trade(2, 7_100, capture="b", instrument="standx:A")]
     nobody = ("not_recorded", None, None, None)
     assert found(tape, captures=captures) == [
-        ("trade", 0.0, 10.0, *nobody), ("trade", 3_000.0, 7_000.0, *nobody),
+        ("trade", 0.0, 100.0, *nobody), ("trade", 3_000.0, 7_000.0, *nobody),
         ("trade", 8_000.0, 9_000.0, *nobody)]
     assert found(tape[:1], captures=captures) == [
-        ("trade", 0.0, 10.0, *nobody), ("trade", 3_000.0, 9_000.0, *nobody)]
+        ("trade", 0.0, 100.0, *nobody), ("trade", 3_000.0, 9_000.0, *nobody)]
     # nothing at all is recorded after the last capture: there are no bars
     alone = {name: captures[name] for name in "ab"}
     assert found(tape, captures=alone) == [("trade", 3_000.0, 7_000.0, *nobody)]
+
+
+@pytest.mark.parametrize(("ends", "begins", "missing"), [
+    (86_399.9, 86_400.02, []), (86_350, 86_405, []), (86_350, 86_460, [(86_350.0, 86_400.0)]),
+    (86_300, 86_361, [(86_300.0, 86_361.0)]),
+])
+def test_files_that_are_cut_at_midnight_are_one_recording(ends, begins, missing):
+    """The file of the next day is told of, as it may hold events of this one."""
+    captures = {
+        "books": Capture("tables", DAY, DAY + 100_000 * S, {NAME}),
+        "a": Capture("tables", DAY + 30 * S, DAY + int(ends * S), {NAME}),
+        "b": Capture("tables", DAY + int(begins * S), DAY + 100_000 * S, {NAME}),
+    }
+    told = found([trade(1, 40)], after=[trade(2, begins, capture="b")], captures=captures)
+    assert [row[1:4] for row in told] == [(*one, "not_recorded") for one in missing]
 
 
 def test_captures_that_follow_each_other_are_one_recording():

@@ -100,7 +100,7 @@ def test_a_file_that_vanishes_meanwhile_is_no_error(look, tmp_path, monkeypatch)
     gone = tmp_path / "captures" / "a_gone.gz"
     monkeypatch.setattr(
         "imbalance.captures.register._files",
-        lambda path: iter([gone, *sorted(path.iterdir())] if path.is_dir() else [path]),
+        lambda path, *_: iter([gone, *sorted(path.iterdir())] if path.is_dir() else [path]),
     )
     assert len(look().run_requests) == 1
 

@@ -37,7 +37,8 @@ def trades(instrument, times, prices, *, delay=None):
     """Trades at times in ns from the start of the day; received `delay` ns later."""
     when = START + np.asarray(times, np.int64)
     columns = {"instrument": [instrument] * len(when), "trade_id": np.arange(len(when)),
-               "price": prices, "event_time": when, "available_at": when + 5}
+               "price": prices, "size_base": np.ones(len(when)), "event_time": when,
+               "available_at": when + 5}
     if delay is not None:
         columns |= {"exchange_time": when, "receive_time": when + delay}
     return rows(TRADES, columns)

@@ -226,6 +226,20 @@ def test_a_pair_that_is_apart_is_one_row_and_one_that_meets_at_a_lag_is_not(make
         ("no_common_bars", "all", max(400 - start, 0), 0)] * 2
 
 
+def test_lags_beyond_the_bars_of_a_pair_that_is_apart(make_bars):
+    """Of 44 slots each has half, and no lag joins 20 of them: lags reach to 64."""
+    generator = np.random.default_rng(3)
+    parts = []
+    for name in "AB":
+        whole = make_bars({name: dict(zip("xy", generator.standard_normal((2, 44)), strict=True))})
+        parts.append(whole.take(np.sort(generator.choice(44, 22, replace=False))))
+    rows = [
+        row for row in study(pa.concat_tables(parts), family(lags=tuple(range(-64, 65))))
+        if row["instrument_x"] != row["instrument_y"]
+    ]
+    assert [row["reason"] for row in rows] == ["no_common_bars"] * 2
+
+
 def test_refusals_of_whole_families(make_bars):
     bars = make_bars({"A": {"x": np.arange(50.0) % 7}})
     (row,) = study(bars, family(pairs=("own",), y_measures=("y",)))

@@ -43,6 +43,8 @@ def apart(pool: SeriesPool, family: CorrelationFamily, x: Series, y: Series) -> 
     panel = pool.panel.of((x[0], y[0]))
     first, second = (np.isfinite(pool.on(panel, one)) for one in (x, y))
     for lag in sorted({*family.lags, *family.regime_lags}, key=abs):
+        if abs(lag) >= panel.slots:
+            continue
         behind, ahead = max(0, lag), max(0, -lag)
         both = first[ahead : panel.slots - behind] & second[behind : panel.slots - ahead]
         if both.sum() >= family.minimum_bars:
