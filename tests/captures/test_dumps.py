@@ -241,7 +241,35 @@ def test_what_neither_symbol_nor_path_tell_is_assumed_or_named(store, tmp_path):
     # sums are content: they are not overruled
     sums = dump(tmp_path / "BTCUSDT-trades-2022-05-01.zip", "\n".join(ROWS["trades"]))
     (one,) = register(store, [sums], venue=INVERSE)
-    assert one.reason == "not of binance-delivery: its content is of binance-futures"
+    assert one.reason == "not of binance-delivery: its content is of binance-futures or binance"
+
+
+@pytest.mark.parametrize(("path", "venue", "assumed"), [
+    ("spot/BTCUSDT", SPOT, False), ("um/BTCUSDT", LINEAR, False), ("cm/BTCUSDT", LINEAR, False),
+    ("x/BTCUSDT", LINEAR, False), ("x/BTCUSD_PERP", LINEAR, True), ("x/ETHBTC", LINEAR, True),
+])  # fmt: skip
+def test_sums_in_dollars_fit_more_than_one_market(tmp_path, text_of, path, venue, assumed):
+    """Path and symbol say which, and the user otherwise; that they are no coins stays."""
+    there = dump(tmp_path / f"{path}-trades-2022-05-01.zip", text_of("trades"))
+    found = sniff(there)
+    assert (found.venue, found.assumed is not None) == (venue, assumed)
+    assert decode(there).instruments == [f"{venue}:{path.partition('/')[2]}"]
+    for other in (SPOT, LINEAR):
+        named = sniff(there, venue=other)
+        assert (named.venue, named.assumed) == (other, None)
+    assert not sniff(there, venue=INVERSE).format
+
+
+@pytest.mark.parametrize(("kind", "rows"), [
+    ("trades", SPOT_TRADES), ("aggTrades", SPOT_AGGREGATES)
+])  # fmt: skip
+def test_dumps_of_spot_may_be_named_of_binance_us(tmp_path, kind, rows):
+    path = dump(tmp_path / f"BTCUSDT-{kind}-2025-01-01.zip", "\n".join(rows))
+    assert (sniff(path).venue, sniff(path).assumed) == (SPOT, None)
+    assert sniff(path, venue="binance-us").venue == "binance-us"
+    assert sniff(path, venue=LINEAR).reason == (
+        "not of binance-futures: its content is of binance or binance-us"
+    )
 
 
 def test_a_price_at_which_sums_tell_nothing_leaves_it_to_the_symbol(tmp_path):

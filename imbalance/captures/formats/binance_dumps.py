@@ -1,7 +1,7 @@
 """Which of Binance's public dumps a file is, and of which market: spot, USD-M or COIN-M futures.
 
-Files without a header are told by the number and kinds of their columns. Sums of trades tell the
-futures apart, since COIN-M's are in coins; the rest is left to symbols and paths.
+Files without a header are told by the number and kinds of their columns. Sums of trades tell
+COIN-M's, which are in coins, from those of spot and USD-M; the rest is left to symbols and paths.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from imbalance.captures.formats.format import named_in, taken_for
-from imbalance.captures.formats.markets import Market
+from imbalance.captures.formats.markets import SPOT_KIN, Market
 from imbalance.captures.frames import Frame
 
 SPOT, LINEAR, INVERSE = "binance", "binance-futures", "binance-delivery"
@@ -80,14 +80,18 @@ def market(
     named : its symbol.
     """
     if "is_best_match" in frame.columns:
-        return Market(SPOT)
+        return Market(SPOT, SPOT_KIN)
     if "base_qty" in frame.columns:
         return Market(INVERSE)
-    told = _by_sums(frame) if layout == "binance-trades" else None
-    if told is not None:
-        return Market(told)
-    words = {word: venue for word, venue in _WORDS.items() if venue in markets}
-    told = INVERSE if _INVERSE_SYMBOL.search(named) else named_in(path, words)
+    sums = _by_sums(frame) if layout == "binance-trades" else None
+    if sums == INVERSE:
+        return Market(INVERSE)
+    if sums is not None:
+        markets = [one for one in markets if one != INVERSE]
+    if INVERSE in markets and _INVERSE_SYMBOL.search(named):
+        told: str | None = INVERSE
+    else:
+        told = named_in(path, {word: venue for word, venue in _WORDS.items() if venue in markets})
     if told is None and _LINEAR_SYMBOL.search(named):
         told = LINEAR
     others = tuple(one for one in markets if one != (told or LINEAR))
@@ -95,8 +99,8 @@ def market(
 
 
 def _by_sums(frame: Frame) -> str | None:
-    """USD-M where sums are price times size, COIN-M where they are coins for that many contracts;
-    None where they fit neither, or both.
+    """USD-M, or spot of the same columns, where sums are price times size; COIN-M where they are
+    coins for that many contracts; None where they fit neither, or both.
     """
     price, size, total = (frame.number(name, optional=True)
                           for name in ("price", "qty", "quote_qty"))

@@ -25,7 +25,9 @@ _ONLY_DERIVATIVES = re.compile(
 
 _ONLY_SPOT = re.compile(rb'^\{"topic":"publicTrade\.|"usdIndexPrice":')
 _BYBIT_WORDS = {"spot": bybit.SPOT, "linear": _BYBIT, "inverse": _BYBIT}
-_SPOT_KIN = ("binance-us",)
+SPOT_KIN = ("binance-us",)
+"""Venues whose messages and dumps look like those of Binance's spot."""
+
 _TRIED = 50
 """Elements of an array that are looked at."""
 
@@ -63,7 +65,7 @@ def binance_array(head: bytes) -> Market:
             market = binance.market_by_name([symbol])
         if market is not None:
             return _binance(market)
-    others = (binance.VENUES[MARKET_LINEAR], binance.VENUES[MARKET_INVERSE], *_SPOT_KIN)
+    others = (binance.VENUES[MARKET_LINEAR], binance.VENUES[MARKET_INVERSE], *SPOT_KIN)
     return Market(binance.VENUES[MARKET_SPOT], others, taken_for("binance", others))
 
 
@@ -76,7 +78,7 @@ def binance_book(head: bytes) -> Market:
 
 
 def _binance(market: int) -> Market:
-    return Market(binance.VENUES[market], _SPOT_KIN if market == MARKET_SPOT else ())
+    return Market(binance.VENUES[market], SPOT_KIN if market == MARKET_SPOT else ())
 
 
 def _elements(head: bytes) -> Iterator[bytes]:
