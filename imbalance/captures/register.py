@@ -106,23 +106,25 @@ def register(
     return [_with_the_old(one, used) for one in found]
 
 
-def _with_the_old(one: Registration, used: set[str]) -> Registration:
+def _with_the_old(one: Registration, used: dict[str, CaptureFile]) -> Registration:
     """What became of a file that took the place of another, and of what that one was."""
     if one.replaces is None:
         return one
-    told = (
-        "stays registered, since it holds other days: put it back under another name"
-        if one.replaces in used else "gives way to it, its account is taken back"
-    )
+    old = used.get(one.replaces)
+    if old is None:
+        told = "gives way to it, its account is taken back"
+    else:
+        why = "holds other days" if old.venue == one.venue else f"is of another venue, {old.venue}"
+        told = f"stays registered, since it {why}: put it back under another name"
     return replace(one, reason=f"{one.reason}; capture {one.replaces} {told}")
 
 
-def _forget_replaced(store: Store) -> set[str]:
+def _forget_replaced(store: Store) -> dict[str, CaptureFile]:
     """Take the accounts of captures that another version of the same file has replaced away;
-    returns the ids of those in use.
+    returns those in use by id.
     """
-    used = {capture.capture_id for capture in store.ledger.captures()}
-    for capture_id in store.ledger.partitions("raw.captures").keys() - used:
+    used = {capture.capture_id: capture for capture in store.ledger.captures()}
+    for capture_id in store.ledger.partitions("raw.captures").keys() - used.keys():
         remove(store, tables=OUTPUTS, partition=capture_id)
     return used
 
@@ -214,8 +216,11 @@ def _register_file(
         if named == NOT_NAMED and known is not None:
             named = _named(store, in_use.get(known))
         found = probe(path, named[0], own, named[1])
+        before = in_use.get(store.ledger.known_capture(str(path)) or "")
         if named == NOT_NAMED:
             named = _named(store, in_use.get(found.capture_id))
+            if named == NOT_NAMED and known is None and before and _begins_with(path, before):
+                named = _named(store, before)
             if named != NOT_NAMED:
                 found = probe(path, named[0], own, named[1])
     except OSError as error:
@@ -231,7 +236,6 @@ def _register_file(
         low, high = sorted((kind.first_time, found.last_time))
         first, last = day_of(low - MARGIN_NS), day_of(high + MARGIN_NS)
     held = in_use.get(found.capture_id)
-    before = in_use.get(store.ledger.known_capture(str(path)) or "")
     useless = held is None or held.first_day is None
     anew = anew or useless or kind.format in own
     capture = CaptureFile(
@@ -262,16 +266,10 @@ def _in_place_of(
     store: Store, path: Path, before: CaptureFile, found: Probe
 ) -> Registration:
     """What a file has become that was another capture before: a longer one of it, or another."""
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        left = before.size
-        while left and (data := file.read(min(left, 1 << 20))):
-            digest.update(data)
-            left -= len(data)
     rows = read_current(store, "raw.captures", before.capture_id, ["lines_read"]).to_pylist()
     count = rows[0]["lines_read"] if rows else None
     lines = "" if count is None else f" ({count:,} lines)"
-    if digest.hexdigest() == before.sha256:
+    if _begins_with(path, before):
         status = "grown"
         told = (
             f"its first {before.size:,} bytes{lines} are as they were, "
@@ -284,6 +282,17 @@ def _in_place_of(
         str(path), status, found.capture_id, found.sniff.venue, told, found.sniff.assumed,
         before.capture_id,
     )  # fmt: skip
+
+
+def _begins_with(path: Path, before: CaptureFile) -> bool:
+    """Whether a file begins with all the bytes of a capture."""
+    digest = hashlib.sha256()
+    left = before.size
+    with path.open("rb") as file:
+        while left and (data := file.read(min(left, 1 << 20))):
+            digest.update(data)
+            left -= len(data)
+    return digest.hexdigest() == before.sha256
 
 
 def _looked_at_anew(

@@ -89,6 +89,55 @@ def test_the_user_names_the_market_and_that_stays(store, tmp_path):
     assert (facts["kind"], facts["multiplier"]) == ("spot", None)
 
 
+def stretch(path, first, last):
+    """Messages of a book by their ids."""
+    kinds = {0: "snapshot"}
+    return saved(path, *(book(kind=kinds.get(u, "delta"), update=u) for u in range(first, last)))
+
+
+def test_the_market_that_is_named_stays_while_the_file_grows(store, tmp_path):
+    path = tmp_path / "2025-05-17_BTCUSDT_ob200.data"
+    register(store, [stretch(path, 0, 4)], venue="bybit-spot")
+    build_all(store)
+    for last in (7, 9):
+        (before,) = store.ledger.captures()
+        (one,) = register(store, [stretch(path, 0, last)])
+        assert (one.status, one.venue, one.assumed) == ("grown", "bybit-spot", None)
+        assert one.replaces == before.capture_id
+        assert one.reason.endswith("gives way to it, its account is taken back")
+        (capture,) = store.ledger.captures()
+        assert (capture.capture_id, capture.venue) == (one.capture_id, "bybit-spot")
+        build_all(store)
+        held = rows(store, "raw.book_updates", "bybit-spot", DAY)
+        assert held["last_update_id"].to_pylist() == list(range(last))
+    (one,) = register(store, [stretch(path, 1, 9)])  # other bytes: nothing is named for them
+    assert (one.status, one.venue) == ("replaced", "bybit")
+    assert one.assumed.startswith("taken for bybit")
+
+
+def test_what_is_named_for_bytes_counts_before_what_is_for_those_they_begin_with(store, tmp_path):
+    path, other = tmp_path / "a.data", stretch(tmp_path / "b.data", 0, 6)
+    register(store, [stretch(path, 0, 4)], venue="bybit-spot")
+    register(store, [other], venue="bybit")
+    register(store, [stretch(path, 0, 6)])
+    in_use = {c.capture_id: c.venue for c in store.ledger.captures()}
+    assert in_use[store.ledger.known_capture(str(path))] == "bybit"
+
+
+def test_a_file_that_has_grown_and_is_named_anew_does_not_take_back_the_other_venue(
+    store, tmp_path
+):
+    path = tmp_path / "a.data"
+    (old,) = register(store, [stretch(path, 0, 4)], venue="bybit-spot")
+    (one,) = register(store, [stretch(path, 0, 6)], venue="bybit")
+    assert (one.status, one.venue) == ("grown", "bybit")
+    assert one.reason.endswith(
+        f"capture {old.capture_id} stays registered, since it is of another venue, bybit-spot: put "
+        "it back under another name"
+    )
+    assert [c.venue for c in store.ledger.captures()] == ["bybit-spot", "bybit"]
+
+
 def test_a_venue_that_the_content_is_not_of_is_refused(store, tmp_path):
     path = saved(tmp_path / "a.data", book())
     (one,) = register(store, [path], venue="binance")
