@@ -55,17 +55,26 @@ def _keep_a_log(connection: sqlite3.Connection) -> None:
 def connected_to_read(path: Path) -> Iterator[sqlite3.Connection]:
     """A connection that writes nothing, not even the files which SQLite shares between processes.
 
-    Where nobody has the log open there is none, and the file is all of it: SQLite would make a log
-    to read it, unless it is told that nobody changes the file. Somebody may begin to within
+    Where nobody has the log open there is none, or an empty one that a copy left behind, and the
+    file is all of it: SQLite would make a log to read it, unless it is told that nobody changes the
+    file. Somebody may begin to within
     the milliseconds that this connection is there for, but then to the log first: the file itself
     is written to when the log is taken into it, as that process ends or after 4 MB.
     """
-    alone = "" if path.with_name(path.name + "-wal").exists() else "&immutable=1"
+    alone = "" if _logged(path) else "&immutable=1"
     address = f"file:{quote(str(path))}?mode=ro{alone}"
     with closing(
         sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS, isolation_level=None)
     ) as connection:
         yield connection
+
+
+def _logged(path: Path) -> bool:
+    """Whether there is anything in the ledger's log."""
+    try:
+        return path.with_name(path.name + "-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
@@ -80,6 +89,14 @@ def errors_told(path: Path) -> Iterator[None]:
                 where=str(path),
                 fix="see who holds it with `imbalance doctor`, then try again",
                 exit_code=EXIT_BUSY,
+            ) from error
+        shared = path.with_name(path.name + "-shm")  # which SQLite makes of a log to read it
+        if "unable to open" in str(error) and _logged(path) and not shared.exists():
+            raise UserError(
+                "the ledger's log has not been taken into its file, and this user may not do so",
+                where=str(path),
+                fix="imbalance status once, by one who may write to the home",
+                exit_code=EXIT_FAILED,
             ) from error
         raise UserError(
             f"the ledger cannot be used: {error}", where=str(path),

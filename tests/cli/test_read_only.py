@@ -2,9 +2,11 @@
 
 import gzip
 import json
+import shutil
 
 import pytest
 
+from imbalance.errors import EXIT_FAILED
 from imbalance.store import Store
 from tests.captures.samples import SPOT, recording
 from tests.cli.process import imbalance, restricted
@@ -87,6 +89,35 @@ def test_what_somebody_else_has_just_written_is_seen(home):
     _lock(home, 0)
     done = restricted("doctor", home=home)
     assert "raw.trades [2024-08-08|binance] failed: it rained" in done.stdout
+
+
+def test_an_empty_log_is_none(home):
+    (home / "ledger.sqlite-wal").touch()
+    _lock(home, 0)
+    done = restricted("--json", "status", home=home)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["captures"]["registered"] == 1
+
+
+def test_a_log_that_was_left_behind_is_taken_in_by_one_who_may_write(home, tmp_path):
+    """As in a copy of a home in use: what is shared between processes is not copied."""
+    store = Store.open(home)
+    store.ledger.record_failure("raw.trades", "2024-08-08|binance", "1", "it rained")
+    copy = shutil.copytree(
+        home, tmp_path / "copy", ignore=shutil.ignore_patterns("ledger.sqlite-shm")
+    )
+    assert copy.joinpath("ledger.sqlite-wal").stat().st_size > 0
+    _lock(copy, 0)
+    done = restricted("status", home=copy)
+    assert done.returncode == EXIT_FAILED
+    assert "the ledger's log has not been taken into its file" in done.stderr
+    assert "to do:   imbalance status once, by one who may write to the home" in done.stderr
+    _lock(copy, 0o200)
+    assert imbalance("status", home=copy).returncode == 0
+    _lock(copy, 0)
+    done = restricted("doctor", home=copy)
+    assert "raw.trades [2024-08-08|binance] failed: it rained" in done.stdout
+    _lock(copy, 0o200)
 
 
 def test_a_ledger_of_an_older_layout_stays_as_it_is(home):
