@@ -310,7 +310,8 @@ def _option_number(name: str, what: str, unit: str = "", null: str = "") -> Colu
 def _volatility(name: str, what: str) -> Column:
     return _option_number(
         name, f"Implied volatility of the {what}: 0.6 is 60 % a year, however the venue writes it.",
-        "fraction", ", or in a unit that is not known of the venue",
+        "fraction", ", 0 as Deribit sends it of a side without a quote, or in a unit that is not "
+        "known of the venue",
     )
 
 

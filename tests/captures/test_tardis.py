@@ -77,6 +77,15 @@ def test_volatilities_are_fractions_of_every_exchange(tmp_path, exchange, sent, 
     assert row["mark_price"] == 0.02210436
 
 
+@pytest.mark.parametrize(("exchange", "volatility"), [("deribit", None), ("okex-options", 0.0)])
+def test_a_volatility_of_zero_is_none_where_deribit_sends_it(tmp_path, exchange, volatility):
+    """As in its own messages, where it stands for a side without a quote."""
+    row = DERIBIT.replace("deribit", exchange).replace("55.91", "0.0")
+    found = decode(table(tmp_path / "a.csv.gz", OPTIONS, row))
+    (row,) = found.tables["raw.options"].to_pylist()
+    assert (row["bid_volatility"], row["bid_price"]) == (volatility, 0.0205)
+
+
 def test_marks_and_funding_of_a_perpetual(tmp_path):
     found = decode(table(
         tmp_path / "derivative_ticker/BTC-PERPETUAL.csv.gz", TICKER,

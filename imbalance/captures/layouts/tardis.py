@@ -16,6 +16,7 @@ from imbalance.captures.frames import SIDE_CODES, TRUTHS, Frame
 from imbalance.captures.layouts import making
 from imbalance.captures.rows import Tables, time_column
 from imbalance.captures.tabular import Layout, Table
+from imbalance.captures.venues import deribit
 from imbalance.captures.venues.venue import Contents
 
 _HEAD = ("exchange", "symbol", "timestamp", "local_timestamp")
@@ -29,8 +30,8 @@ OPTION_NUMBERS = ("underlying_price", "mark_price", "mark_volatility", "bid_pric
 
 _VOLATILITIES = ("mark_volatility", "bid_volatility", "ask_volatility")
 _VOLATILITY_UNITS = {
-    "deribit": 100.0, "okex-options": 1.0, "bybit-options": 1.0, "binance-options": 1.0,
-    "binance-european-options": 1.0,
+    "deribit": deribit.VOLATILITY_UNIT, "okex-options": 1.0, "bybit-options": 1.0,
+    "binance-options": 1.0, "binance-european-options": 1.0,
 }  # fmt: skip
 """What stands for an implied volatility of 1: Tardis stores it as the exchange sends it, which is
 percent for Deribit (`62.89`) and a fraction for the others (`0.5542`).
@@ -123,9 +124,13 @@ def _options(frame: Frame, table: Table) -> Tables:
         "delta": "delta", "gamma": "gamma", "vega": "vega", "theta": "theta", "rho": "rho",
     }  # fmt: skip
     columns = {ours: frame.signed(theirs) for ours, theirs in names.items()}
-    units = [_VOLATILITY_UNITS.get(word or "", np.nan) for word in frame.words("exchange")]
+    exchanges = frame.words("exchange")
+    units = np.array([_VOLATILITY_UNITS.get(word or "", np.nan) for word in exchanges])
+    of_deribit = np.array([word == "deribit" for word in exchanges], bool)
     for name in _VOLATILITIES:
-        columns[name] = columns[name] / np.array(units)
+        sent = columns[name]
+        nothing = of_deribit & (sent == deribit.NO_VOLATILITY)
+        columns[name] = np.where(nothing, np.nan, sent) / units
     return making.plain(
         "raw.options", frame, table, table.instruments(frame, "symbol"), columns,
         all_numbers=OPTION_NUMBERS,

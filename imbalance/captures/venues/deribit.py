@@ -39,6 +39,12 @@ from imbalance.captures.venues.reading import (
 )
 from imbalance.captures.venues.venue import IN_MESSAGES, Continuity, Instrument, Venue
 
+VOLATILITY_UNIT = 100.0
+"""What stands for an implied volatility of 1: they are sent in percent."""
+
+NO_VOLATILITY = 0.0
+"""Stands for the volatility of a side without a quote."""
+
 
 class _Params(Message):
     channel: Text = "-"
@@ -306,8 +312,7 @@ def _option(one: _Ticker) -> Event:
 
 
 def _fraction(percent: float | None) -> float | None:
-    # 0 stands for a side without a quote
-    return percent / 100.0 if percent else None
+    return None if percent is None or percent == NO_VOLATILITY else percent / VOLATILITY_UNIT
 
 
 def _listed(one: _Listed) -> dict[str, Any]:
