@@ -15,8 +15,12 @@ import numpy as np
 from imbalance.captures.formats.format import named_in, taken_for
 from imbalance.captures.formats.markets import SPOT_KIN, Market
 from imbalance.captures.frames import Frame
+from imbalance.captures.scanner import MARKET_INVERSE, MARKET_LINEAR, MARKET_SPOT
+from imbalance.captures.venues import binance
 
-SPOT, LINEAR, INVERSE = "binance", "binance-futures", "binance-delivery"
+SPOT, LINEAR, INVERSE = (
+    binance.VENUES[market] for market in (MARKET_SPOT, MARKET_LINEAR, MARKET_INVERSE)
+)
 
 _WORDS = {"spot": SPOT, "um": LINEAR, "cm": INVERSE}
 
@@ -46,10 +50,7 @@ What COIN-M has in the place of `quote_qty` is the sum in coins.
 """
 
 _SYMBOL = re.compile(r"(?:^|[-_])((?=\d*[A-Z])[A-Z0-9]{3,24}(?:_(?:PERP|\d{6}))?)(?=[-_.]|$)")
-_INVERSE_SYMBOL = re.compile(r"USD_(PERP|\d{6})$")
 _LINEAR_SYMBOL = re.compile(r"(USDT|USDC|BUSD)(_\d{6})?$")
-_CONTRACTS = (100.0, 10.0)
-"""USD that a contract of COIN-M stands for: of BTC, of other coins."""
 
 _ROUNDED = 1e-3
 """How far a sum may be from what price and size say, relative to it."""
@@ -88,7 +89,7 @@ def market(
         return Market(INVERSE)
     if sums is not None:
         markets = [one for one in markets if one != INVERSE]
-    if INVERSE in markets and _INVERSE_SYMBOL.search(named):
+    if INVERSE in markets and binance.INVERSE_NAME.search(named):
         told: str | None = INVERSE
     else:
         told = named_in(path, {word: venue for word, venue in _WORDS.items() if venue in markets})
@@ -107,7 +108,7 @@ def _by_sums(frame: Frame) -> str | None:
     with np.errstate(all="ignore"):
         linear = np.abs(total / (price * size) - 1.0) < _ROUNDED
         inverse = np.zeros(len(frame), bool)
-        for each in _CONTRACTS:
+        for each in (binance.CONTRACT_OF_BTC, binance.CONTRACT):
             # coins are rounded to eight decimals
             coins = size * each / price
             inverse |= np.abs(total - coins) < _ROUNDED * coins + 1e-8

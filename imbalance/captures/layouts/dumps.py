@@ -17,6 +17,7 @@ from imbalance.captures.layouts.tardis import TICK_NUMBERS
 from imbalance.captures.rows import NO_ID, NO_SIDE, Tables, time_column
 from imbalance.captures.siblings import time_beside
 from imbalance.captures.tabular import Layout, Table
+from imbalance.captures.venues import binance
 from imbalance.captures.venues.venue import Contents
 
 _MICROSECONDS_FROM = 10**14
@@ -135,7 +136,7 @@ def _last_prices(frame: Frame, table: Table) -> Tables:
     )
 
 
-_MARKETS = ("binance", "binance-futures", "binance-delivery")
+_MARKETS = tuple(binance.VENUES.values())
 _FUTURES = _MARKETS[1:]
 _COINBASE = ("coinbase",)
 _COUNTED = "nothing: their ids go up by one"

@@ -35,6 +35,12 @@ VENUES = {
 }
 MARKETS = {venue: market for market, venue in VENUES.items()}
 
+INVERSE_NAME = re.compile(r"USD_(PERP|\d{6})$")
+"""COIN-M symbols are of a pair with USD and a contract."""
+
+CONTRACT_OF_BTC, CONTRACT = 100.0, 10.0
+"""USD that a contract of COIN-M stands for: of BTC, of any other coin (contract specifications)."""
+
 LAST_MS = 2**63 // 1_000_000 - 1
 """Last millisecond that is a time in 64 bits of nanoseconds."""
 
@@ -81,7 +87,6 @@ _FEW_LEVELS = 4
 
 _decode = msgspec.json.Decoder().decode
 _PARTIAL = re.compile(r"@depth[0-9]")
-_INVERSE_NAME = re.compile(r"USD_(PERP|\d{6})$")
 _KEY = re.compile(rb'"\s*:')
 
 
@@ -189,8 +194,8 @@ def market_of(message: dict[str, Any]) -> int | None:
 
 
 def market_by_name(symbols: Iterable[str]) -> int:
-    """The futures market of symbols: COIN-M names are of a pair with USD and a contract."""
-    inverse = all(_INVERSE_NAME.search(symbol) for symbol in symbols)
+    """The futures market of symbols."""
+    inverse = all(INVERSE_NAME.search(symbol) for symbol in symbols)
     return MARKET_INVERSE if inverse else MARKET_LINEAR
 
 
@@ -205,15 +210,11 @@ def sniff(payload: bytes) -> tuple[int | None, str | None]:
 
 
 def contract_multiplier(instrument: str) -> float | None:
-    """Quote units per contract of an inverse instrument; None where sizes are in base units.
-
-    COIN-M contracts are of 100 USD for BTC and of 10 USD for every other coin (Binance contract
-    specifications).
-    """
+    """Quote units per contract of an inverse instrument; None where sizes are in base units."""
     venue, _, symbol = instrument.partition(":")
-    if venue != "binance-delivery":
+    if venue != VENUES[MARKET_INVERSE]:
         return None
-    return 100.0 if symbol.startswith("BTCUSD") else 10.0
+    return CONTRACT_OF_BTC if symbol.startswith("BTCUSD") else CONTRACT
 
 
 def _snapshot(message: dict[str, Any]) -> Decoded:
