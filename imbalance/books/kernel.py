@@ -142,11 +142,13 @@ def run(book: Book, m: Messages, out: Output, start: int) -> tuple[int, int]:
             if whole[at.STATUS] != at.WAITING:
                 rule.break_off(book, out, first)
             continue
-        if (
+        stale = (
             whole[at.STATUS] != at.WAITING
             and at.NO_ID < last <= whole[at.LAST_ID]
             and (what != at.DIFF or rule.is_stale(whole, last, previous))
-        ):
+        )
+        # an image of a book that has not changed tells nothing but that the feed is there
+        if stale and (what != at.IMAGE or whole[at.STATUS] != at.VALID):
             whole[at.HEALTH_STALE] += 1
             continue
         if (
@@ -172,6 +174,9 @@ def run(book: Book, m: Messages, out: Output, start: int) -> tuple[int, int]:
         whole[at.LAST_EVENT] = event
         whole[at.LAST_AVAILABLE] = max(m.available[k], whole[at.LAST_AVAILABLE])
         whole[at.BAR_AVAILABLE] = whole[at.LAST_AVAILABLE]
+        if stale:
+            whole[at.HEALTH_STALE] += 1
+            continue
         whole[at.BAR_COUNTS + at.MESSAGES] += 1
         if what == at.IMAGE and whole[at.STATUS] == at.VALID:
             _image(book, m, out, k, event)

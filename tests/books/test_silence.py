@@ -80,6 +80,26 @@ def test_the_limit_of_images(reference, rebuilt, step, count, pause, silent):
     assert found == ([pytest.approx((last, last + pause))] if silent else [])
 
 
+@pytest.mark.parametrize("chunk", [1, 10**9])
+def test_images_of_a_book_that_does_not_change_break_no_silence(reference, rebuilt, chunk):
+    """Of one id for 30 s, every half second: they are stale, and the feed is there."""
+    messages = imaged(reference, paced(160, 0.5))
+    for k, message in enumerate(messages):
+        message.last = k if k < 40 else 40 if k < 101 else k
+    fast = rebuilt(messages, Rules(), chunk=chunk)
+    (health,) = fast.rows("book.book_health")
+    assert (health["state"], health["cause"]) == ("valid", "image")
+    assert (health["stale_messages"], health["messages"]) == (60, 99)
+    bars = [row for row in fast.rows("book.bars_100ms") if row["bar_start"] < 79 * 10 * BAR]
+    assert [row["bar_start"] for row in bars if row["poisoned"]] == [0]
+    # an outage among them is one, and ends with the first that comes again
+    late = [m for m in messages if not 25 * 10 * BAR <= m.event < 40 * 10 * BAR]
+    fast = rebuilt(late, Rules(), chunk=chunk)
+    told = [(row["state"], row["valid_from"] / 1e9, row["stale_messages"])
+            for row in fast.rows("book.book_health")]  # fmt: skip
+    assert told == [("valid", 0.0, 9), ("silent", 24.5, 0), ("valid", 40.0, 21)]
+
+
 def test_images_that_end_are_silent_to_the_end_of_the_captures(reference, rebuilt):
     messages = imaged(reference, paced(100, 0.5))
     assert silences(rebuilt, messages, until=59 * 10 * BAR) == []
