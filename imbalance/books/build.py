@@ -8,6 +8,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -36,7 +37,7 @@ OUTPUTS = (
     "book.bars_100ms",
 )
 
-VERSION = "book-10"
+VERSION = "book-11"
 
 _COLUMNS = (
     "instrument", "kind", "first_update_id", "last_update_id", "previous_update_id", "event_time",
@@ -158,9 +159,10 @@ def _rebuild(
     with Proving(proofs, quotes, unit_of) as proving:
         for instrument, found in ahead(_told_apart(messages, contracts), "read", 2):
             if instrument not in builders:
+                held = opening.get(instrument)
                 builders[instrument] = BookBuilder(
                     instrument, rules_of(store, instrument, contracts), spool.sink_of(instrument),
-                    opening.get(instrument), start,
+                    None if held is None else in_units(held, unit_of(instrument)), start,
                 )  # fmt: skip
             builder = builders[instrument]
             try:
@@ -171,7 +173,8 @@ def _rebuild(
             progress.advance(events=len(found.event))
         for instrument, builder in sorted(builders.items()):
             spool.begin(instrument)
-            closing[instrument] = builder.finish(until[instrument])
+            book = builder.finish(until[instrument])
+            closing[instrument] = None if book is None else as_sent(book, unit_of(instrument))
             proving.compare(instrument, *builder.take_proofs())
     return closing
 
@@ -203,6 +206,34 @@ def linear_multiplier(contracts: Contracts, instrument: str) -> float:
     contract = contracts.get(instrument)
     fixed = contract is not None and contract is not UNKNOWN and not contract.inverse
     return contract.multiplier if contract is not None and fixed else 1.0
+
+
+def in_units(book: ClosingBook, multiplier: float) -> ClosingBook:
+    """A book of sizes as sent, which are that many base units each, as a day's messages have it."""
+    return replace(
+        book, bid_sizes=book.bid_sizes * multiplier, ask_sizes=book.ask_sizes * multiplier
+    )
+
+
+def as_sent(book: ClosingBook, multiplier: float) -> ClosingBook:
+    """The other way: sizes of which `in_units` makes the book's own again, to the last bit; the
+    next day may know less of the contract, or more.
+    """
+    if multiplier == 1.0:
+        return book
+    return replace(
+        book,
+        bid_sizes=_divided(book.bid_sizes, multiplier),
+        ask_sizes=_divided(book.ask_sizes, multiplier),
+    )
+
+
+def _divided(sizes: Any, multiplier: float) -> Any:
+    """Sizes of which the products are given: the decimal that was sent, else its neighbours."""
+    near = sizes / multiplier
+    decimal = np.array([float(f"{size:.15g}") for size in near.tolist()], float)
+    found = (decimal, near, np.nextafter(near, 0.0), np.nextafter(near, np.inf))
+    return np.select([one * multiplier == sizes for one in found], found, near)
 
 
 def _contracts(context: TaskContext, store: Store, venue: str, day: str) -> Contracts:

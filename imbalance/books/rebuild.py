@@ -59,7 +59,7 @@ Sink = Callable[[str, pa.Table], None]
 
 @dataclass(frozen=True)
 class ClosingBook:
-    """A whole book at the end of a day; sizes as sent, times in ns."""
+    """A whole book at the end of a day; times in ns, sizes in the unit of its messages."""
 
     event_time: int
     available_at: int

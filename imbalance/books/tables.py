@@ -93,7 +93,7 @@ CLOSING_BOOKS = Table(
     name="book.closing_books",
     description="The whole book of each instrument at the end of its UTC day; opens the next day "
     "when the chain of update ids is unbroken. An instrument without a message all day keeps the "
-    "book it had. Sizes as sent by the venue; of linear contracts of a known size in base units.",
+    "book it had. Sizes as sent by the venue.",
     grain="instrument",
     partitioning="day_venue",
     key=("instrument",),
