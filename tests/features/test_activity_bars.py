@@ -154,6 +154,11 @@ def test_a_size_nobody_gave_is_the_first_bar_s_volume_or_that_of_the_day_before(
     assert bars["bar_size"].to_pylist() == [6.0, 6.0, 6.0]
     bars, _ = made(BOOK, tape, trades=3, previous=before[:2])
     assert bars["bar_size"][0].as_py() is None
+    # of a trade of unknown size, the mean is not known, and not what the others come to
+    unknown = trade(-5, "buy", 101.0, 2.0) | {"size_base": None}
+    for previous in ([*before, unknown], [*aggregate * 3, *before, unknown]):
+        bars, _ = made(BOOK, tape, trades=3, previous=previous)
+        assert bars["bar_size"].to_pylist() == [None, 3.0, 3.0, 3.0]
 
 
 def test_a_gap_poisons_the_bars_it_touches_and_no_other():
