@@ -157,19 +157,34 @@ def told_from_outside(config: Config, name: str) -> dict[str, Any]:
     return ({"multipliers": mine} if mine else {}) | ({"registry": registry} if registry else {})
 
 
-KIND, CONTRACT_SIZE = "kind", "contract size"
+KIND, CONTRACT_SIZE, CONTRACT_SIZE_IN_PART = (
+    "kind", "contract size", "contract size in some captures",
+)  # fmt: skip
 """What matters most of an instrument: without its kind it has no place among derivatives, without
-its contract size no size in base units."""
+its contract size no size in base units. A capture knows no more of a size than it says itself."""
 
 
 def unknown_instruments(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
     """Instruments of rows of `raw.instruments` of which that is not known, with what is not."""
-    lacking = {
-        name: [*([] if known.kind else [KIND]),
-               *([CONTRACT_SIZE] if contract_of(known) is UNKNOWN else [])]
-        for name, known in sorted(facts_from(rows).items())
-    }
-    return {name: found for name, found in lacking.items() if found}
+    rows = list(rows)
+    sized: dict[str, set[bool]] = {}
+    for row in rows:
+        for name, known in facts_from([row]).items():
+            sized.setdefault(name, set()).add(contract_of(known) is not UNKNOWN)
+    found = {}
+    for name, known in sorted(facts_from(rows).items()):
+        lacking = [] if known.kind else [KIND]
+        if False in sized[name]:
+            lacking.append(CONTRACT_SIZE_IN_PART if True in sized[name] else CONTRACT_SIZE)
+        if lacking:
+            found[name] = lacking
+    return found
+
+
+def unsized_of(unknown: Mapping[str, Iterable[str]]) -> list[str]:
+    """Which of those lack a contract size, if only in some captures."""
+    return [name for name, lacking in unknown.items()
+            if not {CONTRACT_SIZE, CONTRACT_SIZE_IN_PART}.isdisjoint(lacking)]
 
 
 def setting_of(instrument: str) -> str:

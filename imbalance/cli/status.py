@@ -54,7 +54,8 @@ def command(application: Application, everything: bool) -> None:
            "coverage": [{"instrument", "day", "bars", "coverage", "poisoned"}],
            "missing_trades": [{"instrument", "holes", "missing"}],
            "quarantine": [{"path", "reason", "lines", "first_line", "example"}],
-           "unknown_instruments": {instrument: ["kind" or "contract size"]}}
+           "unknown_instruments": {instrument: ["kind", "contract size" or
+                                                "contract size in some captures"]}}
     """
     document = status(application.store())
     if application.json:
@@ -174,14 +175,14 @@ def _missing_trades(found: list[dict[str, Any]]) -> str:
 
 def _unknown(found: dict[str, list[str]], everything: bool) -> str:
     """In words: which instruments, and what to do where their sizes are null for it."""
-    from imbalance.captures.instruments import CONTRACT_SIZE, setting_of
+    from imbalance.captures.instruments import setting_of, unsized_of
 
     shown = found if everything else list(found)[:NAMED]
     named = ", ".join(f"{name} ({', '.join(found[name])})" for name in shown)
     rest = len(found) - len(shown)
     text = (f"{output.count(len(found), 'instrument')} of unknown kind or contract size: {named}"
             + (f" and {rest} more: --all" if rest else ""))
-    unsized = [name for name, what in found.items() if CONTRACT_SIZE in what]
+    unsized = unsized_of(found)
     if unsized:
         text += (f"\nwithout a contract size, sizes in base units are null; to say it, in the "
                  f"settings: {setting_of(unsized[0])}")

@@ -9,7 +9,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from imbalance.captures.instruments import CONTRACT_SIZE, KIND, setting_of
+from imbalance.captures.instruments import (
+    CONTRACT_SIZE,
+    CONTRACT_SIZE_IN_PART,
+    KIND,
+    setting_of,
+)
 from imbalance.report import words
 from imbalance.report.records import (
     Agreement,
@@ -103,11 +108,18 @@ def of_instruments(unknown: Mapping[str, Sequence[str]]) -> list[Caution]:
     """Instruments whose kind or contract size nobody said, and what that costs."""
     found = []
     unsized = [name for name, what in unknown.items() if CONTRACT_SIZE in what]
+    partly = [name for name, what in unknown.items() if CONTRACT_SIZE_IN_PART in what]
     if unsized:
         found.append(
             f"What a contract of {_some(unsized)} is worth is not known: sizes in base units, and "
             f"all that is made of them, are null. To say it, in the settings: "
             f"{setting_of(unsized[0])}."
+        )
+    if partly:
+        found.append(
+            f"Some captures do not say what a contract of {_some(partly)} is worth: sizes of their "
+            "trades in base units, and what is made of them, are null. To say it, in the "
+            f"settings: {setting_of(partly[0])}."
         )
     unkind = [name for name, what in unknown.items() if KIND in what]
     if unkind:

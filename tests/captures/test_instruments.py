@@ -14,6 +14,7 @@ from imbalance.captures.instruments import (
     facts_from,
     told_from_outside,
     unknown_instruments,
+    unsized_of,
 )
 from imbalance.captures.published import published
 from imbalance.captures.register import register
@@ -169,6 +170,18 @@ def test_instruments_of_which_too_little_is_known():
         "a:either": ["contract size"], "a:sized": ["kind"], "a:unsized": ["contract size"],
         "a:what": ["kind", "contract size"],
     }  # fmt: skip
+
+
+def test_an_instrument_that_one_capture_does_not_know_is_named_for_it():
+    listed = row("a:b", kind="perpetual", multiplier=2.0, inverse=False,
+                 source={"multiplier": "capture", "inverse": "capture", "kind": "capture"})
+    without = row("a:b", source={})
+    for rows in ([listed, without], [without, listed]):
+        found = unknown_instruments(rows)
+        assert found == {"a:b": ["contract size in some captures"]}
+        assert unsized_of(found) == ["a:b"]
+    assert unknown_instruments([listed, listed]) == {}
+    assert unsized_of({"a:b": ["kind"], "a:c": ["kind", "contract size"]}) == ["a:c"]
 
 
 # --- settings -----------------------------------------------------------------------------------

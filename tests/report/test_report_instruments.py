@@ -24,6 +24,15 @@ def test_unknown_contract_sizes_and_kinds_are_named_with_what_to_do():
     )
 
 
+def test_contract_sizes_unknown_to_some_captures_are_told_apart():
+    (found,) = of_instruments({"a:X": ["contract size in some captures"]})
+    assert found.text == (
+        "Some captures do not say what a contract of a:X is worth: sizes of their trades in base "
+        "units, and what is made of them, are null. To say it, in the settings: [multipliers] "
+        '"a:X" = { linear = NUMBER }, or { inverse = NUMBER }.'
+    )
+
+
 def test_the_session_s_instruments_are_asked(session, store_rows):
     row = {"capture_id": "c", "instrument": "okex:KNC-USDT-SWAP", "venue": "okex",
            "kind": "perpetual", "inverse": False, "source": "{}", "available_at": 0}
