@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from imbalance.captures.event_tables import INSTRUMENT
 from imbalance.contracts import Column, Table
-from imbalance.features.columns import count, flow, number, ratio, sided, state, time
+from imbalance.features.columns import count, flow, number, or_unsized, ratio, sided, state, time
 from imbalance.features.tables import BAR_COLUMNS
 
 _FEED = "poisoned, before the day's first trade, or trades are missing by book.trade_gaps"
@@ -59,26 +59,26 @@ COLUMNS = (
     state("volume_imbalance", "Resting volume at the touch: best bid size − best ask size",
           "base units", formula="q^b − q^a"),
     flow("order_flow_imbalance", "Order flow imbalance at the best level", "base units",
-         formula=_E_N, source=_CKS, null_meaning=_IMAGES),
+         formula=_E_N, source=_CKS, null_meaning=or_unsized(_IMAGES)),
     flow("order_flow_imbalance_no_price_change",
          "Order flow imbalance at the best level without the events that change a best price",
          "base units", formula="Σ e_n over events with b_n = b_{n−1} and a_n = a_{n−1}",
-         source=f"{_CKS}, footnote 3", null_meaning=_IMAGES),
+         source=f"{_CKS}, footnote 3", null_meaning=or_unsized(_IMAGES)),
     flow("traded_volume", "Volume of all trades, whatever their side", "base units", minimum=0.0,
-         null_meaning=_FEED),
+         null_meaning=or_unsized(_FEED)),
     flow("buy_volume", "Volume of trades whose aggressor bought", "base units", minimum=0.0,
-         null_meaning=sided(_FEED)),
+         null_meaning=or_unsized(sided(_FEED))),
     flow("sell_volume", "Volume of trades whose aggressor sold", "base units", minimum=0.0,
-         null_meaning=sided(_FEED)),
+         null_meaning=or_unsized(sided(_FEED))),
     flow("trade_imbalance", "Trade imbalance", "base units", formula="buy_volume − sell_volume",
-         source=_CKS, null_meaning=sided(_FEED)),
+         source=_CKS, null_meaning=or_unsized(sided(_FEED))),
     number("trade_imbalance_normalised", "Trade imbalance by volume", "fraction",
-           sided(_FEED) + ", or no trade in the bar", minimum=-1.0, maximum=1.0,
+           or_unsized(sided(_FEED) + ", or no trade in the bar"), minimum=-1.0, maximum=1.0,
            formula="(buy_volume − sell_volume)/(buy_volume + sell_volume)"),
     flow("trade_notional", "Value traded", "quote currency", minimum=0.0, formula="Σ price·size",
-         null_meaning=_FEED),
+         null_meaning=or_unsized(_FEED)),
     number("vwap", "Volume-weighted average price of the trades", "quote currency",
-           _FEED + ", or no trade in the bar", minimum=0.0,
+           or_unsized(_FEED + ", or no trade in the bar"), minimum=0.0,
            formula="trade_notional / traded_volume"),
     count("trade_count", "Trades: single ones where the feed has them, else aggregate ones",
           null_meaning=_FEED),

@@ -41,8 +41,12 @@ def no_feed(message: str) -> str:
 
 def of_sizes(null_meaning: str, unit: str) -> str:
     """What null means, with what it means of sizes where a column is made of them."""
-    sized = unit in ("base units", "fraction")
-    return f"{null_meaning}, or {NO_CONTRACT_SIZE}" if sized else null_meaning
+    return or_unsized(null_meaning) if unit in ("base units", "fraction") else null_meaning
+
+
+def or_unsized(null_meaning: str) -> str:
+    """What null means of what is made of sizes."""
+    return f"{null_meaning}, or {NO_CONTRACT_SIZE}"
 
 
 def time(name: str, what: str) -> Column:
@@ -98,7 +102,7 @@ def sided(null_meaning: str) -> str:
 
 def trade_flow(name: str, what: str, unit: str, **more: Any) -> Column:
     """A sum over the trades of the bar."""
-    more.setdefault("null_meaning", f"{no_feed('trade')}, or {NO_CONTRACT_SIZE}")
+    more.setdefault("null_meaning", or_unsized(no_feed("trade")))
     return flow(name, what, unit, **more)
 
 

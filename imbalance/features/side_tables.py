@@ -15,11 +15,14 @@ from imbalance.features.columns import (
     TRAILING,
     no_feed,
     number,
+    or_unsized,
     time,
     trade_flow,
 )
 
-_CLASSIFIED = f"{no_feed('trade')}, or a trade of the bar has no side by the rule either"
+_CLASSIFIED = or_unsized(
+    f"{no_feed('trade')}, or a trade of the bar has no side by the rule either"
+)
 _LEE_READY = "Lee, Ready 1991"
 
 SIDES = (
@@ -40,7 +43,8 @@ SIDES = (
     *(
         number(f"bulk_{side}_volume", f"Volume {did} by bulk volume classification, which needs no "
                "trade's side", "base units",
-               FEW + ", the trade feed is not known, or the mid does not vary", minimum=0.0,
+               or_unsized(FEW + ", the trade feed is not known, or the mid does not vary"),
+               minimum=0.0,
                formula=f"traded_volume·Φ({sign}r/σ), r = return_bps, σ its standard deviation over "
                f"{TRAILING}", source="Easley, López de Prado, O'Hara 2012")
         for side, did, sign in (("buy", "bought", ""), ("sell", "sold", "−"))

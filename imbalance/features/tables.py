@@ -20,6 +20,7 @@ from imbalance.features.columns import (
     mean,
     no_feed,
     number,
+    or_unsized,
     ratio,
     sided,
     state,
@@ -93,13 +94,14 @@ PRICE = (
     mean("spread_bps_mean", "Relative spread: mean spread over mean mid", "bps",
          formula="spread_mean/mid_mean·1e4"),
     state("weighted_mid", "Weighted mid at the end of the bar", "quote currency", minimum=0.0,
-          formula="(q^b a + q^a b)/(q^a + q^b)"),
+          formula="(q^b a + q^a b)/(q^a + q^b)",
+          null_meaning=or_unsized("no valid book with both sides at the bar's end")),
     state("microprice",
           "Microprice at the end of the bar, from the chain in `features.microprice_chains` that "
           "was trained on the half-hours before the bar's",
           "quote currency",
           formula="mid_close + tick·G*(imbalance bucket, spread)", source="Stoikov 2018",
-          null_meaning="no chain with enough past, or a state the chain has not seen"),
+          null_meaning=or_unsized("no chain with enough past, or a state it has not seen")),
 )
 
 _SIDES = ("bid", "ask")
@@ -164,7 +166,7 @@ ORDER_FLOW = (
         flow(f"order_flow_imbalance_level_{m}", f"Order flow imbalance at level {m}",
              "base units", formula=_E_N + f", prices and sizes of level {m}",
              source=f"Xu, Gould, Howison 2019; {_CCZ}",
-             null_meaning=f"poisoned, or an event of the bar lacks level {m} on a side")
+             null_meaning=or_unsized(f"poisoned, or an event of the bar lacks level {m} on a side"))
         for m in range(1, FLOW_LEVELS + 1)
     ),
     flow("order_flow_imbalance_no_price_change",
@@ -177,15 +179,16 @@ ORDER_FLOW = (
          formula="bids: Σ_{p>b_{n−1}} q_n when the best rises, q_n − q_{n−1} when it stays, "
          "−Σ_{p>b_n} q_{n−1} when it falls; asks mirrored; bids less asks",
          source="Su et al. 2021",
-         null_meaning="poisoned, or the feed shows every change: see order_flow_imbalance"),
+         null_meaning=or_unsized("poisoned, or the feed shows every change: see "
+                                 "order_flow_imbalance")),
     number("level_depth_mean", "Common depth Q: mean size per level and side over ten levels and "
            "the bar's book events; divides the scaled flows", "base units",
-           "poisoned, or no book event", minimum=0.0,
+           or_unsized("poisoned, or no book event"), minimum=0.0,
            formula="level_depth_sum / book_event_count", source=f"{_CCZ}, eq. 3"),
     number("order_flow_imbalance_depth_scaled",
            "Order flow imbalance at the best level by common depth", "1",
-           "poisoned, or no book event", formula="order_flow_imbalance / level_depth_mean",
-           source=f"{_CCZ}, eq. 3"),
+           or_unsized("poisoned, or no book event"),
+           formula="order_flow_imbalance / level_depth_mean", source=f"{_CCZ}, eq. 3"),
     number("order_flow_imbalance_integrated",
            "Integrated order flow imbalance over ten levels: first principal component of the "
            "scaled level flows, weights of `features.order_flow_weights`, from past data only, "
@@ -199,43 +202,44 @@ ORDER_FLOW = (
            allowed=("poisoned", "no_events", "missing_levels", "no_past_weights")),
     number("order_flow_imbalance_volatility_scaled",
            "Order flow imbalance by its trailing standard deviation", "standard deviations",
-           FEW + ", or they do not vary",
+           or_unsized(FEW + ", or they do not vary"),
            formula=f"order_flow_imbalance / standard deviation over {TRAILING}"),
     number("order_flow_imbalance_rank", "Trailing rank of the order flow imbalance", "fraction",
-           FEW, minimum=0.0, maximum=1.0,
+           or_unsized(FEW), minimum=0.0, maximum=1.0,
            formula=f"share below + half the share equal, among {TRAILING}"),
 )
 
 _SIDED = sided(no_feed("trade"))
+_SIDED_SIZES = or_unsized(_SIDED)
 
 TRADES = (
     trade_flow("buy_volume", "Volume of trades whose aggressor bought", "base units",
-               minimum=0.0, null_meaning=_SIDED),
+               minimum=0.0, null_meaning=_SIDED_SIZES),
     trade_flow("sell_volume", "Volume of trades whose aggressor sold", "base units",
-               minimum=0.0, null_meaning=_SIDED),
+               minimum=0.0, null_meaning=_SIDED_SIZES),
     trade_flow("trade_notional", "Value traded", "quote currency", minimum=0.0,
                formula="Σ price·size"),
     trade_count("buy_count", "Trades whose aggressor bought", null_meaning=_SIDED),
     trade_count("sell_count", "Trades whose aggressor sold", null_meaning=_SIDED),
     trade_count("trade_count", "Trades: single ones where the feed has them, else aggregate ones"),
     trade_flow("trade_imbalance", "Trade imbalance", "base units",
-               formula="buy_volume − sell_volume", source=_CKS, null_meaning=_SIDED),
+               formula="buy_volume − sell_volume", source=_CKS, null_meaning=_SIDED_SIZES),
     number("trade_imbalance_normalised", "Trade imbalance by volume", "fraction",
-           "poisoned, the trade feed is not known, or no trade in the bar",
+           or_unsized("poisoned, the trade feed is not known, or no trade in the bar"),
            minimum=-1.0, maximum=1.0,
            formula="(buy_volume − sell_volume)/(buy_volume + sell_volume)"),
     number("trade_imbalance_depth_scaled", "Trade imbalance by common depth", "1",
-           "poisoned, the trade feed is not known, or no book event",
+           or_unsized("poisoned, the trade feed is not known, or no book event"),
            formula="trade_imbalance / level_depth_mean"),
     number("trade_imbalance_volatility_scaled",
            "Trade imbalance by its trailing standard deviation", "standard deviations",
-           FEW + ", the trade feed is not known, or they do not vary",
+           or_unsized(FEW + ", the trade feed is not known, or they do not vary"),
            formula=f"trade_imbalance / standard deviation over {TRAILING}"),
     number("trade_imbalance_rank", "Trailing rank of the trade imbalance", "fraction",
-           FEW + ", or the trade feed is not known", minimum=0.0, maximum=1.0,
+           or_unsized(FEW + ", or the trade feed is not known"), minimum=0.0, maximum=1.0,
            formula=f"share below + half the share equal, among {TRAILING}"),
     number("vwap", "Volume-weighted average price of the trades", "quote currency",
-           "poisoned, the trade feed is not known, or no trade in the bar", minimum=0.0,
+           or_unsized("poisoned, the trade feed is not known, or no trade in the bar"), minimum=0.0,
            formula="trade_notional / traded_volume"),
     *SIDES,
 )

@@ -5,7 +5,9 @@ import math
 
 import pytest
 
+from imbalance import catalog
 from imbalance.books.build import materialise_book
+from imbalance.captures.event_tables import NO_CONTRACT_SIZE
 from imbalance.captures.instruments import (
     UNKNOWN,
     Contracts,
@@ -292,6 +294,30 @@ def test_sizes_in_base_units_are_null_where_a_contract_s_size_is_not_known(unsiz
                             bar["book_event_count"], bar["trade_count"])
         assert (bar["traded_volume"] is None) == (bar["trade_count"] > 0)
         assert (bar["trade_notional"] is None) == (bar["trade_count"] > 0)
+
+
+def test_what_null_means_says_so_of_every_column_that_is_made_of_sizes(unsized):
+    _, read = unsized
+    table = catalog.table("features.bars_1s")
+    unknown, known = (
+        [bar for bar in read(table.name, name) if bar["valid"]] for name in (UNSIZED, SIZED)
+    )
+    lacking = {
+        column.name: column.null_meaning for column in table.columns
+        if sum(bar[column.name] is None for bar in unknown)
+        > sum(bar[column.name] is None for bar in known)
+    }
+    # made of counts: no trade in one bar more
+    del lacking["cancellation_to_trade_ratio"]
+    assert len(lacking) == 65
+    assert {"buy_volume", "vwap", "classified_buy_volume", "weighted_mid"} < set(lacking)
+    assert [name for name, told in lacking.items() if NO_CONTRACT_SIZE not in told] == []
+    sums = {"order_flow_imbalance", "traded_volume", "buy_volume", "trade_imbalance_normalised",
+            "trade_notional", "vwap"}
+    for column in catalog.table("features.volume_bars").columns:
+        assert column.name not in sums or NO_CONTRACT_SIZE in column.null_meaning, column.name
+    counts = [column for column in table.columns if column.unit == "count"]
+    assert not any(NO_CONTRACT_SIZE in (column.null_meaning or "") for column in counts)
 
 
 def test_contracts_of_ten_dollars_are_worth_ten_dollars(unsized):
