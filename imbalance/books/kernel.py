@@ -147,8 +147,10 @@ def run(book: Book, m: Messages, out: Output, start: int) -> tuple[int, int]:
             and at.NO_ID < last <= whole[at.LAST_ID]
             and (what != at.DIFF or rule.is_stale(whole, last, previous))
         )
-        # an image of a book that has not changed tells nothing but that the feed is there
-        if stale and (what != at.IMAGE or whole[at.STATUS] != at.VALID):
+        # an image of a book that has not changed tells nothing but that the feed is there; one of
+        # an older book tells that its counter has begun anew, and nothing of the one that is held
+        unchanged = what == at.IMAGE and last == whole[at.LAST_ID] and whole[at.STATUS] == at.VALID
+        if stale and not unchanged:
             whole[at.HEALTH_STALE] += 1
             continue
         if (

@@ -227,7 +227,7 @@ def _uncovered(
     two of a recorder's files, or where its trades begin or end a little within it.
     """
     begin, end = told
-    until = min((last for _, last in covered if last <= begin), default=begin)
+    until = max((last for _, last in covered if begin - silence <= last <= begin), default=begin)
     for first, last in sorted(covered):
         if first > until + silence and first > begin:
             yield max(until, begin), min(first, end)

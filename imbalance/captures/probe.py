@@ -19,7 +19,7 @@ from imbalance.captures.compression import (
     zip_members,
     zip_text,
 )
-from imbalance.captures.formats.format import DAY_NS, SNIFFED_BYTES, Sniff
+from imbalance.captures.formats.format import DAY_NS, SNIFFED_BYTES, Format, Sniff
 from imbalance.captures.formats.registry import NONE, formats, recognise
 from imbalance.captures.framing import CaptureReader
 from imbalance.captures.tabular import PARQUET_MAGIC, check_parquet
@@ -32,10 +32,13 @@ IGNORED_NAMES = re.compile(
 """Files in a directory which are no captures: licences, readme files, a recorder's own logs, and
 the `.CHECKSUM` that Binance publishes beside each of its dumps."""
 
-MOST_DAYS = 1_000
+MOST_DAYS = 4_000
 """Days beyond the first time of a capture at which another is taken for damage: each day between
 them would be looked for.
 """
+
+_TRIED = 20
+"""Times that the end of a block is asked for times which can be believed."""
 
 _ARCHIVE = b"an archive of several files"
 """Stands for the text of a file which has none of its own."""
@@ -144,7 +147,7 @@ def probe(
             known = found or recognise(head, compression, path, form, own, venue)
             if known.format:
                 lines = _lines_backwards(block.pieces)
-                times = known_formats[known.format].times(lines, known, path) or times
+                times = _last_times(known_formats[known.format], lines, known, path) or times
         sha256 = _sha256(path) if archive else reader.end.sha256
         if compression == "none" and head.startswith(PARQUET_MAGIC):
             check_parquet(path)
@@ -160,7 +163,7 @@ def probe(
     if state == "whole" and not ended and known_formats[found.format].needs_last_newline:
         state, reason = "truncated", "the last line has no end"
     first_time = found.first_time
-    near = [t for t in times if first_time is None or abs(t - first_time) <= MOST_DAYS * DAY_NS]
+    near = _near(times, first_time)
     last_time = max(near or times, default=first_time)
     if state != "refused" and len(near) < len(times) and head.startswith(PARQUET_MAGIC):
         # lines are each judged by themselves; of a damaged table nobody knows which rows are right
@@ -168,6 +171,23 @@ def probe(
         days = abs(max(times) - (first_time or 0)) // DAY_NS
         reason = f"its first and last times are {days} days apart: they are not believed"
     return Probe(found, sha256, path.stat().st_size, text_bytes, state, reason, last_time)
+
+
+def _near(times: Sequence[int], first_time: int | None) -> list[int]:
+    """Times that may be of a capture which begins at a time."""
+    return [t for t in times if first_time is None or abs(t - first_time) <= MOST_DAYS * DAY_NS]
+
+
+def _last_times(
+    form: Format, lines: Iterator[bytes], found: Sniff, path: Path
+) -> list[int]:
+    """Times of the last lines; of those before them where these are not to be believed."""
+    times: list[int] = []
+    for _ in range(_TRIED):
+        times = form.times(lines, found, path) or times
+        if not times or _near(times, found.first_time):
+            break
+    return times
 
 
 def _sha256(path: Path) -> str:

@@ -221,6 +221,7 @@ def _register_file(
             named = _named(store, in_use.get(found.capture_id))
             if named == NOT_NAMED and known is None and before and _begins_with(path, before):
                 named = _named(store, before)
+                anew = named != NOT_NAMED
             if named != NOT_NAMED:
                 found = probe(path, named[0], own, named[1])
     except OSError as error:

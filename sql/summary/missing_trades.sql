@@ -12,7 +12,7 @@ with holes as (
 select
     instrument,
     count(*)::bigint as holes,
-    sum(missing)::bigint as missing
+    sum(missing) as missing
 from holes
 group by instrument
 order by missing desc, instrument asc

@@ -100,6 +100,15 @@ def test_images_of_a_book_that_does_not_change_break_no_silence(reference, rebui
     assert told == [("valid", 0.0, 9), ("silent", 24.5, 0), ("valid", 40.0, 21)]
 
 
+def test_images_of_older_books_do_not_keep_the_book_that_is_held(reference, rebuilt):
+    """A counter begins anew: what is held is of no image that comes."""
+    messages = imaged(reference, paced(400, 0.5))
+    for k, message in enumerate(messages):
+        message.last = 1_000 + k if k < 100 else k - 99
+    found = silences(rebuilt, messages, until=200 * 10 * BAR)
+    assert found == [(49.5, 200.0)]
+
+
 def test_images_that_end_are_silent_to_the_end_of_the_captures(reference, rebuilt):
     messages = imaged(reference, paced(100, 0.5))
     assert silences(rebuilt, messages, until=59 * 10 * BAR) == []

@@ -152,6 +152,18 @@ def test_files_that_are_cut_at_midnight_are_one_recording(ends, begins, missing)
     assert [row[1:4] for row in told] == [(*one, "not_recorded") for one in missing]
 
 
+@pytest.mark.parametrize("earlier", [None, -15 * 3_600, -30])
+def test_trades_that_begin_a_little_after_the_books_are_of_one_recording(earlier):
+    captures = {"books": Capture("tables", DAY, DAY + 500 * S, {NAME}),
+                "a": Capture("tables", DAY + S, DAY + 500 * S, {NAME})}
+    before = ()
+    if earlier is not None:
+        captures["b"] = Capture("tables", DAY + (earlier - 10) * S, DAY + earlier * S, {NAME})
+        before = [trade(1, earlier - 5, capture="b")]
+    told = found([trade(2, 2)], before=before, captures=captures, mine=["books", "a"])
+    assert [row for row in told if row[3] == "not_recorded"] == []
+
+
 def test_captures_that_follow_each_other_are_one_recording():
     captures = {"a": Capture("tables", DAY, DAY + 100 * S, {NAME}),
                 "b": Capture("tables", DAY + 160 * S, DAY + 300 * S, {NAME})}

@@ -13,6 +13,7 @@ import pytest
 
 from imbalance.books.build import materialise_book
 from imbalance.captures.compression import ChecksumError
+from imbalance.captures.probe import probe
 from imbalance.captures.register import register
 from imbalance.captures.tabular import ParquetDecoder
 from imbalance.cli.status import status
@@ -349,3 +350,18 @@ def test_files_with_bytes_changed_leave_the_others_alone(store, tmp_path, files)
             assert row["lines_decoded"] + row["lines_ignored"] + row["lines_quarantined"] == (
                 row["lines_read"]
             )
+
+
+@pytest.mark.parametrize(
+    ("wild", "last"), [(range(1), 60), (range(59, 60), 59), (range(9, 31), 60)])
+def test_wild_times_of_a_text_are_no_times_of_the_file(tmp_path, wild, last):
+    """A recorder's clock that stood in 2001: days in between are not looked for."""
+    second, begin = 1_000, 1_700_000_000_000
+    path = tmp_path / "BTCUSDT-trades.csv"
+    path.write_text("".join(
+        f"{k},10.0,1.0,10.0,{(10**12 if k in wild else begin) + k * second},true,true\n"
+        for k in range(60)))
+    found = probe(path)
+    assert found.state == "whole", found.reason
+    assert found.last_time == (begin + (last - 1) * second) * 10**6
+    assert begin * 10**6 <= found.sniff.first_time <= (begin + second) * 10**6
