@@ -19,7 +19,7 @@ select
     instrument,
     cause,
     count(*) as gaps,
-    sum(missing_trades)::bigint as missing_trades,
+    sum(missing_trades) as missing_trades,
     sum(nanoseconds) / 1e9 as seconds,
     min(first_ns) as first_ns
 from whole

@@ -4,6 +4,7 @@ import pytest
 
 from imbalance.report.queries import Source, bucket_for, choose_window
 from imbalance.report.records import Window
+from imbalance.summary import rows_of
 
 SECOND = 1_000_000_000
 START = 1_723_161_240 * SECOND
@@ -34,6 +35,19 @@ def test_else_the_day_with_most_estimates():
     chosen = choose_window(rows, "correlation")
     assert (chosen.scope, chosen.window_day) == ("day", "2024-08-09")
     assert choose_window(rows, "granger_causality") is None
+
+
+@pytest.mark.parametrize("ask", [
+    lambda session: [row.missing_trades for row in Source(session).trade_gaps()],
+    lambda session: [row["missing"] for row in rows_of(session, "missing_trades")],
+])
+def test_wild_ids_miss_more_trades_than_fit_in_64_bits(session, store_rows, ask):
+    most = 2**63 - 1
+    store_rows["insert"](session, "book.trade_gaps", [
+        {"instrument": "a:A", "gap": gap, "kind": "trade", "missing_from": START + gap * SECOND,
+         "missing_to": START + (gap + 1) * SECOND, "cause": "id_hole", "expected_trade_id": gap,
+         "found_trade_id": most, "missing_trades": most} for gap in (1, 3)])
+    assert ask(session) == [2 * most]
 
 
 def test_a_pause_parts_the_stretches(session, store_rows):
