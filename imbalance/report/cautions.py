@@ -60,12 +60,10 @@ def of_plan(due: Mapping[str, int]) -> list[Caution]:
     """
     if not due:
         return []
-    named = ", ".join(list(due)[:_NAMED])
-    more = f" and {len(due) - _NAMED} more" if len(due) > _NAMED else ""
     return [Caution(
         f"Not current when this was written: {words.plural(sum(due.values()), 'partition')} of "
-        f"{named}{more}. imbalance status says which and why, imbalance run brings them up to "
-        "date.", "reproduce")]
+        f"{_some(list(due))}. imbalance status says which and why, imbalance run brings them up "
+        "to date.", "reproduce")]
 
 
 def of_captures(captures: Sequence[Capture]) -> list[Caution]:
@@ -140,25 +138,23 @@ def of_book(
         (c for c in coverage if c.share_valid < LITTLE_VALID), key=lambda c: c.share_valid
     )
     if little:
-        named = ", ".join(f"{c.instrument} {words.percent(c.share_valid)}" for c in little[:_NAMED])
-        more = f" and {len(little) - _NAMED} more" if len(little) > _NAMED else ""
+        named = _some([f"{c.instrument} {words.percent(c.share_valid)}" for c in little])
         found.append(
-            f"Less than {LITTLE_VALID:.0%} of the 1 s bars are valid for {named}{more}; no study "
-            "uses the others.".replace("%", " %", 1)
+            f"Less than {LITTLE_VALID:.0%} of the 1 s bars are valid for {named}; no study uses "
+            "the others.".replace("%", " %", 1)
         )
     beyond = sorted(
         (c for c in coverage if c.bars_beyond_snapshot),
         key=lambda c: -c.bars_beyond_snapshot / c.valid_bars,
     )
     if beyond:
-        named = ", ".join(
+        named = _some([
             f"{c.instrument} {words.percent(c.bars_beyond_snapshot / c.valid_bars)}"
-            for c in beyond[:_NAMED]
-        )
-        more = f" and {len(beyond) - _NAMED} more" if len(beyond) > _NAMED else ""
+            for c in beyond
+        ])
         found.append(
             "The mid has left the prices that the last snapshot told of in valid 1 s bars of "
-            f"{named}{more}: a level behind the touch that has not changed since is missing there "
+            f"{named}: a level behind the touch that has not changed since is missing there "
             "from depths and flows of levels 2 to 10 (bid_reach_bps, ask_reach_bps)."
         )
     for cause, text in (("sequence_gap", "chain of update ids broke"),
@@ -199,11 +195,9 @@ def of_trades(coverage: Sequence[Coverage], gaps: Sequence[TradeGaps]) -> list[C
         found.append(f"Trades of {len(holes) - _NAMED} more instruments are missing.")
     ended = [row for row in gaps if row.cause == "not_recorded" and row.seconds > LONG_UNRECORDED]
     if ended:
-        named = ", ".join(f"{row.instrument} {words.duration(row.seconds)}"
-                          for row in ended[:_NAMED])
-        more = f" and {len(ended) - _NAMED} more" if len(ended) > _NAMED else ""
+        named = _some([f"{row.instrument} {words.duration(row.seconds)}" for row in ended])
         found.append(f"Captures without trades go on where those with trades have ended or not "
-                     f"begun ({named}{more}): trade measures are null there.")
+                     f"begun ({named}): trade measures are null there.")
     silent = [c.instrument for c in coverage if c.bars_with_trades == 0]
     if silent:
         found.append(f"No trades were recorded for {', '.join(silent[:_NAMED])}: trade measures "
@@ -237,6 +231,7 @@ def of_studies(
 
 
 def _some(names: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return ", ".join(names[:_NAMED]) + more
 
