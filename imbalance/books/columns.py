@@ -17,7 +17,7 @@ def state_column(name: str, what: str, unit: str, **more: object) -> Column:
         what,
         unit=unit,
         nullable=True,
-        null_meaning=_null("no valid book with both sides at the bar's end", unit),
+        null_meaning=of_sizes("no valid book with both sides at the bar's end", unit),
         owner="books",
         **more,  # type: ignore[arg-type]
     )
@@ -31,7 +31,7 @@ def mean_column(name: str, what: str, unit: str, **more: object) -> Column:
         what + ", time-weighted over the part of the bar with a valid, uncrossed book",
         unit=unit,
         nullable=True,
-        null_meaning=_null("no such part", unit),
+        null_meaning=of_sizes("no such part", unit),
         owner="books",
         **more,  # type: ignore[arg-type]
     )
@@ -45,7 +45,7 @@ def flow_column(name: str, what: str, unit: str, **more: object) -> Column:
         what,
         unit=unit,
         nullable=True,
-        null_meaning=_null("the bar is poisoned", unit),
+        null_meaning=of_sizes("the bar is poisoned", unit),
         owner="books",
         **more,  # type: ignore[arg-type]
     )
@@ -56,6 +56,12 @@ def count_column(name: str, what: str) -> Column:
     return Column(name, "BIGINT", what, unit="count", minimum=0, owner="books")
 
 
-def _null(meaning: str, unit: str) -> str:
+
+def of_sizes(null_meaning: str, unit: str) -> str:
     """What null means, with what it means of sizes where the column is made of them."""
-    return f"{meaning}, or {NO_CONTRACT_SIZE}" if unit in _OF_SIZES else meaning
+    return or_unsized(null_meaning) if unit in _OF_SIZES else null_meaning
+
+
+def or_unsized(null_meaning: str) -> str:
+    """What null means of what is made of sizes."""
+    return f"{null_meaning}, or {NO_CONTRACT_SIZE}"

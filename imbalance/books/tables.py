@@ -5,7 +5,13 @@ Every size here is in base units: contracts of inverse instruments are converted
 
 from __future__ import annotations
 
-from imbalance.books.columns import count_column, flow_column, mean_column, state_column
+from imbalance.books.columns import (
+    count_column,
+    flow_column,
+    mean_column,
+    or_unsized,
+    state_column,
+)
 from imbalance.books.health_table import BOOK_HEALTH, TRADE_GAPS
 from imbalance.captures.event_tables import INSTRUMENT, NO_CONTRACT_SIZE
 from imbalance.contracts import Column, Table
@@ -306,8 +312,7 @@ BARS_100MS = Table(
             "passed credited",
             unit="base units",
             nullable=True,
-            null_meaning="the bar is poisoned, or the feed shows every change, or "
-            + NO_CONTRACT_SIZE,
+            null_meaning=or_unsized("the bar is poisoned, or the feed shows every change"),
             formula="bids: Σ_{p>b_{n−1}} q_n when the best rises, q_n − q_{n−1} when it stays, "
             "−Σ_{p>b_n} q_{n−1} when it falls; asks mirrored; bids less asks",
             source="Su et al. 2021",

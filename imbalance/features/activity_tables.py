@@ -6,9 +6,10 @@ No code that computes.
 
 from __future__ import annotations
 
+from imbalance.books.columns import or_unsized
 from imbalance.captures.event_tables import INSTRUMENT
 from imbalance.contracts import Column, Table
-from imbalance.features.columns import count, flow, number, or_unsized, ratio, sided, state, time
+from imbalance.features.columns import count, flow, number, ratio, sided, state, time
 from imbalance.features.tables import BAR_COLUMNS
 
 _FEED = "poisoned, before the day's first trade, or trades are missing by book.trade_gaps"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from imbalance.captures.event_tables import NO_CONTRACT_SIZE
+from imbalance.books.columns import of_sizes, or_unsized
 from imbalance.contracts import Column
 
 _POISONED = "the bar is poisoned"
@@ -39,16 +39,6 @@ def no_feed(message: str) -> str:
     )
 
 
-def of_sizes(null_meaning: str, unit: str) -> str:
-    """What null means, with what it means of sizes where a column is made of them."""
-    return or_unsized(null_meaning) if unit in ("base units", "fraction") else null_meaning
-
-
-def or_unsized(null_meaning: str) -> str:
-    """What null means of what is made of sizes."""
-    return f"{null_meaning}, or {NO_CONTRACT_SIZE}"
-
-
 def time(name: str, what: str) -> Column:
     """A time that is never missing."""
     return Column(name, "TIMESTAMP_NS", what, unit="UTC, ns")
@@ -71,8 +61,8 @@ def ratio(name: str, what: str, **more: Any) -> Column:
     """A normalised difference of two sizes in the closing book, in [−1, 1]."""
     return Column(name, "DOUBLE", _sentence(what), unit="fraction", nullable=True, minimum=-1.0,
                   maximum=1.0,
-                  null_meaning="no valid book with both sides at the bar's end, or both sizes 0, "
-                  f"or {NO_CONTRACT_SIZE}",
+                  null_meaning=or_unsized(
+                      "no valid book with both sides at the bar's end, or both sizes 0"),
                   **more)
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from imbalance.captures.event_tables import DERIVATIVE_TICKS, INSTRUMENT, NO_CONTRACT_SIZE
+from imbalance.books.columns import or_unsized
+from imbalance.captures.event_tables import DERIVATIVE_TICKS, INSTRUMENT
 from imbalance.contracts import Column, Table
 from imbalance.features.columns import flow, number, time
 from imbalance.features.tables import BAR_SIZES
@@ -22,7 +23,7 @@ _NO_MID = "no valid, uncrossed book with both sides at the bar's end"
 _NO_SPOT = f"no such spot instrument, or {_NO_MID}"
 _NO_BASIS = f"no spot instrument, or for one of both {_NO_MID}"
 _LIQUIDATIONS = "poisoned, or the bar is before that of the instrument's first liquidation that day"
-_LIQUIDATED = f"{_LIQUIDATIONS}, or {NO_CONTRACT_SIZE}"
+_LIQUIDATED = or_unsized(_LIQUIDATIONS)
 
 
 def _told(name: str, what: str) -> Column:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from imbalance.books.columns import or_unsized
 from imbalance.captures.event_tables import INSTRUMENT, NO_CONTRACT_SIZE, TRADES
 from imbalance.contracts import Column, Table
 from imbalance.features.columns import (
@@ -15,7 +16,6 @@ from imbalance.features.columns import (
     TRAILING,
     no_feed,
     number,
-    or_unsized,
     time,
     trade_flow,
 )

@@ -6,6 +6,7 @@ The five bar tables have the same columns; `sql/features/` computes most of them
 
 from __future__ import annotations
 
+from imbalance.books.columns import or_unsized
 from imbalance.books.tables import BANDS_BPS, FLOW_LEVELS, WEIGHT_REACH_BPS, WEIGHT_SCALE_BPS
 from imbalance.captures.event_tables import INSTRUMENT
 from imbalance.contracts import Column, Table
@@ -20,7 +21,6 @@ from imbalance.features.columns import (
     mean,
     no_feed,
     number,
-    or_unsized,
     ratio,
     sided,
     state,
