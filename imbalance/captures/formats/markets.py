@@ -6,12 +6,12 @@ assumed, and said so.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from imbalance.captures.formats.arrays import complete_elements
 from imbalance.captures.formats.format import named_in, taken_for
 from imbalance.captures.scanner import MARKET_INVERSE, MARKET_LINEAR, MARKET_SPOT
 from imbalance.captures.venues import binance, bybit
@@ -58,7 +58,8 @@ def _bybit_line(line: bytes) -> str | None:
 
 def binance_array(head: bytes) -> Market:
     """The market of a JSON array of Binance's messages, by its first elements."""
-    for element in _elements(head):
+    elements, _ = complete_elements(head)
+    for element in elements[:_TRIED]:
         market, symbol = binance.sniff(element)
         if market is None and symbol is not None:
             # trades of spot have a field of their own
@@ -80,18 +81,3 @@ def binance_book(head: bytes) -> Market:
 def _binance(market: int) -> Market:
     return Market(binance.VENUES[market], SPOT_KIN if market == MARKET_SPOT else ())
 
-
-def _elements(head: bytes) -> Iterator[bytes]:
-    """The first elements of an array of objects, as far as they are whole."""
-    text = head.decode("utf-8", "replace")
-    read = json.JSONDecoder().raw_decode
-    start = text.find("{")
-    for _ in range(_TRIED):
-        if start < 0:
-            return
-        try:
-            _, end = read(text, start)
-        except (ValueError, RecursionError):
-            return
-        yield text[start:end].encode()
-        start = text.find("{", end)

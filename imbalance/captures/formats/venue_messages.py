@@ -8,7 +8,6 @@ What tells the markets of a venue apart is in `markets`.
 from __future__ import annotations
 
 import datetime
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +17,7 @@ import msgspec
 from imbalance.captures.clocks import NO_TIME
 from imbalance.captures.decoding import Context, TextDecoder, check_symbol
 from imbalance.captures.events import BookUpdate, Decoded, Event, Ignored, Rejected
+from imbalance.captures.formats.arrays import complete_elements
 from imbalance.captures.formats.format import NO_UNIT, Sniff, head_lines, likely
 from imbalance.captures.formats.markets import binance_array, binance_book, bybit_market
 from imbalance.captures.framing import Block
@@ -29,7 +29,6 @@ from imbalance.captures.venues.registry import venue
 _BYBIT = re.compile(rb'^\{"topic":"(orderbook|publicTrade|tickers)\.')
 _TIME_BYBIT = re.compile(rb'"ts":(\d{13})')
 _ARRAY = re.compile(rb'^\[\s*\{\s*"e"\s*:\s*"(depthUpdate|aggTrade|trade)"')
-_BEFORE_ELEMENT, _BETWEEN_ELEMENTS = re.compile(r"\s*\[\s*"), re.compile(r"\s*,\s*")
 _BOOK = re.compile(rb'^\{\s*"lastUpdateId"\s*:\s*\d+\s*,')
 _TIME_ARRAY = re.compile(rb'"E"\s*:\s*(\d{13})')
 _NAMED_TIME = re.compile(r"^(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d)_")
@@ -189,7 +188,7 @@ class ArrayDecoder(MessagesDecoder):
                 else [bytes(raw) for raw in msgspec.json.decode(text, type=list[msgspec.Raw])]
             )
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            elements, end = _complete_elements(text)
+            elements, end = complete_elements(text)
             self.account.lines_read += 1
             self.quarantine(
                 len(elements) + 1, self._whole[0][1] + end, text[end:],
@@ -203,27 +202,6 @@ class ArrayDecoder(MessagesDecoder):
             self.message(number, self._whole[0][1] + place, element)
             place += len(element)
         return self._gathering.take()
-
-
-def _complete_elements(text: bytes) -> tuple[list[bytes], int]:
-    """The elements of an array that is broken or cut short, as far as they are whole, and where
-    what is left begins.
-    """
-    plain = text.decode("latin-1")  # a character a byte
-    decoder = json.JSONDecoder(strict=False)
-    found: list[bytes] = []
-    at = _BEFORE_ELEMENT.match(plain)
-    while at is not None:
-        start = at.end()
-        try:
-            _, end = decoder.raw_decode(plain, start)
-        except (ValueError, RecursionError):
-            return found, start
-        found.append(text[start:end])
-        at = _BETWEEN_ELEMENTS.match(plain, end)
-        if at is None:
-            return found, end
-    return found, 0
 
 
 FORMAT = VenueMessages()
