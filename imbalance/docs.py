@@ -228,8 +228,6 @@ def _venue(venue: Venue) -> Iterator[str]:
     for one in venue.continuity:
         yield (f"| {cell(one.channel)} | `{one.proof}` | {cell(one.blind)} | {one.since or ''} "
                f"| {one.until or ''} | {cell(one.source)} |")
-
-
     if files := files_of(venue.name):
         yield from ("", *_files(files))
 

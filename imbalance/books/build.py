@@ -22,8 +22,8 @@ from imbalance.books.spool import Spool
 from imbalance.books.state import BREAK, BREAK_NOTES, CAUSES, Messages
 from imbalance.books.ticks import GridError
 from imbalance.captures.build import captures_of, partition_key
+from imbalance.captures.formats.format import DAY_NS
 from imbalance.captures.instruments import UNKNOWN, Contracts, facts_from, told_from_outside
-from imbalance.captures.register import DAY_NS
 from imbalance.captures.rows import BOOK_KINDS
 from imbalance.progress import SILENT, Progress
 from imbalance.store.store import Store
@@ -204,8 +204,9 @@ def linear_multiplier(contracts: Contracts, instrument: str) -> float:
     is not known: the book is kept in sizes as sent then, and shows none.
     """
     contract = contracts.get(instrument)
-    fixed = contract is not None and contract is not UNKNOWN and not contract.inverse
-    return contract.multiplier if contract is not None and fixed else 1.0
+    if contract is None or contract is UNKNOWN or contract.inverse:
+        return 1.0
+    return contract.multiplier
 
 
 def in_units(book: ClosingBook, multiplier: float) -> ClosingBook:

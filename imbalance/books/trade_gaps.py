@@ -4,7 +4,7 @@ A hole in the ids of a venue that counts its trades lies between two trades: whe
 it is found from both days. Ids are compared by their number, so neither order nor repetition of
 rows looks like a hole; where higher ids come earlier the venue has begun to count anew, which
 proves nothing. A capture covers the trades of an instrument, from its first event of any kind to
-its last, if it holds one of them on the day or the day before. What the gaps make null is said in
+its last, if it holds one of them on the day or on one beside it. What the gaps make null is said in
 the features.
 """
 
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from imbalance.books.build import day_before
 from imbalance.books.health_table import TRADE_GAPS
 from imbalance.captures.build import captures_of, partition_key
-from imbalance.captures.register import DAY_NS
+from imbalance.captures.formats.format import DAY_NS
 from imbalance.captures.venues.registry import venues
 from imbalance.progress import SILENT, Progress
 from imbalance.store.store import Store

@@ -7,7 +7,6 @@ is in `formats`. Nothing is registered or written here.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from imbalance.captures.formats.registry import NONE, formats, recognise
 from imbalance.captures.framing import CaptureReader
 from imbalance.captures.tabular import PARQUET_MAGIC, check_parquet
 from imbalance.config import NamedSettings
+from imbalance.store.files import sha256_file
 
 IGNORED_NAMES = re.compile(
     r"(?i)^(licen[cs]e|notice|copying)([._-].*)?$|^request_log\.csv$|^subscriptions\.csv$"
@@ -148,13 +148,13 @@ def probe(
             if known.format:
                 lines = _lines_backwards(block.pieces)
                 times = _last_times(known_formats[known.format], lines, known, path) or times
-        sha256 = _sha256(path) if archive else reader.end.sha256
+        sha256 = sha256_file(path) if archive else reader.end.sha256
         if compression == "none" and head.startswith(PARQUET_MAGIC):
             check_parquet(path)
         if not archive and reader.end.truncated:
             state, reason = "truncated", reader.end.reason
     except ChecksumError as error:
-        sha256 = _sha256(path)
+        sha256 = sha256_file(path)
         kind = "Parquet" if head.startswith(PARQUET_MAGIC) else compression
         state, reason = "refused", f"{kind} checksum or structure is wrong: {error}"
     found = found or recognise(head, compression, path, form, own, venue)
@@ -188,11 +188,6 @@ def _last_times(
         if not times or _near(times, found.first_time):
             break
     return times
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _lines_backwards(pieces: Sequence[bytes | memoryview]) -> Iterator[bytes]:

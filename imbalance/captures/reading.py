@@ -6,7 +6,6 @@ Which captures are read for which day, and what their clocks begin with, is in `
 from __future__ import annotations
 
 import datetime
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,14 +19,15 @@ from imbalance.captures.chunks import BadLine
 from imbalance.captures.clocks import Clocks
 from imbalance.captures.compression import ChecksumError, compression_of
 from imbalance.captures.decoding import Context
-from imbalance.captures.formats.format import Sniff
+from imbalance.captures.formats.format import DAY_NS, Sniff
 from imbalance.captures.formats.registry import formats
 from imbalance.captures.instruments import Contracts, instrument_rows
 from imbalance.captures.latency import Latency
 from imbalance.captures.probe import sniff
-from imbalance.captures.register import DAY_NS, received_span
+from imbalance.captures.register import received_span
 from imbalance.errors import UserError, may_pass
 from imbalance.progress import Progress
+from imbalance.store.files import sha256_file
 from imbalance.store.ledger import CaptureFile
 from imbalance.store.store import Store
 
@@ -98,9 +98,7 @@ def _told_of(capture: CaptureFile, path: Path, found: Sniff | None) -> Iterator[
     try:
         yield
     except ChecksumError as error:
-        with path.open("rb") as file:
-            now = hashlib.file_digest(file, "sha256").hexdigest()
-        if now != capture.sha256:
+        if sha256_file(path) != capture.sha256:
             raise _changed(capture, path) from error
         known = found or Sniff(compression_of(path), capture.format, capture.venue)
         raise Unusable(capture, path, known, str(error)) from error

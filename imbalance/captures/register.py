@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imbalance.captures.compression import ChecksumError
-from imbalance.captures.formats.format import Sniff
+from imbalance.captures.formats.format import DAY_NS, Sniff
 from imbalance.captures.formats.registry import formats
 from imbalance.captures.mapping import digest_of
 from imbalance.captures.probe import IGNORED_NAMES, Probe, probe, sniff
@@ -28,8 +28,6 @@ from imbalance.store.ledger_rows import days_of
 from imbalance.store.store import Store
 from imbalance.store.task import TaskContext, materialise, remove
 from imbalance.tasks import read_current
-
-DAY_NS = 86_400_000_000_000
 
 _SHOWN = 5
 

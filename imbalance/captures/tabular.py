@@ -6,7 +6,6 @@ that several rows make is kept whole, and bad rows are quarantined.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from imbalance.captures.frames import Frame
 from imbalance.captures.framing import Block, End
 from imbalance.captures.rows import Rows, Tables, When
 from imbalance.captures.venues.venue import Contents
+from imbalance.store.files import sha256_file
 
 PARQUET_ROWS = 1 << 16
 EXCHANGE = "exchange"
@@ -140,7 +140,6 @@ class Layout:
     make : rows to events.
     message : columns that are the same in all rows of one message; empty: a row is a message.
     times : column and unit of the time that tells the capture's days.
-    header : the names, for files that have no header.
     exact : whether no further columns may follow.
     delimiter : what stands between the columns of text.
     contents : what its files hold; None for a format of the user's own.
@@ -153,7 +152,6 @@ class Layout:
     make: Make
     times: tuple[str, str]
     message: tuple[str, ...] = ()
-    header: tuple[str, ...] = ()
     exact: bool = False
     delimiter: str = ","
     contents: Contents | None = None
@@ -350,8 +348,7 @@ class ParquetDecoder(TextDecoder):
         return {}
 
     def _batches(self) -> Iterator[Batch]:
-        with self.context.path.open("rb") as file:
-            self._ended = End(hashlib.file_digest(file, "sha256").hexdigest(), False, None)
+        self._ended = End(sha256_file(self.context.path), False, None)
         rest: pa.Table | None = None
         row = 1
         with damage_told(), parquet_file(self.context.path) as file:

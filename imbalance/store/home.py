@@ -15,7 +15,6 @@ LEDGER_NAME = "ledger.sqlite"
 TABLES_NAME = "tables"
 
 
-
 def only_readable(where: Path) -> UserError:
     """That a home may only be read by this process, where it is to be written to."""
     return UserError(

@@ -57,9 +57,9 @@ def connected_to_read(path: Path) -> Iterator[sqlite3.Connection]:
 
     Where nobody has the log open there is none, or an empty one that a copy left behind, and the
     file is all of it: SQLite would make a log to read it, unless it is told that nobody changes the
-    file. Somebody may begin to within
-    the milliseconds that this connection is there for, but then to the log first: the file itself
-    is written to when the log is taken into it, as that process ends or after 4 MB.
+    file. Somebody may begin to within the milliseconds that this connection is there for, but then
+    to the log first: the file itself is written to when the log is taken into it, as that process
+    ends or after 4 MB.
     """
     alone = "" if _logged(path) else "&immutable=1"
     address = f"file:{quote(str(path))}?mode=ro{alone}"

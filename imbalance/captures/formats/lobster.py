@@ -21,11 +21,12 @@ from imbalance.captures.clocks import NO_TIME
 from imbalance.captures.compression import ChecksumError, zip_members, zip_text
 from imbalance.captures.decoding import Batch, Context, TextDecoder, bad_line
 from imbalance.captures.events import Rejected
-from imbalance.captures.formats.format import NO_UNIT, Sniff
+from imbalance.captures.formats.format import DAY_NS, NO_UNIT, Sniff
 from imbalance.captures.formats.lobster_lines import Lines, in_step, read_lines
 from imbalance.captures.framing import End
 from imbalance.captures.rows import BOOK_KINDS, NO_ID, Tables, When, id_column, word_column
 from imbalance.captures.venues.venue import Contents
+from imbalance.store.files import sha256_file
 
 _MEMBER = re.compile(
     r"^([A-Z.]{1,10})_(\d{4}-\d\d-\d\d)_(\d{1,8})_(\d{1,8})_(message|orderbook)_(\d{1,3})\.csv$"
@@ -34,7 +35,6 @@ _NEW_YORK = ZoneInfo("America/New_York")
 _UNITS = 10_000.0
 _EMPTY = 9_999_999_999
 _ACTIONS = ("add", "reduce", "delete", "fill")
-_DAY = 86_400 * 10**9
 _FILES = ("message", "order book")
 HIDDEN, CROSS, HALT = 5, 6, 7
 
@@ -129,11 +129,8 @@ class LobsterDecoder(TextDecoder):
         return {}
 
     def _batches(self) -> Iterator[Batch]:
-        import hashlib
-
         path = self.context.path
-        with path.open("rb") as file:
-            self._ended = End(hashlib.file_digest(file, "sha256").hexdigest(), False, None)
+        self._ended = End(sha256_file(path), False, None)
         names = _members(path)
         if names is None:
             raise ChecksumError("the archive has no message and order book file any more")
@@ -216,7 +213,7 @@ class LobsterDecoder(TextDecoder):
             bad.setdefault(row, (0, Rejected("unknown_message", f"type {kind[row]}")))
         low, high = self.context.span
         at = self._midnight + time
-        note((time < 0) | (time >= _DAY) | (at < low) | (at > high), 0,
+        note((time < 0) | (time >= DAY_NS) | (at < low) | (at > high), 0,
              "receive_time_out_of_span", "not of the day")
         order = kind <= HIDDEN
         note(order & ((values[:, 3] <= 0) | (values[:, 4] <= 0)), 0, "number_out_of_range",

@@ -28,7 +28,7 @@ def layout_of(mapped: Mapped) -> Layout:
     return Layout(
         mapped.name, mapped.table, frozenset(mapped.wanted),
         (mapped.receive_unit if mapped.receive_unit != "iso" else "ns") if receive else "none",
-        maker, (str(time), unit), maker.message, mapped.header,
+        maker, (str(time), unit), maker.message,
         delimiter=mapped.delimiter,
     )  # fmt: skip
 
