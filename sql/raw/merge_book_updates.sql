@@ -3,8 +3,17 @@
 -- were known when it was, as in one capture. Where a feed has no ids the capture that begins first
 -- is used for its stretch; where it has, the chain of ids tells of breaks, not the recorder.
 with messages as (
+    -- without the levels, which are put back to what is kept: to sort them costs the most
     select
-        *,
+        instrument,
+        kind,
+        last_update_id,
+        event_time,
+        receive_time,
+        available_at,
+        capture_id,
+        line,
+        file_row_number,
         bool_or(last_update_id is not null) over (partition by instrument) as has_ids,
         count(*) over (partition by instrument, capture_id) as rows_there
     from read_parquet($spool, file_row_number = true)
@@ -93,28 +102,45 @@ beside as (
 ),
 
 placed as (
-    select * exclude (known_at)
+    select
+        instrument,
+        kind,
+        last_update_id,
+        available_at,
+        file_row_number,
+        place
     from chained
     union all by name
     select
-        snapshots.*,
+        snapshots.instrument,
+        snapshots.kind,
+        snapshots.last_update_id,
+        snapshots.available_at,
+        snapshots.file_row_number,
         greatest(coalesce(moments.last_place, 0), beside.same_moment) as place
     from kept as snapshots
     inner join beside on snapshots.file_row_number = beside.file_row_number
     asof left join moments
         on snapshots.instrument = moments.instrument and snapshots.available_at > moments.known_at
     where snapshots.has_ids and snapshots.kind = 'snapshot'
-)
+),
 
-select
-    * exclude (receipt_rank, has_ids, rows_there, file_row_number, place) replace (
+ordered as (
+    select
+        file_row_number,
+        row_number() over in_order as position,
         -- clocks of recorders differ: nothing is known before what comes before it
-        max(available_at) over (
+        max(available_at) over (in_order rows unbounded preceding) as known_at
+    from placed
+    window
+        in_order as (
             partition by instrument
             order by place, kind = 'snapshot', available_at, last_update_id, file_row_number
-            rows unbounded preceding
-        ) as available_at
-    )
-from placed
-order by
-    instrument, place, kind = 'snapshot', available_at, last_update_id, file_row_number
+        )
+)
+
+select whole.* exclude (file_row_number) replace (ordered.known_at as available_at)
+from ordered
+inner join read_parquet($spool, file_row_number = true) as whole
+    on ordered.file_row_number = whole.file_row_number
+order by whole.instrument, ordered.position
