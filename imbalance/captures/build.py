@@ -16,16 +16,20 @@ from typing import Any
 import pyarrow as pa
 
 from imbalance.captures.accounts import bad_row
+from imbalance.captures.checkpoint import read_checkpoint, remove_checkpoint, write_checkpoint
 from imbalance.captures.instruments import told_from_outside
 from imbalance.captures.mapping import digest_of
 from imbalance.captures.merge import Interleaved, Spool, Unrepeated
+from imbalance.captures.past import Past, past_of
 from imbalance.captures.reading import (
     NO_DAY,
     Decoded,
+    Otherwise,
     Sniffed,
     Unusable,
     bounds_of,
     decode_capture,
+    read_as,
     sniff_capture,
 )
 from imbalance.captures.register import OUTPUTS, VERSION, refuse
@@ -33,6 +37,7 @@ from imbalance.captures.seams import Neighbourhood, capture_before, follows, ord
 from imbalance.errors import UserError, in_a_line
 from imbalance.progress import SILENT, Progress
 from imbalance.store.ledger import CaptureFile
+from imbalance.store.ledger_rows import days_of
 from imbalance.store.store import Store
 from imbalance.store.task import TaskContext, TaskResult, is_current, materialise
 from imbalance.tasks import read_current
@@ -113,6 +118,9 @@ def materialise_raw(
             _bring_up_to_date(known, day, progress, run, result)
         except UserError as error:
             result.failed[partition_key(day, venue)] = in_a_line(error)
+    for earlier, capture in known.outgrown.items():
+        if all(raw_is_current(store, venue, day) for day in days_of(capture)):
+            remove_checkpoint(store.home.checkpoints_dir, earlier)
     return result
 
 
@@ -133,10 +141,24 @@ def _bring_up_to_date(
         )
         for capture in known.captures.of_day(day):
             result.captures[capture.capture_id] = _account(known, capture, progress, run)
+            _note_checkpoint(known, capture, day)
     except Unusable as error:
         refuse(known.store, error.capture, error.path, error.found, error.reason)
         known.look_again()
         _bring_up_to_date(known, day, progress, run, result)
+
+
+def _note_checkpoint(known: _Known, capture: CaptureFile, day: str) -> None:
+    """Note how the rows of a capture were made that stand in a day's partition now."""
+    directory = known.store.home.checkpoints_dir
+    entry = known.store.ledger.current(RAW_TABLES[0], partition_key(day, known.venue))
+    held = read_checkpoint(directory, capture.capture_id)
+    decoded = known.decoded.get(capture.capture_id)
+    made = held if decoded is None else decoded.checkpoint
+    if entry is not None and made is not None and (
+        decoded is not None or capture.capture_id in known.as_before
+    ):
+        write_checkpoint(directory, made.also(held, day, entry.sequence))
 
 
 def _parameters(
@@ -167,6 +189,10 @@ class _Known:
         self.venue = venue
         self.captures = Neighbourhood(store.ledger, venue)
         self.decoded: dict[str, Decoded] = {}
+        self.as_before: set[str] = set()
+        """Captures whose rows of an earlier build have been taken over."""
+        self.outgrown: dict[str, CaptureFile] = {}
+        """Captures that were the first parts of captures of now."""
         self._sniffed: dict[str, Sniffed] = {}
         self._sorted: dict[str, list[Sniffed]] = {}
         self._clocks: dict[str, dict[str, Any]] = {}
@@ -209,6 +235,10 @@ class _Known:
         held = self.account(capture)
         if held is not None:
             return held
+        checkpoint = read_checkpoint(self.store.home.checkpoints_dir, capture.capture_id)
+        if checkpoint is not None and checkpoint.read_as == read_as(self.store, sniffed[2]):
+            return {"clock_skew_ns": checkpoint.clock_skew,
+                    "last_receive_time": checkpoint.last_receive}
         if capture.capture_id not in self._clocks:
             self._clocks[capture.capture_id] = decode_capture(
                 self.store, sniffed, NO_DAY, progress, lambda *_: None, seen=True
@@ -222,6 +252,13 @@ class _Known:
         times = ["first_event_time", "last_event_time", "last_receive_time", "clock_skew_ns"]
         rows = read_current(self.store, "raw.captures", capture.capture_id, times)
         return {name: rows[name].cast(pa.int64()).to_pylist()[0] for name in times}
+
+    def is_as_before(self, capture: CaptureFile) -> bool:
+        """Whether the account of a capture is right, if of other neighbours."""
+        entries = (self.store.ledger.current(t, capture.capture_id) for t in CAPTURE_TABLES)
+        return capture.capture_id in self.as_before and all(
+            entry is not None and entry.definition_version == VERSION for entry in entries
+        )
 
     def account_task(self, capture: CaptureFile) -> dict[str, Any]:
         """What `materialise` is told of a capture's account."""
@@ -243,9 +280,14 @@ def _build_day(
     context: TaskContext, known: _Known, day: str, progress: Progress
 ) -> Mapping[str, Any]:
     captures = known.by_time(_reaching(known, day))
+    past = _past(known, captures, day, progress)
     merged = False
     try:
-        _write_day(known, captures, day, progress, Unrepeated(context))
+        try:
+            _write_day(known, captures, day, progress, Unrepeated(context), past)
+        except Otherwise:
+            context.start_over()
+            _write_day(known, captures, day, progress, Unrepeated(context))
     except Interleaved:
         merged = True
         context.start_over()
@@ -264,14 +306,34 @@ def _write_day(
     day: str,
     progress: Progress,
     target: Unrepeated | Spool,
+    past: Past | None = None,
 ) -> None:
     for sniffed in captures:
         target.next_capture()
         capture_id = sniffed[0].capture_id
+        was = None if past is None else past.before.get(capture_id)
+        if past is not None and was is not None:
+            past.copy(capture_id, target.write)
+            if not was.grown:
+                known.as_before.add(capture_id)
+                continue
+            known.outgrown[was.capture_id] = sniffed[0]
         known.decoded[capture_id] = decode_capture(
             known.store, sniffed, day, progress, target.write,
             seen=capture_id in known.decoded, skew=known.skew_before(sniffed, progress),
+            since=None if was is None else was.checkpoint,
         )  # fmt: skip
+
+
+def _past(
+    known: _Known, captures: Sequence[Sniffed], day: str, progress: Progress
+) -> Past | None:
+    """What an earlier build of a day has made of its captures."""
+    return past_of(
+        known.store, RAW_TABLES, partition_key(day, known.venue),
+        _parameters(known.store, known.captures, known.venue, day), captures,
+        lambda sniffed: known.skew_before(sniffed, progress),
+    )  # fmt: skip
 
 
 def _reaching(known: _Known, day: str) -> list[CaptureFile]:
@@ -294,6 +356,10 @@ def _account(
 
     def build(context: TaskContext) -> None:
         held = known.decoded.get(capture.capture_id)
+        if held is None and known.is_as_before(capture):
+            for table in CAPTURE_TABLES:
+                context.writer(table).write(read_current(store, table, capture.capture_id))
+            return
         if held is None:
             sniffed = known.sniffed(capture)
             held = decode_capture(

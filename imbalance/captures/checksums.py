@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from zlib import crc32
 
+from imbalance.captures.kept import Keeps, from_bytes, to_bytes
+
 TextLevel = Sequence[str]
 """Price and size as sent; what follows is left alone."""
 
@@ -52,6 +54,14 @@ class _Side:
     def best(self, count: int) -> list[str]:
         return list(map(self._texts.__getitem__, self._ranks[:count]))
 
+    @property
+    def texts(self) -> dict[float, str]:
+        return self._texts
+
+    @texts.setter
+    def texts(self, texts: dict[float, str]) -> None:
+        self._texts, self._ranks = texts, sorted(texts)
+
 
 class TextBook:
     """The levels of a book as the texts that are hashed.
@@ -73,6 +83,15 @@ class TextBook:
             if self.depth is not None:
                 side.cut(self.depth)
 
+    @property
+    def texts(self) -> tuple[dict[float, str], dict[float, str]]:
+        """What is hashed of all bids, by minus their prices, and of all asks, by theirs."""
+        return self._bids.texts, self._asks.texts
+
+    @texts.setter
+    def texts(self, texts: tuple[dict[float, str], dict[float, str]]) -> None:
+        self._bids.texts, self._asks.texts = texts
+
     def bids(self, count: int) -> list[str]:
         """The highest bids."""
         return self._bids.best(count)
@@ -82,7 +101,11 @@ class TextBook:
         return self._asks.best(count)
 
 
-class Checked:
+_Key = str | tuple[str | None, str]
+_Texts = tuple[int | None, tuple[dict[float, str], dict[float, str]]]
+
+
+class Checked(Keeps):
     """The texts of many books, each held against the checksums that come with its messages.
 
     Parameters
@@ -94,14 +117,22 @@ class Checked:
     def __init__(self, agrees: Callable[[TextBook, int], bool], write: Write) -> None:
         self._agrees = agrees
         self._write = write
-        self._books: dict[object, TextBook] = {}
+        self._books: dict[_Key, TextBook] = {}
 
-    def start(self, key: object, depth: int | None = None) -> None:
+    def state(self) -> bytes:
+        return to_bytes({key: (book.depth, book.texts) for key, book in self._books.items()})
+
+    def restore(self, state: bytes) -> None:
+        for key, (depth, texts) in from_bytes(state, dict[_Key, _Texts]).items():
+            self.start(key, depth)
+            self._books[key].texts = texts
+
+    def start(self, key: _Key, depth: int | None = None) -> None:
         """A snapshot comes: begin the book anew."""
         self._books[key] = TextBook(self._write, depth)
 
     def proved(
-        self, key: object, bids: Iterable[TextLevel], asks: Iterable[TextLevel], due: int | None
+        self, key: _Key, bids: Iterable[TextLevel], asks: Iterable[TextLevel], due: int | None
     ) -> bool:
         """Take over changes; False where the book is not the one that was hashed.
 

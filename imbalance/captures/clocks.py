@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from imbalance.captures.kept import Keeps
 from imbalance.kernels import jit
 
 SOURCES = ("transaction", "exchange", "receive")
@@ -26,7 +27,7 @@ _UNKNOWN = np.iinfo(np.int64).max
 _NEVER = np.iinfo(np.int64).min
 
 
-class Clocks:
+class Clocks(Keeps):
     """Carries the skew of a capture and the last `available_at` of each instrument.
 
     Parameters
@@ -37,6 +38,9 @@ class Clocks:
         receipts before it are corrected by its difference, and count as known only when it came,
         since nothing was known of the skew until then. Without effect where `before` is given.
     """
+
+    _state: np.ndarray
+    _last: np.ndarray
 
     def __init__(self, before: int | None = None, first: tuple[int, int] | None = None) -> None:
         difference, received = (0, _NEVER) if first is None else first

@@ -17,6 +17,7 @@ import numpy as np
 
 from imbalance.beside import ahead
 from imbalance.captures import scanner
+from imbalance.captures.checkpoint import Point
 from imbalance.captures.chunks import (
     BadLine,
     Chunk,
@@ -31,6 +32,7 @@ from imbalance.captures.columns import Columns, allocate
 from imbalance.captures.events import Ignored, Rejected
 from imbalance.captures.formats.format import UNITS
 from imbalance.captures.framing import LONGEST_LINE, Block, CaptureReader, End
+from imbalance.captures.kept import Keeps
 from imbalance.captures.text import count_newlines
 from imbalance.captures.venues import binance
 from imbalance.captures.venues.binance import KIND_MARK, KIND_SNAPSHOT, Decoded
@@ -73,7 +75,7 @@ class Account:
         )
 
 
-class Decoder:
+class Decoder(Keeps):
     """Decodes one capture of one Binance market.
 
     Parameters
@@ -86,6 +88,11 @@ class Decoder:
     span : earliest and latest receive time that is believed, ns.
     clocks : what the capture's clocks begin with.
     """
+
+    account: Account
+    instruments: list[str]
+    _clocks: Clocks
+    _last_receive: int
 
     def __init__(
         self,
@@ -111,7 +118,8 @@ class Decoder:
         self._room = 0
         self._complete = True
         self.account = Account()
-        self.instruments: list[str] = []
+        self.instruments = []
+        self.point: Point | None = None
         for symbol in symbols:
             self._index(symbol)
 
@@ -143,7 +151,26 @@ class Decoder:
         return self._clocks.last_available
 
     def __iter__(self) -> Iterator[Chunk]:
-        return ahead((self._chunk(block) for block in self._reader), "decode", 2)
+        return ahead(self._chunks(), "decode", 2)
+
+    def _chunks(self) -> Iterator[Chunk]:
+        offset = self._reader.start
+        for block in self._reader:
+            yield self._chunk(block)
+            offset = block.first_offset + block.text_bytes
+        if self.point is None:
+            self.point = Point(offset, self.account.lines_read, self.state())
+
+    def go_on(self, point: Point) -> None:
+        """Begin where a decoder of the first part of the capture has ended; before the first
+        chunk is taken.
+        """
+        held = self.instruments
+        self.restore(point.state)
+        known, self.instruments = self.instruments, held  # the list that others have been given
+        for name in known:
+            self._index(name.partition(":")[2])
+        self._reader.start = point.offset
 
     def _index(self, symbol: str) -> int:
         instrument = f"{self._venue}:{symbol}"
@@ -228,12 +255,6 @@ class Decoder:
         if blank := int(np.count_nonzero(kind == scanner.KIND_BLANK)):
             account.ignored["blank_line"] += blank
         account.lines_read += int(count_newlines(np.frombuffer(data, np.uint8), whole))
-        if block.long_line is not None or whole < len(data):
-            account.lines_read += 1
-            bad.append(self._unscanned(block, whole))
-        account.text_bytes += block.text_bytes
-        self._complete = block.ended
-        account.quarantined.update(item.reason for item in bad)
         used = (kind != scanner.KIND_OTHER) & (kind != scanner.KIND_BLANK)
         rows = np.flatnonzero(used) if len(extra) < count and not used.all() else slice(None)
         kind = kind[rows]
@@ -245,6 +266,17 @@ class Decoder:
             columns[0], lines, columns[2], columns[3], columns[1], event, source, available
         )
         position = np.arange(count)[rows]
+        account.quarantined.update(item.reason for item in bad)
+        if block.long_line is not None or whole < len(data):
+            account.text_bytes += whole
+            if not block.ended:  # a longer version of the file may go on in the midst of this line
+                self.point = Point(block.first_offset + whole, account.lines_read, self.state())
+            account.text_bytes -= whole
+            account.lines_read += 1
+            bad.append(self._unscanned(block, whole))
+            account.quarantined[bad[-1].reason] += 1
+        account.text_bytes += block.text_bytes
+        self._complete = block.ended
         return Chunk(
             books=books_of(kind, times, position, out, extra),
             quotes=quotes_of(kind, times, position, out, extra),

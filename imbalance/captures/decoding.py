@@ -10,17 +10,20 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from imbalance.beside import ahead
+from imbalance.captures.checkpoint import Point
 from imbalance.captures.chunks import BadLine
 from imbalance.captures.clocks import NO_TIME, Clocks
 from imbalance.captures.decode import FAR_NS, LAST_TIME, Account
 from imbalance.captures.events import Event, Ignored, Rejected
 from imbalance.captures.framing import LONGEST_LINE, Block, CaptureReader, End
 from imbalance.captures.instruments import Contracts
+from imbalance.captures.kept import Keeps, from_bytes, to_bytes
 from imbalance.captures.rows import Rows, Tables
 from imbalance.captures.venues.venue import Instrument
 
@@ -38,6 +41,9 @@ class Batch:
     tables: Tables
     bad: list[BadLine]
     text_bytes: int
+    beyond: bool = False
+    """Whether it comes after the place where a decoder of a longer version of the file would go
+    on: of a last line without its end, or what was held back until there were no more lines."""
 
 
 class Decoding(Protocol):
@@ -46,6 +52,16 @@ class Decoding(Protocol):
     account: Account
 
     def __iter__(self) -> Iterator[Batch]: ...
+    def go_on(self, point: Point) -> None:
+        """Begin where a decoder of the first part of the capture has ended, instead of at its
+        first line; ValueError where the state of that one is none of this one's.
+        """
+
+    @property
+    def point(self) -> Point | None:
+        """Once all has been taken: where a decoder of a longer version of the file may go on; None
+        where it must begin anew.
+        """
     def facts(self) -> list[Instrument]:
         """What the capture's own messages said of instruments."""
 
@@ -94,13 +110,19 @@ class Context:
     clocks: Clocks = field(default_factory=Clocks)
 
 
-class Instruments:
+class Instruments(Keeps):
     """The instruments of a capture by symbol, numbered as they come."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._positions: dict[tuple[str, str | None], int] = {}
         self.names: list[str] = []
+
+    def state(self) -> bytes:
+        return to_bytes(self.names)
+
+    def restore(self, state: bytes) -> None:
+        self.names[:] = from_bytes(state, list[str])  # the list that others have been given
 
     def position(self, symbol: str, market: str | None = None) -> int:
         """Number of a symbol's instrument; `market` is its venue where it is not the capture's."""
@@ -148,21 +170,27 @@ def near(events: list[Event], received: int) -> tuple[list[Event], int]:
     return kept, len(events) - len(kept)
 
 
-class TextDecoder(ABC):
+class TextDecoder(ABC, Keeps):
     """Decodes a capture of lines, a block at a time.
 
     Parameters
     ----------
     context : what the capture is.
-    reader : yields its blocks; made from the path unless given.
     """
 
-    def __init__(self, context: Context, reader: CaptureReader | None = None) -> None:
+    account: Account
+    numbered: Instruments
+    _clocks: Clocks
+    _last_receive: int
+
+    def __init__(self, context: Context) -> None:
         self.context = context
         self.account = Account()
+        self.point: Point | None = None
+        self._clocks = context.clocks
         self.numbered = Instruments(context)
         self.rows = Rows(context.capture_id, self.numbered.names, context.contracts)
-        self._reader = reader or CaptureReader(context.path)
+        self._reader = CaptureReader(context.path)
         self._complete = True
         self._bad: list[BadLine] = []
         self._last_receive = NO_TIME
@@ -199,29 +227,61 @@ class TextDecoder(ABC):
     def __iter__(self) -> Iterator[Batch]:
         return ahead(self._batches(), "decode", 4)
 
+    def go_on(self, point: Point) -> None:
+        self.restore(point.state)
+        self._reader.start = point.offset
+
     def _batches(self) -> Iterator[Batch]:
+        offset = self._reader.start
         for block in self._reader:
             data = block.data if block.long_line is None else b""
-            whole = len(data) if self.ends_complete(block) else data.rfind(b"\n") + 1
-            first = self.account.lines_read + 1
-            self.account.lines_read += data.count(b"\n", 0, whole)
-            if whole and not data.endswith(b"\n", 0, whole):
-                self.account.lines_read += 1
-            tables = self.take(data[:whole], first, block.first_offset) if whole else {}
-            if block.long_line is not None or whole < len(data):
-                self.account.lines_read += 1
-                self._unread(block, whole)
-            self.account.text_bytes += block.text_bytes
+            whole = data.rfind(b"\n") + 1
+            tables = self._take(data[:whole], block.first_offset)
+            offset = block.first_offset + whole
+            if block.long_line is not None and block.ended:
+                tables = self._rest(block, whole)
+                offset += block.text_bytes
+            yield self._batch(tables, offset - block.first_offset)
+            if not block.ended:  # the file's last one
+                self._settle(offset)
+                yield self._batch(self._rest(block, whole), block.text_bytes - whole, beyond=True)
             self._complete = self.ends_complete(block)
-            yield self._batch(tables, block.text_bytes)
+        if self.point is None:
+            self._settle(offset)
         tables = self.finish()
         if tables or self._bad:
-            yield self._batch(tables, 0)
+            yield self._batch(tables, 0, beyond=True)
 
-    def _batch(self, tables: Tables, text_bytes: int) -> Batch:
+    def _take(self, data: bytes, offset: int) -> Tables:
+        """Rows of some whole lines, which are counted."""
+        first = self.account.lines_read + 1
+        self.account.lines_read += data.count(b"\n") + (data[-1:] not in (b"", b"\n"))
+        return self.take(data, first, offset) if data else {}
+
+    def _rest(self, block: Block, whole: int) -> Tables:
+        """Rows of what stands behind a block's whole lines."""
+        if self.ends_complete(block):
+            return self._take(block.data[whole:], block.first_offset + whole)
+        self.account.lines_read += 1
+        self._unread(block, whole)
+        return {}
+
+    def _settle(self, offset: int) -> None:
+        """Note where a decoder of a longer version of the file may go on."""
+        lines = self.lines_settled()
+        if lines is not None:
+            with suppress(OverflowError, ValueError):  # of what a message said that is no data
+                self.point = Point(offset, lines, self.state())
+
+    def lines_settled(self) -> int | None:
+        """Lines of which all has been made that they say; None where that cannot be told."""
+        return self.account.lines_read
+
+    def _batch(self, tables: Tables, text_bytes: int, *, beyond: bool = False) -> Batch:
         bad, self._bad = self._bad, []
         self.account.quarantined.update(item.reason for item in bad)
-        return Batch(tables, bad, text_bytes)
+        self.account.text_bytes += text_bytes
+        return Batch(tables, bad, text_bytes, beyond)
 
     def ends_complete(self, block: Block) -> bool:
         """Whether a block's last line is a whole one."""

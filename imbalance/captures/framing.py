@@ -129,7 +129,8 @@ class _Digest:
 
 class CaptureReader:
     """Reads a capture as blocks of whole lines, inflating in a thread of its own. `member` names
-    the file to read of an archive that holds several.
+    the file to read of an archive that holds several. From `start` on, a place in the text, blocks
+    are handed out; what comes before it is inflated and checked all the same.
 
     Iterate over it once; afterwards `end` tells how the file ended. A wrong checksum raises
     `ChecksumError` when it is met, after blocks of the same member were handed out: callers that
@@ -141,7 +142,7 @@ class CaptureReader:
         self._member = member
         self._threaded = threaded
         self._end: End | None = None
-        self._compressed = 0
+        self.start = 0
 
     @property
     def end(self) -> End:
@@ -151,7 +152,7 @@ class CaptureReader:
         return self._end
 
     def __iter__(self) -> Iterator[Block]:
-        blocks = _lines(_gathered(self._pieces()))
+        blocks = _lines(_gathered(self._pieces()), self.start)
         return ahead(blocks, "inflate", 2) if self._threaded else blocks
 
     def _pieces(self) -> Iterator[tuple[bytes, int]]:
@@ -207,8 +208,10 @@ def _gathered(pieces: Iterator[tuple[bytes, int]]) -> Iterator[tuple[list[bytes]
         yield gathered, compressed
 
 
-def _lines(gathered: Iterator[tuple[list[bytes], int]]) -> Iterator[Block]:
-    """Cut text at newlines; a line beyond `LONGEST_LINE` becomes a block of its own."""
+def _lines(gathered: Iterator[tuple[list[bytes], int]], start: int) -> Iterator[Block]:
+    """Cut text at newlines, from a place on; a line beyond `LONGEST_LINE` becomes a block of its
+    own.
+    """
     carried: list[bytes] = []
     held = offset = compressed = 0
     long: _LongLine | None = None
@@ -216,6 +219,10 @@ def _lines(gathered: Iterator[tuple[list[bytes], int]]) -> Iterator[Block]:
         compressed += read
         if not k:
             pieces, offset = _unmarked(pieces)
+        if offset < start:
+            pieces, offset = _from(pieces, offset, start)
+            if not pieces:
+                continue
         if long is not None:
             text = b"".join(pieces)
             cut = text.find(b"\n")
@@ -261,6 +268,15 @@ def _unmarked(pieces: list[bytes]) -> tuple[list[bytes], int]:
     if not start.startswith(_BYTE_ORDER_MARK):
         return pieces, 0
     return [start[len(_BYTE_ORDER_MARK) :], *pieces[used:]], len(_BYTE_ORDER_MARK)
+
+
+def _from(pieces: list[bytes], offset: int, start: int) -> tuple[list[bytes], int]:
+    """Pieces of a text from a place on, the first of which is at `offset`, and where they begin."""
+    for used, piece in enumerate(pieces):
+        if offset + len(piece) > start:
+            return [piece[start - offset :], *pieces[used + 1 :]], start
+        offset += len(piece)
+    return [], offset
 
 
 class _LongLine:

@@ -25,6 +25,7 @@ from imbalance.captures.events import (
     Quote,
     Trade,
 )
+from imbalance.captures.kept import Keeps
 from imbalance.captures.order_levels import (
     ACTIONS,
     BOOK_SIDES,
@@ -100,7 +101,7 @@ class _Told:
         )
 
 
-class Gathering:
+class Gathering(Keeps):
     """Takes events one by one and hands rows out a block at a time.
 
     Parameters
@@ -109,6 +110,8 @@ class Gathering:
     clocks : the capture's.
     index : position of a symbol's instrument, in a market where it is not the capture's venue.
     """
+
+    _books: OrderBooks
 
     def __init__(self, rows: Rows, clocks: Clocks, index: Callable[[str, str | None], int]) -> None:
         self._rows, self._clocks, self._index = rows, clocks, index

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from imbalance.captures.clocks import NO_TIME
+from imbalance.captures.kept import Keeps
 from imbalance.captures.rows import whole_times
 from imbalance.kernels import jit
 
@@ -19,15 +20,19 @@ _MIX, _SHIFT = np.uint64(0x9E3779B97F4A7C15), np.uint64(32)
 QUANTILES = {"p01": 0.01, "p50": 0.5, "p99": 0.99}
 
 
-class Latency:
+class Latency(Keeps):
     """Receive − exchange time of a capture's messages."""
 
+    _kept: list[tuple[np.ndarray, np.ndarray]]
+    _count: int
+    _held: int
+    _step: int
+    _smallest: int | None
+    _largest: int | None
+
     def __init__(self) -> None:
-        self._kept: list[tuple[Any, Any]] = []
-        self._count = self._held = 0
-        self._step = 1
-        self._smallest: int | None = None
-        self._largest: int | None = None
+        self._kept, self._count, self._held, self._step = [], 0, 0, 1
+        self._smallest = self._largest = None
 
     def take(self, rows: pa.Table) -> None:
         """Take rows of a raw table."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from imbalance.captures.kept import Keeps, from_bytes, to_bytes
 from imbalance.captures.order_map import (
     ADD,
     CHANGE,
@@ -20,6 +21,7 @@ from imbalance.captures.order_map import (
     change,
     name_orders,
     new_table,
+    table_of,
     with_room,
 )
 from imbalance.kernels import read_only
@@ -88,6 +90,10 @@ def names_of(keys: pa.StringArray) -> Any:
     return names
 
 
+Held = tuple[bool, tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Whether a book has begun, its orders and its levels: entries, and how many of each side."""
+
+
 class OrderLevels:
     """The orders of one instrument.
 
@@ -98,6 +104,17 @@ class OrderLevels:
     def __init__(self) -> None:
         self._orders, self._levels = new_table(), new_table()
         self._begun = False
+
+    @property
+    def held(self) -> Held:
+        """All orders and levels."""
+        orders, levels = self._orders, self._levels
+        return self._begun, (orders.keys, orders.used), (levels.keys, levels.used)
+
+    @held.setter
+    def held(self, held: Held) -> None:
+        self._begun, orders, levels = held
+        self._orders, self._levels = table_of(*orders), table_of(*levels)
 
     def take(self, events: Orders) -> Changes:
         """What the messages from the first book on change."""
@@ -128,11 +145,19 @@ class OrderLevels:
         )
 
 
-class OrderBooks:
+class OrderBooks(Keeps):
     """The orders of all instruments of a capture."""
 
     def __init__(self) -> None:
         self._books: dict[int, OrderLevels] = {}
+
+    def state(self) -> bytes:
+        return to_bytes({instrument: book.held for instrument, book in self._books.items()})
+
+    def restore(self, state: bytes) -> None:
+        for instrument, held in from_bytes(state, dict[int, Held]).items():
+            self._books[instrument] = OrderLevels()
+            self._books[instrument].held = held
 
     def take(self, events: Orders) -> Changes:
         """What the messages change, instrument by instrument."""

@@ -57,8 +57,12 @@ class Told(NamedTuple):
 
 def new_table(places: int = 64) -> Table:
     """An empty table; `places` is a power of two."""
-    keys = np.zeros(2 * places * int(_WORDS), np.uint64)
-    return Table(keys, keys.view(np.float64), np.zeros(2, np.int64))
+    return table_of(np.zeros(2 * places * int(_WORDS), np.uint64), np.zeros(2, np.int64))
+
+
+def table_of(keys: Any, used: Any) -> Table:
+    """The table of these entries."""
+    return Table(keys, keys.view(np.float64), used)
 
 
 def with_room(table: Table, more: int) -> Table:

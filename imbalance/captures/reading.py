@@ -6,6 +6,8 @@ Which captures are read for which day, and what their clocks begin with, is in `
 from __future__ import annotations
 
 import datetime
+import hashlib
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,18 +15,21 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from msgspec.structs import replace
 
 from imbalance.captures.accounts import account_row
+from imbalance.captures.checkpoint import Checkpoint, Point, Told
 from imbalance.captures.chunks import BadLine
 from imbalance.captures.clocks import Clocks
 from imbalance.captures.compression import ChecksumError, compression_of
 from imbalance.captures.decoding import Context
 from imbalance.captures.formats.format import DAY_NS, Sniff
 from imbalance.captures.formats.registry import formats
-from imbalance.captures.instruments import Contracts, instrument_rows
+from imbalance.captures.instruments import Contracts, instrument_rows, told_from_outside
 from imbalance.captures.latency import Latency
+from imbalance.captures.mapping import digest_of
 from imbalance.captures.probe import sniff
-from imbalance.captures.register import received_span
+from imbalance.captures.register import VERSION, received_span
 from imbalance.errors import UserError, may_pass
 from imbalance.progress import Progress
 from imbalance.store.files import sha256_file
@@ -40,12 +45,21 @@ Sniffed = tuple[CaptureFile, Path, Sniff]
 
 @dataclass
 class Decoded:
-    """A capture decoded to its end: what its account is made of."""
+    """A capture decoded to its end: what its account is made of, and where a longer version of it
+    is continued.
+    """
 
     row: dict[str, Any]
     bad: list[BadLine]
     instruments: list[dict[str, Any]]
     latency: dict[str, Any]
+    checkpoint: Checkpoint
+
+
+class Otherwise(Exception):
+    """A capture cannot be continued: its checkpoint is none, or what comes after it says of its
+    instruments what was not known before, and rows before it would be others in one go.
+    """
 
 
 class Unusable(Exception):
@@ -154,10 +168,12 @@ def decode_capture(
     *,
     seen: bool,
     skew: int | None = None,
+    since: Checkpoint | None = None,
 ) -> Decoded:
     """Decode a capture, writing its events of one day; returns what its account is made of.
 
-    `seen` says that its bytes have been counted; `skew` is that of the capture it follows.
+    `seen` says that its bytes have been counted; `skew` is that of the capture it follows; `since`
+    is where it was continued from, with a point: only what comes after it is decoded.
 
     Raises
     ------
@@ -166,6 +182,8 @@ def decode_capture(
         nothing then.
     Unusable
         If it is what it was and cannot be read to its end; so here.
+    Otherwise
+        If it is not to be continued from there; so here.
     """
     capture, path, found = sniffed
     contracts = Contracts(store.config)
@@ -176,28 +194,34 @@ def decode_capture(
         ),
         found,
     )  # fmt: skip
-    latency = Latency()
+    told = _Telling()
+    note = f"decoding {path.name}"
+    if since is not None and since.point is not None and since.told is not None:
+        try:
+            decoder.go_on(since.point)
+        except ValueError as error:
+            raise Otherwise(capture) from error
+        facts = decoder.facts()
+        told = _Telling.after(since.told)
+        note += f" from line {decoder.account.lines_read + 1:,} on"
     low, high = bounds_of(day)
-    first, last = None, None
-    bad: list[BadLine] = []
-    progress.advance(note=f"decoding {path.name}")
+    progress.advance(note=note)
     with _told_of(capture, path, found):
         for batch in decoder:
             events = 0
+            if batch.beyond and told.until is None:
+                told.until = told.so_far()
             for table, (times, rows) in batch.tables.items():
                 if not len(times):
                     continue
-                latency.take(rows)
-                earliest, latest = int(times.min()), int(times.max())
-                first = earliest if first is None else min(first, earliest)
-                last = latest if last is None else max(last, latest)
+                earliest, latest = told.take(times, rows)
                 if latest < low or earliest >= high:
                     continue
                 if earliest < low or latest >= high:
                     rows = rows.filter(pa.array((times >= low) & (times < high)))
                 write(table, rows)
                 events += len(rows)
-            bad.extend(batch.bad)
+            told.bad.extend(batch.bad)
             # a capture of several days is decoded for each: its bytes are counted once
             progress.advance(bytes=0 if seen else batch.text_bytes, events=events)
         if decoder.end.sha256 != capture.sha256:
@@ -206,14 +230,72 @@ def decode_capture(
         raise AssertionError(f"{path}: lines do not add up: {decoder.account}")
     if not seen:
         progress.advance(files=1)
-    row = account_row(capture, found, decoder, (first, last))
+    row = account_row(capture, found, decoder, (told.first, told.last))
     contracts.learn(found.venue, decoder.facts())
     last_known = decoder.last_available or 0
+    point = decoder.point
+    if decoder.account.quarantined["receive_time_out_of_span"]:
+        point = None  # a longer version may be of more days
+    if since is not None and decoder.facts() != facts:
+        raise Otherwise(capture)
     return Decoded(
-        row, bad,
+        row, told.bad,
         instrument_rows(capture.capture_id, decoder.instruments, contracts, last_known),
-        latency.row(capture.capture_id, found.venue, last_known),
-    )
+        told.latency.row(capture.capture_id, found.venue, last_known),
+        Checkpoint(
+            read_as(store, found), skew, capture.sha256, capture.size, point,
+            None if point is None else told.before(point), decoder.clock_skew,
+            decoder.last_receive,
+        ),
+    )  # fmt: skip
+
+
+class _Telling:
+    """What the lines of a capture say besides their rows, while it is decoded."""
+
+    def __init__(self) -> None:
+        self.first: int | None = None
+        self.last: int | None = None
+        self.bad: list[BadLine] = []
+        self.latency = Latency()
+        self.until: Told | None = None
+        """What was told up to where a longer version goes on, once there was more."""
+
+    @classmethod
+    def after(cls, told: Told) -> _Telling:
+        """To go on from what was told."""
+        found = cls()
+        found.first, found.last, found.bad = told.first, told.last, list(told.bad)
+        found.latency.restore(told.latency)
+        return found
+
+    def take(self, times: Any, rows: pa.Table) -> tuple[int, int]:
+        """Take rows of a table; returns their first and last event time, ns."""
+        self.latency.take(rows)
+        earliest, latest = int(times.min()), int(times.max())
+        self.first = earliest if self.first is None else min(self.first, earliest)
+        self.last = latest if self.last is None else max(self.last, latest)
+        return earliest, latest
+
+    def so_far(self) -> Told:
+        """What has been told."""
+        return Told(self.first, self.last, list(self.bad), self.latency.state())
+
+    def before(self, point: Point) -> Told:
+        """What had been told at a place."""
+        told = self.until or self.so_far()
+        return replace(told, bad=[one for one in told.bad if one.line <= point.lines])
+
+
+def read_as(store: Store, found: Sniff) -> str:
+    """A text that stands for all that decides on the rows of a capture but its bytes and what its
+    clocks begin with.
+    """
+    own = store.config.formats
+    said: list[Any] = [VERSION, repr(found), told_from_outside(store.config, found.venue)]
+    if found.format in own:
+        said.append(digest_of(own, found.format))
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def bounds_of(day: str) -> tuple[int, int]:

@@ -7,8 +7,8 @@ head, or in a file of their own), so that a record from the future waits for its
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
 
+from imbalance.captures.checkpoint import Point
 from imbalance.captures.decoding import OLD, Context, TextDecoder, near
 from imbalance.captures.events import (
     BOOK_EVENTS,
@@ -20,12 +20,12 @@ from imbalance.captures.events import (
 )
 from imbalance.captures.framing import Block
 from imbalance.captures.gathering import Gathering
-from imbalance.captures.records import Record
+from imbalance.captures.records import JsonRecords, LegacyLines, Record
 from imbalance.captures.rows import Tables
 from imbalance.captures.venues.registry import venue
-from imbalance.captures.venues.venue import Instrument
+from imbalance.captures.venues.venue import Instrument, Session
 
-Parse = Callable[[bytes], Record | Ignored]
+Lines = JsonRecords | LegacyLines
 
 
 class RecordedDecoder(TextDecoder):
@@ -34,16 +34,21 @@ class RecordedDecoder(TextDecoder):
     Parameters
     ----------
     context : what the capture is.
-    parse : makes a record of a line.
+    lines : makes records of its lines.
     """
 
-    def __init__(self, context: Context, parse: Parse) -> None:
+    _lines: Lines
+    _session: Session
+    _gathering: Gathering
+    _begun: set[tuple[str, str | None]]
+
+    def __init__(self, context: Context, lines: Lines) -> None:
         super().__init__(context)
-        self._parse = parse
+        self._lines = lines
         self._session = venue(context.venue).session()
         self._gathering = Gathering(self.rows, context.clocks, self.numbered.position)
         self._waiting: list[tuple[int, int, int, bytes, Record]] = []
-        self._begun: set[tuple[str, str | None]] = set()
+        self._begun = set()
         self._reference_told = False
 
     def facts(self) -> list[Instrument]:
@@ -62,6 +67,14 @@ class RecordedDecoder(TextDecoder):
             offset += len(line) + 1
         return self._gathered()
 
+    def go_on(self, point: Point) -> None:
+        super().go_on(point)
+        self._reference_told = True
+
+    def lines_settled(self) -> int | None:
+        # the moment of an answer that waits may be after lines that are not there yet
+        return None if self._waiting else super().lines_settled()
+
     def finish(self) -> Tables:
         while self._waiting:
             self._next_waiting()
@@ -78,7 +91,7 @@ class RecordedDecoder(TextDecoder):
             self.ignored("blank_line")
             return
         try:
-            found = self._parse(line)
+            found = self._lines.parse(line)
             if isinstance(found, Ignored):
                 self.ignored(found)
                 return

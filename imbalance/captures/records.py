@@ -17,6 +17,7 @@ from typing import Literal
 import msgspec
 
 from imbalance.captures.events import Ignored, Rejected
+from imbalance.captures.kept import Keeps
 
 RecordKind = Literal["recv", "send", "connect", "http"]
 
@@ -133,8 +134,16 @@ def parse_record(line: bytes) -> Record | Ignored:
     )
 
 
-class LegacyLines:
+class JsonRecords(Keeps):
+    """Lines of `cryptofeed-records` of one file, each of which says all of itself."""
+
+    parse = staticmethod(parse_record)
+
+
+class LegacyLines(Keeps):
     """Lines of `cryptofeed-lines` of one file, which carry the address on some lines only."""
+
+    _address: str
 
     def __init__(self) -> None:
         self._address = ""

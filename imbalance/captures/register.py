@@ -217,8 +217,10 @@ def _register_file(
         before = in_use.get(store.ledger.known_capture(str(path)) or "")
         if named == NOT_NAMED:
             named = _named(store, in_use.get(found.capture_id))
-            if named == NOT_NAMED and known is None and before and _begins_with(path, before):
+            if named == NOT_NAMED and known is None and before is not None:
                 named = _named(store, before)
+                if named != NOT_NAMED and not begins_with(path, before.sha256, before.size):
+                    named = NOT_NAMED
                 anew = named != NOT_NAMED
             if named != NOT_NAMED:
                 found = probe(path, named[0], own, named[1])
@@ -268,7 +270,7 @@ def _in_place_of(
     rows = read_current(store, "raw.captures", before.capture_id, ["lines_read"]).to_pylist()
     count = rows[0]["lines_read"] if rows else None
     lines = "" if count is None else f" ({count:,} lines)"
-    if _begins_with(path, before):
+    if begins_with(path, before.sha256, before.size):
         status = "grown"
         told = (
             f"its first {before.size:,} bytes{lines} are as they were, "
@@ -283,15 +285,15 @@ def _in_place_of(
     )  # fmt: skip
 
 
-def _begins_with(path: Path, before: CaptureFile) -> bool:
-    """Whether a file begins with all the bytes of a capture."""
+def begins_with(path: Path, sha256: str, size: int) -> bool:
+    """Whether the first `size` bytes of a file have this SHA-256."""
     digest = hashlib.sha256()
-    left = before.size
+    left = size
     with path.open("rb") as file:
         while left and (data := file.read(min(left, 1 << 20))):
             digest.update(data)
             left -= len(data)
-    return digest.hexdigest() == before.sha256
+    return digest.hexdigest() == sha256
 
 
 def _looked_at_anew(

@@ -167,6 +167,10 @@ class DelimitedDecoder(TextDecoder):
     symbol : of files whose rows name none.
     """
 
+    _skip: bool
+    _carried: bytes
+    _carried_at: tuple[int, int]
+
     def __init__(
         self, context: Context, layout: Layout, names: tuple[str, ...], symbol: str | None,
         *, skip_header: bool,
@@ -193,6 +197,9 @@ class DelimitedDecoder(TextDecoder):
             first_line, offset = self._carried_at
             self._carried = b""
         return self._rows(data, first_line, offset, last=False) if data else {}
+
+    def lines_settled(self) -> int | None:
+        return self._carried_at[0] - 1 if self._carried else super().lines_settled()
 
     def finish(self) -> Tables:
         if not self._carried:

@@ -100,6 +100,11 @@ class Home:
         return Path(tempfile.gettempdir()) / f"imbalance-spill-{uuid.uuid4().hex}"
 
     @property
+    def checkpoints_dir(self) -> Path:
+        """Where the decoding of captures has ended, by capture; may be removed at any time."""
+        return self.root / "checkpoints"
+
+    @property
     def generations_dir(self) -> Path:
         """Published generations, and the symbolic link `current`."""
         return self.root / "generations"

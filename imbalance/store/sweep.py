@@ -1,7 +1,8 @@
 """Leftovers of killed tasks and publishers: finding them, and removing those that are old enough.
 
 A leftover is what nothing names: a file below `tables/` that no entry of the ledger has ever named,
-anything in `staging/`. Younger ones may belong to somebody who is still at work.
+a checkpoint of a capture that is no more in use, anything in `staging/`. Younger ones may belong to
+somebody who is still at work.
 """
 
 from __future__ import annotations
@@ -39,6 +40,9 @@ def find_leftovers(home: Home, ledger: Ledger) -> list[Leftover]:
         path for path in home.tables_dir.rglob("*")
         if path.is_file() and str(path.relative_to(home.root)) not in named
     ]
+    if home.checkpoints_dir.is_dir():
+        used = {capture.capture_id for capture in ledger.captures()}
+        paths += [path for path in home.checkpoints_dir.iterdir() if path.name not in used]
     publishing = is_held(home.publish_lock)
     if home.staging_dir.is_dir():
         paths += [

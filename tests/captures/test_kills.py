@@ -1,6 +1,7 @@
 """SIGKILL at random moments of an ingestion: nothing torn, and run again the same tables (F1)."""
 
 import random
+import shutil
 import time
 
 import pytest
@@ -65,3 +66,44 @@ def test_an_ingestion_that_is_killed_ends_in_the_same_tables(tmp_path, kills):
             on_disk = {p for p in store.home.tables_dir.rglob("*") if p.is_file()}
             assert on_disk == {store.home.file(name) for name in store.ledger.files()}
             root = None  # begin anew, so that kills fall on every part of the work
+
+
+def grow(captures, *, until):
+    """The files of all venues up to some line."""
+    for venue in VENUES:
+        path = captures / venue
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"".join(recording(venue, 300)[:until]))
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(50, marks=pytest.mark.slow)])
+def test_a_continued_ingestion_that_is_killed_ends_in_the_same_tables(tmp_path, kills):
+    """Files have grown since they were ingested: each partition is as it was or as it is to be."""
+    captures = tmp_path / "captures"
+    grow(captures, until=200)
+    ingest(tmp_path / "before", captures)
+    before = hashes(Store.open(tmp_path / "before"))
+    grow(captures, until=300)
+    started = time.monotonic()
+    ingest(tmp_path / "reference", captures)
+    length = time.monotonic() - started
+    wanted = {k: v for k, v in hashes(Store.open(tmp_path / "reference")).items() if v}
+    moments = random.Random(20240808)
+    unfinished, root = 0, None
+    while unfinished < kills:
+        if root is None:
+            root = tmp_path / f"home-{unfinished}"
+            shutil.copytree(tmp_path / "before", root)
+        start_and_kill(ingest, root, captures, after=moments.uniform(0.0, length))
+        store = Store.open(root)
+        found = {key: rows for key, rows in hashes(store).items() if rows}
+        assert found.items() <= wanted.items() | before.items()
+        # files that have grown and are not registered yet are told of, rightly
+        assert all(one.path.startswith(str(captures)) for one in verify(store.home).damaged)
+        done = found == wanted
+        unfinished += not done
+        length *= 0.8 if done else 1.0
+        if done or unfinished % 5 == 0:
+            ingest(root, captures)
+            assert {key: rows for key, rows in hashes(store).items() if rows} == wanted
+            root = None

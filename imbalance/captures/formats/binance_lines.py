@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from imbalance.captures import scanner
 from imbalance.captures.batches import Batches
+from imbalance.captures.checkpoint import Point
 from imbalance.captures.decode import Account, Decoder
 from imbalance.captures.decoding import Batch, Context
 from imbalance.captures.events import Rejected
@@ -110,6 +111,13 @@ class ScannedCapture:
 
     def facts(self) -> list[Instrument]:
         return []
+
+    @property
+    def point(self) -> Point | None:
+        return self._decoder.point
+
+    def go_on(self, point: Point) -> None:
+        self._decoder.go_on(point)
 
     @property
     def last_available(self) -> int | None:

@@ -74,6 +74,8 @@ class BitstampLog:
 class BitstampDecoder(TextDecoder):
     """Decodes the log, a line an event."""
 
+    _gathering: Gathering
+
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._gathering = Gathering(self.rows, context.clocks, self.numbered.position)

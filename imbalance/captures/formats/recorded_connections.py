@@ -10,8 +10,8 @@ from imbalance.captures.decode import FAR_NS
 from imbalance.captures.decoding import Context
 from imbalance.captures.events import Decoded, Ignored, Rejected
 from imbalance.captures.formats.format import TIMED_LINES, Sniff, head_lines, likely
-from imbalance.captures.recorded import Parse, RecordedDecoder
-from imbalance.captures.records import LegacyLines, Record, parse_record
+from imbalance.captures.recorded import Lines, RecordedDecoder
+from imbalance.captures.records import JsonRecords, LegacyLines, Record
 from imbalance.captures.venues.registry import venue, venue_of_host, venue_of_recorder
 
 RECORDS, LINES = "records", "lines"
@@ -29,7 +29,7 @@ class RecordedConnections:
         if layout is None:
             return None
         lines = head_lines(head)
-        records = list(_records(lines, _parser(layout)))
+        records = list(_records(lines, _lines_of(layout)))
         header = _header(lines[0])
         if not records and not header:
             return None
@@ -47,11 +47,11 @@ class RecordedConnections:
         )  # fmt: skip
 
     def times(self, lines: Iterable[bytes], found: Sniff, path: Path) -> list[int]:  # noqa: ARG002
-        records = _records(lines, _parser(found.layout))
+        records = _records(lines, _lines_of(found.layout))
         return likely([r.receive_time for r, _ in zip(records, range(TIMED_LINES), strict=False)])
 
     def decoder(self, context: Context, found: Sniff) -> RecordedDecoder:
-        return RecordedDecoder(context, _parser(found.layout))
+        return RecordedDecoder(context, _lines_of(found.layout))
 
 
 def _layout(head: bytes) -> str | None:
@@ -63,14 +63,14 @@ def _layout(head: bytes) -> str | None:
     return None
 
 
-def _parser(layout: str) -> Parse:
-    return parse_record if layout == RECORDS else LegacyLines().parse
+def _lines_of(layout: str) -> Lines:
+    return JsonRecords() if layout == RECORDS else LegacyLines()
 
 
-def _records(lines: Iterable[bytes], parse: Parse) -> Iterator[Record]:
+def _records(lines: Iterable[bytes], of_file: Lines) -> Iterator[Record]:
     for line in lines:
         try:
-            found = parse(line)
+            found = of_file.parse(line)
         except Rejected:
             continue
         if isinstance(found, Record):

@@ -25,6 +25,7 @@ from imbalance.captures.gathering import Gathering
 from imbalance.captures.records import Record
 from imbalance.captures.rows import Tables
 from imbalance.captures.venues.registry import venue
+from imbalance.captures.venues.venue import Session
 
 _BYBIT = re.compile(rb'^\{"topic":"(orderbook|publicTrade|tickers)\.')
 _TIME_BYBIT = re.compile(rb'"ts":(\d{13})')
@@ -104,6 +105,9 @@ class MessagesDecoder(TextDecoder):
     symbol : of books that name none.
     """
 
+    _session: Session
+    _gathering: Gathering
+
     def __init__(self, context: Context, symbol: str | None) -> None:
         super().__init__(context)
         self._session = venue(context.venue).session()
@@ -168,6 +172,9 @@ class ArrayDecoder(MessagesDecoder):
         super().__init__(context, symbol)
         self._whole: list[tuple[bytes, int]] = []
         self._short: str | None = None
+
+    def lines_settled(self) -> int | None:
+        return None  # elements are known when the last one is there
 
     @property
     def shortcoming(self) -> str | None:

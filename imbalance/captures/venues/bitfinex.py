@@ -77,10 +77,13 @@ class _Channel(msgspec.Struct):
 
 
 class _Session(Feed):
+    _channels: dict[tuple[str, int], _Channel]
+    _flags: dict[str, int]
+    _checked: Checked
+
     def __init__(self) -> None:
         super().__init__()
-        self._channels: dict[tuple[str, int], _Channel] = {}
-        self._flags: dict[str, int] = {}
+        self._channels, self._flags = {}, {}
         self._checked = Checked(lambda book, due: interleaved(book) == due, colon)
 
     def reset(self, connection: str) -> None:

@@ -155,6 +155,8 @@ def _agrees(book: TextBook, due: int) -> bool:
 
 
 class _Session(Feed):
+    _checked: Checked
+
     def __init__(self) -> None:
         super().__init__()
         self._checked = Checked(_agrees, colon)

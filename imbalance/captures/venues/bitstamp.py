@@ -92,10 +92,12 @@ _ACTIONS: dict[str, events.OrderAction] = {
 
 
 class _Session(Feed):
+    _waiting: dict[str, deque[BookUpdate]]
+    _since: dict[str, int]
+
     def __init__(self) -> None:
         super().__init__()
-        self._waiting: dict[str, deque[BookUpdate]] = {}
-        self._since: dict[str, int] = {}
+        self._waiting, self._since = {}, {}
 
     def reset(self, connection: str) -> None:
         super().reset(connection)

@@ -45,11 +45,13 @@ _TOLD = ("markPrice", "indexPrice", "fundingRate", "nextFundingTime", "openInter
 
 
 class _Session(Feed):
+    _markets: dict[str, str | None]
+    _tickers: dict[tuple[str | None, str], dict[str, str]]
+    _best: dict[tuple[str | None, str], dict[str, tuple[float, float]]]
+
     def __init__(self) -> None:
         super().__init__()
-        self._markets: dict[str, str | None] = {}
-        self._tickers: dict[tuple[str | None, str], dict[str, str]] = {}
-        self._best: dict[tuple[str | None, str], dict[str, tuple[float, float]]] = {}
+        self._markets, self._tickers, self._best = {}, {}, {}
 
     def take(self, record: Record) -> Decoded | Ignored:
         if record.address:

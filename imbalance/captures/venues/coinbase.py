@@ -95,6 +95,8 @@ _trades, _tickers, _listing = Reader(list[_Trades]), Reader(list[_Tickers]), Rea
 
 
 class _Session(Feed):
+    _exchange: coinbase_exchange.Exchange
+
     def __init__(self) -> None:
         super().__init__()
         self._exchange = coinbase_exchange.Exchange(self)

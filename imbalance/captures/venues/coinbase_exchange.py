@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from imbalance.captures import events
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
+from imbalance.captures.kept import Keeps
 from imbalance.captures.records import Record
 from imbalance.captures.venues import reading
 from imbalance.captures.venues.feed import HEARTBEAT, SUBSCRIBED, Feed
@@ -109,12 +110,14 @@ _type, _snapshot, _update = Reader(_Type), Reader(_Snapshot), Reader(_Update)
 _match, _ticker, _order = Reader(_Match), Reader(_Ticker), Reader(_Order)
 
 
-class Exchange:
+class Exchange(Keeps):
     """The meaning of the Exchange feed's messages, for the session of a capture."""
+
+    _ordered: set[str]
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
-        self._ordered: set[str] = set()
+        self._ordered = set()
 
     def received(self, record: Record) -> Decoded | Ignored:
         """A message of the feed."""

@@ -113,6 +113,8 @@ _tickers, _values, _listing = Reader(list[_Ticker]), Reader(list[_Value]), Reade
 
 
 class _Session(Feed):
+    _differences: bool
+
     def __init__(self) -> None:
         super().__init__()
         self._differences = False

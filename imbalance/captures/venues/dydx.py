@@ -74,11 +74,13 @@ _envelope, _snapshot, _update, _trades = (
 
 
 class _Session(Feed):
+    _offsets: dict[str, dict[tuple[str, float], int]]
+    _highest: dict[str, int]
+    _missing: dict[str, set[int]]
+
     def __init__(self) -> None:
         super().__init__()
-        self._offsets: dict[str, dict[tuple[str, float], int]] = {}
-        self._highest: dict[str, int] = {}
-        self._missing: dict[str, set[int]] = {}
+        self._offsets, self._highest, self._missing = {}, {}, {}
 
     def reset(self, connection: str) -> None:
         super().reset(connection)

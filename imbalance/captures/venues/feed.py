@@ -19,6 +19,7 @@ from imbalance.captures.events import (
     Ignored,
     Rejected,
 )
+from imbalance.captures.kept import Keeps
 from imbalance.captures.records import Record
 from imbalance.captures.venues.reading import Reader
 from imbalance.captures.venues.venue import Instrument
@@ -32,17 +33,22 @@ CANDLES = Ignored("unused:candles")
 Shape = TypeVar("Shape")
 
 
-class Feed:
-    """Session of one capture. A venue's session says what records of each kind mean."""
+class Feed(Keeps):
+    """Session of one capture. A venue's session says what records of each kind mean, and by the
+    annotations in its body what of the records so far the later ones depend on.
+    """
+
+    _books: dict[str, dict[tuple[str | None, str], None]]
+    _counts: dict[tuple[str, str], int]
+    _symbols: set[str]
+    _owners: dict[str, str]
+    _looked_through: set[str]
+    _facts: dict[tuple[str | None, str], Instrument]
 
     def __init__(self) -> None:
-        self._books: dict[str, dict[tuple[str | None, str], None]] = {}
-        self._counts: dict[tuple[str, str], int] = {}
-        self._symbols: set[str] = set()
-        self._owners: dict[str, str] = {}
-        self._readers: set[Reader[Any]] = set()
+        self._books, self._counts, self._symbols, self._owners = {}, {}, set(), {}
+        self._looked_through, self._facts = set(), {}
         self._unknown: list[str] = []
-        self._facts: dict[tuple[object, str], Instrument] = {}
 
     def received(self, record: Record) -> Decoded | Ignored:
         """A message of a socket."""
@@ -87,8 +93,8 @@ class Feed:
     def read(self, reader: Reader[Shape], payload: bytes | msgspec.Raw) -> Shape:
         """Read a message; the first of a shape is looked through for fields no rule knows."""
         found = reader(payload)
-        if reader not in self._readers:
-            self._readers.add(reader)
+        if reader.name not in self._looked_through:
+            self._looked_through.add(reader.name)
             self._unknown += reader.unknown(payload)
         return found
 

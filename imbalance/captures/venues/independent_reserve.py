@@ -103,12 +103,14 @@ class _Told(msgspec.Struct):
 
 
 class _Session(Feed):
+    _recent: dict[str, deque[_Told]]
+    _since: dict[str, dict[str, int]]
+    _prices: dict[str, dict[str, float]]
+    _left: dict[str, float]
+
     def __init__(self) -> None:
         super().__init__()
-        self._recent: dict[str, deque[_Told]] = {}
-        self._since: dict[str, dict[str, int]] = {}
-        self._prices: dict[str, dict[str, float]] = {}
-        self._left: dict[str, float] = {}
+        self._recent, self._since, self._prices, self._left = {}, {}, {}, {}
 
     def reset(self, connection: str) -> None:
         super().reset(connection)

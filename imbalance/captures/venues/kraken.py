@@ -153,11 +153,14 @@ _pairs, _listing = Reader(_Pairs), Reader(_Listing)
 
 
 class _Session(Feed):
+    _checked: Checked
+    _precision: dict[str, tuple[int, int]]
+    _depth: dict[str, int]
+
     def __init__(self) -> None:
         super().__init__()
         self._checked = Checked(lambda book, due: kraken(book) == due, digits)
-        self._precision: dict[str, tuple[int, int]] = {}
-        self._depth: dict[str, int] = {}
+        self._precision, self._depth = {}, {}
 
     def reset(self, connection: str) -> None:
         super().reset(connection)

@@ -47,6 +47,8 @@ _listing = Reader(shapes.Listing)
 
 
 class _Session(Feed):
+    _checked: Checked
+
     def __init__(self) -> None:
         super().__init__()
         self._checked = Checked(lambda book, due: interleaved(book) == due, colon)

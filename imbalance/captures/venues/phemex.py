@@ -92,9 +92,11 @@ _message, _listing = Reader(_Message), Reader(_Listing)
 
 
 class _Session(Feed):
+    _last: dict[str, int]
+
     def __init__(self) -> None:
         super().__init__()
-        self._last: dict[str, int] = {}
+        self._last = {}
 
     def reset(self, connection: str) -> None:
         super().reset(connection)

@@ -102,6 +102,7 @@ class Reader(Generic[Shape]):
     def __init__(self, shape: type[Shape]) -> None:
         self._decode = msgspec.json.Decoder(shape, strict=False).decode
         self._shape = shape
+        self.name = repr(shape)
         self._levels, texts = _with_texts(shape)
         self._decode_texts = msgspec.json.Decoder(texts, strict=False).decode
 

@@ -93,7 +93,10 @@ class Instrument:
 
 
 class Session(Protocol):
-    """What is carried from one record of a capture to the next: subscriptions, symbols, books."""
+    """What is carried from one record of a capture to the next: subscriptions, symbols, books.
+
+    One that `Keeps` it can be gone on from when a capture has grown.
+    """
 
     def take(self, record: Record) -> Decoded | Ignored:
         """Understand one record.
