@@ -59,6 +59,7 @@ MISSING: Derived = {
     "instrument": [("gaps", "instrument")],
     **{name: [("gaps", "missing_from"), ("gaps", "missing_to")]
        for name in ("bar_start", "touched")},
+    "known_at": [("gaps", "available_at")],
 }
 """Bars that touch a gap in the trade feed, as `features.stretches.Gaps` tells them."""
 

@@ -219,8 +219,9 @@ def fill_bands(book: Book) -> None:
         bands[WEIGHTED_AT + side] = _weighted(book, side, low, high, middle, step)
     low_price = price_of(whole, real, max(whole[KNOWN_LOW], meta[BASE]))
     high_price = price_of(whole, real, min(whole[KNOWN_HIGH], meta[BASE] + end))
-    bands[REACH_AT] = (mid - low_price) / mid * 1e4
-    bands[REACH_AT + 1] = (high_price - mid) / mid * 1e4
+    # the market may have left what was told of
+    bands[REACH_AT] = max(0.0, (mid - low_price) / mid * 1e4)
+    bands[REACH_AT + 1] = max(0.0, (high_price - mid) / mid * 1e4)
 
 
 @inline

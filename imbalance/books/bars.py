@@ -25,6 +25,7 @@ from imbalance.books.state import (
     DEPTH_SUM,
     FLOW_AT,
     HEALTH_STATE,
+    IMAGE_FLOW,
     MEAN_AT,
     MEASURED,
     MID,
@@ -64,7 +65,7 @@ def start_bar(book: Book, bar: int) -> None:
     real[MID_OPEN] = real[MID] if whole[STATUS] == VALID else np.nan
     real[MID_HIGH] = real[MID_OPEN]
     real[MID_LOW] = real[MID_OPEN]
-    for k in (SPREAD_SUM, MID_SUM, QUEUE_SUM, TOUCH_SUM, NO_CHANGE_FLOW, DEPTH_SUM):
+    for k in (SPREAD_SUM, MID_SUM, QUEUE_SUM, TOUCH_SUM, NO_CHANGE_FLOW, DEPTH_SUM, IMAGE_FLOW):
         real[k] = 0.0
 
 
@@ -128,7 +129,7 @@ def end_bar(book: Book, out: Output) -> None:
     values[0] = whole[COVERED] / BAR_NS
     for k in range(_COUNTS):
         out.bar_counts[row, k] = whole[BAR_COUNTS + k]
-    if whole[STATUS] == VALID and not np.isnan(real[MID]):
+    if whole[STATUS] == VALID and whole[HEALTH_STATE] != SILENT and not np.isnan(real[MID]):
         if whole[BANDS_STALE]:
             fill_bands(book)
             whole[BANDS_STALE] = 0
@@ -159,6 +160,7 @@ def end_bar(book: Book, out: Output) -> None:
             values[FLOW_AT + k] = book.flows[k]
         values[FLOW_AT + FLOW_LEVELS] = real[NO_CHANGE_FLOW]
         values[FLOW_AT + FLOW_LEVELS + 1] = real[DEPTH_SUM]
+        values[FLOW_AT + FLOW_LEVELS + 2] = real[IMAGE_FLOW]
 
 
 @bare

@@ -193,13 +193,25 @@ def _limit(book: Book) -> int:
 
 
 @bare
-def note_silence(book: Book, out: Output, until: int) -> bool:
-    """Note that a valid book's feed has been silent beyond the limit; True when it has.
+def known_from(whole: Any, when: int) -> None:
+    """What has been noted of the time since the last message is known from a moment on: no bar of
+    that time is available before.
+    """
+    whole[at.BAR_AVAILABLE] = max(whole[at.BAR_AVAILABLE], when)
+
+
+@bare
+def note_silence(book: Book, out: Output, until: int, available: int) -> bool:
+    """Note that a valid book's feed has been silent beyond the limit; True when it has. It is known
+    when the limit has passed, or the next message is available.
 
     A chain of ids proves afterwards that nothing was lost, but at the time nobody could know.
     """
     whole = book.whole
-    silent = whole[at.STATUS] == at.VALID and until - whole[at.LAST_EVENT] > _limit(book)
-    if silent and whole[at.HEALTH_STATE] != IS_SILENT:
-        change_health(whole, out, whole[at.LAST_EVENT], IS_SILENT, SILENCE, at.NO_ID, at.NO_ID)
+    limit = _limit(book)
+    silent = whole[at.STATUS] == at.VALID and until - whole[at.LAST_EVENT] > limit
+    if silent:
+        known_from(whole, min(whole[at.LAST_AVAILABLE] + limit, available))
+        if whole[at.HEALTH_STATE] != IS_SILENT:
+            change_health(whole, out, whole[at.LAST_EVENT], IS_SILENT, SILENCE, at.NO_ID, at.NO_ID)
     return silent

@@ -161,5 +161,13 @@ TRADE_GAPS = Table(
                 ("missing_trades", "How many are missing; in all, where the hole is on two days."),
             )
         ),
+        Column(
+            "available_at",
+            "TIMESTAMP_NS",
+            "When the gap could be known: with the trade after the hole, or when nothing had been "
+            "recorded for the silence that is borne.",
+            unit="UTC, ns",
+            owner="books",
+        ),
     ),
 )

@@ -5,13 +5,16 @@ What a message may do is in `continuity.py`, what it does in `flow.py`, the bars
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from imbalance.books import continuity as rule
 from imbalance.books import state as at
 from imbalance.books.bars import advance, end_bar, start_bar
 from imbalance.books.flow import apply_side, follow, on_grid
-from imbalance.books.ladder import ASK, BID, FAR_USED, clear, furthest, settle
+from imbalance.books.image_flow import add_image_flow
+from imbalance.books.ladder import ASK, BID, FAR_USED, Ladder, clear, furthest, settle
 from imbalance.books.state import Book, Messages, Output
 from imbalance.kernels import bare
 
@@ -24,12 +27,19 @@ _NO, _YES = np.array([False, True])
 
 
 @bare
+def _know(whole: Any, ladder: Ladder) -> None:
+    """Note how far a whole book tells of its sides: of an empty one, that nothing is anywhere."""
+    whole[at.KNOWN_LOW] = furthest(ladder, BID)
+    high = furthest(ladder, ASK)
+    whole[at.KNOWN_HIGH] = at.FAR_AWAY if high < 0 else high
+
+
+@bare
 def begin(book: Book, last: int) -> None:
     """Start a segment with the levels just put: the prices they span are what is known."""
     whole, ladder = book.whole, book.ladder
     settle(ladder)
-    whole[at.KNOWN_LOW] = furthest(ladder, BID)
-    whole[at.KNOWN_HIGH] = furthest(ladder, ASK)
+    _know(whole, ladder)
     whole[at.LAST_ID] = last
     whole[at.SEGMENT_START] = 1
     book.top_count[BID] = 0
@@ -47,10 +57,10 @@ def _put(book: Book, m: Messages, k: int) -> None:
 def _image(book: Book, m: Messages, out: Output, k: int, event: int) -> None:
     """The visible book anew, in the place of the last one: no new segment."""
     whole, ladder = book.whole, book.ladder
+    add_image_flow(book, m, k)
     _put(book, m, k)
     settle(ladder)
-    whole[at.KNOWN_LOW] = furthest(ladder, BID)
-    whole[at.KNOWN_HIGH] = furthest(ladder, ASK)
+    _know(whole, ladder)
     whole[at.LAST_ID] = m.ids[k, 1]
     whole[at.HEALTH_MESSAGES] += 1
     follow(book, out, event, m.ids[k, 1], _YES, _YES)
@@ -141,6 +151,7 @@ def run(book: Book, m: Messages, out: Output, start: int) -> tuple[int, int]:
                 return BUFFERS_FULL, k
             if whole[at.STATUS] != at.WAITING:
                 rule.break_off(book, out, first)
+                rule.known_from(whole, m.available[k])
             continue
         stale = (
             whole[at.STATUS] != at.WAITING
@@ -159,14 +170,16 @@ def run(book: Book, m: Messages, out: Output, start: int) -> tuple[int, int]:
             and not rule.links(whole, first, last, previous)
         ):
             rule.lose(book, out, first, previous)
+            rule.known_from(whole, m.available[k])
         if whole[at.STATUS] == at.OPENED:
             if what != at.DIFF:
                 rule.lose(book, out, last, last)
+                rule.known_from(whole, m.available[k])
             else:
                 # the chain reaches over midnight: the closing book held from the first moment on
                 whole[at.STATUS] = at.VALID
                 start_bar(book, whole[at.CLOCK] // at.BAR_NS)
-        silent = rule.note_silence(book, out, event)
+        silent = rule.note_silence(book, out, event, m.available[k])
         if not advance(book, out, event):
             return BUFFERS_FULL, k
         if silent:
@@ -214,7 +227,7 @@ def finish(book: Book, out: Output, until: int) -> bool:
     whole = book.whole
     if whole[at.CLOCK] < 0 or whole[at.STATUS] == at.OPENED:
         return True
-    rule.note_silence(book, out, until)
+    rule.note_silence(book, out, until, at.FAR_AWAY << 22)
     if not advance(book, out, max(until, whole[at.CLOCK])):
         return False
     cut = whole[at.STATUS] == at.VALID and whole[at.CLOCK] > whole[at.BAR] * at.BAR_NS

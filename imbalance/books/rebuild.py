@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from imbalance.books import kernel
 from imbalance.books.flow import show
-from imbalance.books.image_flow import ImageFlow, image_columns
+from imbalance.books.image_flow import image_columns
 from imbalance.books.ladder import ASK, BID, levels_of, new_ladder, put_levels, settle
 from imbalance.books.state import (
     BAR_COLUMNS,
@@ -24,6 +24,7 @@ from imbalance.books.state import (
     CLOCK,
     COUNT_COLUMNS,
     DIFF,
+    FAR_AWAY,
     HEALTH_CAUSE,
     HEALTH_FROM,
     HEALTH_STATE,
@@ -119,7 +120,7 @@ class BookBuilder:
         self._state_rows = 0
         self._health_rows = 0
         self._proofs: list[tuple[Any, Any]] = []
-        self._images: ImageFlow | None = None
+        self._images = False
         self._withdrawals = Withdrawals(BAR_NS)
 
     def feed(self, messages: Messages) -> None:
@@ -132,8 +133,7 @@ class BookBuilder:
         """
         if self._abandoned or not len(messages.event):
             return
-        if self._images is None and (messages.kind == IMAGE).any():
-            self._images = ImageFlow(BAR_NS)
+        self._images = self._images or bool((messages.kind == IMAGE).any())
         if self._book is None:
             self._book = self._start(messages)
         messages = as_compiled(messages)
@@ -237,8 +237,6 @@ class BookBuilder:
     def _flush(self) -> None:
         self._keep_proofs()
         out, used = self._out, self._out.used
-        if self._images is not None:
-            self._images.take_states(out, int(used[1]))
         self._withdrawals.take_states(out, int(used[1]))
         if used[0]:
             self._sink("book.bars_100ms", self._bars(int(used[0])))
@@ -261,7 +259,7 @@ class BookBuilder:
         for k, name in enumerate(COUNT_COLUMNS):
             columns[name] = pa.array(np.ascontiguousarray(out.bar_counts[:count, k]))
         columns |= self._withdrawals.columns(out.bar_times[:count, 0])
-        columns |= image_columns(self._images, out.bar_times[:count])
+        columns |= image_columns(count, images=self._images)
         if not self._rules.sized:
             columns |= dict.fromkeys(SIZE_COLUMNS, pa.nulls(count, pa.float64()))
         return pa.table(columns)
@@ -386,7 +384,7 @@ def _moved(book: Book, tick: tuple[int, int], wanted: int) -> Book:
     whole[TICK_PARTS] = tick[0]
     book.real[TICK_SCALE] = tick[1]
     for name in (KNOWN_LOW, KNOWN_HIGH):
-        whole[name] *= factor
+        whole[name] = min(int(whole[name]) * factor, FAR_AWAY)
     book.top_ticks[:] *= factor
     return book._replace(ladder=ladder)
 

@@ -14,6 +14,8 @@ from imbalance.books.tables import BANDS_BPS, FLOW_LEVELS
 from imbalance.kernels import read_only
 
 BAR_NS = 100_000_000
+FAR_AWAY = 1 << 40
+"""Ticks beyond which there is no level."""
 NO_ID = -1
 
 # `Book.whole`
@@ -55,8 +57,10 @@ COUNT_COLUMNS = (
 # `Book.real`
 (
     TICK_SCALE, MULTIPLIER, MID, MID_OPEN, MID_HIGH, MID_LOW, SPREAD_SUM, MID_SUM, QUEUE_SUM,
-    TOUCH_SUM, NO_CHANGE_FLOW, DEPTH_SUM, IMAGE_PACE,
-) = range(13)  # fmt: skip
+    TOUCH_SUM, NO_CHANGE_FLOW, DEPTH_SUM, IMAGE_FLOW, IMAGE_PACE,
+) = range(14)  # fmt: skip
+
+IMAGE_FLOW_COLUMN = "generalised_order_flow_imbalance"
 
 # columns of `Output.bars`
 BAR_COLUMNS = (
@@ -66,15 +70,14 @@ BAR_COLUMNS = (
     "bid_depth_weighted_10bps", "ask_depth_weighted_10bps", "bid_reach_bps", "ask_reach_bps",
     "spread_mean", "mid_mean", "queue_imbalance_mean", "depth_touch_mean",
     *(f"order_flow_imbalance_level_{m}" for m in range(1, FLOW_LEVELS + 1)),
-    "order_flow_imbalance_no_price_change", "level_depth_sum",
+    "order_flow_imbalance_no_price_change", "level_depth_sum", IMAGE_FLOW_COLUMN,
 )  # fmt: skip
-SIZE_COLUMNS = (
-    *(name for name in BAR_COLUMNS
-      if any(part in name for part in ("_size", "depth", "queue_imbalance", "order_flow"))),
-    "generalised_order_flow_imbalance",
+SIZE_COLUMNS = tuple(
+    name for name in BAR_COLUMNS
+    if any(part in name for part in ("_size", "depth", "queue_imbalance", "order_flow"))
 )
 """Columns of `book.bars_100ms` that are made of sizes in base units."""
-FLOW_COLUMNS = BAR_COLUMNS[BAR_COLUMNS.index("order_flow_imbalance_level_1") : -1]
+FLOW_COLUMNS = BAR_COLUMNS[BAR_COLUMNS.index("order_flow_imbalance_level_1") : -2]
 """Flows of events, which a feed of images does not show."""
 
 BAND_AT = BAR_COLUMNS.index("bid_depth_5bps")

@@ -275,10 +275,16 @@ BARS_100MS = Table(
             minimum=0.0,
         ),
         state_column(
-            "bid_reach_bps", "How far below the mid the last snapshot told of the book", "bps"
+            "bid_reach_bps",
+            "How far below the mid the last snapshot told of the book, as far as depth is summed",
+            "bps",
+            minimum=0.0,
         ),
         state_column(
-            "ask_reach_bps", "How far above the mid the last snapshot told of the book", "bps"
+            "ask_reach_bps",
+            "How far above the mid the last snapshot told of the book, as far as depth is summed",
+            "bps",
+            minimum=0.0,
         ),
         mean_column("spread_mean", "Spread", "quote currency"),
         mean_column("mid_mean", "Mid price", "quote currency", minimum=0.0),

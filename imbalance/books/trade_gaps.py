@@ -31,9 +31,9 @@ from imbalance.store.store import Store
 from imbalance.store.task import TaskContext
 from imbalance.tasks import Task
 
-VERSION = "trade-gaps-2"
+VERSION = "trade-gaps-3"
 
-_COLUMNS = ("instrument", "kind", "trade_id", "event_time", "capture_id")
+_COLUMNS = ("instrument", "kind", "trade_id", "event_time", "capture_id", "available_at")
 _CAPTURE = ("format", "first_event_time", "last_event_time", "instruments")
 
 Integers = NDArray[np.int64]
@@ -53,29 +53,36 @@ class Capture:
 
 @dataclass
 class Runs:
-    """Trades whose ids go up by one, row by row: first and last id of each run, and their times."""
+    """Trades whose ids go up by one, row by row: first and last id of each run, their times, and
+    when the first was known.
+    """
 
     parts: list[Integers] = field(default_factory=list)
 
-    def add(self, ids: Integers, times: Integers) -> None:
+    def add(self, ids: Integers, times: Integers, known: Integers) -> None:
         """Take trades in the order of their rows."""
         cuts = np.flatnonzero(np.diff(ids) != 1)
         first, last = np.append(0, cuts + 1), np.append(cuts, len(ids) - 1)
-        self.parts.append(np.stack([ids[first], ids[last], times[first], times[last]]))
+        self.parts.append(
+            np.stack([ids[first], ids[last], times[first], times[last], known[first]])
+        )
 
-    def holes(self) -> Iterator[tuple[int, int, int, int]]:
-        """Last id before and first id after each hole, and the times of these trades."""
+    def holes(self) -> Iterator[tuple[int, int, int, int, int]]:
+        """Last id before and first id after each hole, the times of these trades, and when the
+        later one was known.
+        """
         if not self.parts:
             return
         whole = np.concatenate(self.parts, axis=1)
-        first, last, begin, end = whole[:, np.argsort(whole[0], kind="stable")]
+        first, last, begin, end, known = whole[:, np.argsort(whole[0], kind="stable")]
         highest = np.maximum.accumulate(last)
         # the run that ends with the highest id so far
         place = np.maximum.accumulate(np.where(last == highest, np.arange(len(last)), 0))
         for after in np.flatnonzero(first[1:] > highest[:-1] + 1) + 1:
             before = place[after - 1]
             if begin[after] >= end[before]:
-                yield (int(last[before]), int(first[after]), int(end[before]), int(begin[after]))
+                yield (int(last[before]), int(first[after]), int(end[before]), int(begin[after]),
+                       int(known[after]))
 
 
 class Trades:
@@ -90,10 +97,10 @@ class Trades:
         """Take rows of raw.trades; returns the captures that hold each feed."""
         found: dict[Feed, set[str]] = {}
         for batch in batches:
-            for feed, capture, ids, times in _apart(batch):
+            for feed, capture, *told in _apart(batch):
                 found.setdefault(feed, set()).add(capture)
-                if self._counts(feed[0], capture) and len(ids):
-                    self.runs.setdefault(feed, Runs()).add(ids, times)
+                if self._counts(feed[0], capture) and len(told[0]):
+                    self.runs.setdefault(feed, Runs()).add(*told)
         return found
 
     def _counts(self, instrument: str, capture: str) -> bool:
@@ -179,8 +186,8 @@ def gaps(
         feed = (instrument, kind)
         found: list[tuple[Any, ...]] = [
             (max(begin, bounds[0]), min(end, bounds[1]), "id_hole", last + 1, first,
-             first - last - 1)
-            for last, first, begin, end in read.runs.get(feed, Runs()).holes()
+             first - last - 1, known)
+            for last, first, begin, end, known in read.runs.get(feed, Runs()).holes()
             if begin < bounds[1] and end >= bounds[0]
         ]
         told = _span((captures[name] for name in mine if name in captures
@@ -188,7 +195,7 @@ def gaps(
         if told is not None:
             holding = set().union(*(one.get(feed, ()) for one in (of_before, of_day, of_after)))
             covered = [(captures[c].first, captures[c].last) for c in holding if c in captures]
-            found += [(begin, end, "not_recorded", None, None, None)
+            found += [(begin, end, "not_recorded", None, None, None, min(begin + silence, end))
                       for begin, end in _uncovered(told, covered, silence)]
         rows += [
             {"instrument": instrument, "gap": number, "kind": kind,
@@ -238,22 +245,26 @@ def _uncovered(
         yield max(until, begin), end
 
 
-def _apart(batch: pa.RecordBatch) -> Iterator[tuple[Feed, str, Integers, Integers]]:
-    """Trades by feed and capture, in the order of their rows: ids where there are any, times."""
+def _apart(batch: pa.RecordBatch) -> Iterator[tuple[Feed, str, Integers, Integers, Integers]]:
+    """Trades by feed and capture, in the order of their rows: ids where there are any, times, and
+    when they were known.
+    """
     texts = [_codes(batch.column(name)) for name in ("instrument", "kind", "capture_id")]
     code = np.zeros(len(batch), np.int64)
     for numbers, words in texts:
         code = code * len(words) + numbers
     order = np.argsort(code, kind="stable")
     ids = batch.column("trade_id").fill_null(-1).to_numpy()[order]
-    times = batch.column("event_time").cast(pa.int64()).to_numpy()[order]
+    times, known = (batch.column(name).cast(pa.int64()).to_numpy()[order]
+                    for name in ("event_time", "available_at"))
     cuts = np.flatnonzero(np.diff(code[order])) + 1
     for first, last in zip([0, *cuts], [*cuts, len(batch)], strict=True):
         if first == last:
             continue
         instrument, kind, capture = (words[numbers[order[first]]] for numbers, words in texts)
         there = ids[first:last] >= 0
-        yield (instrument, kind), capture, ids[first:last][there], times[first:last][there]
+        mine = (column[first:last][there] for column in (ids, times, known))
+        yield (instrument, kind), capture, *mine
 
 
 def _codes(column: pa.Array) -> tuple[Integers, list[str]]:

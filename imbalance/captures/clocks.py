@@ -28,7 +28,7 @@ _NEVER = np.iinfo(np.int64).min
 
 
 class Clocks(Keeps):
-    """Carries the skew of a capture and the last `available_at` of each instrument.
+    """Carries the skew of a capture and the last `available_at` of each stream.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Clocks(Keeps):
 
     @property
     def last_available(self) -> int | None:
-        """The last `available_at` of any instrument, ns; None before the first message."""
+        """The last `available_at` of any stream, ns; None before the first message."""
         known = int(self._last.max())
         return None if known == _NEVER else known
 
@@ -76,26 +76,27 @@ class Clocks(Keeps):
             self._last = grown
 
     def read(
-        self, receive: Any, exchange: Any, transaction: Any, instrument: Any
+        self, receive: Any, exchange: Any, transaction: Any, stream: Any
     ) -> tuple[Any, Any, Any]:
         """Times of messages in the order of their lines.
 
         Parameters
         ----------
         receive, exchange, transaction : int64 (n,), ns; `NO_TIME` where there is none.
-        instrument : int32 (n,), index of the instrument.
+        stream : int32 (n,), number of what has one order of arrival, such as an instrument:
+            `available_at` does not fall within it.
 
         Returns
         -------
         event_time, source, available_at : int64, uint8 (index into `SOURCES`), int64 (n,).
         """
-        self._make_room(int(instrument.max(initial=0)))
-        return _read(receive, exchange, transaction, instrument, self._state, self._last)
+        self._make_room(int(stream.max(initial=0)))
+        return _read(receive, exchange, transaction, stream, self._state, self._last)
 
 
 @jit
 def _read(
-    receive: Any, exchange: Any, transaction: Any, instrument: Any, state: Any, last: Any
+    receive: Any, exchange: Any, transaction: Any, stream: Any, state: Any, last: Any
 ) -> Any:
     count = len(receive)
     event_time = np.empty(count, np.int64)
@@ -118,7 +119,7 @@ def _read(
             event_time[k], source[k] = exchange[k], 1
         else:
             event_time[k], source[k] = received, 2
-        known = max(event_time[k], received, waited, last[instrument[k]])
-        last[instrument[k]] = known
+        known = max(event_time[k], received, waited, last[stream[k]])
+        last[stream[k]] = known
         available_at[k] = known
     return event_time, source, available_at

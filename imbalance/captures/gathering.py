@@ -144,9 +144,12 @@ class Gathering(Keeps):
             return {}
         places = np.array(self._places, np.int64).reshape(-1, 5)
         codes = np.frombuffer(bytes(self._codes), np.uint8)
+        # recorders may write one connection after the other: what came over one, such as all
+        # trades, does not hold up the books of another
+        stream = places[:, 0] * len(_KINDS) + np.where(codes == _ORDER, _BOOK, codes)
         when = When.read(
             self._clocks, places[:, 0].astype(np.int32), places[:, 1].copy(), places[:, 2].copy(),
-            places[:, 3].copy(), places[:, 4].copy(),
+            places[:, 3].copy(), places[:, 4].copy(), stream=stream.astype(np.int32),
         )
         found: Tables = {}
         rows_of = [np.flatnonzero(codes == code) for code in range(len(_KINDS))]

@@ -44,7 +44,7 @@ Named = tuple[str | None, str | None]
 
 NOT_NAMED: Named = (None, None)
 
-VERSION = "capture-15"
+VERSION = "capture-16"
 
 OUTPUTS = ("raw.captures", "raw.quarantine", "raw.instruments", "raw.clock_skew")
 """Tables with a partition per capture."""

@@ -42,10 +42,13 @@ class When:
     @classmethod
     def read(
         cls, clocks: Clocks, instrument: Any, line: Any, exchange: Any, transaction: Any,
-        receive: Any,
+        receive: Any, stream: Any = None,
     ) -> When:
-        """Times of events in the order in which they became known."""
-        event, source, available = clocks.read(receive, exchange, transaction, instrument)
+        """Times of events in the order in which they became known, of each `stream`: by default
+        of each instrument.
+        """
+        stream = instrument if stream is None else stream
+        event, source, available = clocks.read(receive, exchange, transaction, stream)
         return cls(instrument, line, exchange, transaction, receive, event, source, available)
 
     def take(self, rows: Any) -> When:

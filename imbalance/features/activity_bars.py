@@ -39,7 +39,7 @@ _TRADES = ("instrument", "kind", "trade_id", "trade_key", "event_time", "availab
            "size_base", "side", "capture_id", "line")
 _SIZES = ("instrument", "kind", "size_base")
 _HEALTH = ("instrument", "valid_from", "valid_to", "state", "cause")
-_GAPS = ("instrument", "missing_from", "missing_to")
+_GAPS = ("instrument", "missing_from", "missing_to", "available_at")
 _QUERIES = ("activity_measures", "mean_trade_sizes", "trades_in_order")
 _MODULES = ("activity_bars", "activity_kernel")
 
@@ -183,13 +183,17 @@ def _with_health(
     })
 
 
-def _missing(columns: Mapping[str, Any], gaps: pa.Table) -> Any:
-    """Which bars touch a gap in the trade feed."""
+def _missing(columns: dict[str, Any], gaps: pa.Table) -> Any:
+    """Which bars touch a gap in the trade feed; they are available once it is known."""
     found = np.zeros(len(columns["bar_start"]), bool)
-    begin, end = (gaps.column(side).cast(pa.int64()).to_pylist()
-                  for side in ("missing_from", "missing_to"))
-    for first, last in zip(begin, end, strict=True):
-        found |= (columns["bar_start"] <= last) & (columns["bar_end"] > first)
+    available = columns["available_at"].copy()
+    begin, end, known = (gaps.column(side).cast(pa.int64()).to_pylist()
+                         for side in ("missing_from", "missing_to", "available_at"))
+    for first, last, at in zip(begin, end, known, strict=True):
+        touched = (columns["bar_start"] <= last) & (columns["bar_end"] > first)
+        available[touched] = np.maximum(available[touched], at)
+        found |= touched
+    columns["available_at"] = np.maximum.accumulate(available)
     return found
 
 

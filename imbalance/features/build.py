@@ -43,7 +43,7 @@ FEATURE_OUTPUTS = tuple(table.name for table in TABLES)
 _TRADE_COLUMNS = ("instrument", "kind", "event_time", "available_at", "side", "price", "size_base")
 _QUOTE_COLUMNS = ("instrument", "event_time", "available_at")
 _LAST_COLUMNS = ("instrument", "event_time")
-_GAP_COLUMNS = ("instrument", "missing_from", "missing_to")
+_GAP_COLUMNS = ("instrument", "missing_from", "missing_to", "available_at")
 _LIFE_COLUMNS = ("instrument", "action", "order_key", "size", "event_time", "available_at")
 _STATE_COLUMNS = (
     "instrument", "bar_start", "available_at", "poisoned",

@@ -16,6 +16,7 @@ STRETCH = 2 * 3600 * 1_000_000_000
 multiple of the largest bar and of the half-hour."""
 
 _BAR = 100_000_000
+_NEVER = -1
 
 _TRADE_COUNTS = ("buy_count", "sell_count", "unknown_side_count")
 
@@ -51,13 +52,14 @@ class Gaps:
     """
 
     def __init__(self, rows: pa.Table) -> None:
-        self._of: dict[str, list[tuple[int, int]]] = {}
-        begin, end = (rows.column(name).cast(pa.int64()).to_numpy() // _BAR
-                      for name in ("missing_from", "missing_to"))
-        for name, first, last in zip(
-            rows.column("instrument").to_pylist(), begin.tolist(), end.tolist(), strict=True
-        ):
-            self._of.setdefault(name, []).append((first, last))
+        self._of: dict[str, list[tuple[int, int, int]]] = {}
+        begin, end, known = (rows.column(name).cast(pa.int64()).to_numpy()
+                             for name in ("missing_from", "missing_to", "available_at"))
+        for name, *gap in zip(
+            rows.column("instrument").to_pylist(), (begin // _BAR).tolist(),
+            (end // _BAR).tolist(), known.tolist(), strict=True,
+        ):  # fmt: skip
+            self._of.setdefault(name, []).append((gap[0], gap[1], gap[2]))
 
     def part(self, key: tuple[str, int]) -> pa.Table:
         """Bars of an instrument and stretch that touch a gap, and those after them.
@@ -65,18 +67,24 @@ class Gaps:
         Returns
         -------
         pa.Table
-            `instrument`, `bar_start`; `touched`: false where only the bar before touches one.
+            `instrument`, `bar_start`; `touched`: false where only the bar before touches one;
+            `known_at`: when the gaps could be known.
         """
         name, stretch = key
         base, count = stretch * STRETCH // _BAR, STRETCH // _BAR
-        touched = np.zeros(count + 1, bool)  # from the bar before the stretch on
-        for first, last in self._of.get(name, ()):
-            touched[max(first - base + 1, 0):max(last - base + 2, 0)] = True
+        # from the bar before the stretch on: when the gaps that a bar touches are known
+        known = np.full(count + 1, _NEVER, np.int64)
+        for first, last, at in self._of.get(name, ()):
+            mine = slice(max(first - base + 1, 0), max(last - base + 2, 0))
+            known[mine] = np.maximum(known[mine], at)
+        touched = known > _NEVER
         places = np.flatnonzero(touched[1:] | touched[:-1])
         return pa.table({
             "instrument": pa.repeat(name, len(places)),
             "bar_start": pa.array((base + places) * _BAR).cast(pa.timestamp("ns")),
             "touched": touched[1:][places],
+            "known_at": pa.array(np.maximum(known[1:], known[:-1])[places]).cast(
+                pa.timestamp("ns")),
         })
 
 

@@ -16,6 +16,10 @@ Floats = NDArray[np.float64]
 
 _LANES = 4
 
+SAME = 1e-11
+"""Standard deviations of the past up to which two values are equal: above what sums of doubles are
+off by, below a lot of the smallest coins."""
+
 
 class Trailing:
     """The last valid values of one measure, through which further values are put in order.
@@ -44,7 +48,9 @@ class Trailing:
             x / s, s the standard deviation (n − 1 in the denominator) of the past values; NaN when
             they do not vary.
         rank : array, shape (n,)
-            (number of past values below x + ½ number equal to x) / number of past values.
+            (number of past values below x + ½ number equal to x) / number of past values. Values
+            that differ by less than `SAME` deviations are equal: sums of the same sizes in another
+            order are.
 
         Both are NaN for a NaN, and before there are enough past values.
         """
@@ -87,11 +93,12 @@ def _normalise(
             for j in range(whole, n):
                 s0 += (past[j] - mean) ** 2
             deviation = np.sqrt(((s0 + s1) + (s2 + s3)) / (n - 1))
+            margin = SAME * deviation
             below = 0
             equal = 0
             for j in range(n):
-                below += past[j] < x
-                equal += past[j] == x
+                below += past[j] < x - margin
+                equal += abs(past[j] - x) <= margin
             rank[i] = (below + 0.5 * equal) / n
             # The mean of equal values may miss them by a rounding, which is no variation.
             if deviation > 1e-12 * abs(mean):

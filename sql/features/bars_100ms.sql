@@ -2,7 +2,8 @@
 -- Grain: instrument and bar; a bar in which only trades are known is there, and poisoned.
 -- Reads: book (book.bars_100ms), traded, quoted, inferred and fleeting (the queries beside this
 -- one), earlier, the trades of the 100 ms before, and missing, bars that touch a gap in the trade
--- feed (touched) or come after one; each of one instrument and stretch of time.
+-- feed (touched) or come after one, with when that could be known (known_at); each of one
+-- instrument and stretch of time.
 -- The order of rows is left open (a sort would move every column).
 -- Parameters, in nanoseconds or null: $trades_from, the day's first bar with a trade;
 -- $trades_until, how long the day before vouches for the feed; likewise for quotes; $orders_from,
@@ -19,7 +20,8 @@ with joined as (
             traded.available_at,
             quoted.available_at,
             inferred.available_at,
-            fleeting.available_at
+            fleeting.available_at,
+            missing.known_at
         ) as available_at,
         coalesce(book.coverage, 0) as coverage,
         coalesce(book.poisoned, true) as poisoned,

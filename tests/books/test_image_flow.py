@@ -1,37 +1,87 @@
 """Flow between images of a book: levels swept, the event's own flow where one level moved."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 
-from imbalance.books.image_flow import ImageFlow, generalised_flows
 from imbalance.books.rebuild import BookBuilder, Rules
 from imbalance.books.state import IMAGE, Messages
 from imbalance.features.order_flow import order_flow_events
 
+STEP = 100_000_000
+START = 1_700_000_000 * 10 * STEP
 
-def flows(books):
-    """Flows of books given as ({price: size} of bids, of asks)."""
+
+def flows(books, *, levels=10, multiplier=None):
+    """Flows of books given as ({price: size} of bids, of asks), an image and a bar each."""
     sides = []
     for side in (0, 1):
-        ordered = [sorted(book[side].items(), reverse=side == 0) for book in books]
+        # in no order: venues send their images as they please
+        ordered = [sorted(book[side].items(), key=hash) for book in books]
         offsets = np.concatenate([[0], np.cumsum([len(o) for o in ordered])])
         prices = np.array([p for o in ordered for p, _ in o], float)
         sizes = np.array([s for o in ordered for _, s in o], float)
         sides += [offsets, prices, sizes]
-    return generalised_flows(np.zeros(len(books), bool), *sides)
+    n = len(books)
+    event = START + np.arange(n) * STEP
+    messages = Messages(
+        np.full(n, IMAGE, np.uint8), np.full((n, 3), -1, np.int64), event, event,
+        sides[0], sides[3], sides[1], sides[2], sides[4], sides[5],
+    )  # fmt: skip
+    found = []
+    builder = BookBuilder(
+        "venue:X", Rules(multiplier, levels=levels),
+        lambda table, rows: found.append(rows) if table == "book.bars_100ms" else None,
+    )
+    for cut in range(n):  # handed over one by one
+        builder.feed(Messages(
+            messages.kind[cut : cut + 1], messages.ids[cut : cut + 1], event[cut : cut + 1],
+            event[cut : cut + 1],
+            *(offsets[cut : cut + 2] - offsets[cut] for offsets in (sides[0], sides[3])),
+            *(values[offsets[cut] : offsets[cut + 1]]
+              for offsets, *both in (sides[:3], sides[3:]) for values in both),
+        ))  # fmt: skip
+    builder.finish(int(event[-1]) + STEP)
+    rows = [row for part in found for row in part.to_pylist()]
+    assert [row["bar_start"].value for row in rows] == event.tolist()
+    assert rows[0]["poisoned"]  # no flow leads into the first image
+    return [row["generalised_order_flow_imbalance"] for row in rows]
 
 
 def test_every_level_that_was_passed_is_credited():
     still = {10: 4.0}
     bids = [{8: 5.0, 7: 6.0}, {9.5: 1.0, 9: 2.0, 8: 5.0}, {7: 6.0, 6: 1.0}]
     found = flows([(one, still) for one in bids])
-    assert np.isnan(found[0])
     # up from 8 to 9.5: 1 and 2 came; down to 7: 1, 2 and 5 went
-    assert found[1:].tolist() == [3.0, -8.0]
+    assert found == [None, 3.0, -8.0]
     asks = [{12: 5.0, 13: 6.0}, {11: 1.0, 11.5: 2.0, 12: 5.0}, {13: 6.0}]
-    assert flows([({9: 1.0}, one) for one in asks])[1:].tolist() == [-3.0, 8.0]
+    assert flows([({9: 1.0}, one) for one in asks]) == [None, -3.0, 8.0]
+
+
+@pytest.mark.parametrize("levels", [1, 2, 10, 50])
+def test_more_levels_are_passed_than_states_show(levels):
+    """Forty levels go and come again; how many of them are shown is another matter."""
+    deep = {1_000 - k: 1.0 + k for k in range(60)}
+    thin = {price: size for price, size in deep.items() if price <= 960}
+    still = {2_000: 1.0}
+    gone = sum(size for price, size in deep.items() if price > 960)
+    assert flows([(deep, still), (thin, still), (deep, still)], levels=levels) == [
+        None, -gone, gone,
+    ]
+    mirrored = [({1: 1.0}, {2_000 - p: s for p, s in book.items()}) for book in (deep, thin, deep)]
+    assert flows(mirrored, levels=levels) == [None, gone, -gone]
+
+
+def test_contracts_of_inverse_instruments_are_credited_in_base_units():
+    still = {400: 1.0}
+    found = flows([({100: 3.0}, still), ({200: 4.0, 100: 3.0}, still), ({100: 3.0}, still)],
+                  multiplier=10.0)  # fmt: skip
+    assert found == [None, 4.0 * 10.0 / 200.0, -4.0 * 10.0 / 200.0]
+
+
+def test_an_empty_side_tells_of_no_flow():
+    still = {10: 4.0}
+    books = [({8: 5.0}, still), ({}, still), ({8: 5.0}, still), ({8: 6.0}, still)]
+    assert flows(books) == [None, None, None, 1.0]
 
 
 def test_one_level_at_a_time_it_is_the_flow_of_events():
@@ -43,31 +93,7 @@ def test_one_level_at_a_time_it_is_the_flow_of_events():
         books.append(({bid: float(rng.integers(1, 9))}, {ask: float(rng.integers(1, 9))}))
     best = np.array([[*b.items(), *a.items()] for b, a in books])
     e = order_flow_events(best[:, 0, 0], best[:, 0, 1], best[:, 1, 0], best[:, 1, 1])
-    np.testing.assert_array_equal(flows(books), e)
-
-
-def test_states_handed_over_in_parts_add_up_to_the_same():
-    rng = np.random.default_rng(6)
-    n = 50
-    offsets = np.arange(0, 2 * n + 1, 2)
-    bid = np.sort(rng.integers(90, 100, (n, 2)), axis=1)[:, ::-1].astype(float)
-    ask = np.sort(rng.integers(101, 110, (n, 2)), axis=1).astype(float)
-    size = rng.integers(1, 9, (n, 2)).astype(float)
-    event = np.arange(n) * 30
-
-    def summed(cuts):
-        flow = ImageFlow(100)
-        for a, b in pairwise(cuts):
-            part = offsets[a : b + 1] - offsets[a]
-            flow.take(event[a:b], np.zeros(b - a, bool), (
-                (part, bid[a:b].ravel(), size[a:b].ravel()),
-                (part, ask[a:b].ravel(), size[a:b].ravel()),
-            ))
-        return flow.of_bars(np.arange(0, n * 30, 100))
-
-    whole, parts = summed([0, n]), summed([0, 1, 7, 30, n])
-    assert np.isnan(whole[0])  # no flow leads into the first image
-    np.testing.assert_array_equal(whole, parts)
+    assert flows(books)[1:] == e[1:].tolist()
 
 
 def test_bars_of_images_have_no_flow_of_events():

@@ -1,5 +1,8 @@
 """Silence of a book feed: by one limit where a chain proves the book, by their pace of images."""
 
+import random
+from dataclasses import replace
+
 import pytest
 
 from imbalance.books.rebuild import Rules
@@ -22,6 +25,44 @@ def test_silence_beyond_the_limit_poisons_what_it_covers_and_no_more(reference, 
     poisoned = {row["bar_start"] // BAR for row in bars if row["poisoned"]}
     assert poisoned == {0, *range(10, 901)}
     assert sum(row["coverage"] for row in bars) == pytest.approx(40)
+    # it is known when the limit has passed: nothing of it is available before
+    known = {row["bar_start"] // BAR: row["available_at"] // BAR for row in bars}
+    assert {known[k] for k in range(10, 610)} == {610}
+    assert (known[9], known[610], known[700], known[900]) == (10, 611, 701, 901)
+    assert {row["mid_close"] for row in bars if 10 <= row["bar_start"] // BAR < 900} == {None}
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("images", [False, True])
+def test_what_comes_later_changes_nothing_that_was_available(
+    market, reference, rebuilt, seed, images
+):
+    """Messages lost, and pauses: cut at any moment, the rows that are available by then are what
+    could be told then. What was noted afterwards of the time before is in later rows, or in none:
+    a gap takes rows away that had been there.
+    """
+    chance = random.Random(seed)
+    if images:
+        sent = imaged(reference, [0.05 * k for k in range(600)])
+    else:
+        sent = [one for one in market(seed, futures=False, count=600) if chance.random() > 0.01]
+    messages, moved, known = [], 0, 0
+    for one in sent:
+        moved += chance.choice([20, 70]) * 10 * BAR if chance.random() < 0.01 else 0
+        known = max(known, one.event + moved + chance.randrange(BAR))
+        messages.append(replace(one, event=one.event + moved, available=known))
+    end = messages[-1].event + 100 * 10 * BAR
+    whole = rebuilt(messages, Rules(), until=end).rows("book.bars_100ms")
+    compared = 0
+    for _ in range(25):
+        cut = chance.randrange(messages[40].event, end)
+        told = [one for one in messages if one.available <= cut]
+        part = rebuilt(told, Rules(), until=cut).rows("book.bars_100ms")
+        told_then = {row["bar_start"]: row for row in part if row["available_at"] <= cut}
+        by_then = {row["bar_start"]: row for row in whole if row["available_at"] <= cut}
+        assert by_then == {start: told_then[start] for start in by_then}
+        compared += len(by_then)
+    assert compared > 500
 
 
 def imaged(reference, seconds, kinds=None):

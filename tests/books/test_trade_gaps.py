@@ -22,12 +22,15 @@ DAY = 1_723_075_200_000_000_000  # 2024-08-08
 DAY_LENGTH = 86_400_000_000_000
 S = 1_000_000_000
 NAME = "binance:A"
-COLUMNS = ("instrument", "kind", "trade_id", "event_time", "capture_id")
+COLUMNS = ("instrument", "kind", "trade_id", "event_time", "capture_id", "available_at")
+LATE = S // 2
+"""Trades become known so long after they happened, ns."""
 WHOLE = Capture("binance-lines", DAY - DAY_LENGTH, DAY + 2 * DAY_LENGTH, {NAME})
 
 
 def trade(number, second, *, kind="trade", capture="a", instrument=NAME):
-    return (instrument, kind, number, DAY + int(second * S), capture)
+    at = DAY + int(second * S)
+    return (instrument, kind, number, at, capture, at + LATE)
 
 
 def found(trades, *, before=(), after=(), captures=None, mine=None, silence=60, rows=65_536):
@@ -35,13 +38,20 @@ def found(trades, *, before=(), after=(), captures=None, mine=None, silence=60, 
     captures = {"a": WHOLE} if captures is None else captures
     schema = pa.schema([TRADES.arrow_schema().field(name).with_nullable(True) for name in COLUMNS])
     batches = [
-        pa.table([list(column) for column in zip(*part, strict=True)] or [[]] * 5,
+        pa.table([list(column) for column in zip(*part, strict=True)] or [[]] * 6,
                  schema=schema).to_batches(max_chunksize=rows)
         for part in (before, trades, after)
     ]
     table = gaps((DAY, DAY + DAY_LENGTH), *batches, captures, captures if mine is None else mine,
                  silence * S)
     assert table["gap"].to_pylist() == list(range(1, len(table) + 1))
+    for row in table.to_pylist():
+        begin, end, known = (row[name].value for name in (
+            "missing_from", "missing_to", "available_at"))  # fmt: skip
+        if row["cause"] == "not_recorded":
+            assert known == min(begin + silence * S, end)
+        elif end < DAY + DAY_LENGTH:  # by the trade after it
+            assert known == end + LATE
     return [
         (row["kind"], *((row[side].value - DAY) / S for side in ("missing_from", "missing_to")),
          row["cause"], row["expected_trade_id"], row["found_trade_id"], row["missing_trades"])

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -28,6 +29,7 @@ from tests.captures.samples import (
     snapshot,
     trade,
 )
+from tests.captures.whole import decode
 
 BY_CAPTURE = ("capture_id", "line")
 
@@ -204,3 +206,19 @@ def test_files_that_share_out_a_recording_are_the_recording(tmp_path_factory, ca
             for held in (alone, store)
         )
         assert one == other
+
+
+def test_connections_that_stand_one_after_the_other_do_not_hold_each_other_up(shared):
+    """Kraken's trades, tickers and books came over a connection each, and the recording has one
+    behind the other: books of half a minute are not known at its end only."""
+    found = decode(shared / "captures" / "cryptofeed" / "v3" / "KRAKEN.jsonl.zst")
+    for name in ("raw.book_updates", "raw.quotes", "raw.trades"):
+        rows = found.tables[name]
+        late = pc.subtract(rows["available_at"].cast(pa.int64()),
+                           rows["receive_time"].cast(pa.int64())).to_numpy()  # fmt: skip
+        assert np.quantile(late, 0.999) < 500_000_000, name
+        times = {}
+        for instrument, at in zip(rows["instrument"].to_pylist(), rows["available_at"].to_pylist(),
+                                  strict=True):  # fmt: skip
+            assert at >= times.get(instrument, at)
+            times[instrument] = at

@@ -5,6 +5,8 @@ import pyarrow.compute as pc
 import pytest
 
 from imbalance.captures.probe import probe
+from imbalance.captures.register import register
+from tests.captures.building import build_all, rows
 from tests.captures.whole import counts, decode
 
 
@@ -142,6 +144,22 @@ def test_coinbase_book_is_put_together_from_a_folder(captures):
     assert len(matches) == 256
     # the match names the maker's side
     assert matches["side"][0].as_py() == "sell"
+
+
+def test_coinbase_book_of_two_files_has_both_sides(captures, store):
+    """Both files are of one moment: the asks, which come second, are no repetition of the bids."""
+    register(store, [captures / "coinbase-20180417"])
+    build_all(store)
+    books = rows(store, "raw.book_updates", "coinbase", "2018-04-17")
+    kinds = books["kind"].to_pylist()
+    assert kinds[:2] == ["snapshot", "diff"]
+    assert [len(books[name][k].as_py()) for k, name in enumerate(("bid_prices", "ask_prices"))] == [
+        11_245, 16_997,
+    ]  # fmt: skip
+    assert min(books["ask_prices"][1].as_py()) == 8042.91
+    sizes = [len(books[name][k]) for name in ("bid_prices", "ask_prices")
+             for k in range(2, len(books))]  # fmt: skip
+    assert sum(sizes) == 18_093
 
 
 def test_bitstamp_log(captures):

@@ -86,6 +86,18 @@ def test_a_volatility_of_zero_is_none_where_deribit_sends_it(tmp_path, exchange,
     assert (row["bid_volatility"], row["bid_price"]) == (volatility, 0.0205)
 
 
+@pytest.mark.parametrize(("exchange", "symbol", "size"), [
+    ("huobi-dm-swap", "BTC-USD", 10.0), ("huobi", "btcusdt", 20.0),
+])
+def test_amounts_of_trades_count_what_the_venue_counts(tmp_path, exchange, symbol, size):
+    """Huobi's of swaps are of both sides, and Tardis hands them on."""
+    head = HEAD + "id,side,price,amount"
+    row = f"{exchange},{symbol},1591574399413000,1591574400196008,7,sell,9756.5,20"
+    found = decode(table(tmp_path / f"{exchange}_trades_{symbol}.csv.gz", head, row))
+    (trade,) = found.tables["raw.trades"].to_pylist()
+    assert (trade["size"], trade["price"]) == (size, 9756.5)
+
+
 def test_marks_and_funding_of_a_perpetual(tmp_path):
     found = decode(table(
         tmp_path / "derivative_ticker/BTC-PERPETUAL.csv.gz", TICKER,

@@ -54,6 +54,10 @@ def queries():
     return Queries(duckdb.connect())
 
 
+LATE = 0.25
+"""A gap is known so many seconds after its end."""
+
+
 def made(states, tape=(), health=None, *, gaps=(), previous=(), rows=65_536, **sizes):
     found = {VOLUME_BARS.name: [], EVENT_BARS.name: []}
     states, trades = table(BOOK_STATES, states), table(TRADES, tape)
@@ -62,7 +66,8 @@ def made(states, tape=(), health=None, *, gaps=(), previous=(), rows=65_536, **s
         table(BOOK_HEALTH, [valid()] if health is None else health),
         table(TRADE_GAPS, [
             {"instrument": "binance:A", "missing_from": DAY + int(first * SECOND),
-             "missing_to": DAY + int(last * SECOND)} for first, last in gaps]),
+             "missing_to": DAY + int(last * SECOND),
+             "available_at": DAY + int((last + LATE) * SECOND)} for first, last in gaps]),
         table(TRADES, previous).select(["instrument", "kind", "size_base"]).to_batches(),
     )
     compute(queries(), inputs, Sizes(**sizes), lambda name, part: found[name].append(part))
@@ -131,6 +136,11 @@ def test_bars_that_touch_missing_trades_have_no_trade_measures():
     assert events["traded_volume"].to_pylist() == [None, 5.0, None]
     assert events["trade_count"].to_pylist() == [None, 2, None]
     assert events["order_flow_imbalance"].to_pylist() == [2.0, 6.0, -1.0]
+    # what touches the gap is available when that is known, and what comes after it not before
+    _, late = made(BOOK, TAPE, gaps=[(1.0, 4.5 - LATE)], book_events=2)
+    assert late["trade_count"].to_pylist() == [None, None, None]
+    assert seconds(late["available_at"].to_pylist()) == [4.5, 4.5, 4.5]
+    assert seconds(events["available_at"].to_pylist())[1] < 4.0
     # a gap ends with the first trade after it: a bar that begins later has all of them
     _, events = made(BOOK, TAPE, gaps=[(0.2, 1.0)], book_events=2)
     assert events["trade_count"].to_pylist() == [None, 2, 1]

@@ -97,7 +97,8 @@ def test_single_trades_that_start_late_leave_null_before(market):
 def gap(market, first, last):
     """A row of book.trade_gaps, from and to in ns of the day."""
     return market.rows(TRADE_GAPS, [{"instrument": "binance:A", "missing_from": market.day + first,
-                                     "missing_to": market.day + last}])
+                                     "missing_to": market.day + last,
+                                     "available_at": market.day + last + S // 10}])
 
 
 def test_bars_that_touch_a_gap_do_not_know_their_trades(market):
@@ -116,6 +117,13 @@ def test_bars_that_touch_a_gap_do_not_know_their_trades(market):
         assert after == {k: value for k, value in before.items() if k not in touched}
     # a quote of bar 74 may have been traded away in the bar before, which nobody saw
     assert set(range(300)) - set(known(tables, "fleeting_quote_count")) == touched | {74}
+    # as none of it could be known before the trade after the gap was there, nothing is available
+    times = dict(zip(range(300), tables["features.bars_100ms"]["available_at"].to_pylist(),
+                     strict=True))  # fmt: skip
+    told = market.day + 7 * S + 450_000_000
+    assert {times[k].value for k in range(50, 74)} == {told}
+    assert times[49].value == market.day + 5 * S
+    assert times[74].value == market.day + 7 * S + 500_000_000
     # what is no matter of trades is all there
     for column in ("quote_count", "book_update_count", "mid_close", "order_flow_imbalance"):
         assert known(tables, column) == known(whole, column)

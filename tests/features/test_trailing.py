@@ -62,3 +62,19 @@ def test_values_that_do_not_vary_have_no_scale_but_a_rank():
 def test_window_must_fit():
     with pytest.raises(ValueError, match="multiple of 4"):
         Trailing(6)
+
+
+@pytest.mark.parametrize("unit", [1e-5, 0.1])
+def test_sums_in_another_order_rank_alike(unit):
+    """Flows of lots, of which many cancel out: what is left is 0, or nearly, by the order of the
+    sum; their ranks are those of the whole numbers of lots."""
+    rng = np.random.default_rng(7)
+    lots = rng.integers(-300, 301, 400) * rng.integers(0, 2, 400)
+    sizes = unit * rng.integers(1, 10**4, (6, 400))
+    there = (sizes.sum(axis=0) + unit * lots) - sizes[::-1].sum(axis=0)
+    back = (unit * lots + sizes[3]) - sizes[3]
+    assert len(np.unique(there)) > len(np.unique(lots))
+    assert (there != back).any()
+    ranks = [Trailing().normalise(values)[1] for values in (there, back, lots.astype(float))]
+    np.testing.assert_array_equal(ranks[0], ranks[2])
+    np.testing.assert_array_equal(ranks[1], ranks[2])

@@ -105,9 +105,12 @@ def _level_updates(frame: Frame, table: Table) -> Tables:
 
 
 def _opening_book(frame: Frame, table: Table) -> Tables:
-    """Coinbase's book as asked for over HTTP, a side a file: the bids begin it, the asks follow."""
+    """Coinbase's book as asked for over HTTP, a side a file: the bids begin it, the asks follow, a
+    nanosecond later: what holds the same moment as an earlier capture counts as the same.
+    """
     side = frame.code("side", _COINBASE_SIDES)
-    asked = np.full(len(frame), time_beside(table.path) or NO_TIME, np.int64)
+    beside = time_beside(table.path)
+    asked = np.full(len(frame), NO_TIME, np.int64) if beside is None else beside + (side == 1)
     kind = np.where(side == 0, making.SNAPSHOT, making.DIFF)
     return making.messages(
         frame, table, table.instruments(frame), np.zeros(1, np.int64), kind=kind, side=side,

@@ -6,7 +6,7 @@ swaps write symbols in ways of their own (`btcusdt`, `BTC-USDT`), so that one se
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -39,6 +39,10 @@ from imbalance.captures.venues.reading import (
     names,
 )
 from imbalance.captures.venues.venue import Continuity, Instrument, Venue
+
+_BOTH_SIDES = 2
+"""What was bought and what was sold are added up in a trade of swaps (Huobi swap API: "sum of both
+buy and sell sides"): the book loses half of it."""
 
 
 class _Envelope(Message):
@@ -145,6 +149,8 @@ _symbols, _contracts = Reader(_Symbols), Reader(_Contracts)
 
 
 class _Session(Feed):
+    sides_counted: ClassVar[int] = 1
+
     def received(self, record: Record) -> Decoded | Ignored:
         found = self.read(_envelope, record.payload)
         if found.ping is not None or found.op in ("ping", "pong"):
@@ -188,7 +194,8 @@ class _Session(Feed):
             return Decoded(kind, [self._book(data, symbol, parts[3:], at, asked=asked)])
         if kind == "trade":
             trades = self.read(_trades, data).data
-            return Decoded("trade", [_trade(one, symbol) for one in reversed(trades)])
+            made = [_trade(one, symbol, self.sides_counted) for one in reversed(trades)]
+            return Decoded("trade", made)
         if kind == "bbo":
             return Decoded("bbo", [self._quote(data, symbol, at, record)])
         if kind == "kline":
@@ -256,12 +263,17 @@ class _Session(Feed):
         raise Rejected("unknown_message", f"topic {found.topic[:80]!r}")
 
 
-def _trade(one: _Trade, symbol: str) -> Event:
+class _SwapSession(_Session):
+    sides_counted = _BOTH_SIDES
+
+
+def _trade(one: _Trade, symbol: str, sides_counted: int) -> Event:
     fits = 0 <= one.id < 2**63
     identity = one.tradeId if one.tradeId is not None else one.id if fits else None
     return events.Trade(
-        symbol=symbol, price=one.price, size=one.amount, side=aggressor(one.direction),
-        trade_id=identity, trade_key=None if fits else str(one.id), exchange_time=one.ts * MS,
+        symbol=symbol, price=one.price, size=one.amount / sides_counted,
+        side=aggressor(one.direction), trade_id=identity, trade_key=None if fits else str(one.id),
+        exchange_time=one.ts * MS,
     )  # fmt: skip
 
 
@@ -317,8 +329,9 @@ VENUES = {
     ),
     "huobi-dm-swap": Venue(
         "huobi-dm-swap", "Huobi perpetual swaps", ("api.hbdm.com", "api.hbdm.vn"),
-        ("HUOBI_SWAP",), _Session,
-        _CHANNELS | {"funding_rate": "funding", "liquidation_orders": "liquidations"},
+        ("HUOBI_SWAP",), _SwapSession,
+        _CHANNELS | {"trade": "trades; sizes are half of what is sent, which counts both sides",
+                     "funding_rate": "funding", "liquidation_orders": "liquidations"},
         (
             *_PROOFS,
             Continuity(
@@ -326,6 +339,6 @@ VENUES = {
                 source="Huobi swap API, incremental depth: version goes up by one",
             ),
         ),
-        swap_instrument,
+        swap_instrument, sides_counted=_BOTH_SIDES,
     ),
 }  # fmt: skip

@@ -54,6 +54,9 @@ def test_a_recording_of_swaps(cryptofeed):
         events={"BookUpdate": 2862, "Trade": 25, "book:image": 2862},
     )  # fmt: skip
     facts = {one.symbol: one for one in taken.session.instruments()}
+    # what was bought and sold is added up: 212 for a bid of 106 that is gone
+    sold = [e for e in taken.events if isinstance(e, Trade) and e.symbol == "SNX-USDT"]
+    assert next(e.size for e in sold if e.price == 4.3318) == 106.0
     assert (facts["ATOM-USD"].inverse, facts["ATOM-USD"].multiplier) == (True, 10.0)
     assert (facts["GRT-USDT"].inverse, facts["GRT-USDT"].multiplier) == (False, 10.0)
 
