@@ -32,12 +32,13 @@ def register_settled(
     set of str
         Ids of all captures in the directories, new or known.
     """
-    from imbalance.captures.register import _files, register
+    from imbalance.captures.register import register
+    from imbalance.captures.walk import files_of
 
     found: set[str] = set()
     for directory in directories:
         try:
-            files = list(_files(directory))
+            files = list(files_of(directory))
         except UserError as error:
             warn(str(error))
             continue

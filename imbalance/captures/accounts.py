@@ -11,6 +11,9 @@ from imbalance.captures.decoding import Decoding
 from imbalance.captures.formats.format import Sniff
 from imbalance.store.ledger import CaptureFile
 
+OUTPUTS = ("raw.captures", "raw.quarantine", "raw.instruments", "raw.clock_skew")
+"""Tables with a partition per capture."""
+
 
 def account_row(
     capture: CaptureFile, found: Sniff, decoder: Decoding, span: tuple[int | None, int | None]

@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from imbalance.captures.accounts import bad_row
+from imbalance.captures.accounts import OUTPUTS, bad_row
 from imbalance.captures.checkpoint import read_checkpoint, remove_checkpoint, write_checkpoint
 from imbalance.captures.instruments import told_from_outside
 from imbalance.captures.mapping import digest_of
@@ -32,7 +32,7 @@ from imbalance.captures.reading import (
     read_as,
     sniff_capture,
 )
-from imbalance.captures.register import OUTPUTS, VERSION, refuse
+from imbalance.captures.register import VERSION, refuse
 from imbalance.captures.seams import Neighbourhood, capture_before, follows, order_of
 from imbalance.errors import UserError, in_a_line
 from imbalance.progress import SILENT, Progress

@@ -28,6 +28,7 @@ from imbalance.captures.rows import Rows, Tables
 from imbalance.captures.venues.venue import Instrument
 
 LONGEST_SYMBOL = 100
+_NO_TEXT = "\N{REPLACEMENT CHARACTER}"
 
 OLD = "event:older_than_receipt"
 """Events which a venue sends again long after they happened, such as the last trades before a
@@ -141,6 +142,8 @@ def check_symbol(symbol: object) -> str:
     """A symbol as text; Rejected where it is none that can be kept."""
     if not isinstance(symbol, str) or not symbol or not symbol.isprintable():
         raise Rejected("bad_symbol", f"{str(symbol)[:60]!r} is not printable text")
+    if _NO_TEXT in symbol:
+        raise Rejected("bad_symbol", f"{symbol[:60]!r} was no UTF-8 text")
     if len(symbol) > LONGEST_SYMBOL:
         raise Rejected("bad_symbol", f"{symbol[:60]!r}…: at most {LONGEST_SYMBOL} characters")
     return symbol

@@ -109,6 +109,14 @@ class Mapped:
                            "small letters, digits and hyphens, at most 40")
         if len(self.delimiter) != 1 or not self.delimiter.isascii() or self.delimiter in '\r\n".':
             raise _refused(f"delimiter = {self.delimiter!r} is not allowed", "one character")
+        words = [word for of_side in self.sides.values() for word in of_side]
+        if len(words) > len(set(words)):
+            twice = next(word for word in words if words.count(word) > 1)
+            raise _refused(f"the word {twice!r} stands for two sides", "each word for one side")
+        lacking = sorted(set(self.wanted) - set(self.header)) if self.header else []
+        if lacking:
+            raise _refused(f"the header has no column {lacking[0]!r}, which is to be read",
+                           ", ".join(self.header))
         if not 1 <= self.levels <= 1000 or not 0 <= self.first_level <= 1:
             raise _refused("levels or first_level is out of range",
                            "levels from 1 to 1000, first_level 0 or 1")

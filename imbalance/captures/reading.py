@@ -155,7 +155,8 @@ def _path_of(store: Store, capture: CaptureFile) -> Path:
         "a registered capture is gone",
         where=capture.path,
         allowed=f"a file of {capture.size} bytes with SHA-256 {capture.sha256}",
-        fix="restore it, or register it at its new place: imbalance run PATH",
+        fix="restore it, register it at its new place (imbalance run PATH), or let go of it: "
+        f"imbalance ingest --forget {capture.capture_id}",
     )
 
 

@@ -10,19 +10,21 @@ import datetime
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from imbalance.captures.accounts import OUTPUTS
 from imbalance.captures.compression import ChecksumError
 from imbalance.captures.formats.format import DAY_NS, Sniff
 from imbalance.captures.formats.registry import formats
+from imbalance.captures.letting_go import remove_unheld
 from imbalance.captures.mapping import digest_of
 from imbalance.captures.probe import IGNORED_NAMES, Probe, probe, sniff
 from imbalance.captures.scanner import FAR_MS
+from imbalance.captures.walk import check_there, files_of
 from imbalance.errors import UserError
 from imbalance.progress import SILENT, Progress
-from imbalance.store.home import LEDGER_NAME
 from imbalance.store.ledger import CaptureFile, Choice
 from imbalance.store.ledger_rows import days_of
 from imbalance.store.store import Store
@@ -45,9 +47,6 @@ Named = tuple[str | None, str | None]
 NOT_NAMED: Named = (None, None)
 
 VERSION = "capture-16"
-
-OUTPUTS = ("raw.captures", "raw.quarantine", "raw.instruments", "raw.clock_skew")
-"""Tables with a partition per capture."""
 
 @dataclass(frozen=True)
 class Registration:
@@ -88,7 +87,7 @@ def register(
         check_there(given)
         path = Path(given).absolute()
         skipped: dict[Path, str] = {}
-        files = list(_files(path, skipped))
+        files = list(files_of(path, skipped))
         results = [_register_file(store, file, progress, (form, venue), in_use) for file in files]
         results += [Registration(str(p), "skipped", reason=why) for p, why in skipped.items()]
         if all(r.status in {"ignored", "skipped"} for r in results):
@@ -100,7 +99,7 @@ def register(
                 fix="imbalance formats",
             )
         found.extend(results)
-    used = _forget_replaced(store)
+    used = remove_unheld(store)
     return [_with_the_old(one, used) for one in found]
 
 
@@ -112,19 +111,17 @@ def _with_the_old(one: Registration, used: dict[str, CaptureFile]) -> Registrati
     if old is None:
         told = "gives way to it, its account is taken back"
     else:
-        why = "holds other days" if old.venue == one.venue else f"is of another venue, {old.venue}"
-        told = f"stays registered, since it {why}: put it back under another name"
+        why = _why_it_stays(one, old, used.get(one.capture_id or ""))
+        told = f"stays registered, since it {why}: put it back under another name, or let go of it"
     return replace(one, reason=f"{one.reason}; capture {one.replaces} {told}")
 
 
-def _forget_replaced(store: Store) -> dict[str, CaptureFile]:
-    """Take the accounts of captures that another version of the same file has replaced away;
-    returns those in use by id.
-    """
-    used = {capture.capture_id: capture for capture in store.ledger.captures()}
-    for capture_id in store.ledger.partitions("raw.captures").keys() - used.keys():
-        remove(store, tables=OUTPUTS, partition=capture_id)
-    return used
+def _why_it_stays(one: Registration, old: CaptureFile, new: CaptureFile | None) -> str:
+    if old.venue != one.venue:
+        return f"is of another venue, {old.venue}"
+    if new is not None and set(days_of(old)) <= set(days_of(new)):
+        return "has another name"
+    return "holds other days"
 
 
 def received_span(capture: CaptureFile) -> tuple[int, int]:
@@ -139,56 +136,6 @@ def day_of(time_ns: int) -> str:
     """The UTC day of a time."""
     epoch = datetime.date(1970, 1, 1)
     return (epoch + datetime.timedelta(days=time_ns // DAY_NS)).isoformat()
-
-
-def check_there(given: str | os.PathLike[str]) -> None:
-    """Refuse a path at which there is nothing, or nothing that may be looked at."""
-    try:
-        there = Path(given).exists()
-    except OSError as error:
-        raise _unreadable(error, given) from None
-    if not there:
-        raise UserError(
-            f"there is no file or directory {str(given)!r}",
-            allowed="capture files, or directories that hold some",
-        )
-
-
-def _unreadable(error: OSError, path: str | os.PathLike[str]) -> UserError:
-    return UserError(
-        f"the file or directory cannot be read: {error.strerror}", where=str(path),
-        fix="check the permissions, or name only what may be read",
-    )
-
-
-def _files(path: Path, skipped: dict[Path, str] | None = None) -> Iterator[Path]:
-    """A file, or all in and below a directory; `skipped` gets what is left out, with the reason."""
-    if path.is_file():
-        yield path
-        return
-    try:
-        children = sorted(path.iterdir())
-    except OSError as error:
-        raise _unreadable(error, path) from None
-    for child in children:
-        try:
-            why = _why_skipped(child)
-        except OSError as error:
-            raise _unreadable(error, child) from None
-        if why is None:
-            yield from _files(child, skipped)
-        elif skipped is not None:
-            skipped[child] = why
-
-
-def _why_skipped(path: Path) -> str | None:
-    if path.is_dir():
-        if path.is_symlink():
-            return "a link to a directory"  # to one above it would never end
-        return "a home" if (path / LEDGER_NAME).is_file() else None
-    if path.is_file():
-        return None
-    return "a link to nothing" if path.is_symlink() else "no regular file"
 
 
 def _register_file(
@@ -207,7 +154,7 @@ def _register_file(
         known = store.ledger.known_capture(str(path), status.st_size, status.st_mtime_ns)
         anew = known is not None and _looked_at_anew(store, path, known, named, in_use.get(known))
         if known is not None and not anew:
-            told = _known(store, path, known)
+            told = _known(store, path, known, in_use.get(known))
             if told is not None:
                 return told
         progress.advance(note=f"reading {path.name}")
@@ -231,12 +178,23 @@ def _register_file(
             fix="check its permissions and that it is whole",
         ) from None
     progress.advance(bytes=found.size_bytes)
+    return _noted(store, path, status, found, before, named, in_use, anew=anew)
+
+
+def _noted(
+    store: Store, path: Path, status: os.stat_result, found: Probe, before: CaptureFile | None,
+    named: Named, in_use: dict[str, CaptureFile], *, anew: bool,
+) -> Registration:  # fmt: skip
+    """Register what a file was found to be; `before` is the capture that it was last time."""
+    own, kind = store.config.formats, found.sniff
     first = last = None
-    kind = found.sniff
     if found.state != "refused" and kind.first_time is not None and found.last_time is not None:
         low, high = sorted((kind.first_time, found.last_time))
         first, last = day_of(low - MARGIN_NS), day_of(high + MARGIN_NS)
     held = in_use.get(found.capture_id)
+    if held is not None and _is_misnamed(found, named, held):
+        reason = f"{found.reason}; it stays what it is, {held.format} of {held.venue}"
+        return Registration(str(path), "refused", held.capture_id, held.venue, reason)
     useless = held is None or held.first_day is None
     anew = anew or useless or kind.format in own
     capture = CaptureFile(
@@ -255,12 +213,19 @@ def _register_file(
     if found.state == "refused":
         note_refused(store, path, found)
         return Registration(str(path), "refused", found.capture_id, kind.venue, found.reason)
+    if useless:
+        remove(store, tables=OUTPUTS, partition=capture.capture_id)  # of when it was refused
     if useless and before is not None and before.capture_id != found.capture_id:
         return _in_place_of(store, path, before, found)
     return Registration(
         str(path), "new" if useless else "same_bytes", found.capture_id, kind.venue,
         found.reason, kind.assumed,
     )  # fmt: skip
+
+
+def _is_misnamed(found: Probe, named: Named, held: CaptureFile) -> bool:
+    """Whether a capture in use is now named for what it is not."""
+    return found.state == "refused" and named != NOT_NAMED and held.first_day is not None
 
 
 def _in_place_of(
@@ -326,11 +291,14 @@ def _named(store: Store, held: CaptureFile | None) -> Named:
     return (held.format, held.venue) if held.format in formats(store.config.formats) else NOT_NAMED
 
 
-def _known(store: Store, path: Path, capture_id: str) -> Registration | None:
+def _known(
+    store: Store, path: Path, capture_id: str, held: CaptureFile | None
+) -> Registration | None:
     """What is known of a file seen before; None where another version refused it: look again."""
     entry = store.ledger.current("raw.captures", capture_id)
-    if entry is None:
-        return Registration(str(path), "known", capture_id)
+    if entry is None or (held is not None and held.first_day is not None):
+        venue = "" if held is None else held.venue
+        return Registration(str(path), "known", capture_id, venue)
     columns = ["state", "venue", "reason"]
     (row,) = read_current(store, "raw.captures", capture_id, columns).to_pylist()
     if row["state"] != "refused":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from difflib import get_close_matches
 from pathlib import Path
 
 import click
@@ -12,34 +13,47 @@ from imbalance.cli.application import Application, CapturePath, subcommand
 from imbalance.cli.progress import ProgressBar
 from imbalance.errors import EXIT_DONE, EXIT_QUARANTINE, UserError, nearest
 
+_ALIKE = 0.8
+"""How like a known venue a name must be for it to be a slip."""
+
 
 @subcommand("ingest")
-@click.argument("captures", nargs=-1, required=True, type=CapturePath())
+@click.argument("captures", nargs=-1, type=CapturePath())
 @click.option("--format", "form", metavar="F", help="Take the files for this format.")
 @click.option("--venue", metavar="V", help="Take the files for captures of this venue.")
+@click.option(
+    "--forget", "forgotten", multiple=True, metavar="FILE|ID",
+    help="Let go of a registered capture, whether its file is still there or not.",
+)
 def command(
-    application: Application, captures: tuple[Path, ...], form: str | None, venue: str | None
+    application: Application, captures: tuple[Path, ...], form: str | None, venue: str | None,
+    forgotten: tuple[str, ...],
 ) -> int:
     """Register captures (files or directories) and say what each of them is: new, known, grown
     since it was last seen, replaced by other bytes, the same bytes under another name, or refused.
 
     Every file is read to its end and its checksums are tested; it is referenced by path and
     SHA-256, never copied or changed. What follows from it is made by the next `imbalance run`.
+    What only a forgotten capture held is no longer in the tables; generations keep it.
 
     \b
     Examples:
       imbalance ingest ../captures/binance-202408
       imbalance ingest --format tables export.csv
       imbalance ingest --venue bybit-spot BTCUSDT_ob200.data.zip
+      imbalance ingest --forget ../captures/removed.gz
       imbalance --json ingest today/
 
     \b
     JSON: {"captures": [{"path", "status", "capture_id", "venue", "format",
-                         "reason", "assumed", "replaces" (capture_id)}], "exit_code"}
+                         "reason", "assumed", "replaces" (capture_id)}],
+           "forgotten": [{"path", "capture_id"}], "exit_code"}
     """
     from imbalance.captures.formats.registry import formats
+    from imbalance.captures.letting_go import let_go
     from imbalance.captures.mapping import VENUE_NAME
     from imbalance.captures.register import register
+    from imbalance.captures.walk import check_there
     from imbalance.summary import newly_quarantined
 
     known = formats(application.config.formats)
@@ -54,7 +68,17 @@ def command(
             f"{venue!r} is no venue", where="--venue",
             allowed="small letters, digits and hyphens, at most 40", fix="imbalance venues",
         )
-    store = application.store(create=True)
+    if venue is not None:
+        _check_spelling(venue)
+    if not captures and not forgotten:
+        raise UserError(
+            "nothing is named", where="CAPTURES", allowed="files or directories, or --forget FILE",
+            fix="imbalance ingest --help",
+        )
+    for path in captures:
+        check_there(path)  # before a home is made for it
+    store = application.store(create=not forgotten)
+    gone = let_go(store, forgotten) if forgotten else []
     before = store.ledger.last_sequence()
     with ProgressBar("registering captures") as progress:
         found = register(store, captures, progress, form=form, venue=venue)
@@ -67,7 +91,13 @@ def command(
              "reason": one.reason, "assumed": one.assumed, "replaces": one.replaces}
             for one in found
         ]  # fmt: skip
-        output.write_json({"captures": documents, "exit_code": code})
+        told = [{"path": one.path, "capture_id": one.capture_id} for one in gone]
+        output.write_json({"captures": documents, "forgotten": told, "exit_code": code})
+        return code
+    for one in gone:
+        click.echo(f"forgotten: {one.path} ({one.capture_id})")
+    if not captures:
+        click.echo("next: imbalance run")
         return code
     rows = [
         [one.path, one.status, one.venue, held.get(one.capture_id or "", ""),
@@ -82,3 +112,18 @@ def command(
     if counts.keys() - {"refused", "ignored", "skipped"}:
         click.echo("next: imbalance run")
     return code
+
+
+def _check_spelling(venue: str) -> None:
+    """Refuse a venue that is nearly one that is known: it would be a venue of its own."""
+    from imbalance.captures.formats.files import venues_of_files
+    from imbalance.captures.venues.registry import MODULES
+
+    known = sorted({*MODULES, *venues_of_files()})
+    close = get_close_matches(venue, known, n=1, cutoff=_ALIKE)
+    if venue not in known and close:
+        raise UserError(
+            f"there is no venue {venue!r}; did you mean {close[0]!r}?", where="--venue",
+            allowed=", ".join(known) + "; or a name that is like none of them",
+            fix="imbalance venues",
+        )

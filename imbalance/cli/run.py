@@ -70,7 +70,7 @@ def run(
     last: str | None = None, venue: str | None = None,
 ) -> dict[str, Any]:
     """Register the captures and run the application; returns its summary."""
-    from imbalance.captures.register import check_there
+    from imbalance.captures.walk import check_there
     from imbalance.cli.process import checkout, run_application
     from imbalance.cli.progress import ProgressBar
     from imbalance.outcome import nothing_to_do

@@ -8,11 +8,26 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from imbalance.errors import UserError
+from imbalance.errors import EXIT_FAILED, UserError
 from imbalance.store.ledger_access import may_write
 
 LEDGER_NAME = "ledger.sqlite"
 TABLES_NAME = "tables"
+
+
+_NOT_IN_PATHS = frozenset("?%")
+
+
+def ledger_lost(path: Path) -> UserError:
+    """That the ledger at a path knows nothing, or is not there, beside partition files."""
+    return UserError(
+        "the ledger is empty, but there are partition files which only a ledger knows",
+        where=f"{path}; {path.with_name(TABLES_NAME)}",
+        allowed="the ledger that was written with these files, or a directory without any",
+        fix=f"put {path.name} back from a copy; or, to make all anew from the captures, "
+        f"move {path.name} and {TABLES_NAME}/ away and run again",
+        exit_code=EXIT_FAILED,
+    )
 
 
 def only_readable(where: Path) -> UserError:
@@ -45,6 +60,8 @@ class Home:
         home = cls(Path(path).expanduser().absolute())
         if home.ledger_path.is_file():
             return home
+        if home.has_rows:
+            raise ledger_lost(home.ledger_path)
         if not create:
             raise UserError(
                 f"there is no home at {home.root}",
@@ -58,6 +75,13 @@ class Home:
     def _make(self) -> None:
         from imbalance.store.ledger import Ledger
 
+        wrong = sorted(set(str(self.root)) & _NOT_IN_PATHS)
+        if wrong:
+            raise UserError(
+                f"a home cannot be made at {self.root}: its path has {' and '.join(wrong)}",
+                where=str(self.root), allowed="a path without ? and %, which addresses are made of",
+                fix="give another place with --home DIR",
+            )
         try:
             for directory in (self.tables_dir, self.staging_dir, self.generations_dir,
                               self.locks_dir, self.refused_dir):
@@ -85,6 +109,11 @@ class Home:
     def tables_dir(self) -> Path:
         """Immutable partition files: `<layer>/<table>/<start of their SHA-256>.parquet`."""
         return self.root / TABLES_NAME
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether there is any partition file."""
+        return next(self.tables_dir.rglob("*.parquet"), None) is not None
 
     @property
     def staging_dir(self) -> Path:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from imbalance.errors import EXIT_FAILED, UserError
-from imbalance.store.home import TABLES_NAME
+from imbalance.errors import UserError
+from imbalance.store.home import TABLES_NAME, ledger_lost
 
 LAYOUT_VERSION = 4
 """Kept as SQLite's user_version; a newer one than this is refused, not guessed at."""
@@ -117,6 +117,7 @@ with newest as (
         iif(newest.number is null, held.last_day, newest.last_day) as last_day,
         held.registered_at
     from captures as held left join newest using (capture_id)
+    where coalesce(newest.format, held.format) <> ''
 ), holders as (
     select path, capture_id from (
         select path, capture_id, row_number() over (
@@ -137,7 +138,8 @@ select {columns} from told as mine where exists (
     )
 ) order by registered_at, capture_id
 """
-"""All captures whose file is still there for them, as what they count now."""
+"""All captures whose file is still there for them, as what they count now; without those that were
+let go of, which are taken for no format."""
 
 
 def prepare(connection: sqlite3.Connection, path: Path, *, writable: bool = True) -> None:
@@ -152,14 +154,7 @@ def prepare(connection: sqlite3.Connection, path: Path, *, writable: bool = True
     """
     # Asked twice: another process may have made it meanwhile, and filled it.
     if _layout(connection) == 0 and _files_beside(path) and _layout(connection) == 0:
-        raise UserError(
-            "the ledger is empty, but there are partition files which only a ledger knows",
-            where=f"{path}; {path.with_name(TABLES_NAME)}",
-            allowed="the ledger that was written with these files, or a directory without any",
-            fix=f"put {path.name} back from a copy; or, to make all anew from the captures, "
-            f"move {path.name} and {TABLES_NAME}/ away and run again",
-            exit_code=EXIT_FAILED,
-        )
+        raise ledger_lost(path)
     found = _layout(connection)
     if found < LAYOUT_VERSION and not writable:
         raise UserError(

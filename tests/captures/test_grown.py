@@ -6,9 +6,10 @@ import shutil
 
 import pytest
 
+from imbalance.captures.accounts import OUTPUTS
 from imbalance.captures.build import RAW_TABLES, materialise_raw
 from imbalance.captures.framing import CaptureReader
-from imbalance.captures.register import OUTPUTS, register
+from imbalance.captures.register import register
 from imbalance.store.ledger_rows import days_of
 from imbalance.store.store import Store
 from imbalance.store.sweep import sweep

@@ -359,3 +359,20 @@ def test_the_settings_say_it_and_what_was_made_is_made_again(unsized, capture, t
         zip(raw["bid_prices"], raw["bid_sizes"], strict=True)
     )[1] * 0.5
     assert UNSIZED not in status(store)["unknown_instruments"]
+
+
+@pytest.mark.parametrize(("section", "name", "meant"), [
+    ("multipliers", "x", ""), ("multipliers", "okx:A", "; did you mean 'okex:A'?"),
+    ("volume_bars", "A", ""), ("volume_bars", "binance-future:A", "; did you mean"),
+    ("multipliers", "okex:", ""),
+])
+def test_what_is_no_instrument_is_refused(tmp_path, section, name, meant):
+    with pytest.raises(UserError) as refused:
+        settings(tmp_path, f'[{section}]\n"{name}" = 3\n')
+    assert str(refused.value).startswith(f"{name!r} is no instrument{meant}")
+    assert refused.value.where.endswith(":2")
+
+
+def test_a_venue_of_the_user_s_own_may_be_called_nearly_like_another(tmp_path):
+    own = '[formats.mine]\nvenue = "okx"\n[multipliers]\n"okx:A" = 3\n"lab:B" = 2\n'
+    assert dict(settings(tmp_path, own).multipliers) == {"okx:A": 3.0, "lab:B": 2.0}

@@ -343,6 +343,8 @@ def test_a_file_of_other_columns_is_not_of_it(tmp_path):
     (('receive_time = "got"\nreceive_unit = "us"\nexchange_time = "sent"', ""), 2, "has a time"),
     (("[formats.mine.columns]", "[formats.mine.sides]\nbuy=['b']\n[formats.mine.columns]"), 10,
      "sides of quotes have no setting 'buy'"),
+    (('venue = "lab"', 'venue = "lab"\nheader = ["got", "sent", "b.0"]'), 2,
+     "the header has no column 'a.0', which is to be read"),
 ])  # fmt: skip
 def test_a_wrong_mapping_is_refused_where_it_stands(tmp_path, change, line, said):
     assert change[0] in QUOTES
@@ -350,6 +352,23 @@ def test_a_wrong_mapping_is_refused_where_it_stands(tmp_path, change, line, said
         formats(settings(tmp_path, QUOTES.replace(*change)).formats)
     assert said in str(refused.value)
     assert refused.value.where == f"{tmp_path / 'settings.toml'}:{line}"
+
+
+def test_a_word_stands_for_one_side(tmp_path):
+    trades = """
+        [formats.mine]
+        table = "trades"
+        venue = "lab"
+        symbol = "A"
+        receive_time = "t"
+        sides = {buy = ["B", "b"], sell = ["S", "b"]}
+        [formats.mine.columns]
+        price = "p"
+        size = "q"
+        side = "s"
+    """
+    with pytest.raises(UserError, match="the word 'b' stands for two sides"):
+        formats(settings(tmp_path, trades).formats)
 
 
 def test_the_settings_are_kept_with_what_was_published(tmp_path):

@@ -50,6 +50,7 @@ BAD = {
     b"deribit,X,soon,1585699200000005,false,bid,5,1\n": "wrong_type",
     b"deribit,X,1585699200000000,1585699200000005,false,bid,5\n": "wrong_number_of_columns",
     b"bitmex,X,1585699200000000,1585699200000005,false,bid,5,1\n": "wrong_type",
+    b"deribit,X\xff\xfe,1585699200000000,1585699200000005,false,bid,5,1\n": "bad_symbol",
     b"deribit,X\x00,1585699200000000,1585699200000005,false,bid,5,1\n": "bad_symbol",
     b"deribit,X,1585699999000000,1585699200000005,false,bid,5,1\n": "far_from_receipt",
 }

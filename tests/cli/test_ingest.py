@@ -157,3 +157,49 @@ def test_run_says_what_has_grown_and_what_is_replaced():
     assert [line.split() for line in said.splitlines() if "a.gz" in line] == [
         ["a.gz", "grown", "longer"]
     ]
+
+
+def test_a_capture_is_forgotten_and_taken_up_again(imbalance, folder):
+    _, said, _ = imbalance("--json", "ingest", folder / "good.gz")
+    (known,) = json.loads(said)["captures"]
+    kept = (folder / "good.gz").read_bytes()
+    (folder / "good.gz").unlink()
+    code, said, error = imbalance("--json", "ingest", "--forget", folder / "good.gz")
+    assert (code, error) == (0, "")
+    assert json.loads(said) == {
+        "captures": [], "exit_code": 0,
+        "forgotten": [{"path": known["path"], "capture_id": known["capture_id"]}],
+    }  # fmt: skip
+    code, _, error = imbalance("ingest", "--forget", known["capture_id"])
+    assert code == 2
+    assert f"no capture {known['capture_id']!r} is in use" in error
+    (folder / "good.gz").write_bytes(kept)
+    code, said, _ = imbalance("ingest", folder / "good.gz")
+    assert (code, "1 new" in said) == (0, True)
+    code, said, _ = imbalance("ingest", folder / "good.gz", "--forget", known["capture_id"])
+    assert code == 0
+    assert f"forgotten: {known['path']} ({known['capture_id']})" in said
+    assert "1 new" in said
+
+
+@pytest.mark.parametrize(("arguments", "said"), [
+    (("--venue", "binnace"), "there is no venue 'binnace'; did you mean 'binance'?"),
+    (("--venue", "hyperliqud"), "did you mean 'hyperliquid'?"),
+    (("--venue", "A b"), "'A b' is no venue"),
+])
+def test_a_venue_that_is_misspelt_is_none(imbalance, folder, tmp_path, arguments, said):
+    code, _, error = imbalance("ingest", *arguments, folder)
+    assert code == 2
+    assert said in error
+    assert not (tmp_path / "home").exists()
+
+
+def test_nothing_named_and_nothing_there_make_no_home(imbalance, tmp_path):
+    for arguments, said in (((), "nothing is named"), ((tmp_path / "no",), "there is no file")):
+        code, _, error = imbalance("ingest", *arguments)
+        assert code == 2
+        assert said in error
+    code, _, error = imbalance("ingest", "--forget", "a.gz")
+    assert code == 2
+    assert "there is no home" in error
+    assert not (tmp_path / "home").exists()

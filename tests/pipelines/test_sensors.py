@@ -99,7 +99,7 @@ def test_a_file_that_vanishes_meanwhile_is_no_error(look, tmp_path, monkeypatch)
     put(tmp_path, "btcusdt_20240808.gz")
     gone = tmp_path / "captures" / "a_gone.gz"
     monkeypatch.setattr(
-        "imbalance.captures.register._files",
+        "imbalance.captures.walk.files_of",
         lambda path, *_: iter([gone, *sorted(path.iterdir())] if path.is_dir() else [path]),
     )
     assert len(look().run_requests) == 1

@@ -232,6 +232,9 @@ def test_a_new_ledger_does_not_take_the_files_of_a_lost_one_for_leftovers(tmp_pa
     if lost == "emptied":
         home.ledger_path.touch()
     with pytest.raises(UserError, match="the ledger is empty") as caught:
+        Store.open(home.root)  # for reading
+    assert caught.value.exit_code == 1
+    with pytest.raises(UserError, match="the ledger is empty") as caught:
         Store.open(home.root, create=True)
     assert (caught.value.exit_code, "from a copy" in caught.value.fix) == (1, True)
     (ledger,) = (one for one in examine(home.root).diagnoses if one.subject == "ledger")
@@ -258,3 +261,12 @@ def test_a_journal_left_behind_is_replayed(tmp_path):
     found = Ledger(tmp_path / "copy" / "ledger.sqlite").current("raw.trades", "p")
     assert found is not None
     assert found.sha256 == "a"
+
+
+@pytest.mark.parametrize("name", ["q?b", "p%41b"])
+def test_a_home_has_a_path_that_fits_into_addresses(tmp_path, name):
+    with pytest.raises(UserError, match="its path has") as caught:
+        Home.open(tmp_path / name, create=True)
+    assert caught.value.exit_code == 2
+    assert list(tmp_path.iterdir()) == []
+    assert Home.open(tmp_path / "#a [x]* {é}$", create=True).ledger_path.is_file()
