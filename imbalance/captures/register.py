@@ -50,10 +50,11 @@ VERSION = "capture-16"
 
 @dataclass(frozen=True)
 class Registration:
-    """What became of one file: `new`, `grown` (it begins with the bytes it had before), `replaced`
-    (other bytes than it had), `known` (as it was), `same_bytes` (another name of bytes known
-    already), `refused` (noted, not usable; said at each registration), `ignored` (by name) or
-    `skipped` (in a directory: a link to another one or to nothing, a pipe, a home).
+    """What became of one file: `new` (or taken for something else than before), `grown` (it begins
+    with the bytes it had before), `replaced` (other bytes than it had), `known` (as it was),
+    `same_bytes` (another name of bytes known already), `refused` (noted, not usable; said at each
+    registration), `ignored` (by name) or `skipped` (in a directory: a link to another one or to
+    nothing, a pipe, a home).
 
     `replaces` is the capture that the file was before, where it has grown or is replaced;
     `assumed` is what was taken for granted of a file looked at.
@@ -217,9 +218,13 @@ def _noted(
         remove(store, tables=OUTPUTS, partition=capture.capture_id)  # of when it was refused
     if useless and before is not None and before.capture_id != found.capture_id:
         return _in_place_of(store, path, before, found)
+    otherwise = held is not None and not useless and (held.format, held.venue) != (
+        kind.format, kind.venue
+    )  # fmt: skip
     return Registration(
-        str(path), "new" if useless else "same_bytes", found.capture_id, kind.venue,
-        found.reason, kind.assumed,
+        str(path), "new" if useless or otherwise else "same_bytes", found.capture_id, kind.venue,
+        f"taken for {held.format} of {held.venue} before" if held and otherwise else found.reason,
+        kind.assumed,
     )  # fmt: skip
 
 

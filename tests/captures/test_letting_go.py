@@ -75,7 +75,8 @@ def test_rows_of_a_venue_that_no_capture_is_of_any_more_go(store, tmp_path):
     register(store, [path], venue="bitflyer")
     build_all(store)
     assert days_of_venues(store) == {f"2018-08-{day}|bitflyer" for day in (11, 12)}
-    register(store, [path], venue="btcbox")
+    (named,) = register(store, [path], venue="btcbox")
+    assert (named.status, named.reason) == ("new", "taken for tables of bitflyer before")
     assert days_of_venues(store) == set()
     build_all(store)
     assert days_of_venues(store) == {f"2018-08-{day}|btcbox" for day in (11, 12)}
