@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import uuid
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ LEDGER_NAME = "ledger.sqlite"
 TABLES_NAME = "tables"
 
 
-_NOT_IN_PATHS = frozenset("?%")
+_NOT_IN_PATHS = re.compile(r"\?|%[0-9a-fA-F]{2}")
 
 
 def ledger_lost(path: Path) -> UserError:
@@ -75,11 +76,12 @@ class Home:
     def _make(self) -> None:
         from imbalance.store.ledger import Ledger
 
-        wrong = sorted(set(str(self.root)) & _NOT_IN_PATHS)
-        if wrong:
+        wrong = _NOT_IN_PATHS.search(str(self.root))
+        if wrong is not None:
             raise UserError(
-                f"a home cannot be made at {self.root}: its path has {' and '.join(wrong)}",
-                where=str(self.root), allowed="a path without ? and %, which addresses are made of",
+                f"a home cannot be made at {self.root}: its path has {wrong[0]!r}",
+                where=str(self.root),
+                allowed="a path that is the same in an address: without ? and % before two digits",
                 fix="give another place with --home DIR",
             )
         try:
