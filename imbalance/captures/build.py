@@ -10,6 +10,7 @@ its own matter but for what stands before them in their table.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +21,7 @@ from imbalance.captures.checkpoint import read_checkpoint, remove_checkpoint, wr
 from imbalance.captures.instruments import told_from_outside
 from imbalance.captures.mapping import digest_of
 from imbalance.captures.merge import Interleaved, Spool, Unrepeated
-from imbalance.captures.past import Past, past_of
+from imbalance.captures.past import Past, first_part, past_of
 from imbalance.captures.reading import (
     NO_DAY,
     Decoded,
@@ -30,6 +31,7 @@ from imbalance.captures.reading import (
     bounds_of,
     decode_capture,
     read_as,
+    read_clock,
     sniff_capture,
 )
 from imbalance.captures.register import VERSION, refuse
@@ -158,7 +160,8 @@ def _note_checkpoint(known: _Known, capture: CaptureFile, day: str) -> None:
     if entry is not None and made is not None and (
         decoded is not None or capture.capture_id in known.as_before
     ):
-        write_checkpoint(directory, made.also(held, day, entry.sequence))
+        with suppress(OSError):  # without it all is decoded again
+            write_checkpoint(directory, made.also(held, day, entry.sequence))
 
 
 def _parameters(
@@ -240,9 +243,10 @@ class _Known:
             return {"clock_skew_ns": checkpoint.clock_skew,
                     "last_receive_time": checkpoint.last_receive}
         if capture.capture_id not in self._clocks:
-            self._clocks[capture.capture_id] = decode_capture(
-                self.store, sniffed, NO_DAY, progress, lambda *_: None, seen=True
-            ).row
+            part = first_part(self.store, capture, sniffed[1])
+            if part is not None and part.read_as != read_as(self.store, sniffed[2]):
+                part = None
+            self._clocks[capture.capture_id] = read_clock(self.store, sniffed, progress, part)
         return self._clocks[capture.capture_id]
 
     def account(self, capture: CaptureFile) -> dict[str, Any] | None:

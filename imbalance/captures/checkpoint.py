@@ -69,6 +69,11 @@ class Checkpoint(msgspec.Struct, frozen=True):
     last_receive: int | None
     days: dict[str, int] = {}
 
+    @property
+    def capture_id(self) -> str:
+        """First 16 hex digits of the SHA-256 of the bytes."""
+        return self.sha256[:16]
+
     def also(self, other: Checkpoint | None, day: str, entry: int) -> Checkpoint:
         """The same of one day more, and of those of another checkpoint of the capture if it was
         read in the same way.

@@ -235,7 +235,7 @@ class TextDecoder(ABC, Keeps):
         self._reader.start = point.offset
 
     def _batches(self) -> Iterator[Batch]:
-        offset = self._reader.start
+        offset, settled = self._reader.start, False
         for block in self._reader:
             data = block.data if block.long_line is None else b""
             whole = data.rfind(b"\n") + 1
@@ -246,10 +246,11 @@ class TextDecoder(ABC, Keeps):
                 offset += block.text_bytes
             yield self._batch(tables, offset - block.first_offset)
             if not block.ended:  # the file's last one
+                settled = True
                 self._settle(offset)
                 yield self._batch(self._rest(block, whole), block.text_bytes - whole, beyond=True)
             self._complete = self.ends_complete(block)
-        if self.point is None:
+        if not settled:
             self._settle(offset)
         tables = self.finish()
         if tables or self._bad:

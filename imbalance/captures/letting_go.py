@@ -7,7 +7,7 @@ published with them. Files are never touched.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +34,8 @@ def remove_unheld(store: Store) -> dict[str, CaptureFile]:
     for table, entries in store.ledger.all_partitions().items():
         for partition in entries:
             dated = _OF_A_DAY.fullmatch(partition)
-            if dated is not None and dated[1] not in held:
+            of_nothing = dated is None and table.startswith("studies.") and not days
+            if of_nothing or (dated is not None and dated[1] not in held):
                 remove(store, tables=(table,), partition=partition)
     return used
 
@@ -48,26 +49,34 @@ def let_go(store: Store, given: Sequence[str]) -> list[CaptureFile]:
     UserError
         If there is none in use under one of the names; nothing is let go of then.
     """
-    used = store.ledger.captures()
-    by_name: dict[str, CaptureFile] = {}
-    for capture in used:
-        for name in (capture.path, *store.ledger.capture_paths(capture.capture_id)):
-            by_name[name] = capture
-        by_name[capture.capture_id] = capture
-    found = []
-    for name in given:
-        named = by_name.get(name) or by_name.get(str(Path(name).absolute()))
-        if named is None:
-            close = nearest(name, list(by_name))
-            raise UserError(
-                f"no capture {name!r} is in use" + (f"; did you mean {close!r}?" if close else ""),
-                where="--forget", allowed="the path or the id of a registered capture",
-                fix='imbalance sql "select capture_id, path from raw.captures"',
-            )
-        found.append(named)
+    by_name: dict[str, list[CaptureFile]] = {}
+    for capture in store.ledger.captures():
+        paths = dict.fromkeys((capture.path, *store.ledger.capture_paths(capture.capture_id)))
+        for name in (capture.capture_id, *paths):
+            by_name.setdefault(name, []).append(capture)
+    found = [_named(name, by_name) for name in given]
     for capture in found:
         no_more = replace(capture, format="", first_day=None, last_day=None)
         store.ledger.register_capture(no_more, anew=True)
         remove(store, tables=OUTPUTS, partition=capture.capture_id)
     remove_unheld(store)
     return found
+
+
+def _named(name: str, by_name: Mapping[str, Sequence[CaptureFile]]) -> CaptureFile:
+    """The capture in use of a path or an id."""
+    known = by_name.get(name) or by_name.get(str(Path(name).absolute())) or ()
+    if len(known) > 1:
+        ids = ", ".join(f"{one.capture_id} ({one.first_day} to {one.last_day})" for one in known)
+        raise UserError(
+            f"{len(known)} captures in use have had the name {name!r}", where="--forget",
+            allowed=f"the id of one of them: {ids}", fix="imbalance ingest --forget ID",
+        )
+    if not known:
+        close = nearest(name, list(by_name))
+        raise UserError(
+            f"no capture {name!r} is in use" + (f"; did you mean {close!r}?" if close else ""),
+            where="--forget", allowed="the path or the id of a registered capture",
+            fix='imbalance sql "select capture_id, path from raw.captures"',
+        )
+    return known[0]

@@ -75,8 +75,8 @@ class Unrepeated:
         self._known_before = self._known.copy()
         self._seen.clear()
 
-    def write(self, table: str, rows: pa.Table) -> None:
-        """Write rows but for those that have been written.
+    def write(self, table: str, rows: pa.Table) -> int:
+        """Write rows but for those that have been written; returns how many are new.
 
         Raises
         ------
@@ -112,6 +112,7 @@ class Unrepeated:
         if raised:
             rows = _not_before(rows, available, raised)
         self._context.writer(table).write(rows if keep.all() else rows.filter(pa.array(keep)))
+        return int(keep.sum())
 
     def _new(self, key: tuple[str, str, str], ids: Any, early: bool) -> Any:
         last = self._last.get(key, -1)
@@ -220,8 +221,8 @@ class Spool:
     def next_capture(self) -> None:
         """What is written from here on is from another capture: nothing to do."""
 
-    def write(self, table: str, rows: pa.Table) -> None:
-        """Put rows aside."""
+    def write(self, table: str, rows: pa.Table) -> int:
+        """Put rows aside; returns how many."""
         import pyarrow.parquet as pq
 
         schema = self._store.table(table).arrow_schema()
@@ -229,6 +230,7 @@ class Spool:
             path = self._directory / f"{table}.parquet"
             self._writers[table] = pq.ParquetWriter(path, schema, compression="lz4")
         self._writers[table].write_table(rows.select(schema.names).cast(schema))
+        return len(rows)
 
     def merge_into(self, context: TaskContext) -> None:
         """Write what was put aside to the task's outputs, each event once."""

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from imbalance.captures.checkpoint import Checkpoint, read_checkpoint
-from imbalance.captures.reading import Sniffed, read_as
+from imbalance.captures.reading import Otherwise, Sniffed, read_as
 from imbalance.captures.register import VERSION, begins_with
 from imbalance.errors import UserError
 from imbalance.store.files import check_file, schema_hash
@@ -31,7 +31,11 @@ from imbalance.store.texts import same_word
 
 _ROWS = 65_536
 
-Write = Callable[[str, pa.Table], None]
+Write = Callable[[str, pa.Table], int]
+"""Writes rows of a table, and says how many of them are new."""
+
+Spans = dict[str, tuple[int, int]]
+"""Where the rows of each capture begin and end in a file."""
 
 
 @dataclass(frozen=True)
@@ -51,29 +55,63 @@ class Past:
     Parameters
     ----------
     before : what each capture of now was.
-    rows : by table, in order of the captures: the file, where the rows of a capture begin and end.
+    files : by table, the file and where in it the rows of the captures are, in their order.
     """
 
     def __init__(
-        self, before: dict[str, Before], rows: dict[str, tuple[Path, dict[str, tuple[int, int]]]]
+        self, before: dict[str, Before], files: dict[str, tuple[Path, Spans]]
     ) -> None:
         self.before = before
-        self._rows = rows
+        self._rows = {table: _Rows(*file) for table, file in files.items()}
 
     def copy(self, capture_id: str, write: Write) -> None:
-        """Write a capture's rows, of one that has grown those before the point."""
+        """Write a capture's rows, of one that has grown those before the point; captures in order.
+
+        Raises
+        ------
+        Otherwise
+            If any of them are not new any more: what came after them has been held up by rows that
+            are there no more.
+        """
         was = self.before[capture_id]
         point = was.checkpoint.point if was.grown else None
-        for table, (path, spans) in self._rows.items():
-            if was.capture_id not in spans:
-                continue
-            for rows in _read(path, *spans[was.capture_id]):
+        for table, file in self._rows.items():
+            for rows in file.take(was.capture_id):
                 if was.grown:
                     rows = _renamed(rows, capture_id)
                 if point is not None and pc.max(rows["line"]).as_py() > point.lines:
                     rows = rows.filter(pc.less_equal(rows["line"], point.lines))
-                if len(rows):
-                    write(table, rows)
+                if len(rows) and write(table, rows) < len(rows):
+                    raise Otherwise(capture_id)
+
+
+class _Rows:
+    """The rows of a file, read once from its beginning on.
+
+    Parameters
+    ----------
+    path : the file.
+    spans : where the rows of each capture are, in their order.
+    """
+
+    def __init__(self, path: Path, spans: Spans) -> None:
+        self._spans = spans
+        self._batches = _batches(path) if spans else iter(())
+        self._held: pa.Table | None = None
+        self._at = 0
+
+    def take(self, capture_id: str) -> Iterator[pa.Table]:
+        """Rows of a capture, which stands behind those that were taken before."""
+        start, end = self._spans.get(capture_id, (self._at, self._at))
+        while self._at < end:
+            if self._held is None or not len(self._held):
+                self._held = next(self._batches)
+            skipped = min(max(start - self._at, 0), len(self._held))
+            taken = min(end - self._at, len(self._held)) - skipped
+            if taken > 0:
+                yield self._held.slice(skipped, taken)
+            self._held = self._held.slice(skipped + max(taken, 0))
+            self._at += skipped + max(taken, 0)
 
 
 def past_of(
@@ -149,10 +187,10 @@ def _before(
         capture = sniffed[0]
         was = capture.capture_id
         if was not in earlier:
-            longer = _first_part(store, capture, sniffed[1], gone)
-            if longer is None:
+            part = first_part(store, capture, sniffed[1])
+            if part is None or part.capture_id not in gone:
                 continue
-            was = longer
+            was = part.capture_id
             gone.remove(was)
         checkpoint = read_checkpoint(store.home.checkpoints_dir, was)
         if checkpoint is None or (checkpoint.read_as, checkpoint.skew) != (
@@ -166,55 +204,43 @@ def _before(
     return None if gone else found
 
 
-def _first_part(store: Store, capture: CaptureFile, path: Path, gone: set[str]) -> str | None:
-    """Which of the captures that are no more is the first part of a file."""
-    for capture_id in sorted(gone):
+def first_part(store: Store, capture: CaptureFile, path: Path) -> Checkpoint | None:
+    """The checkpoint of the longest known first part of a file."""
+    found: list[Checkpoint] = []
+    for capture_id in store.ledger.captures_at(capture.path):
         checkpoint = read_checkpoint(store.home.checkpoints_dir, capture_id)
-        names = {capture.path, *store.ledger.capture_paths(capture.capture_id)}
-        if (
-            checkpoint is not None and checkpoint.size < capture.size
-            and not names.isdisjoint(store.ledger.capture_paths(capture_id))
-            and begins_with(path, checkpoint.sha256, checkpoint.size)
-        ):  # fmt: skip
-            return capture_id
-    return None
+        if checkpoint is not None and checkpoint.size < capture.size:
+            found.append(checkpoint)
+    longest = sorted(found, key=lambda one: -one.size)
+    return next((one for one in longest if begins_with(path, one.sha256, one.size)), None)
 
 
-def _spans(path: Path) -> dict[str, tuple[int, int]] | None:
+def _spans(path: Path) -> Spans | None:
     """Where the rows of each capture begin and end, in their order; None where they are mixed."""
+    spans: Spans = {}
+    last, at = "", 0
     with pq.ParquetFile(path, read_dictionary=["capture_id"]) as file:
-        column = file.read(columns=["capture_id"])["capture_id"].unify_dictionaries()
-    column = column.combine_chunks()
-    if not len(column):
-        return {}
-    codes = column.indices.to_numpy()
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(codes)) + 1, [len(codes)]]).tolist()
-    names = column.dictionary.to_pylist()
-    runs = [(names[codes[start]], (start, end)) for start, end in pairwise(starts)]
-    spans = dict(runs)
-    return spans if len(spans) == len(runs) else None
+        for batch in file.iter_batches(_ROWS, columns=["capture_id"]):
+            column = batch.column(0)
+            codes, names = column.indices.to_numpy(), column.dictionary.to_pylist()
+            cuts = np.flatnonzero(np.diff(codes)) + 1
+            for first, end in pairwise([0, *cuts.tolist(), len(codes)]):
+                name = names[codes[first]]
+                if name != last and name in spans:
+                    return None
+                spans[name] = (spans[name][0] if name == last else at + first, at + end)
+                last = name
+            at += len(codes)
+    return spans
 
 
-def _read(path: Path, start: int, end: int) -> Iterator[pa.Table]:
-    """Rows of a file from one to before another."""
+def _batches(path: Path) -> Iterator[pa.Table]:
+    """All rows of a file in order, texts as dictionaries."""
     with pq.ParquetFile(path) as file:
-        texts = [f.name for f in file.schema_arrow if pa.types.is_string(f.type)]
+        texts = [field.name for field in file.schema_arrow if pa.types.is_string(field.type)]
     with pq.ParquetFile(path, read_dictionary=texts) as file:
-        at = 0
-        wanted = []
-        for group in range(file.num_row_groups):
-            rows = file.metadata.row_group(group).num_rows
-            if at < end and at + rows > start:
-                wanted.append((group, at))
-            at += rows
-        if not wanted:
-            return
-        at = wanted[0][1]
-        for batch in file.iter_batches(_ROWS, row_groups=[group for group, _ in wanted]):
-            low, high = max(start - at, 0), min(end - at, len(batch))
-            at += len(batch)
-            if low < high:
-                yield pa.Table.from_batches([batch.slice(low, high - low)])
+        for batch in file.iter_batches(_ROWS):
+            yield pa.Table.from_batches([batch])
 
 
 def _renamed(rows: pa.Table, capture_id: str) -> pa.Table:

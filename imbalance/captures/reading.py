@@ -165,7 +165,7 @@ def decode_capture(
     sniffed: Sniffed,
     day: str,
     progress: Progress,
-    write: Callable[[str, pa.Table], None],
+    write: Callable[[str, pa.Table], object],
     *,
     seen: bool,
     skew: int | None = None,
@@ -201,7 +201,7 @@ def decode_capture(
         try:
             decoder.go_on(since.point)
         except ValueError as error:
-            raise Otherwise(capture) from error
+            raise Otherwise(capture.capture_id) from error
         facts = decoder.facts()
         told = _Telling.after(since.told)
         note += f" from line {decoder.account.lines_read + 1:,} on"
@@ -238,7 +238,7 @@ def decode_capture(
     if decoder.account.quarantined["receive_time_out_of_span"]:
         point = None  # a longer version may be of more days
     if since is not None and decoder.facts() != facts:
-        raise Otherwise(capture)
+        raise Otherwise(capture.capture_id)
     return Decoded(
         row, told.bad,
         instrument_rows(capture.capture_id, decoder.instruments, contracts, last_known),
@@ -249,6 +249,20 @@ def decode_capture(
             decoder.last_receive,
         ),
     )  # fmt: skip
+
+
+def read_clock(
+    store: Store, sniffed: Sniffed, progress: Progress, since: Checkpoint | None
+) -> dict[str, Any]:
+    """What a capture's own lines say of its clock, from where its first part ended if that is
+    given.
+    """
+    try:
+        return decode_capture(
+            store, sniffed, NO_DAY, progress, lambda *_: None, seen=True, since=since
+        ).row
+    except Otherwise:
+        return read_clock(store, sniffed, progress, None)
 
 
 class _Telling:

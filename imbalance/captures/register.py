@@ -83,7 +83,8 @@ def register(
         named hold none that can be used.
     """
     found = []
-    in_use = {capture.capture_id: capture for capture in store.ledger.captures()}
+    at_first = store.ledger.captures()
+    in_use = {capture.capture_id: capture for capture in at_first}
     for given in paths:
         check_there(given)
         path = Path(given).absolute()
@@ -100,7 +101,9 @@ def register(
                 fix="imbalance formats",
             )
         found.extend(results)
-    used = remove_unheld(store)
+    used = {capture.capture_id: capture for capture in store.ledger.captures()}
+    if any(used.get(one.capture_id) != one for one in at_first):
+        remove_unheld(store)
     return [_with_the_old(one, used) for one in found]
 
 
@@ -113,7 +116,10 @@ def _with_the_old(one: Registration, used: dict[str, CaptureFile]) -> Registrati
         told = "gives way to it, its account is taken back"
     else:
         why = _why_it_stays(one, old, used.get(one.capture_id or ""))
-        told = f"stays registered, since it {why}: put it back under another name, or let go of it"
+        told = (
+            f"stays registered, since it {why}: put it back under another name, or let go of it "
+            f"(imbalance ingest --forget {old.capture_id})"
+        )
     return replace(one, reason=f"{one.reason}; capture {one.replaces} {told}")
 
 

@@ -46,6 +46,7 @@ class Table:
 
     def __init__(self, decoder: TextDecoder, symbol: str | None) -> None:
         self._decoder = decoder
+        self.venue = decoder.context.venue
         self.symbol = symbol
         """Symbol of files whose rows name none."""
 

@@ -102,9 +102,12 @@ def _register(store: Store, captures: Sequence[Path], progress: ProgressBar) -> 
     """Register; returns how many files are new, known or ignored, which have grown, are replaced,
     refused or skipped and why, and of which something was assumed.
     """
+    from imbalance.captures.letting_go import remove_unheld
     from imbalance.captures.register import register
 
     registrations = register(store, captures, progress) if captures else []
+    if captures:
+        remove_unheld(store)  # what a registration that was killed has left
     statuses = [registration.status for registration in registrations]
     return {
         "new": statuses.count("new"),

@@ -261,11 +261,23 @@ class Ledger:
                     "values (?, ?, ?, ?)",
                     (capture.capture_id, *astuple(choice), now),
                 )
-            connection.execute(
-                "insert into capture_paths values (?, ?, ?, ?, ?) on conflict do nothing",
-                (capture.path, capture.size, capture.mtime_ns, capture.capture_id, now),
-            )
+            seen = (capture.path, capture.size, capture.mtime_ns, capture.capture_id, now)
+            put = "insert into capture_paths values (?, ?, ?, ?, ?) on conflict do nothing"
+            if not connection.execute(put, seen).rowcount:
+                self._see_again(connection, capture, now)
         return added == 1
+
+    @staticmethod
+    def _see_again(connection: sqlite3.Connection, capture: CaptureFile, now: int) -> None:
+        """Note that a file is what it was before it was another one: rows are never changed, and
+        a time of change that no file has makes one of its own.
+        """
+        connection.execute(
+            "insert into capture_paths select :path, :size, -:now, :id, :now where :id <> ("
+            "select capture_id from capture_paths where path = :path "
+            "order by registered_at desc, rowid desc limit 1)",
+            {"path": capture.path, "size": capture.size, "id": capture.capture_id, "now": now},
+        )
 
     @staticmethod
     def _reading_of(connection: sqlite3.Connection, capture_id: str) -> tuple[str | None, ...]:
@@ -311,6 +323,15 @@ class Ledger:
                 "select path from capture_paths where capture_id = ? "
                 "group by path order by min(registered_at), path",
                 (capture_id,),
+            ).fetchall()
+        return [row[0] for row in rows]
+
+    def captures_at(self, path: str) -> list[str]:
+        """Ids of all captures that have been seen at a path, the last one first."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                "select capture_id from capture_paths where path = ? "
+                "group by capture_id order by max(registered_at) desc", (path,),
             ).fetchall()
         return [row[0] for row in rows]
 

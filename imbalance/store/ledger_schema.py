@@ -120,9 +120,9 @@ with newest as (
     where coalesce(newest.format, held.format) <> ''
 ), holders as (
     select path, capture_id from (
-        select path, capture_id, row_number() over (
-            partition by path order by registered_at desc, rowid desc
-        ) as age from capture_paths
+        select seen.path, capture_id, row_number() over (
+            partition by seen.path order by seen.registered_at desc, seen.rowid desc
+        ) as age from capture_paths as seen join told using (capture_id)
     ) where age = 1
 )
 select {columns} from told as mine where exists (

@@ -37,7 +37,7 @@ ranked as (
         row_number() over (
             partition by
                 instrument, kind, last_update_id, if(has_ids, null, (capture_id, file_row_number))
-            order by available_at, receive_time, -rows_there, capture_id, line
+            order by available_at, receive_time, -rows_there, capture_id, line, file_row_number
         ) as receipt_rank
     from messages
     -- what has no id cannot be put among what has

@@ -13,7 +13,7 @@ from (
                 percentage,
                 depth,
                 notional
-            order by available_at, receive_time, -rows_there, capture_id, line
+            order by available_at, receive_time, -rows_there, capture_id, line, file_row_number
         ) as receipt_rank
     from (
         select

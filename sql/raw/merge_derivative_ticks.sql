@@ -17,7 +17,7 @@ from (
                 next_funding_time,
                 last_price,
                 open_interest
-            order by available_at, receive_time, -rows_there, capture_id, line
+            order by available_at, receive_time, -rows_there, capture_id, line, file_row_number
         ) as receipt_rank
     from (
         select

@@ -14,7 +14,7 @@ from (
                 price,
                 size,
                 side
-            order by available_at, receive_time, -rows_there, capture_id, line
+            order by available_at, receive_time, -rows_there, capture_id, line, file_row_number
         ) as receipt_rank
     from (
         select

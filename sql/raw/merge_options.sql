@@ -27,7 +27,7 @@ from (
                 vega,
                 theta,
                 rho
-            order by available_at, receive_time, -rows_there, capture_id, line
+            order by available_at, receive_time, -rows_there, capture_id, line, file_row_number
         ) as receipt_rank
     from (
         select

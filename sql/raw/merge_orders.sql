@@ -12,7 +12,7 @@ from (
         *,
         row_number() over (
             partition by instrument, order_key, action, coalesce(sequence, epoch_ns(event_time))
-            order by available_at, receive_time, -rows_there, capture_id, line
+            order by available_at, receive_time, -rows_there, capture_id, line, file_row_number
         ) as receipt_rank
     from (
         select

@@ -27,7 +27,7 @@ ranked as (
                 instrument,
                 update_id,
                 if(update_id is null, (capture_id, file_row_number), null)
-            order by available_at, receive_time, -rows_there, capture_id, line
+            order by available_at, receive_time, -rows_there, capture_id, line, file_row_number
         ) as receipt_rank
     from messages
 )

@@ -31,7 +31,7 @@ ranked as (
                 kind,
                 identity,
                 if(identity is null, (capture_id, file_row_number), null)
-            order by available_at, receive_time, -rows_there, capture_id, line
+            order by available_at, receive_time, -rows_there, capture_id, line, file_row_number
         ) as receipt_rank
     from messages
 )

@@ -1,6 +1,7 @@
 """Decoders that go on where one of the first part of a capture has ended: the same as in one go."""
 
 import random
+import re
 import zlib
 from array import array
 from collections import Counter, deque
@@ -137,6 +138,27 @@ def test_a_capture_goes_on_where_its_first_part_ended(shared, tmp_path, name):
         if not any(assert_continued(whole, part, cut) for cut in cuts):
             never.add(whole.name)
     assert never <= NEVER
+
+
+@pytest.mark.parametrize("name", ["OKX", "KRAKEN", "HUOBI_SWAP", "PHEMEX"])
+def test_a_last_line_before_which_an_answer_waits_is_taken_once(shared, tmp_path, name):
+    """The answer's moment is that of the last message, which has no newline yet: what is made of
+    both would be made again."""
+    found = shared / "captures" / "cryptofeed" / "v3" / f"{name}.jsonl.zst"
+    lines = b"".join(block.data for block in CaptureReader(found)).rstrip(b"\n").split(b"\n")
+    stamp = re.compile(rb'"ts":\s*([0-9.]+)')
+    answers = [line for line in lines if line.startswith(b'{"t":"http"')]
+    others = [line for line in lines if not line.startswith(b'{"t":"http"')]
+    half = len(others) // 2
+    late = stamp.sub(b'"ts":' + stamp.search(others[half])[1], answers[-1], count=1)
+    before = [*others[:1], *answers[:-1], *others[1:half], late]
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    whole.mkdir()
+    whole = whole / f"{name}.jsonl"
+    whole.write_bytes(b"\n".join([*before, *others[half:]]))
+    cut = len(b"\n".join([*before, others[half]]))
+    assert not assert_continued(whole, part / f"{name}.jsonl", cut)
+    assert assert_continued(whole, part / f"{name}.jsonl", cut + 1)  # with the newline
 
 
 @pytest.mark.parametrize("ended", [True, False])

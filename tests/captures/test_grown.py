@@ -227,6 +227,57 @@ def test_captures_that_are_as_they_were_are_not_decoded_again(store, tmp_path):
     assert len(checkpoints(store)) == 3
 
 
+def test_two_files_of_a_symbol_that_grow_are_both_continued(store, tmp_path):
+    """The clock of the one that begins first is asked for before it has been continued."""
+    folder = tmp_path / "captures"
+    folder.mkdir()
+    lines = recording(SPOT, 200)
+    feeds = {"books": [one for one in lines if b"depthUpdate" in one],
+             "others": [one for one in lines if b"depthUpdate" not in one]}  # fmt: skip
+    for share in (0.4, 0.7, 1.0):
+        for name, feed in feeds.items():
+            (folder / name).write_bytes(b"".join(feed[: int(share * len(feed))]))
+        register(store, [folder])
+        heard = build(store)
+        assert tables(store) == anew(tmp_path, [folder])[0]
+        notes = [note for note in heard.notes if note.startswith("decoding")]
+        assert all("from line" in note for note in notes) == (share > 0.4)
+
+
+def test_what_late_rows_held_up_is_held_up_no_more_when_they_go(store, tmp_path):
+    """Trades without ids: what a third capture, which comes last and was received in time, has of
+    them counts instead of the late ones."""
+    def csv(first, last, late):
+        head = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n"
+        return head + "".join(
+            f"ftx,BTC-USDT,{1646136022_000_000 + k * 1_000_000},"
+            f"{1646136022_000_000 + k * 1_000_000 + late},,buy,{100 + k % 7},2\n"
+            for k in range(first, last + 1))
+
+    folder = tmp_path / "trades"
+    folder.mkdir()
+    (folder / "A.csv").write_text(csv(0, 100, 5_000_000))
+    (folder / "B.csv").write_text(csv(101, 200, 10_000))
+    register(store, [folder])
+    build(store)
+    (folder / "C.csv").write_text(csv(-1, 100, 10_000))
+    register(store, [folder])
+    build(store)
+    assert tables(store) == anew(tmp_path, [folder])[0]
+
+
+def test_without_a_place_for_checkpoints_all_is_decoded_again(store, tmp_path):
+    path = tmp_path / "a"
+    lines = recording(SPOT, 60)
+    store.home.checkpoints_dir.write_text("in its place")
+    for count in (30, 60):
+        path.write_bytes(b"".join(lines[:count]))
+        register(store, [path])
+        heard = build(store)
+        assert heard.notes == ["decoding a"]
+        assert tables(store) == anew(tmp_path, [path])[0]
+
+
 def test_a_file_that_grows_into_the_next_day(store, tmp_path):
     lines = recording(SPOT, 200, receive=MIDNIGHT - 100 * MS)
     path = tmp_path / "a"

@@ -1,5 +1,7 @@
 """Captures that are in use no more: what only they held goes, what others hold stays."""
 
+import os
+
 import pytest
 
 from imbalance.captures.letting_go import let_go
@@ -8,7 +10,7 @@ from imbalance.captures.walk import files_of
 from imbalance.errors import UserError
 from imbalance.tasks import read_current
 from tests.captures.building import build_all, rows
-from tests.captures.samples import FIRST, MINUTE, SPOT, START, recording
+from tests.captures.samples import DAY, FIRST, MINUTE, SPOT, START, recording
 
 TRADES = "exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n"
 
@@ -126,3 +128,42 @@ def test_a_capture_that_was_refused_for_its_name_is_none_that_is_refused(store, 
 
 def test_files_of_a_path(two):
     assert sorted(path.name for path in files_of(two)) == ["a", "b"]
+
+
+def test_of_captures_that_had_one_name_the_id_says_which(store, tmp_path):
+    """The first is there no more, but it held another day: it stays until it is let go of itself,
+    and stays when the other one is."""
+    path = tmp_path / "a"
+    path.write_bytes(b"".join(recording(SPOT, 30, receive=START - 3 * DAY)))
+    (old,) = register(store, [path])
+    build_all(store)
+    path.write_bytes(b"".join(recording(SPOT, 60)))
+    (new,) = register(store, [path])
+    build_all(store)
+    with pytest.raises(UserError, match="2 captures in use have had the name") as caught:
+        let_go(store, [str(path)])
+    assert old.capture_id in caught.value.allowed
+    assert new.capture_id in caught.value.allowed
+    let_go(store, [new.capture_id])
+    assert [one.capture_id for one in store.ledger.captures()] == [old.capture_id]
+    assert days_of_venues(store) == {"2024-08-05|binance"}
+    let_go(store, [str(path)])
+    assert (store.ledger.captures(), days_of_venues(store)) == ([], set())
+
+
+def test_a_file_that_is_what_it_was_before_is_used_again(store, tmp_path):
+    """Put back with its time of change: as from a copy."""
+    path = tmp_path / "a"
+    path.write_bytes(b"".join(recording(SPOT, 30)))
+    kept, stamp = path.read_bytes(), path.stat()
+    (old,) = register(store, [path])
+    path.write_bytes(b"".join(recording(SPOT, 60, first=5_000)))
+    (new,) = register(store, [path])
+    assert [one.capture_id for one in store.ledger.captures()] == [new.capture_id]
+    path.write_bytes(kept)
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert register(store, [path])[0].capture_id == old.capture_id
+    assert [one.capture_id for one in store.ledger.captures()] == [old.capture_id]
+    assert register(store, [path])[0].status == "known"
+    build_all(store)
+    assert len(rows(store, "raw.trades")) == 10

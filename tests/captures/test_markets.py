@@ -133,7 +133,7 @@ def test_a_file_that_has_grown_and_is_named_anew_does_not_take_back_the_other_ve
     assert (one.status, one.venue) == ("grown", "bybit")
     assert one.reason.endswith(
         f"capture {old.capture_id} stays registered, since it is of another venue, bybit-spot: put "
-        "it back under another name, or let go of it"
+        f"it back under another name, or let go of it (imbalance ingest --forget {old.capture_id})"
     )
     assert [c.venue for c in store.ledger.captures()] == ["bybit-spot", "bybit"]
 

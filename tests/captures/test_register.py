@@ -93,7 +93,8 @@ def test_other_bytes_at_the_same_place_are_another_capture(store, tmp_path):
     assert new.capture_id != old.capture_id
     assert new.reason.endswith(
         f" bytes than the {sizes[0]:,} it had; capture {old.capture_id} stays registered, since it "
-        "holds other days: put it back under another name, or let go of it"
+        "holds other days: put it back under another name, or let go of it "
+        f"(imbalance ingest --forget {old.capture_id})"
     )
     # the old one held another day: it is not forgotten, only missing
     assert [c.capture_id for c in store.ledger.captures()] == [old.capture_id, new.capture_id]

@@ -93,6 +93,10 @@ def test_amounts_of_trades_count_what_the_venue_counts(tmp_path, exchange, symbo
     """Huobi's of swaps are of both sides, and Tardis hands them on."""
     head = HEAD + "id,side,price,amount"
     row = f"{exchange},{symbol},1591574399413000,1591574400196008,7,sell,9756.5,20"
+    other = "huobi" if exchange == "huobi-dm-swap" else "huobi-dm-swap"
+    strange = row.replace(exchange, other)  # is refused, wherever it stands
+    path = table(tmp_path / f"{exchange}_trades_{symbol}.csv.gz", head, *[row] * 2, strange)
+    assert decode(path).quarantined == {"wrong_type": 1}
     found = decode(table(tmp_path / f"{exchange}_trades_{symbol}.csv.gz", head, row))
     (trade,) = found.tables["raw.trades"].to_pylist()
     assert (trade["size"], trade["price"]) == (size, 9756.5)

@@ -16,8 +16,7 @@ from imbalance.captures.frames import SIDE_CODES, TRUTHS, Frame
 from imbalance.captures.layouts import making
 from imbalance.captures.rows import Tables, time_column
 from imbalance.captures.tabular import Layout, Table
-from imbalance.captures.venues import deribit
-from imbalance.captures.venues.registry import MODULES, venue
+from imbalance.captures.venues import deribit, huobi
 from imbalance.captures.venues.venue import Contents
 
 _HEAD = ("exchange", "symbol", "timestamp", "local_timestamp")
@@ -71,20 +70,14 @@ def _images(frame: Frame, table: Table) -> Tables:
 
 def _trades(frame: Frame, table: Table) -> Tables:
     ids, keys = making.identities(frame.words("id"))
+    # amounts are as the venue sends them
+    sides = huobi.BOTH_SIDES if table.venue in huobi.COUNTING_BOTH_SIDES else 1
     return making.trades(
         frame, table, table.instruments(frame, "symbol"),
         price=frame.number("price", positive=True),
-        size=frame.number("amount") / _sides_counted(frame),
+        size=frame.number("amount") / sides,
         side=frame.code("side", SIDE_CODES), ids=ids, keys=keys, **_times(frame),
     )
-
-
-def _sides_counted(frame: Frame) -> int:
-    """Sides that the amounts of trades count: they are as the venue sends them, which is that of
-    the first row and of all that are kept.
-    """
-    name = frame.columns["exchange"][0].as_py() if len(frame) else ""
-    return venue(name).sides_counted if name in MODULES else 1
 
 
 def _quotes(frame: Frame, table: Table) -> Tables:

@@ -40,9 +40,10 @@ from imbalance.captures.venues.reading import (
 )
 from imbalance.captures.venues.venue import Continuity, Instrument, Venue
 
-_BOTH_SIDES = 2
+BOTH_SIDES = 2
+COUNTING_BOTH_SIDES = ("huobi-dm-swap", "huobi-dm-linear-swap")
 """What was bought and what was sold are added up in a trade of swaps (Huobi swap API: "sum of both
-buy and sell sides"): the book loses half of it."""
+buy and sell sides"): the book loses half of it. By Tardis' names of these markets."""
 
 
 class _Envelope(Message):
@@ -264,7 +265,7 @@ class _Session(Feed):
 
 
 class _SwapSession(_Session):
-    sides_counted = _BOTH_SIDES
+    sides_counted = BOTH_SIDES
 
 
 def _trade(one: _Trade, symbol: str, sides_counted: int) -> Event:
@@ -339,6 +340,6 @@ VENUES = {
                 source="Huobi swap API, incremental depth: version goes up by one",
             ),
         ),
-        swap_instrument, sides_counted=_BOTH_SIDES,
+        swap_instrument,
     ),
 }  # fmt: skip

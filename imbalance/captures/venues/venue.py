@@ -133,7 +133,6 @@ class Venue:
     silent_after_seconds : silence of its feed that counts as an outage; None: the configured one.
     trades_counted : formats whose trade ids go up by one for each instrument and kind of trade, so
         that a hole in them is a loss.
-    sides_counted : sides that the sizes it sends of trades count: rows have them by this.
     """
 
     name: str
@@ -146,4 +145,3 @@ class Venue:
     instrument: Callable[[str], Instrument]
     silent_after_seconds: float | None = None
     trades_counted: tuple[str, ...] = ()
-    sides_counted: int = 1
