@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 EXIT_DONE = 0
@@ -102,19 +104,49 @@ def full_disk(error: BaseException | None, where: str) -> UserError | None:
     """The error a user meets when the disk is full, if that is what was raised, or what it was
     raised from; None for any other.
     """
+    return next(filter(None, (full_disk_said(str(one), where) for one in _chain(error))), None)
+
+
+def full_disk_said(text: str, where: str) -> UserError | None:
+    """The same where a text, such as a log, says so; None for any other."""
+    full = any(said in text for said in _FULL)
+    if not full and _FULL_OR_BROKEN not in text:
+        return None
+    return UserError(
+        "the disk is full" if full else "the disk is full or broken",
+        where=where, exit_code=EXIT_FAILED,
+        fix="make room (imbalance generations prune gives back old generations), then the "
+        "same command again: what was begun is removed, what was finished is kept",
+    )
+
+
+def cannot_write(path: Path, error: OSError, where: str) -> UserError:
+    """That nothing can be written where the user has said; wrong usage, unless no room is left."""
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    # Arrow's own words name the file that is written beside.
+    why = os.strerror(error.errno) if error.errno else str(error)
+    return UserError(
+        f"cannot write {str(path)!r}: {why}", where=where,
+        allowed="a place that this user may write to",
+        fix="make room there, or name another place" if full else None,
+        exit_code=EXIT_FAILED if full else EXIT_USAGE,
+    )
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what it was raised from or meanwhile."""
     seen: set[int] = set()  # chains of exceptions can be circles
     while error is not None and id(error) not in seen:
-        full = any(said in str(error) for said in _FULL)
-        if full or _FULL_OR_BROKEN in str(error):
-            return UserError(
-                "the disk is full" if full else "the disk is full or broken",
-                where=where, exit_code=EXIT_FAILED,
-                fix="make room (imbalance generations prune gives back old generations), then the "
-                "same command again: what was begun is removed, what was finished is kept",
-            )
+        yield error
         seen.add(id(error))
         error = error.__cause__ or error.__context__
-    return None
+
+
+def is_interruption(error: BaseException) -> bool:
+    """Whether an error is an interruption by the user, or was made of one: see
+    `raise_interruption`.
+    """
+    return any(isinstance(one, KeyboardInterrupt) for one in _chain(error))
 
 
 def raise_interruption(error: BaseException) -> None:

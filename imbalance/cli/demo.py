@@ -12,6 +12,7 @@ import click
 from imbalance.cli import output, report, run
 from imbalance.cli.application import Application, CapturePath, subcommand
 from imbalance.cli.progress import ProgressBar
+from imbalance.cli.simulate import Minutes
 from imbalance.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,8 +27,7 @@ _FIRST_QUERY = "select instrument, bar_start, queue_imbalance from features.bars
 
 @subcommand("demo")
 @click.argument("captures", nargs=-1, type=CapturePath())
-@click.option("--minutes", type=click.FloatRange(min=1.0, max=1440.0),
-              help="Market time to simulate; 40 by default.")
+@click.option("--minutes", type=Minutes(), help="Market time to simulate; 40 by default.")
 def command(
     application: Application, captures: tuple[Path, ...], minutes: float | None
 ) -> int:

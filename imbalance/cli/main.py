@@ -18,8 +18,16 @@ from pathlib import Path
 import click
 
 from imbalance import __version__
+from imbalance.cli import output, streams
 from imbalance.cli.application import Application
-from imbalance.errors import EXIT_DONE, EXIT_FAILED, UserError, full_disk, nearest
+from imbalance.errors import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    UserError,
+    full_disk,
+    is_interruption,
+    nearest,
+)
 
 EXIT_INTERRUPTED = 130
 
@@ -120,40 +128,66 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Whoever stops a service or a container sends SIGTERM: it is treated as Ctrl-C is, so that what
     # this process has started is ended too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if sys.stdout is not None:
+        sys.stdout = streams.marked(sys.stdout)
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
-    as_json = "--json" in arguments
     try:
+        _check_text(arguments)
         code = cli.main(args=arguments, prog_name="imbalance", standalone_mode=False)
-    except UserError as error:
-        return _refuse(error, as_json)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         return EXIT_DONE
-    except click.UsageError as error:
-        return _refuse(_as_user_error(error), as_json)
-    except click.ClickException as error:
-        return _refuse(UserError(error.format_message()), as_json)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted: what was finished is kept, the next run continues", err=True)
-        return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader (`head`, a closed pager) has had enough; Python must not complain at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        streams.give_up_output()
         return EXIT_FAILED
-    except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback on screen
-        return _crash(error, arguments, as_json)
+    except (KeyboardInterrupt, Exception) as error:  # noqa: BLE001 - the last line of defence
+        return _ended_early(error, arguments)
     return code if isinstance(code, int) else EXIT_DONE
+
+
+def _check_text(arguments: Sequence[str]) -> None:
+    """Refuse bytes that are no text, which neither SQL nor the ledger could hold."""
+    given = [("arguments", one) for one in arguments]
+    given += [(name, os.environ.get(name, "")) for name in ("IMBALANCE_HOME", "IMBALANCE_CONFIG")]
+    for where, text in given:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise UserError(f"{text!r} is not UTF-8 text", where=where) from None
+
+
+def _ended_early(error: BaseException, arguments: list[str]) -> int:
+    """Say why a command has not come to its end; returns the exit code."""
+    as_json = "--json" in arguments
+    if isinstance(error, click.Abort) or is_interruption(error):
+        return _interrupted(as_json)
+    if isinstance(error, UserError):
+        return _refuse(error, as_json)
+    if isinstance(error, click.UsageError):
+        return _refuse(_as_user_error(error), as_json)
+    if isinstance(error, click.ClickException):
+        return _refuse(UserError(error.format_message()), as_json)
+    return _crash(error, arguments, as_json)
+
+
+def _interrupted(as_json: bool) -> int:
+    if as_json:
+        kept = "the same command again: what was finished is kept"
+        return _refuse(UserError("interrupted", fix=kept, exit_code=EXIT_INTERRUPTED), as_json)
+    click.echo("interrupted: what was finished is kept, the next run continues", err=True)
+    return EXIT_INTERRUPTED
 
 
 def _refuse(error: UserError, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps(error.as_dict(), indent=2))
     else:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {output.printable(str(error))}", err=True)
     return error.exit_code
 
 
@@ -174,31 +208,17 @@ def _as_user_error(error: click.UsageError) -> UserError:
                      fix=f"{path} --help")
 
 
-def _crash(error: Exception, arguments: list[str], as_json: bool) -> int:
+def _crash(error: BaseException, arguments: list[str], as_json: bool) -> int:
     """One line on the screen, the traceback in a file: an error of ours, not of the user."""
-    import tempfile
-    import time
-    import traceback
-
     from imbalance.store.absent import refusal_in
 
+    no_output = streams.refusal_of_output(error)
+    if no_output is not None:
+        return _refuse(no_output, as_json=False)
     refusal = refusal_in(error)
     if refusal is not None:
         return _refuse(refusal, as_json)
-    home = Path(os.environ.get("IMBALANCE_HOME", "warehouse"))
-    for option, value in itertools.pairwise(arguments):
-        home = Path(value) if option == "--home" else home
-    directory = home / "logs" if (home / "ledger.sqlite").exists() else Path(tempfile.gettempdir())
-    log = directory / f"imbalance-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"
-    text = f"imbalance {__version__} {' '.join(arguments)}\n" + "".join(
-        traceback.format_exception(error)
-    )
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        log.write_text(text, encoding="utf-8")
-        where = f"{log} holds the details"
-    except OSError as problem:
-        where = f"the details could not be written: {problem}"
+    where = _logged(error, arguments)
     first = (str(error).splitlines() or [""])[0]
     full = full_disk(error, where)
     if full is not None:
@@ -210,6 +230,30 @@ def _crash(error: Exception, arguments: list[str], as_json: bool) -> int:
         ),
         as_json,
     )
+
+
+def _logged(error: BaseException, arguments: list[str]) -> str:
+    """Write the traceback to a file of the home, if there is one; returns where it is."""
+    import tempfile
+    import time
+    import traceback
+
+    home = Path(os.environ.get("IMBALANCE_HOME", "warehouse"))
+    for option, value in itertools.pairwise(arguments):
+        home = Path(value) if option == "--home" else home
+    text = f"imbalance {__version__} {' '.join(arguments)}\n" + "".join(
+        traceback.format_exception(error)
+    )
+    try:
+        there = (home / "ledger.sqlite").exists()
+        directory = home / "logs" if there else Path(tempfile.gettempdir())
+        log = directory / f"imbalance-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"
+        directory.mkdir(parents=True, exist_ok=True)
+        # Names of files can hold bytes that are no text.
+        log.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except (OSError, ValueError) as problem:
+        return f"the details could not be written: {problem}"
+    return f"{log} holds the details"
 
 
 if __name__ == "__main__":

@@ -9,11 +9,17 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+
+from imbalance.cli import streams
+
+_UNPRINTABLE = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What a terminal takes for a command to it, and bytes that are no text; a text may have lines."""
 
 
 def json_ready(value: Any) -> Any:
@@ -34,8 +40,9 @@ def json_ready(value: Any) -> Any:
 
 
 def write_json(document: Any) -> None:
-    """The one JSON document of a command."""
-    click.echo(json.dumps(json_ready(document), indent=2, ensure_ascii=False))
+    """The one JSON document of a command; in ASCII where the output is not in UTF-8."""
+    ascii_only = not streams.output_is_utf8()
+    click.echo(json.dumps(json_ready(document), indent=2, ensure_ascii=ascii_only))
 
 
 def cell(value: Any) -> str:
@@ -46,7 +53,12 @@ def cell(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, float):
         return f"{value:.6g}"
-    return str(value).replace("\n", " ")
+    return printable(str(value).replace("\n", " "))
+
+
+def printable(text: str) -> str:
+    """The text with control characters written out, such as `\\x1b`; its lines stay."""
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def is_number(value: Any) -> bool:
@@ -64,6 +76,7 @@ def table(
     ----------
     width : longest cell; longer ones end in `…`. None keeps them whole.
     """
+    header = [cell(name) for name in header]
     texts = [[_cut(cell(value), width) for value in row] for row in rows]
     right = [
         bool(rows) and all(is_number(row[i]) or row[i] is None for row in rows)
@@ -81,7 +94,7 @@ def table(
         return (indent + "  ".join(parts)).rstrip()
 
     rule = line(["-" * size for size in widths])
-    return "\n".join([line(list(header)), rule, *(line(row) for row in texts)])
+    return "\n".join([line(header), rule, *(line(row) for row in texts)])
 
 
 def _cut(text: str, width: int | None) -> str:

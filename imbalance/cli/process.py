@@ -8,8 +8,10 @@ neither Dagster nor the application.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,11 +22,14 @@ from typing import Any
 
 import imbalance
 from imbalance.cli.progress import ProgressBar
-from imbalance.errors import EXIT_FAILED, UserError
+from imbalance.errors import EXIT_FAILED, UserError, full_disk_said
 from imbalance.store.home import Home
 
 GRACE_SECONDS = 30.0
 """How long an interrupted run may take to put its things in order."""
+
+LAST_WORDS = 65_536
+"""Bytes at the end of a log that are to say why a run died."""
 
 
 def checkout() -> Path:
@@ -113,13 +118,24 @@ def run_application(
             fix=result.get("fix"), exit_code=result.get("exit_code", EXIT_FAILED),
         )
     if "exit_code" not in result:
-        raise UserError(
-            f"the run ended without a word (exit status {child.returncode})",
-            where=f"{log} holds the details",
-            fix="run the same command again: what was finished is kept",
-            exit_code=EXIT_FAILED,
-        )
+        raise _died(child.returncode, log)
     return result
+
+
+def _died(status: int, log: Path) -> UserError:
+    """That a run has ended without its summary, and that the disk is full where that is why: its
+    log says so, or has found no room to.
+    """
+    where = f"{log} holds the details"
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - LAST_WORDS))
+        said = file.read().decode(errors="replace")
+    if shutil.disk_usage(log.parent).free < LAST_WORDS:
+        said = os.strerror(errno.ENOSPC)
+    return full_disk_said(said, where) or UserError(
+        f"the run ended without a word (exit status {status})", where=where,
+        fix="run the same command again: what was finished is kept", exit_code=EXIT_FAILED,
+    )
 
 
 def _listen(child: subprocess.Popen[str], progress: ProgressBar) -> dict[str, Any]:

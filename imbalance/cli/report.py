@@ -54,6 +54,8 @@ def write(application: Application, out: Path | None, title: str) -> Any:
     from imbalance.store.generations import list_generations
 
     store = application.store()
+    if out is None:
+        store.home.check_writable()
     path = out or store.home.root / "report.html"
     if not path.name:
         raise UserError("the file has no name", where="OUT.html", allowed="a file such as "

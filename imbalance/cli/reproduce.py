@@ -13,7 +13,7 @@ import click
 
 from imbalance.cli import complete, output
 from imbalance.cli.application import Application, subcommand
-from imbalance.errors import EXIT_DONE, EXIT_FAILED, UserError
+from imbalance.errors import EXIT_DONE, EXIT_FAILED, UserError, cannot_write
 
 SHOWN = 20
 
@@ -22,7 +22,7 @@ SHOWN = 20
 @click.argument("generation", metavar="G", default="current",
                 shell_complete=complete.generations)
 @click.option("--in", "scratch", type=click.Path(path_type=Path, file_okay=False),
-              help="A new home to make it in, which is kept; else one that is removed.")
+              help="A new directory to make its home in, which is kept; else one that is removed.")
 def command(application: Application, generation: str, scratch: Path | None) -> int:
     """Make a generation again from its captures, in a home of its own, and compare the rows.
 
@@ -49,6 +49,8 @@ def command(application: Application, generation: str, scratch: Path | None) -> 
     store = application.store()
     found = find_generation(store.home, None if generation == "current" else generation)
     manifest = read_manifest(found.path)
+    if scratch is not None:
+        _check_new(scratch)
     captures = reproduction.capture_files(store.ledger, manifest)
     with _home(scratch) as home:
         config = application.config_path
@@ -72,14 +74,26 @@ def command(application: Application, generation: str, scratch: Path | None) -> 
     return EXIT_DONE if compared.same else EXIT_FAILED
 
 
+def _check_new(scratch: Path) -> None:
+    """Refuse a directory in which there is something already."""
+    try:
+        held = next(scratch.iterdir(), None)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise cannot_write(scratch, error, "--in") from None
+    if held is not None:
+        raise UserError(f"{str(scratch)!r} is not empty: it holds {held.name!r}", where="--in",
+                        allowed="a new or empty directory", fix="name another directory")
+
+
 @contextmanager
 def _home(scratch: Path | None) -> Iterator[Path]:
     if scratch is not None:
         try:
-            scratch.mkdir(parents=True, exist_ok=True)
+            (scratch / "home").mkdir(parents=True)
         except OSError as error:
-            raise UserError(f"cannot make {str(scratch)!r}: {error.strerror}", where="--in",
-                            allowed="a directory that can be written") from None
+            raise cannot_write(scratch, error, "--in") from None
         yield scratch
         return
     directory = Path(tempfile.mkdtemp(prefix="imbalance-reproduce-"))

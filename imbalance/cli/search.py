@@ -24,6 +24,10 @@ _SHORT = {
 }
 """What modellers write for what the columns spell out."""
 
+_SPELLINGS = ((re.compile(r"(?<=[a-z]{3})([iy])z(?=[aei])"), r"\1s"),
+              (re.compile(r"(?<=[a-z]{3})our(?=s|ed|ing|al|able|$)"), "or"))
+"""American and British English in one: realise, analyse, behavior."""
+
 _NAME, _TEXT, _NEAR = 4.0, 1.0, 0.5
 _COMMON = {"a", "and", "at", "by", "for", "in", "of", "on", "the", "to"}
 
@@ -118,4 +122,10 @@ def _documents() -> tuple[tuple[Column, tuple[str, ...], list[str], list[str]], 
 
 
 def _words(text: str) -> list[str]:
-    return [word for word in re.findall(r"[^\W_]+", text.lower()) if word not in _COMMON]
+    return [_spelt(word) for word in re.findall(r"[^\W_]+", text.lower()) if word not in _COMMON]
+
+
+def _spelt(word: str) -> str:
+    for written, kept in _SPELLINGS:
+        word = written.sub(kept, word)
+    return word

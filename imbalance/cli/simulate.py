@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import math
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,10 +15,25 @@ from imbalance.cli.application import Application, subcommand
 from imbalance.errors import UserError
 
 
+class Minutes(click.FloatRange):
+    """Market time to simulate. What is no number is in no range, which click alone lets through."""
+
+    def __init__(self) -> None:
+        super().__init__(min=1.0, max=1440.0)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """The minutes."""
+        minutes: float = super().convert(value, param, ctx)
+        if math.isnan(minutes):
+            self.fail(f"{value} is not in the range {self._describe_range()}", param, ctx)
+        return minutes
+
+
 @subcommand("simulate")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--minutes", type=click.FloatRange(min=1.0, max=1440.0),
-              help="Market time to simulate; 40 by default.")
+@click.option("--minutes", type=Minutes(), help="Market time to simulate; 40 by default.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed; equal seeds give equal files.")
 @click.option("--start", metavar="TIME", help="First instant, UTC, such as 2025-03-04T23:30.")
 @click.option("--drop", type=click.FloatRange(0.0, 0.99), default=0.0, show_default=True,

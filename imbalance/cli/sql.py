@@ -8,8 +8,8 @@ from __future__ import annotations
 import itertools
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import nullcontext
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from imbalance import catalog
-from imbalance.cli import complete, output
+from imbalance.cli import complete, output, streams
 from imbalance.cli.application import Application, subcommand
 from imbalance.errors import UserError, nearest
 
@@ -29,7 +29,7 @@ _COMMENTS = re.compile(r"duckdb_|pg_|information_schema|comment", re.IGNORECASE)
 """Where a query can see comments, which take half the time of opening a session."""
 
 FORMATS = ("table", "csv", "json", "parquet")
-BATCH_ROWS = 65_536
+ENDINGS = {f".{form}": form for form in FORMATS if form != "table"}
 SHOWN_ROWS = 40
 
 
@@ -37,15 +37,16 @@ SHOWN_ROWS = 40
 @click.argument("query")
 @click.option("--generation", "-g", metavar="G", shell_complete=complete.generations,
               help="Ask a published generation: its id, or `current`.")
-@click.option("--format", "-f", "form", type=click.Choice(FORMATS), default="table",
-              show_default=True)
+@click.option("--format", "-f", "form", type=click.Choice(FORMATS),
+              help="By the ending of the file if not given; a table on standard output.")
 @click.option("--output", "-o", "out", type=click.Path(path_type=Path, dir_okay=False),
-              help="Write to this file instead of standard output.")
+              help="Write to this file instead of standard output: .csv, .json, .parquet, or "
+              "another with --format.")
 @click.option("--rows", type=click.IntRange(min=1), default=SHOWN_ROWS, show_default=True,
               help="Rows shown as a table; the other formats write all.")
 def command(
-    application: Application, query: str, generation: str | None, form: str, out: Path | None,
-    rows: int,
+    application: Application, query: str, generation: str | None, form: str | None,
+    out: Path | None, rows: int,
 ) -> None:
     """Query any table with SQL (DuckDB's). `-` reads the query from standard input.
 
@@ -56,35 +57,38 @@ def command(
       imbalance sql "select instrument, bar_start, queue_imbalance from features.bars_1s limit 5"
       imbalance sql "select instrument, count(*) from features.bars_1s group by all"
       imbalance sql "select * from studies.correlation where q_value < 0.05" -f csv
-      imbalance sql "from features.bars_1s" -f parquet -o bars.parquet
+      imbalance sql "from features.bars_1s" -o bars.parquet
       imbalance sql "from features.bars_1s" --generation current
 
     \b
     JSON: {"columns": [{"name", "type"}], "rows": [{column: value}]}
-    Times are text in UTC with nine decimals, decimals are text with all their
-    digits, whole numbers of any size are numbers; a value that is not finite is
-    null. Of columns with one name, a, the second is called a_1.
+    Times are text in UTC with the decimals of their type: nine of the tables'
+    own, TIMESTAMP_NS, six of TIMESTAMP and TIMESTAMP WITH TIME ZONE. Decimals
+    are text with all their digits, whole numbers of any size are numbers; a
+    value that is not finite is null. Of columns with one name, a, the second is
+    called a_1.
     """
     import duckdb
 
+    from imbalance.store.answers import in_batches, interruptible
     from imbalance.store.session import check_query
 
     if query == "-":
-        query = sys.stdin.read()
-    if application.json:
-        form = "json"
-    if form == "parquet" and out is None and sys.stdout.isatty():
-        raise UserError(
-            "Parquet is not text", where="--format parquet", allowed="a file or a pipe",
-            fix="--output FILE.parquet",
-        )
+        query = streams.read_input()
+    form = "json" if application.json else _format(form, out)
+    if out is None:
+        _check_output(form)
     connection = _connect(application, generation, query)
     try:
         check_query(connection, query)
-        result = connection.execute(query)
+        result = interruptible(connection, connection.execute, query)
         columns = [{"name": name, "type": str(kind)} for name, kind, *_ in result.description]
-        reader = result.to_arrow_reader(BATCH_ROWS)
-        with nullcontext(sys.stdout.buffer) if out is None else _opened(out) as stream:
+        reader = in_batches(connection, result)
+        if form == "table" and out is None:
+            click.echo(_table(reader, rows))
+            return
+        with (nullcontext(sys.stdout.buffer) if out is None
+              else streams.whole_file(out, "--output")) as stream:
             _stream(reader, columns, form, rows, stream)
     except duckdb.Error as error:
         raise explain(error, query, None if generation is None else connection) from None
@@ -103,13 +107,26 @@ def _connect(
     return open_generation(home, None if generation == "current" else generation)
 
 
-@contextmanager
-def _opened(out: Path) -> Iterator[BinaryIO]:
-    try:
-        with out.open("wb") as stream:
-            yield stream
-    except OSError as error:
-        raise UserError(f"cannot write {str(out)!r}: {error.strerror}", where="--output") from None
+def _format(form: str | None, out: Path | None) -> str:
+    """The format asked for, else that of the file's ending."""
+    if form is not None or out is None:
+        return form or "table"
+    if out.suffix.lower() not in ENDINGS:
+        raise UserError(f"the ending of {out.name!r} says no format", where="--output",
+                        allowed=", ".join(ENDINGS), fix=f"--format {'|'.join(FORMATS)}")
+    return ENDINGS[out.suffix.lower()]
+
+
+def _check_output(form: str) -> None:
+    """Refuse a standard output that is closed, or a terminal where the answer is no text."""
+    if sys.stdout is None:
+        raise UserError("there is no standard output", where="standard output",
+                        fix="--output FILE")
+    if form == "parquet" and sys.stdout.isatty():
+        raise UserError(
+            "Parquet is not text", where="--format parquet", allowed="a file or a pipe",
+            fix="--output FILE.parquet",
+        )
 
 
 def _stream(
@@ -179,7 +196,8 @@ def _interval(months: int, days: int, nanoseconds: int) -> str:
 def _table(reader: pa.RecordBatchReader, limit: int) -> str:
     found: list[tuple[Any, ...]] = []
     for batch in reader:
-        found += list(zip(*_plain(batch.slice(0, limit + 1 - len(found))), strict=True))
+        wanted = min(batch.num_rows, limit + 1 - len(found))
+        found += list(zip(*_plain(batch.slice(0, wanted)), strict=True))
         if len(found) > limit:
             break
     text = output.table(reader.schema.names, found[:limit])
@@ -197,14 +215,17 @@ def _csv(reader: pa.RecordBatchReader, stream: BinaryIO) -> None:
 
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(reader.schema.names)
-    for batch in reader:
-        columns = [
-            [json.dumps(output.json_ready(v)) if isinstance(v, list | dict) else v for v in column]
-            for column in _plain(batch)
-        ]
-        writer.writerows(zip(*columns, strict=True))
-    text.detach()
+    try:
+        writer.writerow(reader.schema.names)
+        for batch in reader:
+            columns = [
+                [json.dumps(output.json_ready(v)) if isinstance(v, list | dict) else v
+                 for v in column]
+                for column in _plain(batch)
+            ]
+            writer.writerows(zip(*columns, strict=True))
+    finally:
+        text.detach()  # which would close the stream as it goes
 
 
 def _json(

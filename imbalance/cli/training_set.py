@@ -78,6 +78,7 @@ def command(
     JSON: {"output", "rows", "columns": [name], "reasons": {column: {reason: rows}},
            "source": {"generation" | "ledger_sequence"}}
     """
+    from imbalance.store.answers import interruptible
     from imbalance.training import spines
     from imbalance.training.build import training_set
     from imbalance.training.request import finest_bars, make_recipe
@@ -99,8 +100,8 @@ def command(
     connection, source = _connect(application, generation, as_of)
     with connection:
         spines.check_tables(connection, [*recipe.tables, recipe.label_table])
-        _make_spine(connection, recipe, spine, every or finest_bars(recipe.tables), time_column,
-                    instruments, first, last)
+        interruptible(connection, _make_spine, connection, recipe, spine,
+                      every or finest_bars(recipe.tables), time_column, instruments, first, last)
         if spine.endswith(_FILES) and (as_of == "moment" or generation is not None):
             _check_one_clock(connection)
         if as_of == "moment":
@@ -108,8 +109,8 @@ def command(
             connection.execute("update spine set recorded_until = time")
         asked = {"spine": spine, "every": every, "time_column": time_column,
                  "instruments": list(instruments), "from": first, "to": last, "as_of": as_of}
-        written = write(training_set(connection, recipe), out,
-                        {**asked, **recipe.as_dict(), "source": source})
+        rows = interruptible(connection, training_set, connection, recipe)
+        written = write(rows, out, {**asked, **recipe.as_dict(), "source": source})
     if application.json:
         output.write_json({"output": out, "rows": written.rows, "columns": written.columns,
                            "reasons": written.reasons, "source": source})

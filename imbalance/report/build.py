@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import duckdb
 
 from imbalance import catalog
-from imbalance.errors import EXIT_FAILED, UserError
+from imbalance.errors import cannot_write
 from imbalance.progress import SILENT, Progress
 from imbalance.report import cautions, findings, sections, words
 from imbalance.report.palette import css_variables
@@ -227,11 +228,7 @@ def _write(out: Path, text: str) -> None:
         staging.write_text(text, encoding="utf-8")
         staging.replace(out)
     except OSError as error:
-        staging.unlink(missing_ok=True)
-        raise UserError(
-            f"the report cannot be written: {error.strerror or error}",
-            where=str(out),
-            allowed="a file in an existing directory that may be written to",
-            fix="imbalance report OUT.html",
-            exit_code=EXIT_FAILED,
-        ) from None
+        raise cannot_write(out, error, "OUT.html") from None
+    finally:
+        with suppress(OSError):
+            staging.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ import numpy as np
 
 from imbalance.captures.instruments import unknown_instruments
 from imbalance.report import records
+from imbalance.store.answers import interruptible
 from imbalance.store.sqlfiles import read_sql
 from imbalance.studies.registry import studies
 from imbalance.summary import rows_of
@@ -104,9 +105,7 @@ class Source:
         if not stretches:
             return []
         bucket = bucket_for(sum(s.end_ns - s.start_ns for s in stretches), points)
-        table = self._session.execute(
-            read_sql("report/price_and_flow.sql"), {"bucket_ns": bucket}
-        ).to_arrow_table()
+        table = self._answer("price_and_flow", {"bucket_ns": bucket}).to_arrow_table()
         names = np.array(table.column("instrument").to_pylist(), dtype=object)
         columns = {
             name: table.column(name).to_numpy()
@@ -204,9 +203,13 @@ class Source:
     ) -> list[Record]:
         if not self.has(*needed):
             return []
-        result = self._session.execute(read_sql(f"report/{name}.sql"), parameters)
+        result = self._answer(name, parameters)
         names = [column[0] for column in result.description]
         return [kind(**dict(zip(names, row, strict=True))) for row in result.fetchall()]
+
+    def _answer(self, name: str, parameters: dict[str, Any]) -> duckdb.DuckDBPyConnection:
+        ask = self._session.execute
+        return interruptible(self._session, ask, read_sql(f"report/{name}.sql"), parameters)
 
 
 def bucket_for(duration_ns: int, points: int) -> int:

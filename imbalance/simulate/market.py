@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imbalance.errors import UserError
+from imbalance.errors import UserError, cannot_write
 from imbalance.progress import SILENT, Progress
 from imbalance.simulate.dynamics import draw_paths, joint_system
 from imbalance.simulate.feeds import build_feed
@@ -52,9 +52,16 @@ def simulate_market(directory: Path, scenario: Scenario, progress: Progress | No
     Raises
     ------
     UserError
-        When the directory holds something else, or the scenario's dynamics are not stable.
+        When the directory holds something else or cannot be written, or the scenario's dynamics
+        are not stable.
     """
-    progress = progress or SILENT
+    try:
+        return _simulate(directory, scenario, progress or SILENT)
+    except OSError as error:
+        raise cannot_write(directory, error, "simulation: directory") from None
+
+
+def _simulate(directory: Path, scenario: Scenario, progress: Progress) -> Truth:
     system = joint_system(scenario)
     if spectral_radius(system.coefficients) >= 1:
         raise UserError(
@@ -65,7 +72,8 @@ def simulate_market(directory: Path, scenario: Scenario, progress: Progress | No
     written = _already_written(directory, scenario)
     if written is not None:
         return written
-    directory.mkdir(parents=True, exist_ok=True)
+    for instrument in scenario.instruments:
+        (directory / FOLDERS[instrument.venue]).mkdir(parents=True, exist_ok=True)
     paths = draw_paths(scenario, system, np.random.default_rng([scenario.seed, 0]))
     files: list[CaptureFile] = []
     for number, instrument in enumerate(scenario.instruments, start=1):
@@ -129,7 +137,6 @@ def _write_days(
         data = _compress(times[first:last], texts[first:last])
         if last == len(times):
             data = data[: round(len(data) * share)]
-        path.parent.mkdir(exist_ok=True)
         path.write_bytes(data)
         digest = hashlib.sha256(data).hexdigest()
         capture = CaptureFile(

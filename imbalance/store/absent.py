@@ -30,6 +30,9 @@ _REFUSAL = re.compile(
 _NO_PARQUET = re.compile(r"""file ['"](?P<where>[^'"\n]+\.parquet)['"]""", re.IGNORECASE)
 """How DuckDB names a file that it cannot read, which it may notice only while it answers."""
 
+_OUTSIDE = "disabled by configuration"
+"""What DuckDB says of a file that the session may not read: none of the home's, whatever it is."""
+
 _MAGIC = b"PAR1"
 
 
@@ -80,7 +83,9 @@ def refusal_in(error: BaseException) -> UserError | None:
         what = found["what"]
         return UserError(f"{found['table']}: {what}", where=found["where"], fix=_FIX[what],
                          exit_code=EXIT_FAILED)
-    if type(error).__module__.endswith("duckdb") and (found := _NO_PARQUET.search(text)):
+    if _OUTSIDE in text or not type(error).__module__.endswith("duckdb"):
+        return None
+    if found := _NO_PARQUET.search(text):
         return UserError(UNREADABLE, where=found["where"], fix=_FIX[UNREADABLE],
                          exit_code=EXIT_FAILED)
     return None

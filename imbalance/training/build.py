@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from imbalance.errors import UserError
+from imbalance.store.answers import in_batches
 from imbalance.store.history import SUFFIX
 from imbalance.store.sqlfiles import quote_ident, quote_table, quote_text
 from imbalance.training.request import Feature, Recipe, span_text
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-_BATCH_ROWS = 65_536
 _REASON = "_reason"
 
 LABEL_COLUMNS = {"return": "forward_return_bps", "volatility": "forward_volatility_bps",
@@ -78,7 +78,7 @@ def training_set(
     if doubled:
         raise UserError(f"the spine has a column {doubled[0]!r}, and so has the data set",
                         where="spine", fix="rename the column")
-    return connection.sql(query).to_arrow_reader(_BATCH_ROWS)
+    return in_batches(connection, connection.sql(query))
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,9 +113,7 @@ def load(
         raise UserError(f"there is no frame {frame!r}"
                         + (f"; did you mean {close!r}?" if close else ""),
                         where="frame", allowed=", ".join(FRAMES))
-    for name, value in (("features", features), ("instruments", instruments)):
-        if isinstance(value, str):
-            raise UserError(f"{value!r} is a text and no list", where=name, fix=f"[{value!r}]")
+    features, instruments = _texts(features, "features"), _texts(instruments, "instruments")
     recipe = make_recipe(features, max_age=max_age)
     table = f"features.bars_{finest_bars(recipe.tables)}"
     connection = _connect(home, generation, as_of, described=False)
@@ -131,6 +129,18 @@ def load(
     except duckdb.Error as error:
         raise refusal_in(error) or error from None
     return _as_frame(connection, rows, frame)
+
+
+def _texts(given: Any, name: str) -> list[str]:
+    """The texts of a list, or of what else has them one by one."""
+    if isinstance(given, str):
+        raise UserError(f"{given!r} is a text and no list", where=name, fix=f"[{given!r}]")
+    texts = list(given) if isinstance(given, Iterable) else [given]
+    for text in texts:
+        if not isinstance(text, str):
+            raise UserError(f"{text!r} is no text", where=name, allowed="a list of texts",
+                            fix="[] is all of them" if name == "instruments" else None)
+    return texts
 
 
 def _as_frame(connection: duckdb.DuckDBPyConnection, rows: pa.Table, frame: str) -> Any:

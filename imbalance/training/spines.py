@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from imbalance import catalog
 from imbalance.errors import UserError, nearest
 from imbalance.store.sqlfiles import quote_ident, quote_table
-from imbalance.training.request import moment_text
+from imbalance.training.request import moment_text, span_text
 
 if TYPE_CHECKING:
     import duckdb
@@ -53,6 +53,11 @@ def grid(
     """Every instrument at regular moments from `first` to before `last` (ns); step in ns.
 
     Without limits, from the first bar's start to the last one's end in the table.
+
+    Raises
+    ------
+    UserError
+        If the step is no whole number of microseconds, or there is no such moment.
     """
     name = quote_table(table)
     low, high = connection.execute(
@@ -63,14 +68,20 @@ def grid(
     _check_order(first, last)
     if (first is not None and first > high) or (last is not None and last <= low):
         raise _nothing_between(table, first, last, low, high)
+    microseconds = _microseconds(step)
     first = -(-low // step) * step if first is None else first
+    last = high + 1 if last is None else last
+    if first >= last:
+        raise UserError(f"no moment of a grid of {span_text(step)} is within {table}",
+                        where="every", allowed=f"at most {span_text(min(last, high) - low)}",
+                        fix="give a finer grid, or its first moment")
     connection.execute(
         "create or replace temp table spine as "
         "select row_number() over (order by time, instrument) - 1 as row_id, instrument, time "
         "from grid($table, make_timestamp_ns($first), make_timestamp_ns($last), "
         "to_microseconds($step)) where $every or list_contains($instruments, instrument)",
-        {"table": table, "first": first, "last": high + 1 if last is None else last,
-         "step": _microseconds(step), "every": not instruments, "instruments": list(instruments)},
+        {"table": table, "first": first, "last": last, "step": microseconds,
+         "every": not instruments, "instruments": list(instruments)},
     )
 
 
@@ -165,7 +176,7 @@ def of_rows(connection: duckdb.DuckDBPyConnection, rows: pa.Table, where: str) -
     Raises
     ------
     UserError
-        If they have no `instrument` and `time`, or a row lacks one.
+        If they have no `instrument` and `time`, a row lacks one, or there is no row.
     """
     import pyarrow as pa
 
@@ -186,6 +197,9 @@ def of_rows(connection: duckdb.DuckDBPyConnection, rows: pa.Table, where: str) -
     if "row_id" in names:
         raise UserError("the spine has a column 'row_id', which numbers its rows here",
                         where=where, fix="rename the column")
+    if not rows.num_rows:
+        raise UserError("the spine has no rows", where=where,
+                        allowed="a row for each moment and instrument wanted")
     for name in ("time", RECORDED_UNTIL):
         if name in rows.column_names:
             place = rows.column_names.index(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from imbalance.errors import UserError
+from imbalance.errors import UserError, cannot_write
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,10 +58,7 @@ def write(reader: pa.RecordBatchReader, path: Path, recipe: Mapping[str, Any]) -
                             found[one["values"]] += one["counts"]
         aside.replace(path)
     except OSError as error:
-        # Arrow's own words name the file aside.
-        why = os.strerror(error.errno) if error.errno else error.strerror
-        raise UserError(f"cannot write {str(path)!r}: {why}", where="--output",
-                        allowed="a file in a directory that can be written to") from None
+        raise cannot_write(path, error, "--output") from None
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise UserError(f"{path.suffix} cannot hold these columns: {error}", where="--output",
                         fix="write .parquet") from None

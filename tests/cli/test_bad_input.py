@@ -219,6 +219,33 @@ def test_a_simulated_clock_beyond_reason(capsys, tmp_path, skew):
     assert "clock" in refused(capsys, "simulate", tmp_path / "c", "--skew", skew)
 
 
+@pytest.mark.parametrize("minutes", ["nan", "NaN", "inf", "-inf", "0", "-5", "1441"])
+def test_a_simulation_of_no_length(capsys, tmp_path, minutes):
+    for words in (["simulate", tmp_path / "c"], ["--home", tmp_path / "h", "demo"]):
+        said = refused(capsys, *words, "--minutes", minutes)
+        assert "is not in the range 1.0<=x<=1440.0" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("place", ["/proc/x", "/dev/null/x", "{0}/file/x"])
+def test_a_simulation_that_cannot_be_written(capsys, tmp_path, place):
+    (tmp_path / "file").touch()
+    place = place.format(tmp_path)
+    said = refused(capsys, "simulate", place, "--minutes", 1)
+    assert f"cannot write '{place}': No" in said
+    assert "where:   simulation: directory" in said
+
+
+def test_a_simulation_in_a_directory_that_may_only_be_read(tmp_path):
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o555)
+    for place in (locked, locked / "below"):
+        done = restricted("simulate", place, "--minutes", 1, home=tmp_path / "h")
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: cannot write '{place}': Permission denied\n")
+    assert list(locked.iterdir()) == []
+
+
 def test_ui_refuses_the_network(capsys, tmp_path):
     said = refused(capsys, "--home", tmp_path / "h", "ui", "--host", "0.0.0.0")  # noqa: S104
     assert "asks nobody for a password" in said

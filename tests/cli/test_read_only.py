@@ -60,6 +60,15 @@ def test_what_only_reads_works(locked, tmp_path):
     assert warnings == ["it may only be read by this user: no leftovers were looked for"]
 
 
+def test_a_report_is_written_elsewhere_alone(locked, tmp_path):
+    done = restricted("report", tmp_path / "out.html", home=locked)
+    assert done.returncode == 0, done.stderr
+    assert "Order-flow imbalance" in (tmp_path / "out.html").read_text()
+    done = restricted("report", locked / "out.html", home=locked)
+    assert done.returncode == 2
+    assert f"error: cannot write '{locked}/out.html': Permission denied" in done.stderr
+
+
 def test_a_capture_that_may_not_be_read_is_no_error_of_ours(home, tmp_path):
     capture = tmp_path / "in" / "btcusdt.gz"
     capture.chmod(0)
@@ -71,6 +80,7 @@ def test_a_capture_that_may_not_be_read_is_no_error_of_ours(home, tmp_path):
 
 @pytest.mark.parametrize("words", [
     ["run"], ["publish"], ["ui"], ["ingest", "other.gz"], ["generations", "prune", "--keep", "1"],
+    ["report"],
 ])  # fmt: skip
 def test_what_writes_says_why_it_does_not(locked, tmp_path, words):
     other = tmp_path / "other.gz"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from imbalance.cli.main import run
-from imbalance.cli.search import search
+from imbalance.cli.search import _words, search
 
 
 @pytest.mark.parametrize(("words", "column"), [
@@ -16,9 +16,21 @@ from imbalance.cli.search import search
     ("Stoikov microprice", "microprice"),
     ("vwap", "vwap"),
     ("realised variance", "realised_variance"),
+    ("realized variance", "realised_variance"),
+    ("realized volatility", "realised_variance"),
 ])
 def test_the_first_hit_is_the_one_that_is_meant(words, column):
     assert search(words)[0].column.name == column
+
+
+@pytest.mark.parametrize(("american", "british"), [
+    ("realized", "realised"), ("normalizing", "normalising"), ("analyzed", "analysed"),
+    ("color", "colour"), ("behaviors", "behaviours"), ("neighboring", "neighbouring"),
+])
+def test_british_and_american_words_are_the_same(american, british):
+    assert _words(american) == _words(british)
+    for word in ("size", "hour", "source", "horizon", "prize"):
+        assert _words(word) == [word]
 
 
 def test_a_column_of_many_tables_is_one_hit(capsys):

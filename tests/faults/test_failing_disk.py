@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from imbalance.cli.main import _crash
-from imbalance.errors import full_disk
+from imbalance.cli.process import _died
+from imbalance.errors import cannot_write, full_disk
 from imbalance.store.doctor import Diagnosis, _unless_full
 
 HERE = Path(__file__).parent
@@ -53,6 +55,39 @@ def test_a_full_disk_is_known_by_whatever_met_it():
     unclear = sqlite3.OperationalError("disk I/O error")
     assert full_disk(unclear, "/home").what == "the disk is full or broken"
     assert full_disk(ValueError("no"), "/home") is None
+
+
+@pytest.mark.parametrize(("said", "what"), [
+    ("sqlite3.OperationalError: disk I/O error\n", "the disk is full or broken"),
+    ("OSError: [Errno 28] No space left on device\n", "the disk is full"),
+    ("x" * 100_000 + "sqlite3.OperationalError: database or disk is full", "the disk is full"),
+    ("Killed\n", "the run ended without a word (exit status 1)"),
+    ("No space left on device, once\n" + "x" * 100_000, "the run ended without a word"),
+])
+def test_a_run_that_died_of_a_full_disk_says_so(tmp_path, said, what):
+    log = tmp_path / "run.log"
+    log.write_text(said)
+    error = _died(1, log)
+    assert error.what.startswith(what)
+    assert (error.where, error.exit_code) == (f"{log} holds the details", 1)
+    assert ("make room" in error.fix) == ("full" in what)
+
+
+def test_a_run_whose_log_had_no_room_has_died_of_a_full_disk(tmp_path, monkeypatch):
+    log = tmp_path / "run.log"
+    log.touch()
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(9, 9, 0))
+    assert _died(1, log).what == "the disk is full"
+
+
+@pytest.mark.parametrize(("number", "code"), [
+    (errno.ENOSPC, 1), (errno.EDQUOT, 1), (errno.EACCES, 2), (errno.ENOENT, 2),
+])
+def test_a_full_disk_of_the_users_own_is_no_wrong_usage(number, code):
+    error = cannot_write(Path("a.csv"), OSError(number, os.strerror(number)), "--output")
+    assert error.what == f"cannot write 'a.csv': {os.strerror(number)}"
+    assert (error.where, error.exit_code) == ("--output", code)
+    assert "prune" not in str(error)
 
 
 def test_doctor_goes_on_where_a_lock_finds_no_room():

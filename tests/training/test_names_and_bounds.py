@@ -151,6 +151,11 @@ def test_a_generation_without_macros_is_opened_with_them(store):
     ("--spine none.csv -o a.parquet", "no such file"),
     ("--spine mine.json -o a.parquet", "'mine.json' is no spine"),
     ("-o none/a.parquet", "there is no directory 'none'"),
+    ("--every 0s -o a.parquet", "a grid of 0 ns is too fine"),
+    ("--every 500ns -o a.parquet", "a grid of 500 ns is too fine"),
+    ("--every 2d -o a.parquet", "no moment of a grid of 2d is within features.bars_1s"),
+    ("--spine empty.csv -o a.parquet", "the spine has no rows"),
+    ("--spine empty.parquet -o a.parquet", "the spine has no rows"),
 ])
 def test_options_that_cannot_be_together(store, tmp_path, monkeypatch, more, words):
     import pyarrow.parquet as pq
@@ -164,6 +169,8 @@ def test_options_that_cannot_be_together(store, tmp_path, monkeypatch, more, wor
     pq.write_table(rows().append_column("recorded_until", until), "mine.parquet")
     (tmp_path / "short.csv").write_text("instrument,time\nBTCUSDT,2024-08-08T00:00:20\n")
     (tmp_path / "mine.json").write_text("{}")
+    (tmp_path / "empty.csv").write_text("instrument,time\n")
+    pq.write_table(rows(0), "empty.parquet")
     with pytest.raises(UserError, match=words):
         cli.main(["--home", str(store.home.root), "training-set", "-F", FLOW, *more.split()],
                  standalone_mode=False)
@@ -176,6 +183,13 @@ def test_limits_of_what_is_loaded(store):
     for wrong in ({"features": FLOW}, {"features": [FLOW], "instruments": INSTRUMENTS[0]}):
         with pytest.raises(UserError, match="is a text and no list"):
             load(**wrong, home=store.home.root)
+    for wrong, where in (((None,), "features"), (([FLOW, 1],), "features"),
+                         (([FLOW], None), "instruments"), (([FLOW], 7), "instruments")):
+        with pytest.raises(UserError, match="is no text") as caught:
+            load(*wrong, home=store.home.root)
+        assert (caught.value.where, caught.value.allowed) == (where, "a list of texts")
+    few = load(np.array([FLOW]), {INSTRUMENTS[0]}, home=store.home.root)
+    assert few.num_rows == 60
 
 
 def test_lists_are_not_for_csv(store, tmp_path):
