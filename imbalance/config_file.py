@@ -10,7 +10,6 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -25,9 +24,6 @@ from imbalance.config import (
     as_table,
 )
 from imbalance.errors import MEND_SETTINGS, UserError, nearest
-
-_ALIKE = 0.8
-"""How like that of a known venue a name must be for it to be a slip."""
 
 
 def load_config(path: Path | None) -> Config:
@@ -64,13 +60,9 @@ class _Reader:
     def __init__(self, path: Path, text: str) -> None:
         self._path = path
         self._lines = text.splitlines()
-        self._own_venues: set[str] = set()
 
     def config(self, data: dict[str, Any]) -> Config:
         values: dict[str, Any] = {}
-        own = data.get("formats")
-        for form in own.values() if isinstance(own, dict) else ():
-            self._own_venues.add(str(form.get("venue")) if isinstance(form, dict) else "")
         names = [f.name for f in fields(Config)]
         for name, value in data.items():
             if name in SECTIONS:
@@ -176,18 +168,13 @@ class _Reader:
         return {name: float(value) for name, value in table.items()}
 
     def _check_instrument(self, name: str, section: str) -> None:
-        """Refuse what is no name of an instrument, or of one of a venue that is nearly known."""
-        from imbalance.captures.venues.registry import MODULES
-
-        venue, colon, symbol = name.partition(":")
-        close = get_close_matches(venue, MODULES, n=1, cutoff=_ALIKE)
-        if colon and symbol and (not close or venue in (*MODULES, *self._own_venues)):
-            return
-        meant = f"; did you mean {f'{close[0]}:{symbol}'!r}?" if close and symbol else ""
-        raise UserError(
-            f"{name!r} is no instrument{meant}", where=self._where(name, after=section),
-            allowed="VENUE:SYMBOL, such as binance-delivery:BTCUSD_PERP", fix=MEND_SETTINGS,
-        )
+        """Refuse what is no name of an instrument; which venues there are is not known here."""
+        venue, _, symbol = name.partition(":")
+        if not venue or not symbol:
+            raise UserError(
+                f"{name!r} is no instrument", where=self._where(name, after=section),
+                allowed="VENUE:SYMBOL, such as binance-delivery:BTCUSD_PERP", fix=MEND_SETTINGS,
+            )
 
     def _multipliers(self, table: object) -> dict[str, Multiplier]:
         if not isinstance(table, dict):

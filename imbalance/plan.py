@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from imbalance.captures.build import CAPTURE_TABLES, RAW_TABLES, partition_key, raw_is_current
+from imbalance.captures.instruments import check_venues
 from imbalance.errors import UserError
 from imbalance.store.ledger_rows import days_of
 
@@ -84,6 +85,7 @@ def make_plan(
         are left out in any case.
     venue : only this one. Studies are over all venues and are in the plan in any case.
     """
+    check_venues(store.config)
     store = store.at_one_moment()
     first = max(first or "", store.config.first_day) or None
     failures = _failures(store)

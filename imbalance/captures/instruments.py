@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
+from difflib import get_close_matches
 from typing import Any
 
 from imbalance.captures.published import digest_of, published
@@ -17,6 +18,7 @@ from imbalance.captures.rows import Contract
 from imbalance.captures.venues.registry import MODULES, venue
 from imbalance.captures.venues.venue import Instrument
 from imbalance.config import Config, as_table
+from imbalance.errors import MEND_SETTINGS, UserError
 
 _FACTS = tuple(f.name for f in fields(Instrument) if f.name not in ("symbol", "venue", "source"))
 
@@ -24,11 +26,35 @@ _FACTS = tuple(f.name for f in fields(Instrument) if f.name not in ("symbol", "v
 UNKNOWN = Contract(math.nan, inverse=False)
 """A contract of which nobody said what it is worth: sizes in base units are not known."""
 
+_ALIKE = 0.8
+"""How like that of a known venue a name must be for it to be a slip."""
+
 _IN_BASE_UNITS = ("spot", "equity", "index")
 """Kinds that are sized in what is traded, unless somebody says otherwise."""
 
 _RANKS = {"configuration": 3, "capture": 2, "venue": 1, "symbol": 1}
 """Sources by which of two counts where they differ; the registry is below them all."""
+
+
+def check_venues(config: Config) -> None:
+    """Refuse settings of instruments whose venue is nearly one that is known, and none.
+
+    Raises
+    ------
+    UserError
+        With the one that is meant; a venue of a format of the user's own is as it is called.
+    """
+    known = {*MODULES, *(str(one.values.get("venue")) for one in config.formats.values())}
+    for section in ("multipliers", "volume_bars"):
+        for name in getattr(config, section):
+            venue_name, _, symbol = name.partition(":")
+            close = get_close_matches(venue_name, MODULES, n=1, cutoff=_ALIKE)
+            if close and venue_name not in known:
+                raise UserError(
+                    f"there is no venue {venue_name!r}; did you mean '{close[0]}:{symbol}'?",
+                    where=f'[{section}] "{name}"', fix=MEND_SETTINGS,
+                    allowed=", ".join(sorted(known)) + "; or a name that is like none of them",
+                )
 
 
 def by_symbol(instrument: str) -> Instrument:

@@ -290,7 +290,7 @@ def test_a_file_that_grows_into_the_next_day(store, tmp_path):
     assert len(rows(store, "raw.trades", day=SECOND)) > 20
 
 
-def overlapping(path, lines):
+def overlapping(path, lines, store):
     """The same events as of the next lines, seen by another recorder."""
     (path.parent / "other").write_bytes(b"".join(lines[50:70]))
 
@@ -326,8 +326,8 @@ def an_earlier_one(path, lines, store):
 
 @pytest.mark.parametrize("change", [
     damaged_checkpoint, lost_checkpoints, damaged_rows, other_beginning, an_earlier_one,
-    lambda path, lines, store: overlapping(path, lines),
-], ids=["checkpoint", "no checkpoint", "rows", "beginning", "before", "overlap"])  # fmt: skip
+    overlapping,
+])
 def test_what_is_not_as_it_was_is_decoded_from_its_first_line(store, tmp_path, change):
     folder = tmp_path / "captures"
     folder.mkdir()

@@ -12,6 +12,7 @@ from imbalance.captures.instruments import (
     UNKNOWN,
     Contracts,
     by_symbol,
+    check_venues,
     contract_of,
     facts_from,
     told_from_outside,
@@ -361,18 +362,27 @@ def test_the_settings_say_it_and_what_was_made_is_made_again(unsized, capture, t
     assert UNSIZED not in status(store)["unknown_instruments"]
 
 
-@pytest.mark.parametrize(("section", "name", "meant"), [
-    ("multipliers", "x", ""), ("multipliers", "okx:A", "; did you mean 'okex:A'?"),
-    ("volume_bars", "A", ""), ("volume_bars", "binance-future:A", "; did you mean"),
-    ("multipliers", "okex:", ""),
+@pytest.mark.parametrize(("section", "name"), [
+    ("multipliers", "x"), ("volume_bars", "A"), ("multipliers", "okex:"), ("multipliers", ":A"),
 ])
-def test_what_is_no_instrument_is_refused(tmp_path, section, name, meant):
-    with pytest.raises(UserError) as refused:
+def test_what_is_no_instrument_is_refused(tmp_path, section, name):
+    with pytest.raises(UserError, match="is no instrument") as refused:
         settings(tmp_path, f'[{section}]\n"{name}" = 3\n')
-    assert str(refused.value).startswith(f"{name!r} is no instrument{meant}")
     assert refused.value.where.endswith(":2")
+
+
+@pytest.mark.parametrize(("section", "name", "meant"), [
+    ("multipliers", "okx:A", "'okex:A'"),
+    ("volume_bars", "binance-future:A", "'binance-futures:A'"),
+])
+def test_a_venue_that_is_nearly_known_is_a_slip(tmp_path, section, name, meant):
+    config = settings(tmp_path, f'[{section}]\n"{name}" = 3\n')
+    with pytest.raises(UserError, match="there is no venue") as refused:
+        make_plan(Store.open(tmp_path / "home", create=True, config=config))
+    assert f"did you mean {meant}?" in str(refused.value)
+    assert refused.value.where == f'[{section}] "{name}"'
 
 
 def test_a_venue_of_the_user_s_own_may_be_called_nearly_like_another(tmp_path):
     own = '[formats.mine]\nvenue = "okx"\n[multipliers]\n"okx:A" = 3\n"lab:B" = 2\n'
-    assert dict(settings(tmp_path, own).multipliers) == {"okx:A": 3.0, "lab:B": 2.0}
+    check_venues(settings(tmp_path, own))
