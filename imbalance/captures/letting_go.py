@@ -27,8 +27,6 @@ def remove_unheld(store: Store) -> dict[str, CaptureFile]:
     rows of venues and days of which no capture in use holds anything; returns those in use by id.
     """
     used = {capture.capture_id: capture for capture in store.ledger.captures()}
-    for capture_id in store.ledger.partitions("raw.captures").keys() - used.keys():
-        remove(store, tables=OUTPUTS, partition=capture_id)
     days = {day for capture in used.values() for day in days_of(capture)}
     held = {f"{day}|{one.venue}" for one in used.values() for day in days_of(one)} | days
     for table, entries in store.ledger.all_partitions().items():
@@ -37,6 +35,9 @@ def remove_unheld(store: Store) -> dict[str, CaptureFile]:
             of_nothing = dated is None and table.startswith("studies.") and not days
             if of_nothing or (dated is not None and dated[1] not in held):
                 remove(store, tables=(table,), partition=partition)
+    # last: while there are any, a removal that was killed is known by them
+    for capture_id in store.ledger.partitions("raw.captures").keys() - used.keys():
+        remove(store, tables=OUTPUTS, partition=capture_id)
     return used
 
 

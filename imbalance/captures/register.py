@@ -102,7 +102,8 @@ def register(
             )
         found.extend(results)
     used = {capture.capture_id: capture for capture in store.ledger.captures()}
-    if any(used.get(one.capture_id) != one for one in at_first):
+    left = store.ledger.partitions("raw.captures").keys() - used.keys()
+    if left or any(used.get(one.capture_id) != one for one in at_first):
         remove_unheld(store)
     return [_with_the_old(one, used) for one in found]
 
