@@ -238,13 +238,14 @@ class _Known:
         held = self.account(capture)
         if held is not None:
             return held
+        as_now = read_as(self.store, sniffed[2])
         checkpoint = read_checkpoint(self.store.home.checkpoints_dir, capture.capture_id)
-        if checkpoint is not None and checkpoint.read_as == read_as(self.store, sniffed[2]):
+        if checkpoint is not None and checkpoint.read_as == as_now:
             return {"clock_skew_ns": checkpoint.clock_skew,
                     "last_receive_time": checkpoint.last_receive}
         if capture.capture_id not in self._clocks:
             part = first_part(self.store, capture, sniffed[1])
-            if part is not None and part.read_as != read_as(self.store, sniffed[2]):
+            if part is not None and part.read_as != as_now:
                 part = None
             self._clocks[capture.capture_id] = read_clock(self.store, sniffed, progress, part)
         return self._clocks[capture.capture_id]

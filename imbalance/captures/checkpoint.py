@@ -87,7 +87,7 @@ def write_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
     """Keep a checkpoint, in place of an earlier one of the same capture."""
     directory.mkdir(exist_ok=True)
     data = zstandard.compress(to_bytes(checkpoint), 1)
-    path = directory / checkpoint.sha256[:16]
+    path = directory / checkpoint.capture_id
     aside = path.with_suffix(f".{uuid.uuid4().hex}")
     aside.write_bytes(_digest(data) + data)
     aside.replace(path)

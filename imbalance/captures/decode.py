@@ -267,15 +267,16 @@ class Decoder(Keeps):
         )
         position = np.arange(count)[rows]
         account.quarantined.update(item.reason for item in bad)
+        rest = block.text_bytes
         if block.long_line is not None or whole < len(data):
             account.text_bytes += whole
+            rest -= whole
             if not block.ended:  # a longer version of the file may go on in the midst of this line
                 self.point = Point(block.first_offset + whole, account.lines_read, self.state())
-            account.text_bytes -= whole
             account.lines_read += 1
             bad.append(self._unscanned(block, whole))
             account.quarantined[bad[-1].reason] += 1
-        account.text_bytes += block.text_bytes
+        account.text_bytes += rest
         self._complete = block.ended
         return Chunk(
             books=books_of(kind, times, position, out, extra),

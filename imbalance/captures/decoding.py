@@ -63,6 +63,7 @@ class Decoding(Protocol):
         """Once all has been taken: where a decoder of a longer version of the file may go on; None
         where it must begin anew.
         """
+
     def facts(self) -> list[Instrument]:
         """What the capture's own messages said of instruments."""
 
