@@ -70,7 +70,7 @@ def command(
     """
     import duckdb
 
-    from imbalance.store.answers import in_batches, interruptible
+    from imbalance.store.answers import in_batches, interruptible, what_failed
     from imbalance.store.session import check_query
 
     if query == "-":
@@ -91,6 +91,7 @@ def command(
               else streams.whole_file(out, "--output")) as stream:
             _stream(reader, columns, form, rows, stream)
     except duckdb.Error as error:
+        error = what_failed(connection, query, error)
         raise explain(error, query, None if generation is None else connection) from None
     finally:
         connection.close()
