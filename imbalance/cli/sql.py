@@ -70,7 +70,7 @@ def command(
     """
     import duckdb
 
-    from imbalance.store.answers import in_batches, interruptible, what_failed
+    from imbalance.store.answers import in_batches
     from imbalance.store.session import check_query
 
     if query == "-":
@@ -81,9 +81,8 @@ def command(
     connection = _connect(application, generation, query)
     try:
         check_query(connection, query)
-        result = interruptible(connection, connection.execute, query)
-        columns = [{"name": name, "type": str(kind)} for name, kind, *_ in result.description]
-        reader = in_batches(connection, result)
+        reader = in_batches(connection, query)
+        columns = [{"name": name, "type": str(kind)} for name, kind, *_ in connection.description]
         if form == "table" and out is None:
             click.echo(_table(reader, rows))
             return
@@ -91,7 +90,6 @@ def command(
               else streams.whole_file(out, "--output")) as stream:
             _stream(reader, columns, form, rows, stream)
     except duckdb.Error as error:
-        error = what_failed(connection, query, error)
         raise explain(error, query, None if generation is None else connection) from None
     finally:
         connection.close()

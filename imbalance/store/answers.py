@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -41,44 +42,52 @@ def interruptible(
             raise
 
 
-def what_failed(
-    connection: duckdb.DuckDBPyConnection, query: str, error: duckdb.Error
-) -> duckdb.Error:
-    """The error that ended a query, where DuckDB tells only that it was ended.
-
-    One of its threads fails, it stops the others, and now and then a reader of batches is told of
-    that stop in place of what went wrong (seen in one of 1,500 failures on a busy machine). Nobody
-    has interrupted the query then, or a KeyboardInterrupt would have been raised: it is asked once
-    more for its error.
-    """
-    import duckdb
-
-    if not str(error).startswith("INTERRUPT Error"):
-        return error
-    try:
-        for _ in in_batches(connection, interruptible(connection, connection.execute, query)):
-            pass
-    except duckdb.Error as again:
-        return again
-    return error
-
-
-def in_batches(
-    connection: duckdb.DuckDBPyConnection,
-    answer: duckdb.DuckDBPyConnection | duckdb.DuckDBPyRelation,
-) -> pa.RecordBatchReader:
-    """The rows of an answer; what DuckDB finds wrong on the way is raised as its own error.
+def in_batches(connection: duckdb.DuckDBPyConnection, query: str) -> pa.RecordBatchReader:
+    """The rows of a query's answer; what DuckDB finds wrong on the way is raised as its own error.
 
     Arrow alone would make an error of reading of it, which looks like one of the file that the rows
     are written to.
     """
     import pyarrow as pa
 
-    reader = interruptible(connection, answer.to_arrow_reader, BATCH_ROWS)
-    return pa.RecordBatchReader.from_batches(reader.schema, _batches(connection, reader))
+    with telling_why(connection, query):
+        reader = _ask(connection, query)
+    return pa.RecordBatchReader.from_batches(reader.schema, _batches(connection, query, reader))
+
+
+@contextmanager
+def telling_why(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[None]:
+    """Raise the error that ended a query within, where DuckDB tells only that it was ended.
+
+    When one of its threads fails it stops the others, and now and then a reader of batches is told
+    of that stop in place of what went wrong, also when it asks again (seen in one of 2,500 failures
+    on a busy machine). The query is asked once more for its error then. One that Ctrl-C has stopped
+    is stopped again: `interruptible` goes on interrupting until it has ended.
+    """
+    import duckdb
+
+    try:
+        yield
+    except duckdb.Error as error:
+        if str(error).startswith("INTERRUPT Error"):
+            for _ in _read(connection, _ask(connection, query)):
+                pass
+        raise
+
+
+def _ask(connection: duckdb.DuckDBPyConnection, query: str) -> pa.RecordBatchReader:
+    answer = interruptible(connection, connection.execute, query)
+    return interruptible(connection, answer.to_arrow_reader, BATCH_ROWS)
 
 
 def _batches(
+    connection: duckdb.DuckDBPyConnection, query: str, reader: pa.RecordBatchReader
+) -> Iterator[pa.RecordBatch]:
+    with telling_why(connection, query):
+        yield from _read(connection, reader)
+
+
+def _read(
     connection: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader
 ) -> Iterator[pa.RecordBatch]:
     import duckdb

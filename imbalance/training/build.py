@@ -78,7 +78,7 @@ def training_set(
     if doubled:
         raise UserError(f"the spine has a column {doubled[0]!r}, and so has the data set",
                         where="spine", fix="rename the column")
-    return in_batches(connection, connection.sql(query))
+    return in_batches(connection, query)
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, table: str) -> list[str]:

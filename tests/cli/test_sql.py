@@ -8,13 +8,11 @@ import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import duckdb
 import pyarrow.parquet as pq
 import pytest
 
 from imbalance.cli.main import run
 from imbalance.store import Home, Store
-from imbalance.store.answers import what_failed
 from tests.cli.process import command
 
 FAILS_MIDWAY = "select if(a > 200000, error('boom'), a::varchar) as a from range(300000) t(a)"
@@ -70,22 +68,6 @@ def test_a_query_that_fails_midway_says_so_on_standard_output_as_well(ask):
     code, _, said = ask("sql", FAILS_MIDWAY, "-f", "csv")
     assert code == 2
     assert said.startswith("error: Invalid Input Error: boom\n")
-
-
-@pytest.mark.parametrize(("query", "told"), [
-    (FAILS_MIDWAY, "Invalid Input Error: boom"),
-    ("from range(10)", "INTERRUPT Error: Interrupted!"),  # fails no more: nothing else is known
-])
-def test_a_query_that_duckdb_stopped_itself_is_asked_why(query, told):
-    stopped = duckdb.Error("INTERRUPT Error: Interrupted!")
-    with duckdb.connect() as connection:
-        assert str(what_failed(connection, query, stopped)) == told
-
-
-def test_an_error_that_says_what_failed_is_not_asked_again():
-    error = duckdb.Error("Invalid Input Error: boom")
-    with duckdb.connect() as connection:
-        assert what_failed(connection, "select error('another')", error) is error
 
 
 def test_an_interrupted_query_says_so(ask, interrupted):
