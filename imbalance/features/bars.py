@@ -1,4 +1,4 @@
-"""Bars of one instrument and stretch of time: the queries over them, and what needs the past.
+"""Bars of some stretches of time: the queries over them, and what needs the past.
 
 Belongs here: running the queries over Arrow tables and adding the columns which depend on earlier
 bars. Not here: where the rows come from and go to (`build`), and the mathematics of each measure.
@@ -7,10 +7,9 @@ bars. Not here: where the rows come from and go to (`build`), and the mathematic
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from imbalance.features.chains import Chains, States
 from imbalance.features.integrated import Moments, Training, Weights, moments_of, windows
 from imbalance.features.rows import chain_rows, moment_rows, weight_rows
 from imbalance.features.sides import bulk_volume
+from imbalance.features.stretches import by_instrument, in_order
 from imbalance.features.tables import BAR_SIZES, BARS, CHAINS, MOMENTS, WEIGHTS
 from imbalance.features.trailing import Trailing
 from imbalance.store.sqlfiles import read_sql
@@ -35,9 +35,9 @@ _LEVELS = tuple(f"order_flow_imbalance_level_{m}" for m in range(1, FLOW_LEVELS 
 _SIZES = {table.name: size for table, size in zip(BARS, BAR_SIZES, strict=True)}
 _LENGTHS = {name: BAR_SIZES[size] for name, size in _SIZES.items()}
 
-_STRETCHES_TOGETHER = 4
-"""Stretches whose bars above a second are made together. Of so few rows a query mostly costs its
-planning; bars of a second of this many stretches are some 30 MB."""
+_COARSE_AT_ONCE = 28_800
+"""Bars of a second that are worked on at once: some 30 MB. Of much fewer a query mostly costs its
+planning."""
 
 
 class Queries:
@@ -95,14 +95,6 @@ def closing_states(bars: pa.Table) -> States:
     )
 
 
-def _in_order(bars: pa.Table) -> pa.Table:
-    """Sort by time. Mostly nothing is to be done, where SQL would move every column."""
-    starts = nanoseconds(bars.column("bar_start"))
-    if (np.diff(starts) > 0).all():
-        return bars
-    return bars.take(pa.array(np.argsort(starts)))
-
-
 @dataclass(frozen=True)
 class Feed:
     """When a feed is known to be there, in nanoseconds; None: never.
@@ -127,29 +119,40 @@ class Feeds:
 
 
 def joined_bars(
-    queries: Queries, feeds: Feeds, *, book: pa.Table, traded: pa.Table, quoted: pa.Table,
-    inferred: pa.Table, earlier: pa.Table, fleeting: pa.Table, missing: pa.Table,
+    queries: Queries, feeds: Mapping[str, Feeds], *, book: pa.Table, traded: pa.Table,
+    quoted: pa.Table, inferred: pa.Table, earlier: pa.Table, fleeting: pa.Table, missing: pa.Table,
 ) -> pa.Table:
-    """The 100 ms bars of one instrument and stretch, ascending, of which all measures are made.
+    """The 100 ms bars of some stretches, in the order of instrument and bar, of which all measures
+    are made.
 
     Parameters
     ----------
+    feeds : by instrument; of every one of the stretches.
     book : rows of book.bars_100ms
     traded, quoted, inferred, fleeting : rows of `trades_100ms.sql`, `quotes_100ms.sql`,
         `inferred_100ms.sql` and `fleeting_100ms.sql`
     earlier : those of `traded` by the bar after theirs
     missing : bars that touch a gap in the trade feed, as `stretches.Gaps` tells them
-        All of this instrument, ascending in `bar_start`.
+        All of these stretches alone.
     """
-    known = {
-        "trades_from": feeds.trades.known_from, "trades_until": feeds.trades.known_until,
-        "quotes_from": feeds.quotes.known_from, "quotes_until": feeds.quotes.known_until,
-        "orders_from": feeds.orders.known_from,
-    }
-    return _in_order(queries.run(
-        "bars_100ms", known, book=book, traded=traded, quoted=quoted, inferred=inferred,
-        earlier=earlier, fleeting=fleeting, missing=missing,
+    return in_order(queries.run(
+        "bars_100ms", feeds=_feed_rows(feeds), book=book, traded=traded, quoted=quoted,
+        inferred=inferred, earlier=earlier, fleeting=fleeting, missing=missing,
     ))  # fmt: skip
+
+
+def _feed_rows(feeds: Mapping[str, Feeds]) -> pa.Table:
+    times = {
+        "trades_from": [one.trades.known_from for one in feeds.values()],
+        "trades_until": [one.trades.known_until for one in feeds.values()],
+        "quotes_from": [one.quotes.known_from for one in feeds.values()],
+        "quotes_until": [one.quotes.known_until for one in feeds.values()],
+        "orders_from": [one.orders.known_from for one in feeds.values()],
+    }
+    return pa.table({
+        "instrument": pa.array(list(feeds), pa.string()),
+        **{name: pa.array(column, pa.int64()) for name, column in times.items()},
+    })
 
 
 class _Size:
@@ -162,132 +165,177 @@ class _Size:
         self.returns = Trailing()
 
 
-class InstrumentBars:
-    """Makes the bars of one instrument and day, stretch by stretch.
+@dataclass(frozen=True)
+class Past:
+    """What the day before has left of an instrument.
 
-    Stretches come in the order of time, each a whole number of half-hours, and are aligned to the
-    largest bar size; how the day is cut into them changes no bit of the result.
+    Attributes
+    ----------
+    states : closing states of its 100 ms bars, for the microprice.
+    moments : (bar size, moments), in the order of time.
+    """
+
+    states: States
+    moments: list[tuple[str, Moments]]
+
+
+class _Instrument:
+    """What an instrument's bars remember, and what has been trained of them."""
+
+    def __init__(self, past: Past) -> None:
+        # filled where bars are measured, read when none is any more
+        self.moments: list[tuple[str, Moments]] = []
+        self.weights: list[tuple[str, int, Weights]] = []
+        self.sizes = {size: _Size() for size in BAR_SIZES}
+        self.chains = Chains()
+        self.available_at = 0
+        if len(past.states.bar_start):
+            self.chains.learn(past.states)
+            self.available_at = int(past.states.available_at.max())
+        for size, moments in past.moments:
+            self.sizes[size].training.add(moments)
+            self.available_at = max(self.available_at, moments.available_at)
+
+
+class Bars:
+    """Makes the bars of a day, some stretches at a time.
+
+    Stretches come in the order of instrument and time, each a whole number of half-hours, and are
+    aligned to the largest bar size; how the day is cut into them, and how many come together,
+    changes no bit of the result.
 
     Parameters
     ----------
     measuring : one thread, in which bars are measured while coarser and later ones are made.
-    previous_states : closing states of the previous day's 100 ms bars, for the microprice.
-    previous_moments : (bar size, moments) of the previous day, in the order of time.
+    past : what the day before has left of an instrument.
     """
 
     def __init__(
-        self,
-        instrument: str,
-        queries: Queries,
-        measuring: ThreadPoolExecutor,
-        *,
-        previous_states: States | None = None,
-        previous_moments: list[tuple[str, Moments]] | None = None,
+        self, queries: Queries, measuring: ThreadPoolExecutor, past: Callable[[str], Past]
     ) -> None:
-        self._instrument = instrument
         self._queries = queries
         self._beside = queries.beside()
         self._measuring = measuring
-        self._measured: deque[tuple[str, Future[pa.Table]]] = deque()
+        self._past = past
+        self._measured: deque[Future[list[tuple[str, pa.Table]]]] = deque()
         self._held: list[pa.Table] = []
-        # filled where bars are measured, read when none is any more
-        self._moments: list[tuple[str, Moments]] = []
-        self._weights: list[tuple[str, int, Weights]] = []
-        self._sizes = {size: _Size() for size in BAR_SIZES}
-        self._chains = Chains()
-        self._available_at = 0
-        if previous_states is not None and len(previous_states.bar_start):
-            self._chains.learn(previous_states)
-            self._available_at = int(previous_states.available_at.max())
-        for size, moments in previous_moments or []:
-            self._sizes[size].training.add(moments)
-            self._available_at = max(self._available_at, moments.available_at)
+        self._instruments: dict[str, _Instrument] = {}
 
     def add(self, bars: pa.Table) -> Iterator[tuple[str, pa.Table]]:
-        """Rows of all feature tables, each table's in the order of time: those of the stretch
-        before, and of this one what is ready; to be taken to the end. `finish` has the rest.
+        """Rows of feature tables, each table's bars in the order of instrument and time: those of
+        the stretches before, and of these what is ready; to be taken to the end. `finish` has the
+        rest.
 
         Parameters
         ----------
-        bars : what `joined_bars` made of the stretch.
+        bars : what `joined_bars` made of the next stretches.
         """
-        # A trailing measure knows every earlier bar of the day: no row is available before those.
-        arrived = np.maximum.accumulate(
-            np.maximum(nanoseconds(bars.column("available_at")), self._available_at)
-        )
-        self._available_at = int(arrived[-1])
+        # what waits to be measured is bounded by this: the stretches before and these
+        yield from self._handed_out()
+        places = by_instrument(bars)
+        if not self._held:
+            yield from self._of_finished({name for name, _ in places})
+        arrived = nanoseconds(bars.column("available_at")).copy()
+        microprice = np.empty(len(bars))
+        states = closing_states(bars)
+        for name, mine in places:
+            if name not in self._instruments:
+                self._instruments[name] = _Instrument(self._past(name))
+            one = self._instruments[name]
+            # A trailing measure knows every earlier bar of the day: no row is available before
+            # those.
+            arrived[mine] = np.maximum.accumulate(np.maximum(arrived[mine], one.available_at))
+            one.available_at = int(arrived[mine][-1])
+            microprice[mine] = one.chains.microprice(replace(
+                states[mine], available_at=arrived[mine]))
+            yield CHAINS.name, chain_rows(name, one.chains.take())
         bars = bars.set_column(
             bars.schema.get_field_index("available_at"), "available_at",
             pa.array(arrived).cast(pa.timestamp("ns")),
         )
-        bars = bars.append_column("microprice", self._microprice(bars))
-        yield CHAINS.name, chain_rows(self._instrument, self._chains.take())
-        # what waits to be measured is bounded by this: one stretch and this one
-        yield from self._handed_out()
+        bars = bars.append_column("microprice", pa.array(microprice, from_pandas=True))
         finest, finer = BARS[0], BARS[1]
-        self._measure_later(finest, bars)
-        bars = self._coarser(bars, finest, finer)
-        self._measure_later(finer, bars)
-        self._held.append(bars)
+        self._measure_later([(finest, bars)])
+        self._held.append(self._coarser(bars, finest, finer))
         yield from self._handed_out(ready=True)
-        if len(self._held) == _STRETCHES_TOGETHER:
+        if sum(map(len, self._held)) >= _COARSE_AT_ONCE:
             yield from self._of_held()
 
     def finish(self) -> Iterator[tuple[str, pa.Table]]:
         """Rows of what was added and has not been handed out yet."""
         yield from self._of_held()
         yield from self._handed_out()
-        yield MOMENTS.name, moment_rows(self._instrument, self._moments)
-        yield WEIGHTS.name, weight_rows(self._instrument, self._weights)
+        yield from self._of_finished(set())
+
+    def _of_finished(self, unfinished: set[str]) -> Iterator[tuple[str, pa.Table]]:
+        """What has been trained of instruments whose bars are all measured; they are forgotten."""
+        for name in [name for name in self._instruments if name not in unfinished]:
+            one = self._instruments.pop(name)
+            yield MOMENTS.name, moment_rows(name, one.moments)
+            yield WEIGHTS.name, weight_rows(name, one.weights)
 
     def _of_held(self) -> Iterator[tuple[str, pa.Table]]:
-        """The coarser bars of the stretches that are held."""
+        """The bars of a second of the stretches that are held, and coarser ones."""
         if not self._held:
             return
-        bars, self._held = pa.concat_tables(self._held), []
-        for finer, table in pairwise(BARS[1:]):
-            bars = self._coarser(bars, finer, table)
-            self._measure_later(table, bars)
-            yield from self._handed_out(ready=True)
+        coarser = [(BARS[1], pa.concat_tables(self._held))]
+        self._held = []
+        for table in BARS[2:]:
+            finer, bars = coarser[-1]
+            coarser.append((table, self._coarser(bars, finer, table)))
+        self._measure_later(coarser)
+        yield from self._handed_out(ready=True)
 
     def _coarser(self, bars: pa.Table, finer: Table, table: Table) -> pa.Table:
         lengths = {
             "finer_nanoseconds": _LENGTHS[finer.name], "bar_nanoseconds": _LENGTHS[table.name]
         }
-        return _in_order(self._queries.run("coarser_bars", lengths, bars=bars))
+        return in_order(self._queries.run("coarser_bars", lengths, bars=bars))
 
-    def _measure_later(self, table: Table, bars: pa.Table) -> None:
+    def _measure_later(self, bars: list[tuple[Table, pa.Table]]) -> None:
         """What is measured of some bars and the coarser bars made of them do not wait for each
         other.
         """
-        self._measured.append((table.name, self._measuring.submit(self._measure, table, bars)))
+        self._measured.append(self._measuring.submit(self._measure, bars))
 
     def _handed_out(self, *, ready: bool = False) -> Iterator[tuple[str, pa.Table]]:
         """What is measured, or of it what does not have to be waited for."""
-        while self._measured and (not ready or self._measured[0][1].done()):
-            name, rows = self._measured.popleft()
-            yield name, rows.result()
+        while self._measured and (not ready or self._measured[0].done()):
+            yield from self._measured.popleft().result()
 
-    def _measure(self, table: Table, bars: pa.Table) -> pa.Table:
-        length = {"bar_nanoseconds": _LENGTHS[table.name]}
-        rows = self._with_past(_SIZES[table.name], self._beside.run("measures", length, bars=bars))
-        return rows.select(table.column_names).cast(table.arrow_schema())
-
-    def _microprice(self, bars: pa.Table) -> pa.Array:
-        return pa.array(self._chains.microprice(closing_states(bars)), from_pandas=True)
+    def _measure(self, bars: list[tuple[Table, pa.Table]]) -> list[tuple[str, pa.Table]]:
+        # of all sizes at once: of few rows a query mostly costs its planning
+        rows = self._beside.run("measures", bars=pa.concat_tables(
+            of.append_column("bar_nanoseconds", pa.array(np.full(len(of), _LENGTHS[table.name])))
+            .select([*bars[0][1].column_names, "bar_nanoseconds"])
+            for table, of in bars
+        ))
+        made, first = [], 0
+        for table, of in bars:
+            mine = self._with_past(_SIZES[table.name], rows.slice(first, len(of)))
+            made.append((table.name, mine.select(table.column_names).cast(table.arrow_schema())))
+            first += len(of)
+        return made
 
     def _with_past(self, size: str, rows: pa.Table) -> pa.Table:
         """Add trailing and integrated columns; note down moments and weights on the way."""
-        state = self._sizes[size]
+        places = by_instrument(rows)
         valid = rows.column("valid").to_numpy()
         new: dict[str, Any] = {}
-        for measure, trailing in (
-            ("order_flow_imbalance", state.flow), ("trade_imbalance", state.trades)
-        ):
-            scaled, rank = trailing.normalise(np.where(valid, doubles(rows, measure), np.nan))
+
+        def normalised(measure: str, of: str) -> tuple[Any, Any]:
+            values = np.where(valid, doubles(rows, measure), np.nan)
+            scaled, rank = np.empty(len(rows)), np.empty(len(rows))
+            for name, mine in places:
+                trailing = getattr(self._instruments[name].sizes[size], of)
+                scaled[mine], rank[mine] = trailing.normalise(values[mine])
+            return scaled, rank
+
+        for measure, of in (("order_flow_imbalance", "flow"), ("trade_imbalance", "trades")):
+            scaled, rank = normalised(measure, of)
             new[f"{measure}_volatility_scaled"] = pa.array(scaled, from_pandas=True)
             new[f"{measure}_rank"] = pa.array(rank, from_pandas=True)
-        scaled, _ = state.returns.normalise(np.where(valid, doubles(rows, "return_bps"), np.nan))
+        scaled, _ = normalised("return_bps", "returns")
         for side, sign in (("buy", 1.0), ("sell", -1.0)):
             bulk = bulk_volume(doubles(rows, "traded_volume"), sign * scaled)
             new[f"bulk_{side}_volume"] = pa.array(bulk, from_pandas=True)
@@ -300,19 +348,24 @@ class InstrumentBars:
         usable = valid & eventful & np.isfinite(levels).all(axis=1)
         poisoned = rows.column("poisoned").to_numpy()
         arrived = nanoseconds(rows.column("available_at"))
+        starts = nanoseconds(rows.column("bar_start"))
         integrated = np.full(len(rows), np.nan)
         trained = np.zeros(len(rows), dtype=bool)
-        for start, part in windows(nanoseconds(rows.column("bar_start"))):
-            found = state.training.weights_for(start)
-            chosen = levels[part][usable[part]]
-            if found is not None:
-                self._weights.append((size, start, found))
-                trained[part] = True
-                integrated[part][usable[part]] = (chosen * found.weights).sum(axis=1)
-            if len(chosen):
-                seen = moments_of(chosen, start, int(arrived[part][usable[part]].max()))
-                self._moments.append((size, seen))
-                state.training.add(seen)
+        for name, mine in places:
+            one = self._instruments[name]
+            training = one.sizes[size].training
+            for start, within in windows(starts[mine]):
+                part = slice(mine.start + within.start, mine.start + within.stop)
+                found = training.weights_for(start)
+                chosen = levels[part][usable[part]]
+                if found is not None:
+                    one.weights.append((size, start, found))
+                    trained[part] = True
+                    integrated[part][usable[part]] = (chosen * found.weights).sum(axis=1)
+                if len(chosen):
+                    seen = moments_of(chosen, start, int(arrived[part][usable[part]].max()))
+                    one.moments.append((size, seen))
+                    training.add(seen)
         reason = np.select(
             [poisoned, ~eventful, ~usable, ~trained],
             ["poisoned", "no_events", "missing_levels", "no_past_weights"],

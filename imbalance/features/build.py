@@ -25,7 +25,7 @@ from imbalance.features import sides
 from imbalance.features.columns import FEED_SILENCE
 from imbalance.features.made import Made
 from imbalance.features.side_tables import CLASSIFIED
-from imbalance.features.stretches import Cut, Gaps, a_bar_later, cut, runs
+from imbalance.features.stretches import Cut, Gaps, Key, a_bar_later, cut, runs, together
 from imbalance.features.tables import MOMENTS, TABLES
 from imbalance.features.version import version_of
 from imbalance.store.texts import with_dictionaries
@@ -207,14 +207,14 @@ def compute(
     inputs: Inputs,
     write: Callable[[str, pa.Table], None],
 ) -> dict[str, Any]:
-    """Make all feature tables, instrument by instrument and stretch by stretch.
+    """Make all feature tables, some stretches of the instruments' days at a time.
 
     Raises
     ------
     ValueError
         If the book's bars are not in the order of instrument and bar.
     """
-    from imbalance.features.bars import Feeds, InstrumentBars, Queries, joined_bars
+    from imbalance.features.bars import Bars, Feeds, Past, Queries, joined_bars
 
     queries = Queries(connection)
     sideless = sides.Sideless()
@@ -238,37 +238,36 @@ def compute(
     traded_before = _last_messages(queries, inputs.previous_trades, TRADES)
     quoted_before = _last_messages(queries, inputs.previous_quotes, QUOTES)
 
-    def joined() -> Iterator[tuple[str, pa.Table]]:
+    def joined() -> Iterator[pa.Table]:
         beside = queries.beside()
-        for key, book, traded_part, quoted_part in _stretches(inputs.book, traded, quoted):
-            feeds = Feeds(
-                trades=_feed(traded, traded_before, key[0]),
-                quotes=_feed(quoted, quoted_before, key[0]),
-                orders=_lives(fleeting, key[0]),
-            )
-            yield key[0], joined_bars(
-                beside, feeds, book=book, traded=traded_part, quoted=quoted_part,
-                inferred=inferred.part(key), earlier=earlier.part(key), fleeting=fleeting.part(key),
-                missing=gaps.part(key),
+        for keys, book in together(_stretches(inputs.book, traded)):
+            feeds = {
+                name: Feeds(
+                    trades=_feed(traded, traded_before, name),
+                    quotes=_feed(quoted, quoted_before, name),
+                    orders=_lives(fleeting, name),
+                )
+                for name, _ in keys
+            }
+            yield joined_bars(
+                beside, feeds, book=book, traded=traded.of(keys), quoted=quoted.of(keys),
+                inferred=inferred.of(keys), earlier=earlier.of(keys), fleeting=fleeting.of(keys),
+                missing=gaps.of(keys),
             )  # fmt: skip
 
+    def past(instrument: str) -> Past:
+        return Past(
+            _states(inputs.previous_states, instrument),
+            _moments(inputs.previous_moments, instrument),
+        )
+
     made = Made(write)
-    maker: InstrumentBars | None = None
     with ThreadPoolExecutor(1, thread_name_prefix="measure") as measuring:
-        # besides the two stretches that are measured, one is ready and one is being joined
-        for instrument, bars in ahead(joined(), "join", 1):
-            if maker is None or instrument != made.instrument:
-                made.take(() if maker is None else maker.finish())
-                made.begin(instrument)
-                maker = InstrumentBars(
-                    instrument,
-                    queries,
-                    measuring,
-                    previous_states=_states(inputs.previous_states, instrument),
-                    previous_moments=_moments(inputs.previous_moments, instrument),
-                )
+        maker = Bars(queries, measuring, past)
+        # besides the stretches that are measured, some are ready and some are being joined
+        for bars in ahead(joined(), "join", 1):
             made.take(maker.add(bars))
-        made.take(() if maker is None else maker.finish())
+        made.take(maker.finish())
     return made.summary()
 
 
@@ -321,26 +320,28 @@ def _lives(rows: Cut, instrument: str) -> Feed:
 
 
 def _stretches(
-    book: Iterable[pa.RecordBatch], traded: Cut, quoted: Cut
-) -> Iterator[tuple[tuple[str, int], pa.Table, pa.Table, pa.Table]]:
-    """Book bars, trades and quotes by instrument and stretch, in order; also without a book."""
+    book: Iterable[pa.RecordBatch], traded: Cut
+) -> Iterator[tuple[Key, pa.Table, int]]:
+    """Book bars by instrument and stretch, in order, and how many bars there are with a book or
+    with trades, whichever are more; also where there is no book.
+    """
     waiting = sorted(traded.parts)
     empty = _schema(BARS_100MS).empty_table()
     for key, rows in _book_stretches(book):
         while waiting and waiting[0] < key:
             alone = waiting.pop(0)
-            yield alone, empty, traded.part(alone), quoted.part(alone)
+            yield alone, empty, traded.count(alone)
         if waiting and waiting[0] == key:
             waiting.pop(0)
-        yield key, rows, traded.part(key), quoted.part(key)
+        yield key, rows, max(len(rows), traded.count(key))
     for alone in waiting:
-        yield alone, empty, traded.part(alone), quoted.part(alone)
+        yield alone, empty, traded.count(alone)
 
 
 def _book_stretches(
     batches: Iterable[pa.RecordBatch],
-) -> Iterator[tuple[tuple[str, int], pa.Table]]:
-    key: tuple[str, int] | None = None
+) -> Iterator[tuple[Key, pa.Table]]:
+    key: Key | None = None
     parts: list[pa.RecordBatch] = []
     for batch in batches:
         for found, place in runs(batch):

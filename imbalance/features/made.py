@@ -7,12 +7,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from imbalance.features.stretches import by_instrument
 from imbalance.features.tables import BARS, CHAINS, MOMENTS, WEIGHTS
 
 
 class Made:
     """Rows of the instruments, one after the other: bars are written at once, what was trained when
-    all of an instrument is there, in the order of its table's key.
+    all is there, in the order of its table's key.
 
     Parameters
     ----------
@@ -28,14 +29,6 @@ class Made:
         self._coverage: dict[str, float] = {}
         self._poisoned: dict[str, int] = {}
         self._count: dict[str, int] = {}
-        self.instrument: str | None = None
-
-    def begin(self, instrument: str) -> None:
-        """What comes now is of this instrument."""
-        self._write_trained()
-        self.instrument = instrument
-        self._coverage[instrument], self._poisoned[instrument] = 0.0, 0
-        self._count[instrument] = 0
 
     def take(self, made: Iterable[tuple[str, pa.Table]]) -> None:
         """Take rows by table."""
@@ -44,10 +37,8 @@ class Made:
                 self._trained.setdefault(name, []).append(rows)
                 continue
             self._write(name, rows)
-            if name == BARS[0].name and self.instrument is not None:
-                self._coverage[self.instrument] += rows.column("coverage").to_numpy().sum()
-                self._poisoned[self.instrument] += int(rows.column("poisoned").to_numpy().sum())
-                self._count[self.instrument] += len(rows)
+            if name == BARS[0].name:
+                self._sum_up(rows)
 
     def summary(self) -> dict[str, Any]:
         """By instrument: mean coverage and poisoned bars of 100 ms; nothing more is taken."""
@@ -59,6 +50,14 @@ class Made:
             },
             "poisoned": self._poisoned,
         }
+
+    def _sum_up(self, rows: pa.Table) -> None:
+        coverage = rows.column("coverage").to_numpy()
+        poisoned = rows.column("poisoned").to_numpy()
+        for name, mine in by_instrument(rows):
+            self._coverage[name] = self._coverage.get(name, 0.0) + coverage[mine].sum()
+            self._poisoned[name] = self._poisoned.get(name, 0) + int(poisoned[mine].sum())
+            self._count[name] = self._count.get(name, 0) + mine.stop - mine.start
 
     def _write_trained(self) -> None:
         for table in self._TRAINED:

@@ -1,22 +1,30 @@
-"""Rows of an instrument by stretches of its day: what is worked on at once.
+"""Rows of an instrument by stretches of its day, and which of them are worked on at once.
 
 Where rows lie is told here; what is made of them in `build` and `bars`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 
 STRETCH = 2 * 3600 * 1_000_000_000
-"""Nanoseconds worked on at once: 72,000 bars of 100 ms are some 60 MB as Arrow columns. A
-multiple of the largest bar and of the half-hour."""
+"""Nanoseconds that are never parted from each other. A multiple of the largest bar and of the
+half-hour."""
 
 _BAR = 100_000_000
 _NEVER = -1
+
+AT_ONCE = STRETCH // _BAR
+"""Bars of 100 ms worked on at once: 72,000 are some 60 MB as Arrow columns. Of much fewer a query
+mostly costs its planning."""
+
+Key = tuple[str, int]
+"""An instrument and a stretch of its day."""
 
 _TRADE_COUNTS = ("buy_count", "sell_count", "unknown_side_count")
 
@@ -26,16 +34,25 @@ class Cut:
     """Rows of bars in order, with where each instrument and stretch of them lies."""
 
     rows: pa.Table
-    parts: dict[tuple[str, int], slice]
+    parts: dict[Key, slice]
 
     def first(self, instrument: str) -> int | None:
         """Start of an instrument's first bar."""
         starts = [place.start for (name, _), place in self.parts.items() if name == instrument]
         return self.rows.column("bar_start")[min(starts)].value if starts else None
 
-    def part(self, key: tuple[str, int]) -> pa.Table:
+    def of(self, keys: Iterable[Key]) -> pa.Table:
+        """Rows of some stretches, in their order."""
+        places = [self.parts.get(key, slice(0, 0)) for key in keys]
+        return pa.concat_tables([
+            self.rows.slice(0, 0),
+            *(self.rows.slice(place.start, place.stop - place.start) for place in places),
+        ])
+
+    def count(self, key: Key) -> int:
+        """How many rows a stretch has."""
         place = self.parts.get(key, slice(0, 0))
-        return self.rows.slice(place.start, place.stop - place.start)
+        return place.stop - place.start
 
 
 def cut(rows: pa.Table) -> Cut:
@@ -61,8 +78,8 @@ class Gaps:
         ):  # fmt: skip
             self._of.setdefault(name, []).append((gap[0], gap[1], gap[2]))
 
-    def part(self, key: tuple[str, int]) -> pa.Table:
-        """Bars of an instrument and stretch that touch a gap, and those after them.
+    def of(self, keys: Sequence[Key]) -> pa.Table:
+        """Bars of some stretches that touch a gap, and those after them.
 
         Returns
         -------
@@ -70,6 +87,9 @@ class Gaps:
             `instrument`, `bar_start`; `touched`: false where only the bar before touches one;
             `known_at`: when the gaps could be known.
         """
+        return pa.concat_tables(map(self._part, keys))
+
+    def _part(self, key: Key) -> pa.Table:
         name, stretch = key
         base, count = stretch * STRETCH // _BAR, STRETCH // _BAR
         # from the bar before the stretch on: when the gaps that a bar touches are known
@@ -97,7 +117,56 @@ def a_bar_later(traded: pa.Table) -> pa.Table:
     return rows.set_column(1, "bar_start", later.cast(pa.timestamp("ns")))
 
 
-def runs(rows: pa.Table | pa.RecordBatch) -> Iterator[tuple[tuple[str, int], slice]]:
+def together(
+    stretches: Iterable[tuple[Key, pa.Table, int]],
+) -> Iterator[tuple[list[Key], pa.Table]]:
+    """Stretches in order that are worked on at once: as many as make `AT_ONCE` bars, or one.
+
+    Parameters
+    ----------
+    stretches : of each its key, its rows and how many bars it has.
+    """
+    keys: list[Key] = []
+    parts: list[pa.Table] = []
+    held = 0
+    for key, rows, bars in stretches:
+        if keys and held + bars > AT_ONCE:
+            yield keys, pa.concat_tables(parts)
+            keys, parts, held = [], [], 0
+        keys.append(key)
+        parts.append(rows)
+        held += bars
+    if keys:
+        yield keys, pa.concat_tables(parts)
+
+
+def by_instrument(rows: pa.Table) -> list[tuple[str, slice]]:
+    """Where each instrument's rows lie in rows that are in the order of instruments."""
+    if not len(rows):
+        return []
+    codes = rows.column("instrument").combine_chunks().dictionary_encode()
+    number = codes.indices.to_numpy()
+    cuts = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(rows)]
+    return [
+        (codes.dictionary[int(number[first])].as_py(), slice(first, last))
+        for first, last in pairwise(cuts)
+    ]
+
+
+def in_order(bars: pa.Table) -> pa.Table:
+    """Sort by instrument and time. Mostly nothing is to do, where SQL would move every column."""
+    starts = bars.column("bar_start").cast(pa.int64()).to_numpy()
+    codes = bars.column("instrument").combine_chunks().dictionary_encode()
+    words = codes.dictionary.to_pylist()
+    rank = np.argsort(np.argsort(np.array(words, object))) if words else np.empty(0, np.int64)
+    number = rank[codes.indices.to_numpy()]
+    later, other = np.diff(starts) > 0, np.diff(number)
+    if ((other > 0) | ((other == 0) & later)).all():
+        return bars
+    return bars.take(pa.array(np.lexsort((starts, number))))
+
+
+def runs(rows: pa.Table | pa.RecordBatch) -> Iterator[tuple[Key, slice]]:
     """Instrument and stretch of each run of rows, and the rows' slice."""
     if len(rows) == 0:
         return

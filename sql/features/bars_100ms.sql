@@ -2,12 +2,11 @@
 -- Grain: instrument and bar; a bar in which only trades are known is there, and poisoned.
 -- Reads: book (book.bars_100ms), traded, quoted, inferred and fleeting (the queries beside this
 -- one), earlier, the trades of the 100 ms before, and missing, bars that touch a gap in the trade
--- feed (touched) or come after one, with when that could be known (known_at); each of one
--- instrument and stretch of time.
--- The order of rows is left open (a sort would move every column).
--- Parameters, in nanoseconds or null: $trades_from, the day's first bar with a trade;
--- $trades_until, how long the day before vouches for the feed; likewise for quotes; $orders_from,
+-- feed (touched) or come after one, with when that could be known (known_at); and feeds, of every
+-- instrument of these, in nanoseconds or null: trades_from, the day's first bar with a trade;
+-- trades_until, how long the day before vouches for the feed; likewise for quotes; orders_from,
 -- from when on the life of every cancelled order is known.
+-- The order of rows is left open (a sort would move every column).
 -- A feed not known to be there is null, one in which nothing happened is 0. A bar asks what came
 -- before it, never what comes later.
 with joined as (
@@ -105,18 +104,18 @@ with joined as (
             + coalesce(earlier.buy_count, 0) + coalesce(earlier.unknown_side_count, 0) = 0, 1, 0
         ) as fleeting_quote_count,
         if(
-            epoch_ns(bar_start) >= $orders_from, coalesce(fleeting.fleeting_order_count, 0), null
+            epoch_ns(bar_start) >= feeds.orders_from, coalesce(fleeting.fleeting_order_count, 0), null
         ) as fleeting_order_count,
         pow(ln(nullif(book.mid_close, 0) / nullif(book.mid_open, 0)) * 1e4, 2) as realised_variance,
         (
-            epoch_ns(bar_start) >= $trades_from
-            or epoch_ns(bar_start) + 100000000 <= $trades_until
+            epoch_ns(bar_start) >= feeds.trades_from
+            or epoch_ns(bar_start) + 100000000 <= feeds.trades_until
         )
         and not coalesce(missing.touched, false) as trades_known,
         coalesce(missing.touched, false) as trades_missing,
         missing.touched is not null as earlier_missing,
-        epoch_ns(bar_start) >= $quotes_from
-        or epoch_ns(bar_start) + 100000000 <= $quotes_until as quotes_known
+        epoch_ns(bar_start) >= feeds.quotes_from
+        or epoch_ns(bar_start) + 100000000 <= feeds.quotes_until as quotes_known
     from book
     full outer join traded using (instrument, bar_start)
     left join quoted using (instrument, bar_start)
@@ -124,6 +123,7 @@ with joined as (
     left join earlier using (instrument, bar_start)
     left join fleeting using (instrument, bar_start)
     left join missing using (instrument, bar_start)
+    left join feeds using (instrument)
 )
 
 select

@@ -1,7 +1,7 @@
 -- Every measure of a bar but those which need the past (trailing, integrated: made in
 -- imbalance/features). The same query for all bar sizes, so that a formula stands once.
--- Grain: instrument and bar. Reads: bars (of bars_100ms.sql or coarser_bars.sql, with microprice).
--- Parameters: $bar_nanoseconds.
+-- Grain: bar size, instrument and bar, in the order of its input. Reads: bars (of bars_100ms.sql or
+-- coarser_bars.sql, with microprice and bar_nanoseconds, their size).
 -- Flows and counts are null in a poisoned bar; a ratio whose denominator is 0 is null.
 with flows as (
     select
@@ -58,7 +58,7 @@ totals as (
 select
     instrument,
     bar_start,
-    make_timestamp_ns(epoch_ns(bar_start) + $bar_nanoseconds) as bar_end,
+    make_timestamp_ns(epoch_ns(bar_start) + bar_nanoseconds) as bar_end,
     available_at,
     coverage,
     poisoned,
@@ -185,12 +185,12 @@ select
             book_update_count
             + coalesce(trade_count, 0)
             + coalesce(quote_count, 0)
-        ) / ($bar_nanoseconds / 1e9)
+        ) / (bar_nanoseconds / 1e9)
     ) as messages_per_second,
     if(
         poisoned,
         null,
-        ($bar_nanoseconds / 1e8 * message_square_sum - pow(message_count, 2))
-        / nullif(($bar_nanoseconds / 1e8 - 1) * message_count, 0)
+        (bar_nanoseconds / 1e8 * message_square_sum - pow(message_count, 2))
+        / nullif((bar_nanoseconds / 1e8 - 1) * message_count, 0)
     ) as message_dispersion
 from totals

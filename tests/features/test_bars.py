@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from imbalance.features import stretches
 from imbalance.features.build import bars_in_memory
 from imbalance.features.tables import BAR_COLUMNS
 
@@ -315,12 +316,11 @@ def test_quotes_are_fleeting_where_nobody_traded_them_away(market):
 
 def test_a_trade_before_a_stretch_counts_in_it(market, monkeypatch):
     """Bars are made stretch by stretch; the 100 ms before the first are of the one before."""
-    from imbalance.features import stretches
-
     sale = market.trade(299_999_999, "sell", 99.5, 1.0)
     expected = withdrawing(market, [sale])
     assert expected[0][3] == 1
     monkeypatch.setattr(stretches, "STRETCH", 300_000_000)
+    monkeypatch.setattr(stretches, "AT_ONCE", 1)
     book = withdrawing_book(market)
     fine, _ = of_a_second(market, book,
                           trades=[market.trade(0, "buy", 100.0, 1.0), sale])

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from imbalance.features import bars as bars_of_stretches
 from imbalance.features import stretches
 from imbalance.features.build import bars_in_memory
 from imbalance.features.tables import BAR_SIZES, BARS, TABLES
@@ -98,11 +99,40 @@ def test_integrated_flow_is_the_weighted_sum(market, made):
     assert checked > 100
 
 
-def test_how_the_day_is_cut_changes_no_bit(market, inputs, made, monkeypatch):
+@pytest.mark.parametrize(("at_once", "coarse_at_once"), [(1, 1), (1, 10**6), (40_000, 1)])
+def test_how_the_day_is_cut_changes_no_bit(
+    market, inputs, made, monkeypatch, at_once, coarse_at_once
+):
     monkeypatch.setattr(stretches, "STRETCH", 1800 * 10**9)
+    monkeypatch.setattr(stretches, "AT_ONCE", at_once)
+    monkeypatch.setattr(bars_of_stretches, "_COARSE_AT_ONCE", coarse_at_once)
     other = bars_in_memory(*inputs, market.quotes())
     for table in TABLES:
         assert made[table.name].equals(other[table.name]), table.name
+
+
+@pytest.mark.parametrize(("at_once", "coarse_at_once"), [(1, 1), (30_000, 2_000), (10**6, 10**6)])
+def test_instruments_made_together_do_not_touch_each_other(
+    market, monkeypatch, at_once, coarse_at_once
+):
+    """Whatever is worked on at once, an instrument's rows are those that it has alone."""
+    names = ["binance:10", "binance:9", "binance:A", "binance:É"]
+    parts = [
+        (market.random_book(bars, seed=seed, first=first, instrument=name),
+         market.random_trades(bars, seed=seed, first=first, instrument=name))
+        for seed, (name, bars, first) in enumerate(
+            zip(names, (20_000, 300, 19_000, 18_050), (0, 17_900, 35_990, 7), strict=True))
+    ]
+    monkeypatch.setattr(stretches, "STRETCH", 1800 * 10**9)
+    monkeypatch.setattr(stretches, "AT_ONCE", at_once)
+    monkeypatch.setattr(bars_of_stretches, "_COARSE_AT_ONCE", coarse_at_once)
+    together = bars_in_memory(*map(pa.concat_tables, zip(*parts, strict=True)), market.quotes())
+    alone = [bars_in_memory(*part, market.quotes()) for part in parts]
+    for table in TABLES:
+        rows = pa.concat_tables(one[table.name] for one in alone)
+        assert together[table.name].equals(rows), table.name
+        if table in BARS:
+            assert set(rows.column("instrument").to_pylist()) == set(names)
 
 
 def test_midnight(market, inputs):

@@ -30,8 +30,11 @@ def queried(market):
         queries = Queries(connection)
         bars = queries.run(
             "bars_100ms",
-            {"trades_from": 0, "trades_until": None, "quotes_from": 0, "quotes_until": None,
-             "orders_from": None},
+            feeds=pa.table({
+                "instrument": ["binance:A"], "trades_from": [0], "quotes_from": [0],
+                **{name: pa.nulls(1, pa.int64())
+                   for name in ("trades_until", "quotes_until", "orders_from")},
+            }),
             book=market.book(market.book_row(0)),
             traded=queries.run("trades_100ms", trades=market.trades()),
             quoted=queries.run("quotes_100ms", quotes=market.quotes()),
@@ -39,13 +42,14 @@ def queried(market):
                 queries, set(), (), (), (), ())),
             earlier=queries.run("trades_100ms", trades=market.trades()),
             fleeting=queries.run("fleeting_100ms", {"life": 1}, orders=market.orders()),
-            missing=Gaps(TRADE_GAPS.arrow_schema().empty_table()).part(("binance:A", 0)),
+            missing=Gaps(TRADE_GAPS.arrow_schema().empty_table()).of([("binance:A", 0)]),
         )
         bars = bars.append_column("microprice", pa.nulls(1, pa.float64()))
         coarser = queries.run(
             "coarser_bars", {"finer_nanoseconds": 10**8, "bar_nanoseconds": 10**9}, bars=bars
         )
-        measures = queries.run("measures", {"bar_nanoseconds": 10**8}, bars=bars)
+        measures = queries.run(
+            "measures", bars=bars.append_column("bar_nanoseconds", pa.array([10**8])))
     return bars, coarser, measures
 
 
