@@ -55,6 +55,9 @@ def checkout() -> Path:
 def environment(home: Home, config: Path | None) -> dict[str, str]:
     """Variables by which the application knows its home and settings."""
     return {
+        # Studies work on their pairs and systems side by side. Threads of linear algebra besides
+        # only wait for each other, at full speed: a fifth of a run's CPU, half of a study's time.
+        "OPENBLAS_NUM_THREADS": "1",
         **os.environ,
         "PYTHONPATH": str(checkout()),
         "DAGSTER_HOME": str(home.dagster_dir),

@@ -12,6 +12,8 @@ import pytest
 
 from imbalance import catalog
 from imbalance.cli.main import run
+from imbalance.cli.process import environment
+from imbalance.store.home import Home
 from imbalance.store.store import Store
 from tests.cli.conftest import SECRET
 from tests.cli.process import command, words
@@ -294,3 +296,13 @@ def test_no_captures_of_that_venue(ask):
     assert "did you mean 'binance-futures'?" in said
     said = ask("run", "--from", "2030-01-01", code=2)
     assert "no registered capture holds a day" in said
+
+
+def test_linear_algebra_has_one_thread_where_the_user_has_not_said_otherwise(
+    tmp_path, monkeypatch
+):
+    home = Home.open(tmp_path / "home", create=True)
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    assert environment(home, None)["OPENBLAS_NUM_THREADS"] == "1"
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "6")
+    assert environment(home, None)["OPENBLAS_NUM_THREADS"] == "6"
