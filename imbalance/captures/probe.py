@@ -8,6 +8,7 @@ is in `formats`. Nothing is registered or written here.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,15 +111,15 @@ def _of_archive(
 
 def probe(
     path: Path, form: str | None = None, own: Mapping[str, NamedSettings] = NONE,
-    venue: str | None = None,
+    venue: str | None = None, stopped: threading.Event | None = None,
 ) -> Probe:  # fmt: skip
     """Find out what a file is; `form` and `venue` take it for one format and venue only, `own` are
-    the formats of the settings.
+    the formats of the settings. It is given up when `stopped` is set.
 
     Raises
     ------
     OSError
-        If it cannot be read.
+        If it cannot be read; InterruptedError if it is given up.
     """
     reader = CaptureReader(path, threaded=False)  # there is next to nothing to do beside
     compression = compression_of(path)
@@ -138,6 +139,8 @@ def probe(
             if found.format:
                 times = known_formats[found.format].times((), found, path)
         for block in () if archive else reader:
+            if stopped is not None and stopped.is_set():
+                raise InterruptedError
             if found is None:
                 head += block.data
                 if len(head) >= SNIFFED_BYTES:

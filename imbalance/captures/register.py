@@ -21,6 +21,7 @@ from imbalance.captures.formats.registry import formats
 from imbalance.captures.letting_go import remove_unheld
 from imbalance.captures.mapping import digest_of
 from imbalance.captures.probe import IGNORED_NAMES, Probe, probe, sniff
+from imbalance.captures.probing import Probing
 from imbalance.captures.scanner import FAR_MS
 from imbalance.captures.walk import check_there, files_of
 from imbalance.errors import UserError
@@ -90,7 +91,12 @@ def register(
         path = Path(given).absolute()
         skipped: dict[Path, str] = {}
         files = list(files_of(path, skipped))
-        results = [_register_file(store, file, progress, (form, venue), in_use) for file in files]
+        new = (file for file in files if _is_new(store, file))
+        with Probing(new, form, venue, store.config.formats) as probing:
+            results = [
+                _register_file(store, file, progress, (form, venue), in_use, probing)
+                for file in files
+            ]
         results += [Registration(str(p), "skipped", reason=why) for p, why in skipped.items()]
         if all(r.status in {"ignored", "skipped"} for r in results):
             some = ", ".join(f"{p.name} is {why}" for p, why in list(skipped.items())[:_SHOWN])
@@ -146,9 +152,20 @@ def day_of(time_ns: int) -> str:
     return (epoch + datetime.timedelta(days=time_ns // DAY_NS)).isoformat()
 
 
+def _is_new(store: Store, path: Path) -> bool:
+    """Whether a file will have to be read, as far as can be told beforehand."""
+    if IGNORED_NAMES.match(path.name):
+        return False
+    try:
+        status = path.stat()
+        return store.ledger.known_capture(str(path), status.st_size, status.st_mtime_ns) is None
+    except (OSError, UnicodeEncodeError):
+        return False
+
+
 def _register_file(
     store: Store, path: Path, progress: Progress, named: Named,
-    in_use: dict[str, CaptureFile],
+    in_use: dict[str, CaptureFile], probing: Probing,
 ) -> Registration:
     """Register one file; `in_use` are the captures in use by id, and become those after it."""
     shown = str(path).encode("utf-8", "backslashreplace").decode()
@@ -168,7 +185,7 @@ def _register_file(
         progress.advance(note=f"reading {path.name}")
         if named == NOT_NAMED and known is not None:
             named = _named(store, in_use.get(known))
-        found = probe(path, named[0], own, named[1])
+        found = probing.of(path) if known is None else probe(path, named[0], own, named[1])
         before = in_use.get(store.ledger.known_capture(str(path)) or "")
         if named == NOT_NAMED:
             named = _named(store, in_use.get(found.capture_id))

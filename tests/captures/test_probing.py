@@ -1,0 +1,67 @@
+"""Files are looked into ahead of their registration, and found to be what they are alone."""
+
+import gzip
+import threading
+
+import pytest
+
+from imbalance.captures.probe import probe
+from imbalance.captures.probing import Probing
+from imbalance.captures.register import register
+from imbalance.store.store import Store
+
+LINE = (
+    b'1723161255030314667 {"e":"trade","E":1723161255030,"T":1723161255030,"s":"%s",'
+    b'"t":%d,"p":"1.5","q":"2","X":"MARKET","m":true}\n'
+)
+
+
+@pytest.fixture
+def captures(tmp_path):
+    directory = tmp_path / "captures"
+    directory.mkdir()
+    for k in range(20):
+        lines = b"".join(LINE % (b"A%dUSDT" % k, n) for n in range(50 + k))
+        (directory / f"{k:02d}.gz").write_bytes(gzip.compress(lines))
+    (directory / "03.gz").write_bytes(b"\x1f\x8b\x08 no gzip data")
+    (directory / "07.gz").write_bytes((directory / "08.gz").read_bytes())
+    return directory
+
+
+def test_what_is_begun_ahead_is_what_each_file_is_alone(captures):
+    files = sorted(captures.iterdir())
+    alone = [probe(file) for file in files]
+    assert {one.state for one in alone} == {"whole", "refused"}
+    with Probing(files, None, None, {}) as probing:
+        assert [probing.of(file) for file in files] == alone
+    with Probing(files, None, None, {}) as probing:  # some of them are not asked for
+        assert [probing.of(file) for file in files[1::3]] == alone[1::3]
+    with Probing([], None, None, {}) as probing:
+        assert probing.of(files[0]) == alone[0]
+
+
+def test_an_error_comes_where_its_file_is_asked_for(captures):
+    files = [captures / "00.gz", captures / "gone.gz", captures / "01.gz"]
+    with Probing(files, None, None, {}) as probing:
+        assert probing.of(files[0]).state == "whole"
+        with pytest.raises(FileNotFoundError):
+            probing.of(files[1])
+        assert probing.of(files[2]).state == "whole"
+
+
+def test_a_file_is_given_up_in_its_midst(captures):
+    stopped = threading.Event()
+    stopped.set()
+    with pytest.raises(InterruptedError):
+        probe(captures / "00.gz", stopped=stopped)
+
+
+def test_a_directory_is_registered_in_the_order_of_its_files(captures, tmp_path):
+    store = Store.open(tmp_path / "home", create=True)
+    found = register(store, [captures])
+    assert [one.path for one in found] == [str(file) for file in sorted(captures.iterdir())]
+    told = {one.path[-5:]: one.status for one in found}
+    assert told.pop("03.gz") == "refused"
+    assert told.pop("08.gz") == "same_bytes"
+    assert set(told.values()) == {"new"}
+    assert {one.status for one in register(store, [captures])} == {"known", "refused"}
