@@ -296,7 +296,7 @@ def _build_day(
     except Interleaved:
         merged = True
         context.start_over()
-        spool = Spool(known.store, f"raw-{day}-{captures[0][0].venue}")
+        spool = Spool(known.store)
         try:
             _write_day(known, captures, day, progress, spool)
             spool.merge_into(context)

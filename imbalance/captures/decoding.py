@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 from imbalance.beside import ahead
 from imbalance.captures.checkpoint import Point
@@ -21,14 +21,12 @@ from imbalance.captures.chunks import BadLine
 from imbalance.captures.clocks import NO_TIME, Clocks
 from imbalance.captures.decode import FAR_NS, LAST_TIME, Account
 from imbalance.captures.events import Event, Ignored, Rejected
+from imbalance.captures.formats.format import bad_symbol
 from imbalance.captures.framing import LONGEST_LINE, Block, CaptureReader, End
 from imbalance.captures.instruments import Contracts
 from imbalance.captures.kept import Keeps, from_bytes, to_bytes
 from imbalance.captures.rows import Rows, Tables
 from imbalance.captures.venues.venue import Instrument
-
-LONGEST_SYMBOL = 100
-_NO_TEXT = "\N{REPLACEMENT CHARACTER}"
 
 OLD = "event:older_than_receipt"
 """Events which a venue sends again long after they happened, such as the last trades before a
@@ -141,13 +139,10 @@ class Instruments(Keeps):
 
 def check_symbol(symbol: object) -> str:
     """A symbol as text; Rejected where it is none that can be kept."""
-    if not isinstance(symbol, str) or not symbol or not symbol.isprintable():
-        raise Rejected("bad_symbol", f"{str(symbol)[:60]!r} is not printable text")
-    if _NO_TEXT in symbol:
-        raise Rejected("bad_symbol", f"{symbol[:60]!r} was no UTF-8 text")
-    if len(symbol) > LONGEST_SYMBOL:
-        raise Rejected("bad_symbol", f"{symbol[:60]!r}…: at most {LONGEST_SYMBOL} characters")
-    return symbol
+    wrong = bad_symbol(symbol)
+    if wrong is not None:
+        raise Rejected("bad_symbol", wrong)
+    return cast("str", symbol)
 
 
 def near(events: list[Event], received: int) -> tuple[list[Event], int]:

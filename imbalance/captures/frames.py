@@ -19,7 +19,7 @@ from imbalance.captures.clocks import NO_TIME
 from imbalance.captures.rows import NO_ID, NO_SIDE
 
 NUMBER = r"^[-+]?(\d{1,18}(\.\d{0,18})?|\.\d{1,18})([eE][-+]?\d{1,2})?$"
-WHOLE = r"^\d{1,18}$"
+WHOLE = r"^(\d{1,18}|[0-8]\d{18})$"
 _SECONDS = r"^\d{9,11}(\.\d{1,9}\d*)?$"
 
 NANOSECONDS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}

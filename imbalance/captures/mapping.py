@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_type_hints
 
+from imbalance.captures.formats.format import VENUE_NAME, bad_symbol
 from imbalance.config import NamedSettings
 from imbalance.errors import UserError
 from imbalance.settings import unknown, values_of
@@ -44,7 +45,6 @@ SIDES = {"book_levels": ("bid", "ask"), "trades": ("buy", "sell", "unknown"),
 """By kind of table, the sides for which a mapping may give the words of the file."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-VENUE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +93,9 @@ class Mapped:
         if sum(v is not None for v in (self.symbol, self.symbol_column, self.symbol_pattern)) != 1:
             raise _refused("it is not said, or said twice, where the symbol is",
                            "one of symbol, symbol_column, symbol_pattern")
+        wrong = None if self.symbol is None else bad_symbol(self.symbol)
+        if wrong is not None:
+            raise _refused(f"symbol = {wrong}", "printable text, at most 100 characters")
         if self.symbol_pattern is not None and _groups(self.symbol_pattern) != 1:
             raise _refused(f"symbol_pattern = {self.symbol_pattern!r} is not allowed",
                            "a regular expression with one group")
@@ -203,7 +206,7 @@ def _check(
 def _groups(pattern: str) -> int:
     try:
         return re.compile(pattern).groups
-    except re.error:
+    except (re.error, OverflowError, RecursionError):
         return 0
 
 

@@ -212,9 +212,9 @@ def _groups(table: str, rows: pa.Table) -> list[tuple[str, str, Any]]:
 class Spool:
     """Events of captures that overlap, written aside and merged by SQL on kind and id."""
 
-    def __init__(self, store: Store, name: str) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._directory = store.home.staging_dir / f"{name}-{uuid.uuid4().hex}"
+        self._directory = store.home.staging_dir / f"raw-{uuid.uuid4().hex}"
         self._directory.mkdir(parents=True)
         self._writers: dict[str, Any] = {}
 

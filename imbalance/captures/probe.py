@@ -165,15 +165,24 @@ def probe(
         state, reason = "refused", found.reason
     if state == "whole" and not ended and known_formats[found.format].needs_last_newline:
         state, reason = "truncated", "the last line has no end"
-    first_time = found.first_time
-    near = _near(times, first_time)
-    last_time = max(near or times, default=first_time)
-    if state != "refused" and len(near) < len(times) and head.startswith(PARQUET_MAGIC):
-        # lines are each judged by themselves; of a damaged table nobody knows which rows are right
-        state = "refused"
-        days = abs(max(times) - (first_time or 0)) // DAY_NS
-        reason = f"its first and last times are {days} days apart: they are not believed"
+    last_time = max(_near(times, found.first_time) or times, default=found.first_time)
+    unbelieved = _unbelieved(found, times, head)
+    if state != "refused" and unbelieved is not None:
+        state, reason = "refused", unbelieved
     return Probe(found, sha256, path.stat().st_size, text_bytes, state, reason, last_time)
+
+
+def _unbelieved(found: Sniff, times: Sequence[int], head: bytes) -> str | None:
+    """Why it cannot be said of which days a file is, None where it can."""
+    first_time = found.first_time
+    if first_time is None:
+        # none of its days would ever be asked for
+        return "none of its first rows has a time that can be read"
+    if len(_near(times, first_time)) < len(times) and head.startswith(PARQUET_MAGIC):
+        # lines are each judged by themselves; of a damaged table nobody knows which rows are right
+        days = abs(max(times) - first_time) // DAY_NS
+        return f"its first and last times are {days} days apart: they are not believed"
+    return None
 
 
 def _near(times: Sequence[int], first_time: int | None) -> list[int]:

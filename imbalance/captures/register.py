@@ -47,7 +47,7 @@ Named = tuple[str | None, str | None]
 
 NOT_NAMED: Named = (None, None)
 
-VERSION = "capture-16"
+VERSION = "capture-17"
 
 @dataclass(frozen=True)
 class Registration:
@@ -324,10 +324,11 @@ def _known(
     store: Store, path: Path, capture_id: str, held: CaptureFile | None
 ) -> Registration | None:
     """What is known of a file seen before; None where another version refused it: look again."""
+    if held is not None and held.first_day is not None:
+        return Registration(str(path), "known", capture_id, held.venue)
     entry = store.ledger.current("raw.captures", capture_id)
-    if entry is None or (held is not None and held.first_day is not None):
-        venue = "" if held is None else held.venue
-        return Registration(str(path), "known", capture_id, venue)
+    if entry is None:
+        return None  # its registration was stopped before it was noted why it is refused
     columns = ["state", "venue", "reason"]
     (row,) = read_current(store, "raw.captures", capture_id, columns).to_pylist()
     if row["state"] != "refused":

@@ -49,9 +49,9 @@ def command(
                          "reason", "assumed", "replaces" (capture_id)}],
            "forgotten": [{"path", "capture_id"}], "exit_code"}
     """
+    from imbalance.captures.formats.format import VENUE_NAME
     from imbalance.captures.formats.registry import formats
     from imbalance.captures.letting_go import let_go
-    from imbalance.captures.mapping import VENUE_NAME
     from imbalance.captures.register import register
     from imbalance.captures.walk import check_there
     from imbalance.summary import newly_quarantined

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from imbalance.captures import probing
 from imbalance.captures import register as registration
 from imbalance.captures.clocks import NO_TIME
 from imbalance.captures.formats.registry import formats
@@ -237,7 +238,9 @@ def test_a_file_of_ones_own_format_is_read_whole_once(opened, tmp_path, monkeypa
     path = tmp_path / "EURX-quotes.jsonl"
     path.write_text(json.dumps({"got": START * 1000, "sent": START, "b": [1, 2], "a": [3, 4]}))
     read = []
-    monkeypatch.setattr(registration, "probe", lambda *given: read.append(1) or probe(*given))
+    for module in (registration, probing):
+        monkeypatch.setattr(
+            module, "probe", lambda *given, **named: read.append(1) or probe(*given, **named))
     for _ in range(3):
         (found,) = register(opened(QUOTES), [path])
     assert (found.status, len(read)) == ("known", 1)

@@ -22,6 +22,13 @@ UNITS = {"ns": (19, 1), "us": (16, 1_000), "ms": (13, 1_000_000), "s": (10, 1_00
 _PARTS = 6
 """Parts of a path that may say what a file is: `futures/um/daily/trades/BTCUSDT/<file>`."""
 
+VENUE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+"""What a venue may be called, by whoever names it: it becomes part of instruments and partitions.
+"""
+
+_LONGEST_SYMBOL = 100
+_NO_TEXT = "\N{REPLACEMENT CHARACTER}"
+
 NO_UNIT = "none"
 """Stands for the unit of receive times where a capture has none."""
 
@@ -98,6 +105,17 @@ def likely(times: Sequence[int]) -> list[int]:
     middle = sorted(times)[len(times) // 2] if times else 0
     near = [time for time in times if abs(time - middle) < DAY_NS]
     return near if 2 * len(near) > len(times) else list(times)
+
+
+def bad_symbol(symbol: object) -> str | None:
+    """What is wrong with a symbol that cannot be kept, None where nothing is."""
+    if not isinstance(symbol, str) or not symbol or not symbol.isprintable():
+        return f"{str(symbol)[:60]!r} is not printable text"
+    if _NO_TEXT in symbol:
+        return f"{symbol[:60]!r} was no UTF-8 text"
+    if len(symbol) > _LONGEST_SYMBOL:
+        return f"{symbol[:60]!r}…: at most {_LONGEST_SYMBOL} characters"
+    return None
 
 
 def head_lines(head: bytes) -> list[bytes]:

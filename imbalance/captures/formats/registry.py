@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 
-from imbalance.captures.formats.format import Format, Sniff
+from imbalance.captures.formats.format import VENUE_NAME, Format, Sniff, bad_symbol
 from imbalance.config import NamedSettings
 
 PLACES = (
@@ -74,7 +74,7 @@ def recognise(
     for one in tried:
         found = one.sniff(head, compression, path)
         if found is not None and found.format:
-            return _of_venue(found, venue)
+            return _sound(_of_venue(found, venue))
         refusal = refusal or found
     if refusal is not None:
         return refusal
@@ -88,6 +88,19 @@ def recognise(
         compression,
         reason=f"unknown format: none of the first lines is of a known one ({listed})",
     )
+
+
+def _sound(found: Sniff) -> Sniff:
+    """The same, refused where its venue or a symbol is none that can be kept: both are text of the
+    file, and become part of the names of instruments and partitions.
+    """
+    reason = next((f"symbol {wrong}" for one in found.symbols if (wrong := bad_symbol(one))), None)
+    if found.venue and not VENUE_NAME.fullmatch(found.venue):
+        reason = (
+            f"venue {found.venue[:60]!r} is no name of one: small letters, digits and hyphens, at "
+            "most 40"
+        )
+    return found if reason is None else Sniff(found.compression, reason=reason)
 
 
 def _of_venue(found: Sniff, venue: str | None) -> Sniff:
