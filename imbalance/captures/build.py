@@ -84,14 +84,18 @@ def captures_of(store: Store, venue: str, day: str) -> list[CaptureFile]:
 
 
 def raw_is_current(store: Store, venue: str, day: str) -> bool:
-    """Whether the raw partitions of a venue and day are up to date."""
+    """Whether the raw partitions of a venue and day and their captures' accounts are up to date."""
+    neighbours = Neighbourhood(store.ledger, venue)
     return is_current(
         store,
         outputs=RAW_TABLES,
         partition=partition_key(day, venue),
         inputs=(),
         version=VERSION,
-        parameters=_parameters(store, Neighbourhood(store.ledger, venue), venue, day),
+        parameters=_parameters(store, neighbours, venue, day),
+    ) and all(
+        is_current(store, **_account_task(store, neighbours, capture))
+        for capture in neighbours.of_day(day)
     )
 
 
@@ -177,6 +181,24 @@ def _parameters(
     }
 
 
+def _account_task(
+    store: Store, neighbours: Neighbourhood, capture: CaptureFile
+) -> dict[str, Any]:
+    """What `materialise` is told of a capture's account."""
+    return {
+        "outputs": CAPTURE_TABLES,
+        "partition": capture.capture_id,
+        "inputs": (),
+        "version": VERSION,
+        "parameters": {
+            "read_as": (capture.format, capture.venue),
+            "clocks": neighbours.digest([capture]),
+            **told_from_outside(store.config, capture.venue),
+            **_own_formats(store, [capture]),
+        },
+    }
+
+
 def _own_formats(store: Store, captures: Sequence[CaptureFile]) -> dict[str, Any]:
     """What the formats of the settings say, where captures are of any."""
     own = store.config.formats
@@ -252,7 +274,7 @@ class _Known:
 
     def account(self, capture: CaptureFile) -> dict[str, Any] | None:
         """Times of a capture by its account, ns; None when it has none that is current."""
-        if not is_current(self.store, **self.account_task(capture)):
+        if not is_current(self.store, **_account_task(self.store, self.captures, capture)):
             return None
         times = ["first_event_time", "last_event_time", "last_receive_time", "clock_skew_ns"]
         rows = read_current(self.store, "raw.captures", capture.capture_id, times)
@@ -264,21 +286,6 @@ class _Known:
         return capture.capture_id in self.as_before and all(
             entry is not None and entry.definition_version == VERSION for entry in entries
         )
-
-    def account_task(self, capture: CaptureFile) -> dict[str, Any]:
-        """What `materialise` is told of a capture's account."""
-        return {
-            "outputs": CAPTURE_TABLES,
-            "partition": capture.capture_id,
-            "inputs": (),
-            "version": VERSION,
-            "parameters": {
-                "read_as": (capture.format, capture.venue),
-                "clocks": self.captures.digest([capture]),
-                **told_from_outside(self.store.config, capture.venue),
-                **_own_formats(self.store, [capture]),
-            },
-        }
 
 
 def _build_day(
@@ -387,4 +394,6 @@ def _account(
             pa.Table.from_pylist(held.instruments, store.table("raw.instruments").arrow_schema())
         )
 
-    return materialise(store, **known.account_task(capture), build=build, run=run)
+    return materialise(
+        store, **_account_task(store, known.captures, capture), build=build, run=run
+    )

@@ -6,10 +6,12 @@ from collections import Counter
 import pyarrow.compute as pc
 import pytest
 
+from imbalance.captures import build
 from imbalance.captures.build import RAW_TABLES, captures_of, materialise_raw
 from imbalance.captures.register import register
 from imbalance.config import Config
 from imbalance.store import Store
+from imbalance.store.ledger_rows import days_of
 from imbalance.tasks import read_current
 from tests.captures.building import account, assert_everything_accounted_for, build_all, rows, write
 from tests.captures.samples import (
@@ -279,3 +281,23 @@ def test_hostile_symbols_go_through_as_they_are(store, tmp_path):
         ).fetchone()
     assert found == (1,)
     assert {p.name for p in tmp_path.iterdir()} == {"a.gz", "b.gz", "home"}
+
+
+def test_a_day_whose_accounts_are_not_written_yet_is_not_current(store, tmp_path, monkeypatch):
+    """Stopped between a day's rows and the accounts of its captures."""
+    register(store, [write(tmp_path / "capture", recording(SPOT, 9))])
+    (capture,) = store.ledger.captures()
+    (day,) = days_of(capture)
+
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(build, "_account", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            build.materialise_raw(store, capture.venue, [day])
+    assert not build.raw_is_current(store, capture.venue, day)
+    result = build.materialise_raw(store, capture.venue, [day])
+    assert {one.status for one in result.partitions.values()} == {"unchanged"}
+    assert {one.status for one in result.captures.values()} == {"built"}
+    assert build.raw_is_current(store, capture.venue, day)
