@@ -101,9 +101,11 @@ class _Digest:
         self._digest = hashlib.sha256()
         self._beside = Beside("hash", 1)
         self._held: list[bytes] = []
+        self.size = 0
 
     def update(self, data: bytes) -> None:
         """Take the next bytes."""
+        self.size += len(data)
         self._held.append(data)
         if len(self._held) == _READS_HASHED_TOGETHER:
             self._beside.do(self._hash, self._held)
@@ -143,6 +145,8 @@ class CaptureReader:
         self._threaded = threaded
         self._end: End | None = None
         self.start = 0
+        self.size = 0
+        """Bytes of the file, of which `end` has the hash: it may have grown since."""
 
     @property
     def end(self) -> End:
@@ -186,6 +190,7 @@ class CaptureReader:
                 for text in state.held_back(file):
                     yield text, 0
             self._end = End(digest.hexdigest(), truncated, reason)
+            self.size = digest.size
 
 
 def _gathered(pieces: Iterator[tuple[bytes, int]]) -> Iterator[tuple[list[bytes], int]]:

@@ -109,6 +109,16 @@ def _of_archive(
     return recognise(_ARCHIVE, compression, path, form, own, venue, unknown)
 
 
+def _within_archive(
+    path: Path, found: Sniff, own: Mapping[str, NamedSettings]
+) -> tuple[int, list[int]]:
+    """Bytes of text of an archive's files, whose checksums are tested, and its last times."""
+    size = sum(
+        len(text) for member in zip_members(path) for text, _ in zip_text(path, member)
+    )
+    return size, formats(own)[found.format].times((), found, path) if found.format else []
+
+
 def probe(
     path: Path, form: str | None = None, own: Mapping[str, NamedSettings] = NONE,
     venue: str | None = None, stopped: threading.Event | None = None,
@@ -134,10 +144,7 @@ def probe(
         archive = _is_archive(path, compression)
         if archive:
             found = _of_archive(path, compression, form, own, venue)
-            for member in zip_members(path):
-                text_bytes += sum(len(text) for text, _ in zip_text(path, member))
-            if found.format:
-                times = known_formats[found.format].times((), found, path)
+            text_bytes, times = _within_archive(path, found, own)
         for block in () if archive else reader:
             if stopped is not None and stopped.is_set():
                 raise InterruptedError
@@ -151,13 +158,16 @@ def probe(
             if known.format:
                 lines = _lines_backwards(block.pieces)
                 times = _last_times(known_formats[known.format], lines, known, path) or times
-        sha256 = sha256_file(path) if archive else reader.end.sha256
+        if archive:
+            sha256, size = sha256_file(path), path.stat().st_size
+        else:
+            sha256, size = reader.end.sha256, reader.size
         if compression == "none" and head.startswith(PARQUET_MAGIC):
             check_parquet(path)
         if not archive and reader.end.truncated:
             state, reason = "truncated", reader.end.reason
     except ChecksumError as error:
-        sha256 = sha256_file(path)
+        sha256, size = sha256_file(path), path.stat().st_size
         kind = "Parquet" if head.startswith(PARQUET_MAGIC) else compression
         state, reason = "refused", f"{kind} checksum or structure is wrong: {error}"
     found = found or recognise(head, compression, path, form, own, venue)
@@ -169,7 +179,7 @@ def probe(
     unbelieved = _unbelieved(found, times, head)
     if state != "refused" and unbelieved is not None:
         state, reason = "refused", unbelieved
-    return Probe(found, sha256, path.stat().st_size, text_bytes, state, reason, last_time)
+    return Probe(found, sha256, size, text_bytes, state, reason, last_time)
 
 
 def _unbelieved(found: Sniff, times: Sequence[int], head: bytes) -> str | None:

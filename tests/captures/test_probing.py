@@ -1,10 +1,12 @@
 """Files are looked into ahead of their registration, and found to be what they are alone."""
 
 import gzip
+import hashlib
 import threading
 
 import pytest
 
+from imbalance.captures import probe as probing_module
 from imbalance.captures.probe import probe
 from imbalance.captures.probing import Probing
 from imbalance.captures.register import register
@@ -65,3 +67,23 @@ def test_a_directory_is_registered_in_the_order_of_its_files(captures, tmp_path)
     assert told.pop("08.gz") == "same_bytes"
     assert set(told.values()) == {"new"}
     assert {one.status for one in register(store, [captures])} == {"known", "refused"}
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bytes])
+def test_the_size_is_of_the_bytes_that_were_hashed(tmp_path, monkeypatch, pack):
+    """A file goes on growing while it is looked into."""
+    file = tmp_path / "capture"
+    text = pack(b"".join(LINE % (b"A", n) for n in range(50)))
+    file.write_bytes(text)
+    recognised = probing_module.recognise
+
+    def while_it_grows(*given):
+        with file.open("ab") as more:
+            more.write(pack(LINE % (b"A", 99)))
+        return recognised(*given)
+
+    monkeypatch.setattr(probing_module, "recognise", while_it_grows)
+    found = probe(file)
+    assert file.stat().st_size > len(text)
+    size = found.size_bytes
+    assert found.sha256 == hashlib.sha256(file.read_bytes()[:size]).hexdigest()
