@@ -89,10 +89,10 @@ def test_a_continued_ingestion_that_is_killed_ends_in_the_same_tables(tmp_path, 
     length = time.monotonic() - started
     wanted = {k: v for k, v in hashes(Store.open(tmp_path / "reference")).items() if v}
     moments = random.Random(20240808)
-    unfinished, root = 0, None
+    homes, unfinished, root = 0, 0, None
     while unfinished < kills:
         if root is None:
-            root = tmp_path / f"home-{unfinished}"
+            root, homes = tmp_path / f"home-{homes}", homes + 1
             shutil.copytree(tmp_path / "before", root)
         start_and_kill(ingest, root, captures, after=moments.uniform(0.0, length))
         store = Store.open(root)
