@@ -40,7 +40,12 @@ class Application:
         """The validated settings."""
         from imbalance.config_file import load_config
 
-        return load_config(self.config_path)
+        config = load_config(self.config_path)
+        if config.formats:
+            from imbalance.captures.mapping import mappings
+
+            mappings(config.formats)
+        return config
 
     def home(self, *, create: bool = False) -> Home:
         """The home; `create` makes it when there is none.

@@ -17,7 +17,7 @@ from typing import Literal
 import imbalance
 from imbalance.errors import UserError, full_disk
 from imbalance.store.generations import current_generation_is_broken, list_generation_paths
-from imbalance.store.home import LEDGER_NAME, Home
+from imbalance.store.home import LEDGER_NAME, Home, directory_of
 from imbalance.store.ledger import Ledger
 from imbalance.store.locks import is_held, read_holder
 from imbalance.store.manifest import read_manifest
@@ -58,7 +58,7 @@ class Report:
 
 def examine(root: str | Path) -> Report:
     """Look at the home at `root`; sweep leftovers older than an hour."""
-    home = Home(Path(root).expanduser().absolute())
+    home = Home(directory_of(root))
     return Report((*_versions(), *_home(home)))
 
 

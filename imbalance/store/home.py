@@ -40,6 +40,24 @@ def only_readable(where: Path) -> UserError:
     )
 
 
+def directory_of(path: str | Path) -> Path:
+    """The directory that a home's path names, whole.
+
+    Raises
+    ------
+    UserError
+        If it begins with `~` and a user who is not there.
+    """
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError:
+        raise UserError(
+            f"{str(Path(path).parts[0])!r} is the home directory of no user", where=str(path),
+            allowed="a directory; ~ stands for your own, ~NAME for another user's",
+            fix="give --home DIR or set IMBALANCE_HOME",
+        ) from None
+
+
 @dataclass(frozen=True)
 class Home:
     """A directory with a ledger, the tables' files, and what has been published from them.
@@ -58,7 +76,7 @@ class Home:
         UserError
             If there is no home at `path` and none may be made, or it cannot be made.
         """
-        home = cls(Path(path).expanduser().absolute())
+        home = cls(directory_of(path))
         if home.ledger_path.is_file():
             return home
         if home.has_rows:

@@ -42,6 +42,24 @@ def test_no_home(capsys, tmp_path):
     assert "to do: " in said
 
 
+@pytest.mark.parametrize("command", ["status", "run", "doctor", "verify"])
+def test_a_home_of_a_user_who_is_not_there(capsys, command):
+    said = refused(capsys, "--home", "~nobody-of-that-name/h", command)
+    assert "'~nobody-of-that-name' is the home directory of no user" in said
+    assert "where:   ~nobody-of-that-name/h" in said
+
+
+@pytest.mark.parametrize("command", ["studies", "status", "run", "plan"])
+def test_a_format_of_ones_own_that_is_not_allowed_is_refused_whatever_is_asked(
+    capsys, tmp_path, command
+):
+    config = tmp_path / "settings.toml"
+    config.write_text('[formats.mine]\ntable = "x"\n')
+    said = refused(capsys, "--config", config, "--home", tmp_path / "h", command)
+    assert "table = 'x' is not allowed" in said
+    assert f"where:   {config}:2" in said
+
+
 def test_errors_are_json_when_asked(capsys, tmp_path):
     assert run(["--json", "--home", str(tmp_path / "none"), "status"]) == 2
     document = json.loads(capsys.readouterr().out)
