@@ -262,9 +262,10 @@ class TextDecoder(ABC, Keeps):
         """Rows of what stands behind a block's whole lines."""
         if self.ends_complete(block):
             return self._take(block.data[whole:], block.first_offset + whole)
+        tables = {} if block.long_line is None else self.interrupted()
         self.account.lines_read += 1
         self._unread(block, whole)
-        return {}
+        return tables
 
     def _settle(self, offset: int) -> None:
         """Note where a decoder of a longer version of the file may go on."""
@@ -290,6 +291,10 @@ class TextDecoder(ABC, Keeps):
     @abstractmethod
     def take(self, data: bytes, first_line: int, offset: int) -> Tables:
         """Rows of some whole lines, the first of which has that number and place in the text."""
+
+    def interrupted(self) -> Tables:
+        """Rows of what was held back, when a line comes that is too long to be taken."""
+        return {}
 
     def finish(self) -> Tables:
         """Rows of what was held back, when all lines have been taken."""
@@ -334,8 +339,8 @@ class TextDecoder(ABC, Keeps):
 def bad_line(line: int, offset: int, text: bytes, reason: str, detail: str) -> BadLine:
     """A line that could not be understood, with as much of it as is shown."""
     shown = text[:200].decode("utf-8", "replace")
-    return BadLine(
-        line, offset, len(text), reason, detail, hashlib.sha256(text).hexdigest(),
-        "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown),
-    )  # fmt: skip
+    if not shown.isprintable():
+        shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown)
+    digest = hashlib.sha256(text).hexdigest()
+    return BadLine(line, offset, len(text), reason, detail, digest, shown)
 

@@ -6,7 +6,7 @@ the row is quarantined. What the columns mean is in `layouts`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from imbalance.captures.clocks import NO_TIME
+from imbalance.captures.events import Rejected
 from imbalance.captures.rows import NO_ID, NO_SIDE
 
 NUMBER = r"^[-+]?(\d{1,18}(\.\d{0,18})?|\.\d{1,18})([eE][-+]?\d{1,2})?$"
@@ -70,9 +71,18 @@ class Frame:
         mask[list(self.bad)] = False
         return mask
 
+    def part(self, start: int, stop: int) -> Frame:
+        """Some of its rows, as they were read: nothing is marked of them."""
+        columns = {name: column[start:stop] for name, column in self.columns.items()}
+        return Frame(columns, self.lines[start:stop])
+
+    def mark_all(self, rows: Any, error: Rejected) -> None:
+        """Mark the rows of a mask as bad, whatever else is wrong with them."""
+        self.bad.update(dict.fromkeys(np.flatnonzero(rows).tolist(), (error.reason, error.detail)))
+
     def _mark(self, wrong: Any, name: str, wanted: str, reason: str = "wrong_type") -> None:
         for row in np.flatnonzero(wrong).tolist():
-            value = _shown(self.columns[name][row])
+            value = shown(self.columns[name][row])
             why = "missing_field" if value is None else reason
             self.bad.setdefault(row, (why, f"{name} = {str(value)[:60]!r} is not {wanted}"))
 
@@ -85,6 +95,10 @@ class Frame:
         if pa.types.is_dictionary(kind):
             column = column.dictionary_decode()
             kind = column.type
+        if pa.types.is_null(kind):
+            return column.cast(pa.string())
+        if pa.types.is_float16(kind):  # there are no comparisons of them
+            return column.cast(pa.float32())
         if any(is_one(kind) for is_one in _PLAIN):
             return column
         if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
@@ -92,7 +106,22 @@ class Frame:
                 return column.cast(pa.string())
             except pa.ArrowInvalid:
                 pass
-        return pa.array([None if v is None else str(v) for v in column.to_pylist()], pa.string())
+        return _in_words(column)
+
+    def _numbers(self, name: str) -> pa.Array:
+        """A column of numbers, or of text that may be some; a time is none."""
+        column = self._texts(name)
+        if pa.types.is_timestamp(column.type):
+            return pc.if_else(pc.is_valid(column), "a time", None)
+        return column
+
+    def _words(self, name: str) -> pa.Array:
+        """A column as text."""
+        column = self._plain(name)
+        try:
+            return column.cast(pa.string())
+        except pa.ArrowInvalid:  # times of a zone that nobody knows
+            return _in_words(column)
 
     def _texts(self, name: str) -> pa.Array:
         column = self._plain(name)
@@ -102,10 +131,8 @@ class Frame:
 
     def number(self, name: str, *, optional: bool = False, positive: bool = False) -> Any:
         """Floats (n,), NaN where there is none."""
-        column = self._texts(name)
-        if pa.types.is_null(column.type):
-            values = np.full(len(self), np.nan)
-        elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        column = self._numbers(name)
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
             fits = pc.fill_null(pc.match_substring_regex(column, NUMBER), False)
             self._mark(~_mask(fits) & _mask(pc.is_valid(column)), name, "a number")
             values = _floats(pc.cast(pc.if_else(fits, column, None), pa.float64()))
@@ -124,7 +151,7 @@ class Frame:
 
     def signed(self, name: str) -> Any:
         """Floats of either sign (n,), NaN where there is none."""
-        column = self._texts(name)
+        column = self._numbers(name)
         if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
             return _floats(pc.cast(column, pa.float64(), safe=False))
         fits = pc.fill_null(pc.match_substring_regex(column, NUMBER), False)
@@ -207,8 +234,7 @@ class Frame:
         """Codes (n,) of words, truth values being `true` and `false`; a word that is not there
         marks its row.
         """
-        column = self._plain(name)
-        words = pc.fill_null(column.cast(pa.string()), "").dictionary_encode()
+        words = pc.fill_null(self._words(name), "").dictionary_encode()
         table = [codes.get(word, -1) for word in words.dictionary.to_pylist()]
         found = np.asarray(table, np.int64)[words.indices.to_numpy()] if table else _none()
         self._mark(found < 0, name, f"one of {', '.join(filter(None, codes))}")
@@ -216,7 +242,7 @@ class Frame:
 
     def words(self, name: str) -> list[str | None]:
         """Text (n,), None where there is none."""
-        found: list[str | None] = self._plain(name).cast(pa.string()).to_pylist()
+        found: list[str | None] = self._words(name).to_pylist()
         return found
 
     def changes(self, *names: str) -> Any:
@@ -244,11 +270,21 @@ _PLAIN = (
 )  # fmt: skip
 
 
-def _shown(value: pa.Scalar) -> Any:
+def shown(value: pa.Scalar) -> Any:
+    """A value as Python has it; text where it has none such, as of a date beyond the year 9999."""
     try:
         return value.as_py()
-    except (OverflowError, ValueError):  # a date that Python has none of
+    except (ArithmeticError, LookupError, ValueError):
+        pass
+    try:
         return str(value.cast(pa.int64()))
+    except pa.ArrowException:  # it is within a list or an object
+        return " ".join(pa.repeat(value, 1).to_string().split())
+
+
+def _in_words(column: pa.Array) -> pa.Array:
+    values = map(shown, column)
+    return pa.array([None if v is None else str(v) for v in values], pa.string())
 
 
 def _digests(lists: pa.Array) -> pa.Array:
@@ -276,15 +312,15 @@ def _times(values: pa.Array) -> Any:
     return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
 
 
-def interleaved(columns: Sequence[Any], good: Any) -> tuple[Any, Any]:
+def interleaved(levels: Any, good: Any) -> tuple[Any, Any]:
     """Levels of a side, from a column per level, as one list per row, and its offsets.
 
     Parameters
     ----------
-    columns : (n,) arrays, a level each; NaN where the side is not that deep.
+    levels : (n, levels); NaN where the side is not that deep.
     good : rows to take.
     """
-    matrix = np.stack(columns, axis=1)[good]
+    matrix = levels[good]
     there = ~np.isnan(matrix)
     offsets = np.zeros(len(matrix) + 1, np.int64)
     np.cumsum(there.sum(axis=1), out=offsets[1:])

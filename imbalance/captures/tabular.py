@@ -1,7 +1,7 @@
-"""Captures that are tables: delimited text or Parquet, each row an event or a part of one.
+"""Captures that are tables, each row an event or a part of one: what they have in common, Parquet.
 
-What the columns mean is declared in `layouts`; here rows are read a block at a time, a message
-that several rows make is kept whole, and bad rows are quarantined.
+What the columns mean is declared in `layouts`. Rows are read a block at a time, a message that
+several rows make is kept whole, and bad rows are quarantined. Text is read in `delimited`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pa_csv
 
 from imbalance.captures.clocks import NO_TIME
 from imbalance.captures.compression import ChecksumError
@@ -28,10 +27,11 @@ from imbalance.captures.decoding import (
     check_symbol,
 )
 from imbalance.captures.events import Rejected
-from imbalance.captures.frames import Frame
-from imbalance.captures.framing import Block, End
+from imbalance.captures.frames import Frame, shown
+from imbalance.captures.framing import End
 from imbalance.captures.rows import Rows, Tables, When
 from imbalance.captures.venues.venue import Contents
+from imbalance.captures.whole_messages import MOST_ROWS, Limit, cut
 from imbalance.store.files import sha256_file
 
 PARQUET_ROWS = 1 << 16
@@ -158,143 +158,18 @@ class Layout:
     contents: Contents | None = None
 
 
-class DelimitedDecoder(TextDecoder):
-    """Decodes delimited text of a layout.
-
-    Parameters
-    ----------
-    names : columns of the file in order.
-    skip_header : whether its first line holds them.
-    symbol : of files whose rows name none.
+def made_of(decoder: TextDecoder, layout: Layout, table: Table, frame: Frame) -> Tables:
+    """What a layout makes of some rows, which are accounted for but for those that it marks as
+    bad.
     """
-
-    _skip: bool
-    _carried: bytes
-    _carried_at: tuple[int, int]
-
-    def __init__(
-        self, context: Context, layout: Layout, names: tuple[str, ...], symbol: str | None,
-        *, skip_header: bool,
-    ) -> None:  # fmt: skip
-        super().__init__(context)
-        self._layout, self._names = layout, names
-        self._table = Table(self, symbol)
-        self._skip = skip_header
-        self._carried = b""
-        self._carried_at = (0, 0)
-
-    def ends_complete(self, block: Block) -> bool:
-        # tables are often saved without a last newline; a row cut short lacks columns
-        return block.long_line is None
-
-    def take(self, data: bytes, first_line: int, offset: int) -> Tables:
-        if self._skip:
-            self._skip = False
-            self.ignored("header")
-            start = data.find(b"\n") + 1 or len(data)
-            data, first_line, offset = data[start:], first_line + 1, offset + start
-        if self._carried:
-            data = self._carried + data
-            first_line, offset = self._carried_at
-            self._carried = b""
-        return self._rows(data, first_line, offset, last=False) if data else {}
-
-    def lines_settled(self) -> int | None:
-        return self._carried_at[0] - 1 if self._carried else super().lines_settled()
-
-    def finish(self) -> Tables:
-        if not self._carried:
-            return {}
-        data, self._carried = self._carried, b""
-        return self._rows(data, *self._carried_at, last=True)
-
-    def _rows(self, data: bytes, first_line: int, offset: int, *, last: bool) -> Tables:
-        if not data.endswith(b"\n"):
-            data += b"\n"
-        text = np.frombuffer(data, np.uint8)
-        ends = np.flatnonzero(text == ord("\n"))
-        starts = np.concatenate([[0], ends[:-1] + 1])
-        wrong = self._misshapen(text, starts, ends)
-        kept = np.flatnonzero(~wrong)
-        if wrong.any():
-            data = b"".join(text[starts[r] : ends[r] + 1].tobytes() for r in kept.tolist())
-        frame = self._frame(data, first_line + kept)
-        until = len(starts)
-        if self._layout.message and not last and len(frame):
-            cut = int(frame.changes(*self._layout.message)[-1])
-            until = int(kept[cut])
-            self._carried = text[starts[until] :].tobytes()
-            self._carried_at = (first_line + until, offset + int(starts[until]))
-            frame = Frame({n: c[:cut] for n, c in frame.columns.items()}, frame.lines[:cut])
-
-        def refuse(row: int, error: Rejected) -> None:
-            line = text[starts[row] : ends[row]].tobytes()
-            if line.strip():
-                self.quarantine(first_line + row, offset + int(starts[row]), line, error)
-            else:
-                self.ignored("blank_line")
-
-        for row in np.flatnonzero(wrong[:until]).tolist():
-            refuse(row, Rejected("wrong_number_of_columns", f"{len(self._names)} columns wanted"))
-        if not len(frame):
-            return {}
-        tables = self._layout.make(frame, self._table)
-        for bad, (reason, detail) in sorted(frame.bad.items()):
-            refuse(int(frame.lines[bad]) - first_line, Rejected(reason, detail))
-        account_of(self, self._layout, frame)
-        return tables
-
-    def _misshapen(self, text: Any, starts: Any, ends: Any) -> Any:
-        """Lines with another number of columns, or with a carriage return in their midst."""
-        def within(byte: str) -> Any:
-            found = np.concatenate([[0], np.cumsum(text == ord(byte))])
-            return found[ends] - found[starts]
-
-        last = text[np.maximum(ends - 1, starts)]
-        returns = within("\r") - ((last == ord("\r")) & (ends > starts))
-        return (within(self._layout.delimiter) != len(self._names) - 1) | (returns != 0)
-
-    def _frame(self, data: bytes, lines: Any) -> Frame:
-        if not data:
-            return Frame({name: pa.array([], pa.string()) for name in self._names}, lines)
-        table = pa_csv.read_csv(
-            pa.BufferReader(data),
-            read_options=pa_csv.ReadOptions(
-                column_names=list(self._names), use_threads=False, block_size=len(data) + 1
-            ),
-            parse_options=pa_csv.ParseOptions(
-                delimiter=self._layout.delimiter, quote_char=False, newlines_in_values=False,
-                ignore_empty_lines=False,
-            ),
-            convert_options=pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(self._names, pa.string()), check_utf8=False,
-                null_values=[""], strings_can_be_null=True,
-            ),
-        )
-        return Frame({name: _valid(table[name]) for name in self._names}, lines)
-
-
-def _valid(column: pa.ChunkedArray) -> pa.Array:
-    """A column of text in which bytes that are no UTF-8 are replaced."""
-    array = column.combine_chunks()
-    if isinstance(array, pa.ChunkedArray):
-        array = array.chunk(0) if array.num_chunks else pa.array([], pa.string())
-    try:
-        array.validate(full=True)
-    except pa.ArrowInvalid:
-        raw = array.cast(pa.binary()).to_pylist()
-        array = pa.array(
-            [None if v is None else v.decode("utf-8", "replace") for v in raw], pa.string()
-        )
-    return array
-
-
-def account_of(decoder: TextDecoder, layout: Layout, frame: Frame) -> None:
-    """Account for the rows of a frame that are not quarantined."""
+    if not len(frame):
+        return {}
+    tables = layout.make(frame, table)
     left_out = {row: rule for row, rule in frame.ignored.items() if row not in frame.bad}
     for rule in left_out.values():
         decoder.ignored(rule)
     decoder.decoded(layout.kind, len(frame) - len(frame.bad) - len(left_out))
+    return tables
 
 
 @contextmanager
@@ -345,6 +220,7 @@ class ParquetDecoder(TextDecoder):
         self._layout = layout
         self._table = Table(self, symbol)
         self._ended: End | None = None
+        self._over = False
 
     @property
     def end(self) -> End:
@@ -357,37 +233,56 @@ class ParquetDecoder(TextDecoder):
 
     def _batches(self) -> Iterator[Batch]:
         self._ended = End(sha256_file(self.context.path), False, None)
-        rest: pa.Table | None = None
-        row = 1
-        with damage_told(), parquet_file(self.context.path) as file:
-            for batch in file.iter_batches(PARQUET_ROWS):
-                batch.validate(full=True)
-                rows = pa.Table.from_batches([batch])
-                self.account.lines_read += len(rows)
-                self.account.text_bytes += batch.nbytes
-                rows = rows if rest is None else pa.concat_tables([rest, rows])
-                cut = self._whole(rows)
-                rest = rows.slice(cut)
-                yield self._some(rows.slice(0, cut), row, batch.nbytes)
-                row += cut
-            if rest is not None and len(rest):
-                yield self._some(rest, row, 0)
+        held: pa.Table | None = None
+        read = 0
+        for batch in _read(self.context.path):
+            rows = pa.Table.from_batches([batch])
+            rows = rows if held is None else pa.concat_tables([held, rows])
+            read += len(batch)
+            self.account.lines_read += len(batch)
+            held, tables = self._some(rows, read + 1 - len(rows), last=False)
+            yield self._batch(tables, batch.nbytes)
+        if held is not None and not self._over:
+            _, tables = self._some(held, read + 1 - len(held), last=True)
+            yield self._batch(tables, 0)
 
-    def _whole(self, rows: pa.Table) -> int:
-        """Rows up to the last message, which may go on."""
-        if not self._layout.message:
-            return len(rows)
-        frame = Frame(_arrays(rows), np.arange(len(rows)))
-        return int(frame.changes(*self._layout.message)[-1]) if len(rows) else 0
-
-    def _some(self, rows: pa.Table, first: int, size: int) -> Batch:
+    def _some(self, rows: pa.Table, first: int, *, last: bool) -> tuple[pa.Table | None, Tables]:
+        """Rows that are held back, and what the others are; `first` is the number of the first."""
         frame = Frame(_arrays(rows), np.arange(first, first + len(rows), dtype=np.int64))
-        tables = self._layout.make(frame, self._table) if len(frame) else {}
-        for bad, (reason, detail) in sorted(frame.bad.items()):
-            text = repr(rows.slice(bad, 1).to_pylist()[0]).encode()
-            self._bad.append(bad_line(first + bad, 0, text, reason, detail))
-        account_of(self, self._layout, frame)
-        return self._batch(tables, size)
+        limit = Limit(MOST_ROWS, "rows")
+        found = cut(frame, self._layout.message, np.arange(len(rows) + 1), limit,
+                    over=self._over, last=last)  # fmt: skip
+        told, self._over = int(self._over), found.over
+        frame = frame.part(told, found.until)
+        frame.mark_all(found.long[told : found.until], limit.passed)
+        try:
+            tables = made_of(self, self._layout, self._table, frame)
+        except pa.ArrowNotImplementedError as error:  # so it is with a type, and in every row
+            why = " ".join(str(error).split())
+            raise ChecksumError(f"a column is of a type that nothing is made of: {why}") from None
+        for row, (reason, detail) in sorted(frame.bad.items()):
+            values = {name: shown(rows[name][told + row]) for name in rows.column_names}
+            text = repr(values).encode()
+            self._bad.append(bad_line(first + told + row, 0, text, reason, detail))
+        if found.kept is None:
+            return None, tables
+        return rows.slice(found.kept, 1 if found.over else None), tables
+
+
+def _read(path: Path) -> Iterator[pa.RecordBatch]:
+    """The rows of a file, some at a time; only what is wrong with the file is told as damage."""
+    with damage_told():
+        file = parquet_file(path)
+    with file:
+        batches = file.iter_batches(PARQUET_ROWS)
+        while True:
+            with damage_told():
+                batch = next(batches, None)
+                if batch is not None:
+                    batch.validate(full=True)
+            if batch is None:
+                return
+            yield batch
 
 
 def _arrays(rows: pa.Table) -> Mapping[str, pa.Array]:

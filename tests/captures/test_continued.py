@@ -30,6 +30,7 @@ from imbalance.captures.venues.registry import MODULES, venue
 from imbalance.config import Config
 from tests.captures.samples import LINEAR, recording
 
+NO_FORMATS = {}
 MOST_BYTES = 5 << 20
 PACKED = {".gz", ".zst", ".xz"}
 SETS = (
@@ -44,18 +45,18 @@ NEVER = {
 carry both times, which the clocks begin with, come near the end."""
 
 
-def decoder_of(path):
-    found = sniff(path)
+def decoder_of(path, own=NO_FORMATS):
+    found = sniff(path, None, own)
     context = Context(
         "0" * 16, path, found.venue, Contracts(Config()),
         clocks=Clocks(None, found.first_difference),
     )  # fmt: skip
-    return formats()[found.format].decoder(context, found)
+    return formats(own)[found.format].decoder(context, found)
 
 
-def decoded(path, point=None):
+def decoded(path, point=None, own=NO_FORMATS):
     """Batches of a capture and its decoder at the end; from a point on where one is given."""
-    decoder = decoder_of(path)
+    decoder = decoder_of(path, own)
     if point is not None:
         decoder.go_on(point)
     return list(decoder), decoder
@@ -97,19 +98,19 @@ def whole_text(path, target):
     return found
 
 
-def assert_continued(path, part, cut):
+def assert_continued(path, part, cut, own=NO_FORMATS):
     """That a capture goes on from its first bytes and comes to the same as in one go; returns
     whether it does go on."""
     part.parent.mkdir(parents=True, exist_ok=True)
     part.write_bytes(path.read_bytes()[:cut])
-    if sniff(part) != sniff(path):
+    if sniff(part, None, own) != sniff(path, None, own):
         return False
-    before, ended = decoded(part)
+    before, ended = decoded(part, own=own)
     if ended.point is None:
         return False
     point = ended.point
-    after, decoder = decoded(path, point)
-    wanted, one_go = decoded(path)
+    after, decoder = decoded(path, point, own)
+    wanted, one_go = decoded(path, own=own)
     assert together(tables_of(before, point.lines), tables_of(after)) == together(tables_of(wanted))
     bad = [one for batch in before for one in batch.bad if one.line <= point.lines]
     bad += [one for batch in after for one in batch.bad]

@@ -36,6 +36,10 @@ _UNITS = 10_000.0
 _EMPTY = 9_999_999_999
 _ACTIONS = ("add", "reduce", "delete", "fill")
 _FILES = ("message", "order book")
+_KINDS = ("message", "orderbook")
+"""The same, as names of files call them."""
+_SHOWN = 3
+"""Captures of an archive of several which are named when it is refused."""
 HIDDEN, CROSS, HALT = 5, 6, 7
 
 
@@ -54,11 +58,11 @@ class Lobster:
         if compression != "zip":
             return None
         try:
-            found = _members(path)
+            found, wrong = _members(path), _no_capture(path)
         except ChecksumError:
             return None
         if found is None:
-            return None
+            return None if wrong is None else Sniff(compression, reason=wrong)
         match = _MEMBER.match(Path(found[0]).name)
         assert match is not None  # noqa: S101 - it was found by this pattern
         try:
@@ -90,14 +94,46 @@ def _midnight(day: str) -> int:
     return int(moment.timestamp()) * 10**9
 
 
-def _members(path: Path) -> tuple[str, str] | None:
-    """Names of the message and the order book file in an archive."""
-    found: dict[str, str] = {}
+def _named(path: Path) -> dict[tuple[str, ...], dict[str, list[str]]]:
+    """Files of an archive by what they are of (symbol, day, start, end, levels) and of what kind,
+    without those whose names say neither.
+    """
+    found: dict[tuple[str, ...], dict[str, list[str]]] = {}
     for name in zip_members(path):
         match = _MEMBER.match(Path(name).name)
         if match is not None:
-            found[match[5]] = name
-    return (found["message"], found["orderbook"]) if len(found) == 2 else None
+            *what, kind, levels = match.groups()
+            kinds = found.setdefault((*what, levels), {word: [] for word in _KINDS})
+            kinds[kind].append(name)
+    return found
+
+
+def _members(path: Path) -> tuple[str, str] | None:
+    """Names of the message and the order book file in an archive; None where it does not hold one
+    of each, of the same capture, and no other.
+    """
+    found = [names for kinds in _named(path).values() for names in kinds.values()]
+    if [len(names) for names in found] != [1, 1]:
+        return None
+    ((message,), (book,)) = found
+    return message, book
+
+
+def _no_capture(path: Path) -> str | None:
+    """Why an archive of LOBSTER's files is no capture; None where it is one, or holds none."""
+    found = _named(path)
+    if not found or _members(path) is not None:
+        return None
+    shown = [
+        f"{symbol} of {day} from {start} to {end} ms, levels {levels} "
+        f"({' and '.join(f'{len(names)} {kind}' for kind, names in kinds.items())})"
+        for (symbol, day, start, end, levels), kinds in sorted(found.items())
+    ]
+    more = f"; and {len(shown) - _SHOWN} more" if len(shown) > _SHOWN else ""
+    return (
+        f"a LOBSTER archive of {'; '.join(shown[:_SHOWN])}{more}: split it, an archive holds one "
+        "message and one orderbook file, both of the same symbol, day, times and levels"
+    )
 
 
 class LobsterDecoder(TextDecoder):

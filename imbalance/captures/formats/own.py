@@ -15,6 +15,7 @@ import numpy as np
 from imbalance.captures.clocks import NO_TIME
 from imbalance.captures.compression import ChecksumError
 from imbalance.captures.decoding import Context, Decoding
+from imbalance.captures.delimited import DelimitedDecoder
 from imbalance.captures.events import Rejected
 from imbalance.captures.formats.format import TIMED_LINES, Sniff, head_lines, likely
 from imbalance.captures.formats.tables import first_line, frame_of
@@ -24,7 +25,6 @@ from imbalance.captures.layouts.mapped import layout_of
 from imbalance.captures.mapping import COLUMNS, Mapped
 from imbalance.captures.tabular import (
     PARQUET_MAGIC,
-    DelimitedDecoder,
     ParquetDecoder,
     damage_told,
     parquet_file,

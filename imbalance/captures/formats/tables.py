@@ -21,6 +21,7 @@ import pyarrow as pa
 from imbalance.captures.clocks import NO_TIME
 from imbalance.captures.compression import ChecksumError
 from imbalance.captures.decoding import Context, Decoding
+from imbalance.captures.delimited import DelimitedDecoder
 from imbalance.captures.formats import binance_dumps
 from imbalance.captures.formats.format import TIMED_LINES, Sniff, head_lines, likely, named_in
 from imbalance.captures.formats.markets import Market
@@ -30,7 +31,6 @@ from imbalance.captures.siblings import symbol_beside, time_beside
 from imbalance.captures.tabular import (
     EXCHANGE,
     PARQUET_MAGIC,
-    DelimitedDecoder,
     Layout,
     ParquetDecoder,
     damage_told,

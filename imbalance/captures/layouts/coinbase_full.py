@@ -21,6 +21,7 @@ _SIDES = {"buy": 0, "sell": 1}
 _KINDS = {"received": 0, "open": 1, "done": 2, "match": 3, "change": 4, "activate": 5}
 _ACTIONS = ("add", "delete", "fill", "change")
 """Of the kinds from `open` on."""
+_WHOLE_DOUBLES = 2.0**53
 
 
 def _full(frame: Frame, table: Table) -> Tables:
@@ -32,6 +33,7 @@ def _full(frame: Frame, table: Table) -> Tables:
     left = frame.number("remaining_size", optional=True)
     size = frame.number("size", optional=True)
     resized = frame.number("new_size", optional=True)
+    identity = _trade_ids(frame)
     _leave_out(frame, instruments, sequence, kind, price)
     needed = np.select([kind == 1, kind == 3, kind == 4], [left, size, resized],
                        np.nan_to_num(left))
@@ -62,12 +64,30 @@ def _full(frame: Frame, table: Table) -> Tables:
     matches = np.flatnonzero(code == _KINDS["match"])
     if len(matches):
         places = rows[matches]
-        ids = np.nan_to_num(frame.number("trade_id", optional=True)[places], nan=NO_ID)
         found["raw.trades"] = table.rows.trades(
-            when.take(matches), np.zeros(len(places), bool), ids.astype(np.int64), None,
+            when.take(matches), np.zeros(len(places), bool), identity[places], None,
             price[places], size[places], 1 - side[places],
         )
     return found
+
+
+def _trade_ids(frame: Frame) -> Any:
+    """Ids of trades (n,), `NO_ID` where there is none.
+
+    Only matches have one, and what knows no column of whole numbers with gaps saves them as
+    doubles, or as text of these such as `13419161.0`.
+    """
+    column = frame.columns["trade_id"]
+    if not pa.types.is_floating(column.type):
+        if pa.types.is_string(column.type):
+            column = pa.compute.replace_substring_regex(column, r"^(\d+)\.0$", r"\1")
+        return Frame({"trade_id": column}, frame.lines, frame.bad).whole("trade_id", optional=True)
+    values = frame.number("trade_id", optional=True)
+    # beyond, a double stands for several whole numbers
+    whole = (values == np.floor(values)) & (values <= _WHOLE_DOUBLES)
+    for row in np.flatnonzero(~whole & ~np.isnan(values)).tolist():
+        frame.bad.setdefault(row, ("wrong_type", f"trade_id = {values[row]} is not a whole number"))
+    return np.where(whole, values, NO_ID).astype(np.int64)
 
 
 def _leave_out(frame: Frame, instruments: Any, sequence: Any, kind: Any, price: Any) -> None:

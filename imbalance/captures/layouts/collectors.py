@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from imbalance.captures.frames import SIDE_CODES, Frame
-from imbalance.captures.layouts import making
+from imbalance.captures.layouts import alternating, making
 from imbalance.captures.rows import NO_ID, NO_SIDE, Tables
 from imbalance.captures.tabular import Layout, Table
 from imbalance.captures.venues.venue import Contents
@@ -44,49 +44,32 @@ def _images(frame: Frame, table: Table) -> Tables:
     )
 
 
-def _alternating(frame: Frame, table: Table) -> Tables:
-    """edgeX: the header lists bids then asks, the values alternate bid, ask level by level.
-
-    A file whose second price lies above its first alternates; in one that is as its header says it
-    lies below.
-    """
-    names = [name for name in frame.columns if name != "timestamp"]
-    first, second = (frame.number(names[k], optional=True) for k in (0, 2))
-    if np.nanmedian(second - first) > 0.0:
-        sides = [(names[0::4], names[1::4]), (names[2::4], names[3::4])]
-    else:
-        bids = [name for name in names if name.startswith("bid_")]
-        asks = [name for name in names if name.startswith("ask_")]
-        sides = [(bids[0::2], bids[1::2]), (asks[0::2], asks[1::2])]
-    return making.images(
-        frame, table, table.instruments(frame), sides, receive=frame.time("timestamp", "s"),
-        exchange=None,
-    )
-
-
 def _best(frame: Frame, table: Table) -> Tables:
-    """A message is a row per side; a row of the last price says nothing of the quote."""
+    """A message is a row per side; a row of the last price says nothing of the quote.
+
+    A message with a bad row is quarantined whole: the other side alone would be a wrong quote.
+    """
     price, size = frame.number("price", positive=True), frame.number("size")
     side = frame.code("side", {"bid": 0, "ask": 1, "last": 2})
+    instruments, times = table.instruments(frame), _times(frame)
     begins = frame.changes("timestamp")
-    message = np.zeros(len(frame), np.int64)
-    message[begins] = 1
-    message = np.cumsum(message) - 1
-    values = []
+    message = making.numbered(frame, begins)
+    making.mark_parts(frame, message)
+    values = np.full((len(begins), 4), np.nan)
     for code in (0, 1):
         mine = np.flatnonzero((side == code) & frame.good)
-        for column in (price, size):
-            whole = np.full(len(begins), np.nan)
-            whole[message[mine]] = column[mine]
-            spread = np.full(len(frame), np.nan)
-            spread[begins] = whole
-            values.append(spread)
+        for place, column in ((2 * code, price), (2 * code + 1, size)):
+            values[message[mine], place] = column[mine]
     # a size of 0 stands for one that the venue does not send
-    for place in (1, 3):
-        values[place] = np.where(values[place] == 0.0, np.nan, values[place])
-    times = _times(frame)
-    told = begins[~np.isnan(values[0][begins]) | ~np.isnan(values[2][begins])]
-    return making.quotes(frame, table, table.instruments(frame), values, at=told, **times)
+    values[:, 1::2][values[:, 1::2] == 0.0] = np.nan
+    told = begins[~np.isnan(values[:, ::2]).all(axis=1)]
+    when, rows = table.when(frame, instruments, at=told, **times)
+    # times that are not believed are marked only there
+    making.mark_parts(frame, message)
+    kept = frame.good[rows]
+    when, rows = when.take(kept), rows[kept]
+    missing = np.full(len(rows), NO_ID, np.int64)
+    return {"raw.quotes": table.rows.quotes(when, missing, values[message[rows]])}
 
 
 def _trades(identity: str) -> Any:
@@ -165,14 +148,15 @@ _NO_COUNTER = "any loss: ids do not count"
 LAYOUTS = (
     Layout(
         "collector-books", "book_image",
-        frozenset({"timestamp", "sequence", "exchange_timestamp", "bid_price_0", "ask_size_0"}),
+        frozenset({"timestamp", "sequence", "exchange_timestamp", "bid_price_0", "bid_size_0",
+                   "ask_price_0", "ask_size_0"}),
         "s", _images, ("timestamp", "s"),
         contents=Contents("book images", ("hyperliquid",), blind=_IMAGES),
     ),
     Layout(
         "alternating-books", "book_image",
-        frozenset({"timestamp", "bid_1_price", "bid_1_size", "ask_1_price"}),
-        "s", _alternating, ("timestamp", "s"),
+        frozenset({"timestamp", "bid_1_price", "bid_1_size", "ask_1_price", "ask_1_size"}),
+        "s", alternating.books, ("timestamp", "s"),
         contents=Contents("book images", ("edgex",), blind=_IMAGES),
     ),
     Layout(

@@ -31,21 +31,37 @@ def images(
     ids : growing ids of the images, int64 (n,).
     """
     depth = min(len(names) for side in sides for names in side)
-    sides = [(prices[:depth], sizes[:depth]) for prices, sizes in sides]
-    levels = [
-        [frame.number(name, optional=True) for name in names] for side in sides for names in side
-    ]
-    for prices, sizes, names in (
-        (levels[0], levels[1], sides[0][0]), (levels[2], levels[3], sides[1][0])
-    ):
-        for price, size, name in zip(prices, sizes, names, strict=True):
-            half = np.isnan(price) != np.isnan(size)
-            for row in np.flatnonzero(half).tolist():
-                frame.bad.setdefault(row, ("missing_field", f"{name} or its size is missing"))
+    found = [levels(frame, prices[:depth], sizes[:depth]) for prices, sizes in sides]
+    return image_rows(
+        frame, table, instruments, [*found[0], *found[1]], receive=receive, exchange=exchange,
+        ids=ids,
+    )
+
+
+def levels(frame: Frame, prices: Sequence[str], sizes: Sequence[str]) -> tuple[Any, Any]:
+    """Prices and sizes (n, levels), NaN where there is none; a price without a size, or the other
+    way about, marks its row.
+    """
+    price, size = (
+        np.stack([frame.number(name, optional=True) for name in names], axis=1)
+        for names in (prices, sizes)
+    )
+    for row, place in np.argwhere(np.isnan(price) != np.isnan(size)).tolist():
+        frame.bad.setdefault(row, ("missing_field", f"{prices[place]} or its size is missing"))
+    return price, size
+
+
+def image_rows(
+    frame: Frame, table: Table, instruments: Any, sides: Sequence[Any], *, receive: Any,
+    exchange: Any, ids: Any | None = None,
+) -> Tables:  # fmt: skip
+    """`images` of what has been read: bid prices, bid sizes, ask prices, ask sizes, each
+    (n, levels), best level first, NaN where there is none.
+    """
     when, rows = table.when(frame, instruments, receive=receive, exchange=exchange)
     mask = np.zeros(len(frame), bool)
     mask[rows] = True
-    found = [interleaved(columns, mask) for columns in levels]
+    found = [interleaved(values, mask) for values in sides]
     number = np.full((len(rows), 3), NO_ID, np.int64)
     if ids is not None:
         number[:, 1] = ids[rows]
@@ -55,6 +71,20 @@ def images(
             [values for values, _ in found],
         )
     }  # fmt: skip
+
+
+def numbered(frame: Frame, begins: Any) -> Any:
+    """Which message each row is of, int64 (n,), from 0; `begins` are the first rows of each."""
+    message = np.zeros(len(frame), np.int64)
+    message[begins] = 1
+    return np.cumsum(message) - 1
+
+
+def mark_parts(frame: Frame, message: Any) -> None:
+    """Mark the other rows of messages that have a bad one."""
+    broken = np.isin(message, message[list(frame.bad)])
+    for row in np.flatnonzero(broken & frame.good).tolist():
+        frame.bad.setdefault(row, ("part_of_a_bad_message", "another row of the message is bad"))
 
 
 def messages(
@@ -72,13 +102,8 @@ def messages(
     side : per row, 0 bid and 1 ask.
     ids : int64 (n, 3) per row, of the message.
     """
-    message = np.zeros(len(frame), np.int64)
-    message[begins] = 1
-    message = np.cumsum(message) - 1
-    broken = np.zeros(len(begins), bool)
-    broken[message[list(frame.bad)]] = True
-    for row in np.flatnonzero(broken[message] & frame.good).tolist():
-        frame.bad.setdefault(row, ("part_of_a_bad_message", "another row of the message is bad"))
+    message = numbered(frame, begins)
+    mark_parts(frame, message)
     when, rows = table.when(frame, instruments, receive=receive, exchange=exchange, at=begins)
     kept = np.zeros(len(begins), bool)
     kept[message[rows]] = True
