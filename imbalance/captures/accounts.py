@@ -1,11 +1,10 @@
-"""Rows of `raw.captures` and `raw.quarantine`: where every line of a capture went."""
+"""Rows of `raw.captures`: where every line of a capture went."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from imbalance.captures.chunks import BadLine
 from imbalance.captures.decode import Account
 from imbalance.captures.decoding import Decoding
 from imbalance.captures.formats.format import Sniff
@@ -48,8 +47,3 @@ def account_row(
         "last_receive_time": decoder.last_receive,
         "clock_skew_ns": decoder.clock_skew,
     }
-
-
-def bad_row(capture_id: str, path: str, bad: BadLine) -> dict[str, Any]:
-    """The row of `raw.quarantine` of a line."""
-    return {"capture_id": capture_id, "path": path, **vars(bad)}

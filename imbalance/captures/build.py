@@ -16,7 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from imbalance.captures.accounts import OUTPUTS, bad_row
+from imbalance.captures.accounts import OUTPUTS
 from imbalance.captures.checkpoint import read_checkpoint, remove_checkpoint, write_checkpoint
 from imbalance.captures.instruments import told_from_outside
 from imbalance.captures.mapping import digest_of
@@ -381,12 +381,8 @@ def _account(
         context.writer("raw.captures").write(
             pa.Table.from_pylist([held.row], store.table("raw.captures").arrow_schema())
         )
-        context.writer("raw.quarantine").write(
-            pa.Table.from_pylist(
-                [bad_row(capture.capture_id, capture.path, bad) for bad in held.bad],
-                store.table("raw.quarantine").arrow_schema(),
-            )
-        )
+        for rows in held.bad.tables(capture.capture_id, capture.path):
+            context.writer("raw.quarantine").write(rows)
         context.writer("raw.clock_skew").write(
             pa.Table.from_pylist([held.latency], store.table("raw.clock_skew").arrow_schema())
         )

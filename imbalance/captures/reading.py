@@ -18,8 +18,8 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from imbalance.captures.accounts import account_row
+from imbalance.captures.bad_lines import BadLines
 from imbalance.captures.checkpoint import Checkpoint, Point, Told
-from imbalance.captures.chunks import BadLine
 from imbalance.captures.clocks import Clocks
 from imbalance.captures.compression import ChecksumError, compression_of
 from imbalance.captures.decoding import Context
@@ -50,7 +50,7 @@ class Decoded:
     """
 
     row: dict[str, Any]
-    bad: list[BadLine]
+    bad: BadLines
     instruments: list[dict[str, Any]]
     latency: dict[str, Any]
     checkpoint: Checkpoint
@@ -195,7 +195,7 @@ def decode_capture(
         ),
         found,
     )  # fmt: skip
-    told = _Telling()
+    told = _Telling(store.home.staging_dir)
     note = f"decoding {path.name}"
     if since is not None and since.point is not None and since.told is not None:
         try:
@@ -203,7 +203,7 @@ def decode_capture(
         except ValueError as error:
             raise Otherwise(capture.capture_id) from error
         facts = decoder.facts()
-        told = _Telling.after(since.told)
+        told = _Telling(store.home.staging_dir, since.told)
         note += f" from line {decoder.account.lines_read + 1:,} on"
     low, high = bounds_of(day)
     progress.advance(note=note)
@@ -235,8 +235,9 @@ def decode_capture(
     contracts.learn(found.venue, decoder.facts())
     last_known = decoder.last_available or 0
     point = decoder.point
-    if decoder.account.quarantined["receive_time_out_of_span"]:
-        point = None  # a longer version may be of more days
+    so_far = None if point is None else told.before(point)
+    if so_far is None or decoder.account.quarantined["receive_time_out_of_span"]:
+        point = so_far = None  # a longer version may be of more days
     if since is not None and decoder.facts() != facts:
         raise Otherwise(capture.capture_id)
     return Decoded(
@@ -244,9 +245,8 @@ def decode_capture(
         instrument_rows(capture.capture_id, decoder.instruments, contracts, last_known),
         told.latency.row(capture.capture_id, found.venue, last_known),
         Checkpoint(
-            read_as(store, found), skew, capture.sha256, capture.size, point,
-            None if point is None else told.before(point), decoder.clock_skew,
-            decoder.last_receive,
+            read_as(store, found), skew, capture.sha256, capture.size, point, so_far,
+            decoder.clock_skew, decoder.last_receive,
         ),
     )  # fmt: skip
 
@@ -268,21 +268,15 @@ def read_clock(
 class _Telling:
     """What the lines of a capture say besides their rows, while it is decoded."""
 
-    def __init__(self) -> None:
-        self.first: int | None = None
-        self.last: int | None = None
-        self.bad: list[BadLine] = []
+    def __init__(self, directory: Path, since: Told | None = None) -> None:
+        self.first = None if since is None else since.first
+        self.last = None if since is None else since.last
+        self.bad = BadLines(directory, [] if since is None else since.bad)
         self.latency = Latency()
+        if since is not None:
+            self.latency.restore(since.latency)
         self.until: Told | None = None
         """What was told up to where a longer version goes on, once there was more."""
-
-    @classmethod
-    def after(cls, told: Told) -> _Telling:
-        """To go on from what was told."""
-        found = cls()
-        found.first, found.last, found.bad = told.first, told.last, list(told.bad)
-        found.latency.restore(told.latency)
-        return found
 
     def take(self, times: Any, rows: pa.Table) -> tuple[int, int]:
         """Take rows of a table; returns their first and last event time, ns."""
@@ -292,13 +286,16 @@ class _Telling:
         self.last = latest if self.last is None else max(self.last, latest)
         return earliest, latest
 
-    def so_far(self) -> Told:
-        """What has been told."""
-        return Told(self.first, self.last, list(self.bad), self.latency.state())
+    def so_far(self) -> Told | None:
+        """What has been told; None where that is too much to be kept for a longer version."""
+        bad = self.bad.few
+        return None if bad is None else Told(self.first, self.last, bad, self.latency.state())
 
-    def before(self, point: Point) -> Told:
-        """What had been told at a place."""
+    def before(self, point: Point) -> Told | None:
+        """What had been told at a place; None as `so_far`."""
         told = self.until or self.so_far()
+        if told is None:
+            return None
         return replace(told, bad=[one for one in told.bad if one.line <= point.lines])
 
 
