@@ -7,6 +7,7 @@ is to be set is `config`'s.
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
@@ -46,7 +47,7 @@ def load_config(path: Path | None) -> Config:
         ) from None
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(
             f"the configuration is not TOML: {error}", where=str(path), allowed="TOML 1.0",
             fix="mend the line it names",
@@ -287,10 +288,21 @@ def as_settings(config: Config) -> dict[str, Any]:
 
 
 def to_toml(settings: Mapping[str, Any], place: tuple[str, ...] = ()) -> str:
-    """Settings as the text of a file. JSON's texts, numbers and lists are TOML's as well."""
+    """Settings as the text of a file."""
     values = {name: value for name, value in settings.items() if not isinstance(value, Mapping)}
-    lines = [f"[{'.'.join(map(json.dumps, place))}]"] if place and values else []
-    lines += [f"{json.dumps(name)} = {json.dumps(value)}" for name, value in values.items()]
+    lines = [f"[{'.'.join(map(_toml, place))}]"] if place and values else []
+    lines += [f"{_toml(name)} = {_toml(value)}" for name, value in values.items()]
     text = "\n".join(lines) + "\n" if lines else ""
     tables = {name: value for name, value in settings.items() if isinstance(value, Mapping)}
     return text + "".join(to_toml(table, (*place, name)) for name, table in tables.items())
+
+
+def _toml(value: Any) -> str:
+    """A value as TOML: JSON's texts, numbers and lists, but for what JSON does not have, and what
+    TOML writes otherwise.
+    """
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

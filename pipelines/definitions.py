@@ -18,7 +18,7 @@ from assets.partitions import Partitions
 from imbalance.config import Config
 from imbalance.config_file import load_config
 from imbalance.overdue import LIVE_DAYS
-from imbalance.store.home import LEDGER_NAME
+from imbalance.store.home import LEDGER_NAME, directory_of
 from imbalance.store.ledger import Ledger
 from imbalance.warehouse import Warehouse
 from pipelines.alerts import alerts
@@ -80,7 +80,7 @@ def build_definitions(
 def home_and_config() -> tuple[Path, Path | None]:
     """IMBALANCE_HOME (./warehouse) and IMBALANCE_CONFIG (none)."""
     config = os.environ.get("IMBALANCE_CONFIG")
-    home = Path(os.environ.get("IMBALANCE_HOME") or "warehouse").absolute()
+    home = directory_of(os.environ.get("IMBALANCE_HOME") or "warehouse")
     return home, Path(config) if config else None
 
 

@@ -94,6 +94,9 @@ def new_captures(config: Config, partitions: Partitions) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
     ) -> dg.SensorResult | dg.SkipReason:
         watched = [Path(name) for name in config.captures.watch if Path(name).is_dir()]
+        absent = [name for name in config.captures.watch if not Path(name).is_dir()]
+        if absent:
+            context.log.warning(f"{', '.join(absent)} of [captures] watch is not there")
         if not watched:
             named = ", ".join(config.captures.watch)
             return dg.SkipReason(

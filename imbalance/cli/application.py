@@ -45,6 +45,10 @@ class Application:
             from imbalance.captures.mapping import mappings
 
             mappings(config.formats)
+        if config.studies.families:
+            from imbalance.studies.families import declare
+
+            declare(config.studies)
         return config
 
     def home(self, *, create: bool = False) -> Home:

@@ -61,9 +61,9 @@ def _runs(application: Application) -> Iterator[Diagnosis]:
     """Fail the runs whose process is gone, where Dagster has ever been over this home."""
     from imbalance.cli.process import checkout, environment
     from imbalance.store.doctor import Diagnosis, has_room
-    from imbalance.store.home import Home, directory_of
+    from imbalance.store.home import Home
 
-    root = directory_of(application.home_path)
+    root = application.home_path
     if not (root / "dagster" / "dagster.yaml").is_file() or not os.access(root, os.W_OK):
         return  # none, or whoever may write to the home is to look
     try:

@@ -6,6 +6,7 @@ what keeps `imbalance --help` below 0.3 s. Nothing of what a command does belong
 
 from __future__ import annotations
 
+import errno
 import importlib
 import itertools
 import json
@@ -30,6 +31,9 @@ from imbalance.errors import (
 )
 
 EXIT_INTERRUPTED = 130
+
+_NO_PATHS = frozenset({errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP})
+"""What the system says of a path that it will not look at, whatever is asked of it."""
 
 COMMANDS: dict[str, str] = {
     "demo": "The main job on a simulated market: what was planted and what was found.",
@@ -120,7 +124,9 @@ class Commands(click.Group):
 @click.pass_context
 def cli(ctx: click.Context, home: Path, config: Path | None, as_json: bool) -> None:
     """Keep what all commands share."""
-    ctx.obj = Application(home_path=home, config_path=config, json=as_json)
+    from imbalance.store.home import directory_of
+
+    ctx.obj = Application(home_path=directory_of(home), config_path=config, json=as_json)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -218,6 +224,11 @@ def _crash(error: BaseException, arguments: list[str], as_json: bool) -> int:
     refusal = refusal_in(error)
     if refusal is not None:
         return _refuse(refusal, as_json)
+    if isinstance(error, OSError) and error.errno in _NO_PATHS and error.filename:
+        return _refuse(UserError(
+            f"a path cannot be looked at: {error.strerror}", where=os.fsdecode(error.filename),
+            allowed="paths of at most 255 bytes a part, in directories that you may enter",
+        ), as_json)
     where = _logged(error, arguments)
     first = (str(error).splitlines() or [""])[0]
     full = full_disk(error, where)
@@ -238,20 +249,21 @@ def _logged(error: BaseException, arguments: list[str]) -> str:
     import time
     import traceback
 
-    home = Path(os.environ.get("IMBALANCE_HOME", "warehouse"))
+    home = os.environ.get("IMBALANCE_HOME", "warehouse")
     for option, value in itertools.pairwise(arguments):
-        home = Path(value) if option == "--home" else home
+        home = value if option == "--home" else home
     text = f"imbalance {__version__} {' '.join(arguments)}\n" + "".join(
         traceback.format_exception(error)
     )
     try:
-        there = (home / "ledger.sqlite").exists()
-        directory = home / "logs" if there else Path(tempfile.gettempdir())
+        root = Path(home).expanduser()
+        there = (root / "ledger.sqlite").exists()
+        directory = root / "logs" if there else Path(tempfile.gettempdir())
         log = directory / f"imbalance-{time.strftime('%Y%m%dT%H%M%S')}-{os.getpid()}.log"
         directory.mkdir(parents=True, exist_ok=True)
         # Names of files can hold bytes that are no text.
         log.write_text(text, encoding="utf-8", errors="backslashreplace")
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RuntimeError) as problem:
         return f"the details could not be written: {problem}"
     return f"{log} holds the details"
 

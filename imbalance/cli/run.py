@@ -50,11 +50,12 @@ def command(
       imbalance --home /data/w --json run captures
 
     \b
-    JSON: {"status": "done" | "nothing_to_do", "captures": {...}, "partitions":
-           {"built", "unchanged", "left"}, "bars": {table: rows}, "proof":
-           {"compared", "mismatched"}, "generation", "failures": [{"step",
-           "partition", "message"}], "seconds", "log": path, null where there
-           was nothing to do, "exit_code"}
+    JSON: {"status": "done" | "nothing_to_do" | "failed", "captures": {...},
+           "partitions": {"built", "unchanged", "left"}, "bars": {table: rows},
+           "proof": {"compared", "mismatched"}, "generation", "failures":
+           [{"step", "partition", "message"}], "seconds", "log": path, null
+           where there was nothing to do, "exit_code"}; where publishing was
+           refused, also "error", "where", "allowed" and "fix"
     """
     days = check_days(first, last)
     summary = run(application, captures, days[0], days[1], venue)

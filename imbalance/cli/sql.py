@@ -9,7 +9,7 @@ import itertools
 import re
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -20,6 +20,7 @@ from imbalance import catalog
 from imbalance.cli import complete, output, streams
 from imbalance.cli.application import Application, subcommand
 from imbalance.errors import UserError, nearest
+from imbalance.whole_file import whole_file
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,6 +32,8 @@ _COMMENTS = re.compile(r"duckdb_|pg_|information_schema|comment", re.IGNORECASE)
 FORMATS = ("table", "csv", "json", "parquet")
 ENDINGS = {f".{form}": form for form in FORMATS if form != "table"}
 SHOWN_ROWS = 40
+
+_NOT_IN_ARROW = re.compile(r"\b(UHUGEINT|BIGNUM|BIT|TIME WITH TIME ZONE)\b")
 
 
 @subcommand("sql")
@@ -83,11 +86,11 @@ def command(
         check_query(connection, query)
         reader = in_batches(connection, query)
         columns = [{"name": name, "type": str(kind)} for name, kind, *_ in connection.description]
+        _check_types(columns)
         if form == "table" and out is None:
             click.echo(_table(reader, rows))
             return
-        with (nullcontext(sys.stdout.buffer) if out is None
-              else streams.whole_file(out, "--output")) as stream:
+        with _target(out, form) as stream:
             _stream(reader, columns, form, rows, stream)
     except duckdb.Error as error:
         raise explain(error, query, None if generation is None else connection) from None
@@ -128,6 +131,24 @@ def _check_output(form: str) -> None:
         )
 
 
+def _check_types(columns: list[dict[str, str]]) -> None:
+    """Refuse types whose values Arrow, by which answers come, has no place for."""
+    for column in columns:
+        found = _NOT_IN_ARROW.search(column["type"])
+        if found is not None:
+            raise UserError(
+                f"column {column['name']!r} is of type {column['type']}, whose values would be "
+                "others here", fix="cast it in the query, such as with ::varchar",
+            )
+
+
+def _target(out: Path | None, form: str) -> AbstractContextManager[BinaryIO]:
+    """Where an answer goes: whole, where it is of no use in part."""
+    if out is not None:
+        return whole_file(out, "--output")
+    return streams.whole_output() if form == "json" else nullcontext(sys.stdout.buffer)
+
+
 def _stream(
     reader: pa.RecordBatchReader, columns: list[dict[str, str]], form: str, rows: int,
     stream: BinaryIO,
@@ -145,7 +166,16 @@ def _stream(
 
 def _plain(batch: pa.RecordBatch) -> list[list[Any]]:
     """Columns of the batch as Python values; times as text, which keeps their nanoseconds."""
-    return [_values(column) for column in batch.columns]
+    plain = []
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            plain.append(_values(column))
+        except (OverflowError, ValueError):  # Python's dates and times end sooner
+            raise UserError(
+                f"a value of column {name!r} is a date or time that cannot be shown",
+                fix="cast it in the query, such as with ::varchar",
+            ) from None
+    return plain
 
 
 def _values(column: pa.Array) -> list[Any]:
@@ -153,11 +183,22 @@ def _values(column: pa.Array) -> list[Any]:
 
     kind = column.type
     if types.is_timestamp(kind) or types.is_date(kind) or types.is_time(kind):
-        return list(column.cast("string").to_pylist())
+        return list(_finite(column).cast("string").to_pylist())
     values = column.to_pylist()
     if types.is_integer(kind) or types.is_floating(kind) or types.is_string(kind):
         return list(values)
     return [_readable(value) for value in values]
+
+
+def _finite(column: pa.Array) -> pa.Array:
+    """Dates and times, those of which DuckDB says that they are infinite null."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    width = column.type.bit_width
+    whole = column.view(pa.int32() if width == 32 else pa.int64())
+    infinite = pc.equal(pc.abs(pc.cast(whole, pa.int64())), 2 ** (width - 1) - 1)
+    return pc.if_else(pc.fill_null(infinite, False), None, column)
 
 
 def _readable(value: Any) -> Any:

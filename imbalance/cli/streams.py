@@ -1,5 +1,5 @@
-"""Where answers go, and a query may come from: standard output, files that are whole or not there,
-standard input. Not here: what an answer looks like (`output`).
+"""Where answers go, and a query may come from: standard output and input. Not here: what an answer
+looks like (`output`), files (`whole_file`).
 """
 
 from __future__ import annotations
@@ -7,15 +7,19 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from contextlib import contextmanager
+from typing import Any, BinaryIO, TextIO, cast
 
-from imbalance.errors import EXIT_FAILED, UserError, cannot_write
+from imbalance.errors import EXIT_FAILED, UserError
 
 _OUTPUT, _INPUT = "standard output", "standard input"
+
+_HELD_BYTES = 16 << 20
+"""Of an answer that is handed out whole, what is held in memory; the rest in a file."""
 
 
 class _Marked(io.FileIO):
@@ -65,33 +69,13 @@ def give_up_output() -> None:
 
 
 @contextmanager
-def whole_file(path: Path, where: str) -> Iterator[BinaryIO]:
-    """A file to write to, which takes the place of the one at `path` once it is whole. What is no
-    file, such as a pipe, is written to as it is.
-
-    Parameters
-    ----------
-    where : the option that has named it.
-
-    Raises
-    ------
-    UserError
-        If it cannot be written.
-    """
-    # Of a link, what it leads to.
-    target = Path(os.path.realpath(path))
-    aside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        beside = path.is_file() or not path.exists()
-        with (aside if beside else path).open("wb") as stream:
-            yield stream
-        if beside:
-            aside.replace(target)
-    except OSError as error:
-        raise cannot_write(path, error, where) from None
-    finally:
-        with suppress(OSError):
-            aside.unlink(missing_ok=True)
+def whole_output() -> Iterator[BinaryIO]:
+    """Standard output, which is given nothing before all is there."""
+    with tempfile.SpooledTemporaryFile(max_size=_HELD_BYTES) as held:
+        yield cast("BinaryIO", held)
+        held.seek(0)
+        shutil.copyfileobj(held, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
 
 
 def read_input() -> str:

@@ -70,7 +70,7 @@ def command(
         ]
         try:
             _wait_for(host, port, children[0], log)
-            address = f"http://{'127.0.0.1' if proxied else host}:{port}"
+            address = f"http://{_named(host)}:{port}"
             click.echo(json.dumps({"address": address}) if application.json
                        else f"Dagster over {home.root}: {address}   (Ctrl-C ends it; log: {log})")
             while all(child.poll() is None for child in children):
@@ -83,6 +83,16 @@ def command(
             click.echo("ended", err=True)
         finally:
             _end(children)
+
+
+def _named(host: str) -> str:
+    """An address that is listened on as it stands in a browser's line."""
+    if host == "localhost":
+        return host
+    found = ipaddress.ip_address(host)
+    if found.is_unspecified:  # all of the machine's, this one too
+        return "127.0.0.1"
+    return f"[{found}]" if found.version == 6 else host
 
 
 def _check_address(host: str, port: int, proxied: bool) -> None:

@@ -7,9 +7,7 @@ escaped by the template engine, so that a hostile symbol stays text.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +15,6 @@ from typing import Any
 import duckdb
 
 from imbalance import catalog
-from imbalance.errors import cannot_write
 from imbalance.progress import SILENT, Progress
 from imbalance.report import cautions, findings, sections, words
 from imbalance.report.palette import css_variables
@@ -27,6 +24,7 @@ from imbalance.report.study_section import study_sections
 from imbalance.studies.hypotheses import HYPOTHESES
 from imbalance.studies.measures import base_measure
 from imbalance.studies.registry import reasons
+from imbalance.whole_file import whole_file
 
 _DEFINED = ("mid_close", "return_bps", "order_flow_imbalance", "coverage", "poisoned", "valid")
 _ESTIMATES = ("estimate", "standard_error", "interval_low", "q_value", "hypothesis", "n_effective",
@@ -77,7 +75,8 @@ def write_report(
     page = _page(Source(session), title, generation, due or {}, progress)
     progress.advance(note="report: writing")
     text = _template().render(page)
-    _write(out, text)
+    with whole_file(out, "OUT.html") as file:
+        file.write(text.encode())
     charts = (page["price"], page["heatmaps"], page["responses"],
               *(section.charts for section in page["of_studies"].values()))
     return ReportSummary(
@@ -220,15 +219,3 @@ def _template() -> Any:
         environment.filters[name] = getattr(words, name)
     environment.filters["zip"] = zip
     return environment.get_template("report.html.j2")
-
-
-def _write(out: Path, text: str) -> None:
-    staging = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
-        staging.write_text(text, encoding="utf-8")
-        staging.replace(out)
-    except OSError as error:
-        raise cannot_write(out, error, "OUT.html") from None
-    finally:
-        with suppress(OSError):
-            staging.unlink(missing_ok=True)

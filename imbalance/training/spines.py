@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+_EARLIEST, _LATEST = (-5_364_662_400_000_000_000, 5_680_281_600_000_000_000)
+"""1800 and 2150, ns: a hundred years off, the most that an age can be, times are still times."""
+
 RECORDED_UNTIL = "recorded_until"
 """Column of a spine with the second clock: what had been recorded by then is joined."""
 
@@ -180,7 +183,11 @@ def of_rows(connection: duckdb.DuckDBPyConnection, rows: pa.Table, where: str) -
     """
     import pyarrow as pa
 
-    names = [name.casefold() for name in rows.column_names]
+    try:
+        names = [name.casefold() for name in rows.column_names]
+    except UnicodeDecodeError:
+        raise UserError("the name of a column of the spine is not UTF-8 text", where=where,
+                        fix="write the file in UTF-8") from None
     doubled = [name for name in rows.column_names if names.count(name.casefold()) > 1]
     if doubled:
         raise UserError(f"the spine has two columns {doubled[0]!r}", where=where,
@@ -215,6 +222,7 @@ def of_rows(connection: duckdb.DuckDBPyConnection, rows: pa.Table, where: str) -
             except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
                 raise UserError(f"column {name!r} of the spine is no time: {error}", where=where,
                                 allowed="timestamps, or text in ISO 8601") from None
+            _check_span(rows.column(place), name, where)
     for name in ("instrument", "time"):
         if rows.column(name).null_count:
             first = rows.column(name).is_null().index(True).as_py()
@@ -226,6 +234,21 @@ def of_rows(connection: duckdb.DuckDBPyConnection, rows: pa.Table, where: str) -
         "* exclude (row_id, instrument) from given_spine"
     )
     connection.unregister("given_spine")
+
+
+def _check_span(times: pa.ChunkedArray, name: str, where: str) -> None:
+    """Refuse moments from which ages and horizons would lead beyond what a time can be."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    whole = times.cast(pa.int64())
+    outside = pc.or_(pc.less(whole, _EARLIEST), pc.greater_equal(whole, _LATEST))
+    row = outside.index(True).as_py()
+    if row >= 0:
+        raise UserError(
+            f"row {row + 1} of the spine: {name} is {moment_text(whole[row].as_py())}",
+            where=where, allowed=f"{moment_text(_EARLIEST)} to {moment_text(_LATEST)}",
+        )
 
 
 def check_some_known(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from imbalance.errors import UserError, cannot_write
+from imbalance.errors import UserError
+from imbalance.whole_file import whole_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,14 +42,13 @@ def write(reader: pa.RecordBatchReader, path: Path, recipe: Mapping[str, Any]) -
     import pyarrow as pa
 
     schema = reader.schema.with_metadata({METADATA: json.dumps(recipe, sort_keys=True).encode()})
-    aside = path.with_name(f".{path.name}.part")
     counts: dict[str, Counter[str]] = {
         name.removesuffix("_reason"): Counter() for name in schema.names
         if name.endswith("_reason") and name.removesuffix("_reason") in schema.names
     }
     rows = 0
     try:
-        with _writer(aside, path.suffix, schema) as writer:
+        with whole_file(path, "--output") as file, _writer(file, path.suffix, schema) as writer:
             for batch in reader:
                 writer.write_batch(batch)
                 rows += batch.num_rows
@@ -56,29 +56,23 @@ def write(reader: pa.RecordBatchReader, path: Path, recipe: Mapping[str, Any]) -
                     for one in batch.column(name + "_reason").value_counts().to_pylist():
                         if one["values"] is not None:
                             found[one["values"]] += one["counts"]
-        aside.replace(path)
-    except OSError as error:
-        raise cannot_write(path, error, "--output") from None
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise UserError(f"{path.suffix} cannot hold these columns: {error}", where="--output",
                         fix="write .parquet") from None
-    finally:
-        with suppress(OSError):
-            aside.unlink(missing_ok=True)
     return Written(rows, tuple(schema.names), {n: dict(c) for n, c in counts.items() if c})
 
 
 @contextmanager
-def _writer(path: Path, suffix: str, schema: pa.Schema) -> Iterator[Any]:
+def _writer(file: BinaryIO, suffix: str, schema: pa.Schema) -> Iterator[Any]:
     if suffix == ".parquet":
         import pyarrow.parquet as pq
 
-        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        with pq.ParquetWriter(file, schema, compression="zstd") as writer:
             yield writer
     elif suffix == ".csv":
         import pyarrow.csv
 
-        with pyarrow.csv.CSVWriter(path, schema) as writer:
+        with pyarrow.csv.CSVWriter(file, schema) as writer:
             yield writer
     else:
         raise UserError(f"{suffix or 'no suffix'!r} is no kind of file here", where="--output",
