@@ -63,6 +63,28 @@ MISSING: Derived = {
 }
 """Bars that touch a gap in the trade feed, as `features.stretches.Gaps` tells them."""
 
+FEEDS: Derived = {
+    "instrument": [(table, "instrument") for table in ("orders", "quotes", "trades")],
+    **{f"{table}_{side}": [(table, "event_time")]
+       for table in ("trades", "quotes") for side in ("from", "until")},
+    "orders_from": [("orders", "event_time")],
+}
+"""Since when and until when a feed is known to be there, as `features.build` tells it."""
+
+MATCHED: Mapping[str, Derived] = {
+    "matched": {
+        **{name: [("orders", name)] for name in ("instrument", "price", "size")},
+        "sequence": [("orders", "available_at")], "told_at": [("orders", "available_at")],
+        "book_side": [("orders", "book_side"), ("orders", "order_key")],
+    },
+    "settled": {
+        **{name: [("orders", name)] for name in ("instrument", "size")},
+        "told_from": [("orders", "available_at")], "settled_at": [("orders", "available_at")],
+    },
+    "shown": {"instrument": [("orders", "instrument")]},
+}
+"""Orders that met, as `features.sides` tells them."""
+
 MICROPRICE = ("bid_price", "bid_size", "ask_price", "ask_size", "poisoned", "available_at")
 
 
@@ -122,7 +144,7 @@ def _through(derived: Derived, below: Mapping[str, Derived]) -> Derived:
 def _named(derived: Derived) -> Derived:
     """`derived` with the names by which the queries call the tables replaced by their own."""
     names = {"book": "book.bars_100ms", "trades": "raw.trades", "quotes": "raw.quotes",
-             "states": "book.book_states", "matched": "raw.orders", "orders": "raw.orders",
+             "states": "book.book_states", "orders": "raw.orders",
              "gaps": TRADE_GAPS.name}
     return {column: sorted({(names.get(table, table), name) for table, name in sources})
             for column, sources in derived.items()}
@@ -135,15 +157,16 @@ def bars() -> dict[str, Derived]:
     columns = {name: list(table.column_names) for name, table in catalog.tables().items()}
     traded = derive("trades_100ms", {"trades": columns["raw.trades"]})
     quoted = derive("quotes_100ms", {"quotes": columns["raw.quotes"]})
-    sides = derive("classified_trades", {
+    sides = _through(derive("classified_trades", {
         "trades": columns["raw.trades"], "states": columns["book.book_states"],
-        "quotes": columns["raw.quotes"], "matched": columns["raw.orders"],
-    })
-    inferred = _through(derive("inferred_100ms", {"classified": list(sides)}),
-                        {"classified": sides})
+        "quotes": columns["raw.quotes"], **{name: list(made) for name, made in MATCHED.items()},
+    }), MATCHED)
+    below = {"classified": sides, "traded": traded}
+    inferred = _through(
+        derive("inferred_100ms", {name: list(made) for name, made in below.items()}), below)
     fleeting = derive("fleeting_100ms", {"orders": columns["raw.orders"]})
     beside = {"traded": traded, "quoted": quoted, "inferred": inferred, "earlier": traded,
-              "fleeting": fleeting, "missing": MISSING}
+              "fleeting": fleeting, "missing": MISSING, "feeds": FEEDS}
     joined = derive("bars_100ms", {"book": columns["book.bars_100ms"],
                                    **{name: list(made) for name, made in beside.items()}})
     finest = _through(joined, beside)
@@ -216,7 +239,8 @@ def rows() -> Iterator[tuple[str, str, str, str, str]]:
 def _rows_of_other_bars() -> Iterator[tuple[str, str, str, str, str]]:
     """Of the bars in volume time and event time, and of the derivative bars."""
     for table in activity.TABLES:
-        for source in ("book.book_states", "raw.trades", "book.book_health", TRADE_GAPS.name):
+        for source in ("book.book_states", "raw.trades", "book.book_health", "book.bars_100ms",
+                       TRADE_GAPS.name):
             yield table.name, ALL, source, ALL, "imbalance/features"
     for name, made in derivative_bars().items():
         for column in catalog.table(name).column_names:

@@ -22,7 +22,8 @@ from imbalance.features.tasks import features_task
 from imbalance.tasks import read_current
 from imbalance.warehouse import Warehouse
 
-BY_ACTIVITY = ("book.book_states", "book.book_health", "book.trade_gaps", "raw.trades")
+BY_ACTIVITY = ("book.bars_100ms", "book.book_states", "book.book_health", "book.trade_gaps",
+               "raw.trades")
 OF_DERIVATIVES = ("raw.derivative_ticks", "raw.liquidations", "raw.instruments",
                   *(f"features.bars_{size}" for size in SIZES))
 DAY_ASSETS = tuple(asset_key(name) for name in derivative_bars.OUTPUTS)

@@ -17,15 +17,19 @@ from imbalance.books.state import (
     BAR,
     BAR_AVAILABLE,
     BAR_COUNTS,
+    BAR_FEEDS,
     BAR_NS,
     BAR_POISONED,
     CLOCK,
     COVERED,
     CROSSED,
     DEPTH_SUM,
+    EVENTS_ALONE,
+    FEED,
     FLOW_AT,
     HEALTH_STATE,
     IMAGE_FLOW,
+    IMAGES_ALONE,
     MEAN_AT,
     MEASURED,
     MID,
@@ -58,11 +62,13 @@ def start_bar(book: Book, bar: int) -> None:
     whole[BAR_POISONED] = 0
     whole[COVERED] = 0
     whole[MEASURED] = 0
+    whole[BAR_FEEDS] = 1 << whole[FEED]
     for k in range(_COUNTS):
         whole[BAR_COUNTS + k] = 0
     for k in range(FLOW_LEVELS):
         book.flows[k] = 0.0
-    real[MID_OPEN] = real[MID] if whole[STATUS] == VALID else np.nan
+    held = whole[STATUS] == VALID and whole[HEALTH_STATE] != SILENT
+    real[MID_OPEN] = real[MID] if held else np.nan
     real[MID_HIGH] = real[MID_OPEN]
     real[MID_LOW] = real[MID_OPEN]
     for k in (SPREAD_SUM, MID_SUM, QUEUE_SUM, TOUCH_SUM, NO_CHANGE_FLOW, DEPTH_SUM, IMAGE_FLOW):
@@ -98,15 +104,16 @@ def pass_time(book: Book, until: int) -> None:
 
 
 @bare
-def note_mid(real: Any) -> None:
-    """Take the mid after a message into the bar's high and low."""
+def note_mid(whole: Any, real: Any) -> None:
+    """Take the mid after a message into the bar's high and low; at the bar's start it opens it."""
     mid = real[MID]
     if np.isnan(mid):
         return
     if np.isnan(real[MID_HIGH]):
-        real[MID_OPEN] = mid
         real[MID_HIGH] = mid
         real[MID_LOW] = mid
+        if whole[CLOCK] == whole[BAR] * BAR_NS:
+            real[MID_OPEN] = mid
     else:
         real[MID_HIGH] = max(real[MID_HIGH], mid)
         real[MID_LOW] = min(real[MID_LOW], mid)
@@ -126,7 +133,11 @@ def end_bar(book: Book, out: Output) -> None:
     out.bar_times[row, 0] = whole[BAR] * BAR_NS
     out.bar_times[row, 1] = max(end, whole[BAR_AVAILABLE])
     out.bar_times[row, 2] = poisoned
+    out.bar_times[row, 3] = whole[BAR_FEEDS] != EVENTS_ALONE
     values[0] = whole[COVERED] / BAR_NS
+    values[1] = real[MID_OPEN]
+    values[2] = real[MID_HIGH]
+    values[3] = real[MID_LOW]
     for k in range(_COUNTS):
         out.bar_counts[row, k] = whole[BAR_COUNTS + k]
     if whole[STATUS] == VALID and whole[HEALTH_STATE] != SILENT and not np.isnan(real[MID]):
@@ -135,9 +146,6 @@ def end_bar(book: Book, out: Output) -> None:
             whole[BANDS_STALE] = 0
         for k in range(BAND_AT, MEAN_AT):
             values[k] = book.bands[k]
-        values[1] = real[MID_OPEN]
-        values[2] = real[MID_HIGH]
-        values[3] = real[MID_LOW]
         values[4] = real[MID]
         for side in (BID, ASK):
             values[5 + 2 * side] = price_of(whole, real, book.top_ticks[side, 0])
@@ -150,17 +158,21 @@ def end_bar(book: Book, out: Output) -> None:
             if book.top_count[side] < 5:
                 values[9 + side] = total
             values[11 + side] = total
+    values[MEAN_AT + 4] = whole[MEASURED] / BAR_NS
     if whole[MEASURED] > 0:
         values[MEAN_AT] = real[SPREAD_SUM] / whole[MEASURED]
         values[MEAN_AT + 1] = real[MID_SUM] / whole[MEASURED]
         values[MEAN_AT + 2] = max(-1.0, min(1.0, real[QUEUE_SUM] / whole[MEASURED]))
         values[MEAN_AT + 3] = real[TOUCH_SUM] / whole[MEASURED]
     if not poisoned:
-        for k in range(FLOW_LEVELS):
-            values[FLOW_AT + k] = book.flows[k]
-        values[FLOW_AT + FLOW_LEVELS] = real[NO_CHANGE_FLOW]
         values[FLOW_AT + FLOW_LEVELS + 1] = real[DEPTH_SUM]
-        values[FLOW_AT + FLOW_LEVELS + 2] = real[IMAGE_FLOW]
+        # where one feed follows the other neither tells of all that happened
+        if whole[BAR_FEEDS] == EVENTS_ALONE:
+            for k in range(FLOW_LEVELS):
+                values[FLOW_AT + k] = book.flows[k]
+            values[FLOW_AT + FLOW_LEVELS] = real[NO_CHANGE_FLOW]
+        elif whole[BAR_FEEDS] == IMAGES_ALONE:
+            values[FLOW_AT + FLOW_LEVELS + 2] = real[IMAGE_FLOW]
 
 
 @bare

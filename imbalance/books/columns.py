@@ -9,15 +9,22 @@ _OF_SIZES = ("base units", "fraction")
 """Units of what is made of sizes in base units."""
 
 
-def state_column(name: str, what: str, unit: str, **more: object) -> Column:
-    """A value at the end of the bar."""
+def state_column(
+    name: str,
+    what: str,
+    unit: str,
+    *,
+    null_meaning: str = "no valid book with both sides at the bar's end",
+    **more: object,
+) -> Column:
+    """A value at the end of the bar, or an extreme within it."""
     return Column(
         name,
         "DOUBLE",
         what,
         unit=unit,
         nullable=True,
-        null_meaning=of_sizes("no valid book with both sides at the bar's end", unit),
+        null_meaning=of_sizes(null_meaning, unit),
         owner="books",
         **more,  # type: ignore[arg-type]
     )
@@ -37,7 +44,9 @@ def mean_column(name: str, what: str, unit: str, **more: object) -> Column:
     )
 
 
-def flow_column(name: str, what: str, unit: str, **more: object) -> Column:
+def flow_column(
+    name: str, what: str, unit: str, *, null_meaning: str = "the bar is poisoned", **more: object
+) -> Column:
     """A sum over the events of the bar, null where the bar is poisoned."""
     return Column(
         name,
@@ -45,7 +54,7 @@ def flow_column(name: str, what: str, unit: str, **more: object) -> Column:
         what,
         unit=unit,
         nullable=True,
-        null_meaning=of_sizes("the bar is poisoned", unit),
+        null_meaning=of_sizes(null_meaning, unit),
         owner="books",
         **more,  # type: ignore[arg-type]
     )

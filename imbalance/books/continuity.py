@@ -213,5 +213,7 @@ def note_silence(book: Book, out: Output, until: int, available: int) -> bool:
     if silent:
         known_from(whole, min(whole[at.LAST_AVAILABLE] + limit, available))
         if whole[at.HEALTH_STATE] != IS_SILENT:
-            change_health(whole, out, whole[at.LAST_EVENT], IS_SILENT, SILENCE, at.NO_ID, at.NO_ID)
+            # the last message of a closing book is of the day before, whose health told of its time
+            since = max(whole[at.LAST_EVENT], whole[at.HEALTH_FROM])
+            change_health(whole, out, since, IS_SILENT, SILENCE, at.NO_ID, at.NO_ID)
     return silent

@@ -198,7 +198,7 @@ def follow(book: Book, out: Output, event: int, update_id: int, bids: bool, asks
         bid = price_of(whole, real, book.top_ticks[BID, 0])
         ask = price_of(whole, real, book.top_ticks[ASK, 0])
         real[at.MID] = 0.5 * (bid + ask)
-        note_mid(real)
+        note_mid(whole, real)
     if (
         whole[at.SEGMENT_START]
         or whole[at.FLOW_BREAK]

@@ -26,7 +26,8 @@ BOOK_HEALTH = Table(
         Column(
             "valid_from",
             "TIMESTAMP_NS",
-            "Event time at which the interval begins.",
+            "Event time at which the interval begins; where a break, a gap or a silence ends a "
+            "valid book, that of the book's last message, or the day's start.",
             unit="UTC, ns",
             owner="books",
         ),

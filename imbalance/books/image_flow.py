@@ -10,13 +10,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from imbalance.books.ladder import ASK, BID, levels_of
 from imbalance.books.state import (
-    FLOW_COLUMNS,
     IMAGE_FLOW,
-    IMAGE_FLOW_COLUMN,
     TICK_PARTS,
     TICK_SCALE,
     Book,
@@ -79,13 +76,3 @@ def add_image_flow(book: Book, m: Messages, k: int) -> None:
     bids = _side(book, BID, m.bid_prices, m.bid_sizes, m.bid_offsets[k], m.bid_offsets[k + 1])
     asks = _side(book, ASK, m.ask_prices, m.ask_sizes, m.ask_offsets[k], m.ask_offsets[k + 1])
     book.real[IMAGE_FLOW] += bids - asks
-
-
-def image_columns(count: int, *, images: bool) -> dict[str, pa.Array]:
-    """What is different in `count` bars of a feed of images: no flow of events, but one between
-    images; and the other way round in those of a feed that shows every change.
-    """
-    nothing = pa.nulls(count, pa.float64())
-    without = FLOW_COLUMNS if images else (IMAGE_FLOW_COLUMN,)
-    feed = pa.repeat("images" if images else "events", count)
-    return {**dict.fromkeys(without, nothing), "book_feed": feed}

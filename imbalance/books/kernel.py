@@ -11,7 +11,7 @@ import numpy as np
 
 from imbalance.books import continuity as rule
 from imbalance.books import state as at
-from imbalance.books.bars import advance, end_bar, start_bar
+from imbalance.books.bars import advance, end_bar, note_mid, start_bar
 from imbalance.books.flow import apply_side, follow, on_grid
 from imbalance.books.image_flow import add_image_flow
 from imbalance.books.ladder import ASK, BID, FAR_USED, Ladder, clear, furthest, settle
@@ -124,7 +124,7 @@ def run(book: Book, m: Messages, out: Output, start: int) -> tuple[int, int]:
     whole, real = book.whole, book.real
     ladder = book.ladder
     for k in range(start, len(m.event)):
-        event = max(m.event[k], whole[at.LAST_EVENT])
+        event = max(m.event[k], whole[at.LAST_EVENT], whole[at.CLOCK])
         if (
             out.used[1] + 2 > len(out.states)
             or out.used[4] + 8 > len(out.health)
@@ -147,8 +147,7 @@ def run(book: Book, m: Messages, out: Output, start: int) -> tuple[int, int]:
             whole[at.HEALTH_FROM] = event
         what = m.kind[k]
         if what == at.BREAK:
-            if whole[at.STATUS] == at.VALID and not advance(book, out, event):
-                return BUFFERS_FULL, k
+            # nothing says how long before it the feed was lost: the book ends with its last message
             if whole[at.STATUS] != at.WAITING:
                 rule.break_off(book, out, first)
                 rule.known_from(whole, m.available[k])
@@ -171,15 +170,18 @@ def run(book: Book, m: Messages, out: Output, start: int) -> tuple[int, int]:
         ):
             rule.lose(book, out, first, previous)
             rule.known_from(whole, m.available[k])
-        if whole[at.STATUS] == at.OPENED:
-            if what != at.DIFF:
-                rule.lose(book, out, last, last)
-                rule.known_from(whole, m.available[k])
-            else:
-                # the chain reaches over midnight: the closing book held from the first moment on
-                whole[at.STATUS] = at.VALID
-                start_bar(book, whole[at.CLOCK] // at.BAR_NS)
+        opened = whole[at.STATUS] == at.OPENED and what == at.DIFF
+        if opened:
+            # the chain reaches over midnight: the closing book held from the first moment on, which
+            # nobody knew before this message
+            whole[at.STATUS] = at.VALID
+            whole[at.BAR_AVAILABLE] = max(whole[at.BAR_AVAILABLE], m.available[k])
+        elif whole[at.STATUS] == at.OPENED:
+            rule.lose(book, out, last, last)
+            rule.known_from(whole, m.available[k])
         silent = rule.note_silence(book, out, event, m.available[k])
+        if opened:
+            start_bar(book, whole[at.CLOCK] // at.BAR_NS)
         if not advance(book, out, event):
             return BUFFERS_FULL, k
         if silent:
@@ -191,8 +193,13 @@ def run(book: Book, m: Messages, out: Output, start: int) -> tuple[int, int]:
         whole[at.BAR_AVAILABLE] = whole[at.LAST_AVAILABLE]
         if stale:
             whole[at.HEALTH_STALE] += 1
+            note_mid(whole, book.real)
             continue
         whole[at.BAR_COUNTS + at.MESSAGES] += 1
+        if what != at.SNAPSHOT:
+            # a snapshot may come in either feed
+            whole[at.FEED] = what == at.IMAGE
+            whole[at.BAR_FEEDS] |= 1 << whole[at.FEED]
         if what == at.IMAGE and whole[at.STATUS] == at.VALID:
             _image(book, m, out, k, event)
         elif what != at.DIFF:

@@ -7,12 +7,13 @@ filled, the one that was there first was the maker. The rules are those of obAna
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+
+from imbalance.kernels import jit
 
 WITHIN = 5_000_000_000
 """Nanoseconds within which the two sides of a trade are told."""
@@ -103,52 +104,128 @@ def _numbers(keys: list[str]) -> Any:
 def pairs(events: Events, within: int = WITHIN) -> tuple[Any, Any]:
     """Fills of bids and of asks that belong together: indices of events, (n,) each.
 
-    Of one size, each bid takes the nearest ask in time. Where two would take the same, the sizes'
-    bids and asks are aligned in order instead: as many pairs as there can be, the latest of those
-    that are equal.
+    Fills of one size are cut into clusters wherever neighbours in time are more than `within`
+    apart: what happens later in the day tells nothing of those before. Of a cluster, each bid takes
+    the nearest ask in time. Where two would take the same, its bids and asks are aligned in order
+    instead: as many pairs as there can be, the latest of those that are equal.
     """
-    groups: dict[int, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+    fills, starts, ends = _clusters(events, within)
+    bid, ask = _match(events.time[fills], events.bid[fills], starts, ends, within)
+    return fills[bid], fills[ask]
+
+
+def clusters(events: Events, within: int = WITHIN) -> tuple[Any, Any, Any]:
+    """Size (in `1/UNITS`), first and last time of the clusters of fills that may hold a pair. What
+    belongs together in one is settled when `within` has passed after its last fill.
+    """
+    fills, starts, ends = _clusters(events, within)
+    time = events.time[fills]
+    return events.filled[fills[starts]], time[starts], time[ends - 1]
+
+
+def _clusters(events: Events, within: int) -> tuple[Any, Any, Any]:
+    """Fills by size and time, and where among them each cluster with both sides begins and ends."""
     some = np.flatnonzero(events.filled)
-    for index in some[np.argsort(events.time[some], kind="stable")].tolist():
-        groups[int(events.filled[index])][0 if events.bid[index] else 1].append(index)
-    found: list[tuple[int, int]] = []
-    for bids, asks in groups.values():
-        if bids and asks:
-            found += _paired(events.time, bids, asks, within)
-    if not found:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    bid, ask = np.array(found, np.int64).T
-    return bid, ask
+    fills = some[np.lexsort((events.time[some], events.filled[some]))]
+    apart = (np.diff(events.filled[fills]) != 0) | (np.diff(events.time[fills]) > within)
+    cuts = np.flatnonzero(apart) + 1
+    starts = np.concatenate([np.zeros(min(len(fills), 1), np.int64), cuts])
+    ends = np.append(starts[1:], len(fills))[: len(starts)]
+    asks = np.cumsum(np.append(0, ~events.bid[fills]))
+    asks = asks[ends] - asks[starts]
+    both = (asks > 0) & (asks < ends - starts)
+    return fills, starts[both], ends[both]
 
 
-def _paired(time: Any, bids: list[int], asks: list[int], within: int) -> list[tuple[int, int]]:
-    apart = np.abs(time[bids][:, None] - time[asks][None, :])
-    nearest = apart.argmin(axis=1)
-    near = np.flatnonzero(apart.min(axis=1) <= within)
-    if len(set(nearest[near].tolist())) == len(near):
-        return [(bids[k], asks[nearest[k]]) for k in near.tolist()]
-    return [(bids[i], asks[j]) for i, j in _aligned(apart <= within)]
+@jit
+def _match(
+    time: Any, is_bid: Any, starts: Any, ends: Any, within: int
+) -> tuple[Any, Any]:
+    """Places of the bids and asks that belong together, cluster by cluster."""
+    # what is found; and of one cluster: its bids, its asks, of each bid the ask it takes or whether
+    # it has one, and asks that are taken
+    found = np.empty((2, len(time)), np.int64)
+    bids, asks = np.empty(len(time), np.int64), np.empty(len(time), np.int64)
+    nearest = np.empty(len(time), np.int64)
+    taken = np.zeros(len(time), np.bool_)
+    count = 0
+    for c in range(len(starts)):
+        n, m = 0, 0
+        for k in range(starts[c], ends[c]):
+            if is_bid[k]:
+                bids[n] = k
+                n += 1
+            else:
+                asks[m] = k
+                taken[m] = False
+                m += 1
+        if _nearest(time, bids[:n], asks[:m], nearest, taken, within):
+            for i in range(n):
+                if nearest[i] >= 0:
+                    found[0, count], found[1, count] = bids[i], asks[nearest[i]]
+                    count += 1
+        else:
+            count = _align(time, bids[:n], asks[:m], nearest, within, found, count)
+    return found[0, :count], found[1, :count]
 
 
-def _aligned(near: Any) -> list[tuple[int, int]]:
-    """Most pairs (i, j) of near ones with both rising (Needleman and Wunsch without penalties)."""
-    n, m = near.shape
-    best = np.zeros((n + 1, m + 1), np.int64)
-    for i in range(1, n + 1):
-        for j in range(1, m + 1):
-            met = best[i - 1, j - 1] + 1 if near[i - 1, j - 1] else 0
-            best[i, j] = max(best[i - 1, j], best[i, j - 1], met)
-    found = []
-    i, j = n, m
-    while i and j:
-        if near[i - 1, j - 1] and best[i, j] == best[i - 1, j - 1] + 1:
-            found.append((i - 1, j - 1))
+@jit
+def _nearest(
+    time: Any, bids: Any, asks: Any, nearest: Any, taken: Any, within: int
+) -> bool:
+    """The first of the nearest asks of each bid, −1 where none is near; False when two would take
+    the same.
+    """
+    after, before = 0, 0  # the first ask not before the bid; the first of the time before that
+    for i in range(len(bids)):
+        now = time[bids[i]]
+        while after < len(asks) and time[asks[after]] < now:
+            if time[asks[after]] != time[asks[before]]:
+                before = after
+            after += 1
+        best = -1
+        if after > 0 and now - time[asks[before]] <= within:
+            best = before
+        if after < len(asks) and time[asks[after]] - now <= within and (
+            best < 0 or time[asks[after]] - now < now - time[asks[before]]
+        ):
+            best = after
+        nearest[i] = best
+        if best >= 0:
+            if taken[best]:
+                return False
+            taken[best] = True
+    return True
+
+
+@jit
+def _align(
+    time: Any, bids: Any, asks: Any, adds: Any, within: int, found: Any, count: int
+) -> int:
+    """Most pairs of near ones with both rising, as Needleman and Wunsch have them without
+    penalties, traced back from the end; without their matrix. As the asks near a bid are an
+    interval that moves on with it, the most that the bids so far can have is what they have when
+    each takes the first that is left.
+    """
+    j = 0
+    for i in range(len(bids)):
+        while j < len(asks) and time[asks[j]] < time[bids[i]] - within:
+            j += 1
+        adds[i] = j < len(asks) and time[asks[j]] - time[bids[i]] <= within
+        j += adds[i]
+    i, j = len(bids) - 1, len(asks) - 1
+    while i >= 0 and j >= 0:
+        later = time[asks[j]] - time[bids[i]]
+        if abs(later) <= within:
+            found[0, count], found[1, count] = bids[i], asks[j]
+            count += 1
             i, j = i - 1, j - 1
-        elif best[i, j] == best[i - 1, j]:
+        elif later < 0 or not adds[i]:
+            # the ask is too early for it, or without it there are as many
             i -= 1
         else:
             j -= 1
-    return found
+    return count
 
 
 def trades_of(events: Events, bid: Any, ask: Any) -> Met:

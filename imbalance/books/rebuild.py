@@ -15,9 +15,9 @@ import pyarrow as pa
 
 from imbalance.books import kernel
 from imbalance.books.flow import show
-from imbalance.books.image_flow import image_columns
 from imbalance.books.ladder import ASK, BID, levels_of, new_ladder, put_levels, settle
 from imbalance.books.state import (
+    BAR_AVAILABLE,
     BAR_COLUMNS,
     BAR_NS,
     CAUSES,
@@ -25,11 +25,11 @@ from imbalance.books.state import (
     COUNT_COLUMNS,
     DIFF,
     FAR_AWAY,
+    FEEDS,
     HEALTH_CAUSE,
     HEALTH_FROM,
     HEALTH_STATE,
     HEALTH_STATES,
-    IMAGE,
     KNOWN_HIGH,
     KNOWN_LOW,
     LAST_AVAILABLE,
@@ -120,7 +120,6 @@ class BookBuilder:
         self._state_rows = 0
         self._health_rows = 0
         self._proofs: list[tuple[Any, Any]] = []
-        self._images = False
         self._withdrawals = Withdrawals(BAR_NS)
 
     def feed(self, messages: Messages) -> None:
@@ -133,7 +132,6 @@ class BookBuilder:
         """
         if self._abandoned or not len(messages.event):
             return
-        self._images = self._images or bool((messages.kind == IMAGE).any())
         if self._book is None:
             self._book = self._start(messages)
         messages = as_compiled(messages)
@@ -222,7 +220,8 @@ class BookBuilder:
         whole[SEGMENT_START] = 0
         whole[CLOCK] = whole[HEALTH_FROM] = self._day_start
         whole[LAST_EVENT] = opening.event_time
-        whole[LAST_AVAILABLE] = opening.available_at
+        # no bar that shows this book was known before it was
+        whole[LAST_AVAILABLE] = whole[BAR_AVAILABLE] = opening.available_at
         whole[HEALTH_STATE] = HEALTH_STATES.index("valid")
         whole[HEALTH_CAUSE] = CAUSES.index("closing_book")
 
@@ -253,13 +252,13 @@ class BookBuilder:
             "bar_start": _time(out.bar_times[:count, 0]),
             "available_at": _time(out.bar_times[:count, 1]),
             "poisoned": pa.array(out.bar_times[:count, 2] != 0),
+            "book_feed": pa.array(FEEDS).take(pa.array(out.bar_times[:count, 3])),
         }
         for k, name in enumerate(BAR_COLUMNS):
             columns[name] = pa.array(np.ascontiguousarray(out.bars[:count, k]), from_pandas=True)
         for k, name in enumerate(COUNT_COLUMNS):
             columns[name] = pa.array(np.ascontiguousarray(out.bar_counts[:count, k]))
         columns |= self._withdrawals.columns(out.bar_times[:count, 0])
-        columns |= image_columns(count, images=self._images)
         if not self._rules.sized:
             columns |= dict.fromkeys(SIZE_COLUMNS, pa.nulls(count, pa.float64()))
         return pa.table(columns)

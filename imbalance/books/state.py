@@ -25,8 +25,8 @@ NO_ID = -1
     PENDING_LAST, TICK_PARTS, SILENCE, LEVELS, BANDS_STALE, CROSSED, LOCKED,
     HEALTH_FROM, HEALTH_STATE, HEALTH_CAUSE, HEALTH_EXPECTED, HEALTH_FOUND,
     HEALTH_MESSAGES, HEALTH_STALE, HEALTH_CROSSED, HEALTH_LOCKED, HEALTH_UNKNOWN,
-    BAR_AVAILABLE, COVERED, MEASURED, IMAGE_INTERVALS, BAR_COUNTS,
-) = range(38)  # fmt: skip
+    BAR_AVAILABLE, COVERED, MEASURED, IMAGE_INTERVALS, FEED, BAR_FEEDS, BAR_COUNTS,
+) = range(40)  # fmt: skip
 
 # values of `Book.whole[STATUS]`
 WAITING, OPENED, VALID = range(3)
@@ -45,6 +45,13 @@ CAUSES = (
 BREAK_NOTES = CAUSES[CAUSES.index("reconnected") :]
 """Notes of breaks that are causes of their own; any other is told as the last of them."""
 
+FEEDS = ("events", "images")
+"""Values of `book_feed`. `Book.whole[FEED]` is the place of the one of which the last difference or
+image was, `Book.whole[BAR_FEEDS]` has the bit at the place of each with a part in the running bar.
+"""
+EVENTS_ALONE, IMAGES_ALONE = 1, 2
+"""What `BAR_FEEDS` is where all of a bar was of one of them."""
+
 # counts of a bar, in `Book.whole` from BAR_COUNTS on and in `Output.bar_counts`
 (
     EVENTS, MESSAGES, UPDATES, ADDITIONS, CANCELLATIONS, BAR_CROSSED, BAR_LOCKED,
@@ -60,25 +67,22 @@ COUNT_COLUMNS = (
     TOUCH_SUM, NO_CHANGE_FLOW, DEPTH_SUM, IMAGE_FLOW, IMAGE_PACE,
 ) = range(14)  # fmt: skip
 
-IMAGE_FLOW_COLUMN = "generalised_order_flow_imbalance"
-
 # columns of `Output.bars`
 BAR_COLUMNS = (
     "coverage", "mid_open", "mid_high", "mid_low", "mid_close", "bid_price", "bid_size",
     "ask_price", "ask_size", "bid_depth_5", "ask_depth_5", "bid_depth_10", "ask_depth_10",
     *(f"{side}_depth_{bps}bps" for bps in BANDS_BPS for side in ("bid", "ask")),
     "bid_depth_weighted_10bps", "ask_depth_weighted_10bps", "bid_reach_bps", "ask_reach_bps",
-    "spread_mean", "mid_mean", "queue_imbalance_mean", "depth_touch_mean",
+    "spread_mean", "mid_mean", "queue_imbalance_mean", "depth_touch_mean", "measured_coverage",
     *(f"order_flow_imbalance_level_{m}" for m in range(1, FLOW_LEVELS + 1)),
-    "order_flow_imbalance_no_price_change", "level_depth_sum", IMAGE_FLOW_COLUMN,
+    "order_flow_imbalance_no_price_change", "level_depth_sum",
+    "generalised_order_flow_imbalance",
 )  # fmt: skip
 SIZE_COLUMNS = tuple(
     name for name in BAR_COLUMNS
     if any(part in name for part in ("_size", "depth", "queue_imbalance", "order_flow"))
 )
 """Columns of `book.bars_100ms` that are made of sizes in base units."""
-FLOW_COLUMNS = BAR_COLUMNS[BAR_COLUMNS.index("order_flow_imbalance_level_1") : -2]
-"""Flows of events, which a feed of images does not show."""
 
 BAND_AT = BAR_COLUMNS.index("bid_depth_5bps")
 WEIGHTED_AT = BAR_COLUMNS.index("bid_depth_weighted_10bps")
@@ -133,7 +137,8 @@ class Messages(NamedTuple):
 
 class Output(NamedTuple):
     """Buffers a rebuild fills; `used` counts bars, states, state levels (bid, ask), health rows
-    and proofs. `states` is (n, 6): event, available, update id, segment start, crossed, locked.
+    and proofs. `bar_times` is (n, 4): start, available, poisoned, feed. `states` is (n, 6): event,
+    available, update id, segment start, crossed, locked.
     `proofs` is (n, 4): best bid, size, best ask, size as sent, after the message of `proof_id`.
     """
 
@@ -205,7 +210,7 @@ def new_output(levels: int, bars: int = 1 << 14, states: int = 1 << 15) -> Outpu
     """Empty buffers for that many bars and states."""
     return Output(
         np.zeros(6, np.int64),
-        np.zeros((bars, 3), np.int64),
+        np.zeros((bars, 4), np.int64),
         np.zeros((bars, len(BAR_COLUMNS))),
         np.zeros((bars, len(COUNT_COLUMNS)), np.int64),
         np.zeros((states, 6), np.int64),

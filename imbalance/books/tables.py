@@ -184,11 +184,14 @@ QUOTE_AGREEMENT = Table(
     ),
 )
 
+_NO_EVENTS = "the bar is poisoned, or its book was made of images, at least in part"
+
 _LEVEL_FLOWS = tuple(
     flow_column(
         f"order_flow_imbalance_level_{m}",
         f"Order flow imbalance at level {m}",
         "base units",
+        null_meaning=f"{_NO_EVENTS}, or an event of it lacks level {m} on a side",
         formula="Σ e_n, e_n = 1{b_n≥b_{n−1}}q^b_n − 1{b_n≤b_{n−1}}q^b_{n−1} "
         "− 1{a_n≤a_{n−1}}q^a_n + 1{a_n≥a_{n−1}}q^a_{n−1}, prices and sizes of the level",
         source="Cont, Kukanov, Stoikov 2014; Xu, Gould, Howison 2019",
@@ -241,17 +244,28 @@ BARS_100MS = Table(
             owner="books",
         ),
         Column(
+            "measured_coverage",
+            "DOUBLE",
+            "Share of the bar with a valid, uncrossed book of both sides: what its means are of.",
+            unit="fraction",
+            minimum=0.0,
+            maximum=1.0,
+            owner="books",
+        ),
+        Column(
             "poisoned",
             "BOOLEAN",
             "The bar touches a gap, the edge of the captures, a snapshot, a crossed book or a "
             "silence beyond the limit.",
             owner="books",
         ),
-        state_column(
-            "mid_open", "Mid price at the start of the bar", "quote currency", minimum=0.0
+        state_column("mid_open", "Mid price at the start of the bar", "quote currency", minimum=0.0,
+                     null_meaning="no valid book with both sides at the bar's start"),
+        *(
+            state_column(f"mid_{extreme}", f"{word} mid price in the bar", "quote currency",
+                         minimum=0.0, null_meaning="no valid book with both sides in the bar")
+            for extreme, word in (("high", "Highest"), ("low", "Lowest"))
         ),
-        state_column("mid_high", "Highest mid price", "quote currency", minimum=0.0),
-        state_column("mid_low", "Lowest mid price", "quote currency", minimum=0.0),
         state_column("mid_close", "Mid price at the end of the bar", "quote currency", minimum=0.0),
         state_column("bid_price", "Best bid at the end of the bar", "quote currency", minimum=0.0),
         state_column("bid_size", "Size there", "base units", minimum=0.0),
@@ -302,6 +316,7 @@ BARS_100MS = Table(
             "order_flow_imbalance_no_price_change",
             "Order flow imbalance at the best level without the events that change a best price",
             "base units",
+            null_meaning=_NO_EVENTS,
             source="Cont, Kukanov, Stoikov 2014, footnote 3",
         ),
         flow_column(
@@ -318,7 +333,9 @@ BARS_100MS = Table(
             "passed credited",
             unit="base units",
             nullable=True,
-            null_meaning=or_unsized("the bar is poisoned, or the feed shows every change"),
+            null_meaning=or_unsized(
+                "the bar is poisoned, or its book was made of changes, at least in part"
+            ),
             formula="bids: Σ_{p>b_{n−1}} q_n when the best rises, q_n − q_{n−1} when it stays, "
             "−Σ_{p>b_n} q_{n−1} when it falls; asks mirrored; bids less asks",
             source="Su et al. 2021",
@@ -327,7 +344,9 @@ BARS_100MS = Table(
         Column(
             "book_feed",
             "VARCHAR",
-            "What the venue's feed shows: every change, or the visible book again and again.",
+            "What the book was made of: `events`, every change; `images`, the visible book again "
+            "and again. A bar in which one follows the other is of `images`, without the flow of "
+            "either.",
             allowed=("events", "images"),
             owner="books",
         ),

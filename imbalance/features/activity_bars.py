@@ -1,7 +1,8 @@
 """Bars in volume time and event time of a venue's day: what is read, how big bars are, the task.
 
-Not here: when a bar ends and what is summed in it (`activity_kernel`), what the measures are
-(`sql/features/activity_measures.sql`). Memory holds the day's trades and a batch of states.
+Not here: when a bar ends and what is summed in it (`activity_kernel`), what was seen in it and when
+that was known (`activity_health`), what the measures are (`sql/features/activity_measures.sql`).
+Memory holds the day's trades, a batch of states and an instrument's 100 ms bars of note.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from imbalance.books.health_table import BOOK_HEALTH, TRADE_GAPS
-from imbalance.books.tables import BOOK_STATES
+from imbalance.books.tables import BARS_100MS, BOOK_STATES
 from imbalance.captures.event_tables import TRADES
+from imbalance.features.activity_health import touch_gaps, with_health
 from imbalance.features.activity_tables import EVENT_BARS, TABLES, VOLUME_BARS
 from imbalance.features.build import previous_partition
 from imbalance.features.version import version_of
@@ -38,10 +40,12 @@ _STATES = ("instrument", "event_time", "available_at", "segment_start", "bid_pri
 _TRADES = ("instrument", "kind", "trade_id", "trade_key", "event_time", "available_at", "price",
            "size_base", "side", "capture_id", "line")
 _SIZES = ("instrument", "kind", "size_base")
-_HEALTH = ("instrument", "valid_from", "valid_to", "state", "cause")
+_HEALTH = ("instrument", "valid_from", "valid_to", "state")
 _GAPS = ("instrument", "missing_from", "missing_to", "available_at")
+_BARS = ("instrument", "bar_start", "available_at", "poisoned", "book_feed")
+_NOTHING = pa.schema([BARS_100MS.arrow_schema().field(name) for name in _BARS])
 _QUERIES = ("activity_measures", "mean_trade_sizes", "trades_in_order")
-_MODULES = ("activity_bars", "activity_kernel")
+_MODULES = ("activity_bars", "activity_health", "activity_kernel")
 
 
 @dataclass(frozen=True)
@@ -63,13 +67,14 @@ class Sizes:
 @dataclass(frozen=True)
 class Inputs:
     """What the bars of a venue's day are made from: rows of the tables, of `states` by instrument
-    and in their sequence.
+    and in their sequence, of `bars` (book.bars_100ms) by instrument and time.
     """
 
     states: Iterable[pa.RecordBatch]
     trades: Iterable[pa.RecordBatch]
     health: pa.Table
     gaps: pa.Table
+    bars: Iterable[pa.RecordBatch]
     previous_trades: Iterable[pa.RecordBatch] = ()
 
 
@@ -93,7 +98,7 @@ def activity_task(store: Store, venue: str, day: str, progress: Progress = SILEN
         inputs = Inputs(
             ctx.batches(BOOK_STATES.name, key, _STATES), ctx.batches(TRADES.name, key, _TRADES),
             ctx.read(BOOK_HEALTH.name, key, _HEALTH), ctx.read(TRADE_GAPS.name, key, _GAPS),
-            ctx.batches(TRADES.name, previous, _SIZES),
+            ctx.batches(BARS_100MS.name, key, _BARS), ctx.batches(TRADES.name, previous, _SIZES),
         )
         from imbalance.features.bars import Queries
 
@@ -103,7 +108,7 @@ def activity_task(store: Store, venue: str, day: str, progress: Progress = SILEN
     return Task(
         OUTPUTS, key,
         ((BOOK_STATES.name, key), (TRADES.name, key), (BOOK_HEALTH.name, key),
-         (TRADE_GAPS.name, key), (TRADES.name, previous)),
+         (TRADE_GAPS.name, key), (BARS_100MS.name, key), (TRADES.name, previous)),
         definition_version(), build,
         {"book_events": sizes.book_events, "trades": sizes.trades, "volumes": mine},
     )
@@ -116,20 +121,22 @@ def compute(
     means = _mean_sizes(queries, inputs.previous_trades, sizes.trades)
     made = dict.fromkeys(OUTPUTS, 0)
     traded = queries.run("trades_in_order", trades=_reader(inputs.trades, _TRADES))
+    noted = _Noted(inputs.bars)
     for name, states, trades in _instruments(inputs.states, traded.to_batches()):
         health, gaps = (rows.filter(pc.equal(rows.column("instrument"), name))
                         for rows in (inputs.health, inputs.gaps))
+        grid = noted.of(name)
         volume = (sizes.volumes or {}).get(name, means.get(name, np.nan) * sizes.trades)
         found = _bars(states, trades, (volume, float(sizes.book_events)), sizes.trades)
         for table, columns in zip((VOLUME_BARS, EVENT_BARS), found, strict=True):
             if not len(columns["bar_start"]):
                 continue
             first = trades.time[0] if len(trades.time) else None
-            missing = _missing(columns, gaps)
+            missing = touch_gaps(columns, gaps)
             if table is VOLUME_BARS:
                 # where it ends rests on the trades that are not there
                 columns["broken"] |= missing
-            bars = _with_health(name, columns, health, first, missing)
+            bars = with_health(name, columns, health, grid, first, missing)
             rows = queries.run("activity_measures", bars=bars).cast(table.arrow_schema())
             write(table.name, rows)
             made[table.name] += len(rows)
@@ -150,72 +157,6 @@ def _bars(
         {name: np.concatenate([part[k][name] for part in parts]) for name in parts[0][k]}
         for k in range(len(makers))
     ]
-
-
-def _with_health(
-    name: str, columns: Mapping[str, Any], health: pa.Table, first_trade: int | None, missing: Any
-) -> pa.Table:
-    """The bars as a table, with what is known of the book and the trades in them."""
-    start, last = columns["bar_start"], columns["bar_end"] - 1
-    valid = health.filter(pc.equal(health.column("state"), "valid"))
-    begin, end = (valid.column(side).cast(pa.int64()).to_numpy() for side in
-                  ("valid_from", "valid_to"))
-    order = np.argsort(begin, kind="stable")
-    begin, end = begin[order], end[order]
-    length = last - start
-    at_start, at_end = _within(start, begin, end, health), _within(last, begin, end, health)
-    covered = _covered(last, begin, end) - _covered(start, begin, end)
-    share = np.where(length > 0, covered / np.maximum(length, 1), at_start)
-    table: dict[str, Any] = {
-        key: pa.array(values, from_pandas=True) for key, values in columns.items()
-    }
-    for key in ("bar_start", "bar_end", "available_at"):
-        table[key] = table[key].cast(pa.timestamp("ns"))
-    for key in ("complete", "broken"):
-        table[key] = pa.array(columns[key] != 0)
-    images = pc.any(pc.equal(health.column("cause"), "image")).as_py() or False
-    return pa.table({
-        "instrument": pa.repeat(name, len(start)), **table, "coverage": share,
-        "valid_at_start": at_start, "valid_at_end": at_end,
-        "images": pa.repeat(images, len(start)),
-        "trades_known": ~missing & (
-            start >= (np.iinfo(np.int64).max if first_trade is None else first_trade)),
-    })
-
-
-def _missing(columns: dict[str, Any], gaps: pa.Table) -> Any:
-    """Which bars touch a gap in the trade feed; they are available once it is known."""
-    found = np.zeros(len(columns["bar_start"]), bool)
-    available = columns["available_at"].copy()
-    begin, end, known = (gaps.column(side).cast(pa.int64()).to_pylist()
-                         for side in ("missing_from", "missing_to", "available_at"))
-    for first, last, at in zip(begin, end, known, strict=True):
-        touched = (columns["bar_start"] <= last) & (columns["bar_end"] > first)
-        available[touched] = np.maximum(available[touched], at)
-        found |= touched
-    columns["available_at"] = np.maximum.accumulate(available)
-    return found
-
-
-def _covered(times: Any, begin: Any, end: Any) -> Any:
-    """Time within the intervals up to each moment, ns."""
-    if not len(begin):
-        return np.zeros(len(times), np.int64)
-    before = np.concatenate([[0], np.cumsum(end - begin)])
-    place = np.searchsorted(begin, times, side="right") - 1
-    inside = np.maximum(place, 0)
-    part = np.minimum(times - begin[inside], end[inside] - begin[inside])
-    return np.where(place < 0, 0, before[inside] + part)
-
-
-def _within(times: Any, begin: Any, end: Any, health: pa.Table) -> Any:
-    """Which times are in one of the intervals [begin, end); the end of all counts as in it."""
-    if not len(begin):
-        return np.zeros(len(times), bool)
-    over = pc.max(health.column("valid_to")).value
-    place = np.searchsorted(begin, times, side="right") - 1
-    inside = np.maximum(place, 0)
-    return (place >= 0) & ((times < end[inside]) | ((times == end[inside]) & (times == over)))
 
 
 def _mean_sizes(
@@ -274,6 +215,28 @@ def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[Piece]:
             name = codes.dictionary[codes.indices[first].as_py()].as_py()
             yield name, batch.slice(first, last - first)
             first = last
+
+
+class _Noted:
+    """Bars of 100 ms that are poisoned or of images, by instrument."""
+
+    def __init__(self, batches: Iterable[pa.RecordBatch]) -> None:
+        noted = (
+            rows.filter(pc.or_kleene(
+                rows.column("poisoned"), pc.equal(rows.column("book_feed"), "images")))
+            for rows in (batch.select(_BARS) for batch in batches)
+        )
+        self._groups = groupby(_pieces(noted), key=lambda piece: piece[0])
+        self._waiting = next(self._groups, None)
+
+    def of(self, name: str) -> pa.Table:
+        """Those of an instrument, to be asked for in their order."""
+        while self._waiting is not None and self._waiting[0] < name:
+            self._waiting = next(self._groups, None)
+        rows = []
+        if self._waiting is not None and self._waiting[0] == name:
+            rows = [batch for _, batch in self._waiting[1]]
+        return pa.Table.from_batches(rows, None if rows else _NOTHING)
 
 
 def _next_trades(groups: Iterator[tuple[str, Iterator[Piece]]]) -> tuple[str, Trades] | None:

@@ -26,7 +26,7 @@ REALS = ("bar_size", "mid_open", "mid_high", "mid_low", "mid_close", "bid_price"
          "traded_volume", "buy_volume", "sell_volume", "trade_notional")
 
 (_START, _END, _AVAILABLE, _COMPLETE, _BROKEN, _EVENTS, _TRADES, _UNSIDED, _RUNNING, _SEEN,
- _UNCLEAN) = range(11)
+ _UNCLEAN, _SIZED) = range(12)
 (_SIZE, _OPEN, _HIGH, _LOW, _CLOSE, _BID, _BID_SIZE, _ASK, _ASK_SIZE, _FLOW, _STILL, _VOLUME, _BUY,
  _SELL, _NOTIONAL) = range(15)
 
@@ -60,8 +60,8 @@ class ActivityBars:
     Parameters
     ----------
     by_volume : a bar ends by volume traded, else by book events.
-    size : what it has to hold; NaN: the first one ends after `first_trades` trades, and its volume
-        is the size of the others.
+    size : what it has to hold; NaN: the first one of known volume ends after `first_trades` trades,
+        and its volume is the size of the others.
     trades : all of the day.
 
     Notes
@@ -69,8 +69,10 @@ class ActivityBars:
     A bar ends with the last event of the ns in which it is full, so that bars are intervals of
     time and the order within a ns has no part in where they end. The clock is the latest event time
     so far: an event whose time is before it counts as at it. Before trades of the same ns stands no
-    state. e_n follows `order_flow.order_flow_events`; the first state of a day and each that begins
-    a segment has none, nor has a change from or to a crossed or one-sided book.
+    state. A trade of unknown size makes the volume of its bar unknown: that bar ends with the next
+    trade whose size is known, and is not complete. e_n follows `order_flow.order_flow_events`; the
+    first state of a day and each that begins a segment has none, nor has a change from or to a
+    crossed or one-sided book.
     """
 
     by_volume: bool
@@ -78,7 +80,7 @@ class ActivityBars:
     first_trades: int
     trades: Trades
     _next: int = 0
-    _whole: Integers = field(default_factory=lambda: np.zeros(11, np.int64))
+    _whole: Integers = field(default_factory=lambda: np.zeros(12, np.int64))
     _real: Floats = field(default_factory=lambda: np.full(15, np.nan))
 
     def __post_init__(self) -> None:
@@ -114,7 +116,7 @@ def _begin(whole: Integers, real: Floats, start: int) -> None:
     whole[_START] = start
     whole[_RUNNING] = 1
     whole[_BROKEN] = whole[_UNCLEAN]
-    for k in (_EVENTS, _TRADES, _UNSIDED, _COMPLETE):
+    for k in (_EVENTS, _TRADES, _UNSIDED, _COMPLETE, _SIZED):
         whole[k] = 0
     for k in (_FLOW, _STILL, _VOLUME, _BUY, _SELL, _NOTIONAL):
         real[k] = 0.0
@@ -131,6 +133,8 @@ def _emit(
     # Element by element: the compiler would build the message of a shape that does not fit, too.
     for k in range(out_whole.shape[1]):
         out_whole[row, k] = whole[k]
+    unknown = by_volume and np.isnan(real[_VOLUME])
+    out_whole[row, _COMPLETE] = whole[_COMPLETE] and not unknown
     out_whole[row, _END] = whole[_END] + 1
     out_whole[row, _AVAILABLE] = max(whole[_AVAILABLE], whole[_END] + 1)
     for k in range(len(real)):
@@ -143,6 +147,9 @@ def _emit(
 def _full(whole: Integers, real: Floats, by_volume: bool, first_trades: int) -> bool:
     if not by_volume:
         return whole[_EVENTS] >= real[_SIZE]
+    if np.isnan(real[_VOLUME]):
+        # how much it holds is not known: it ends where trades of known size begin again
+        return whole[_SIZED] != 0
     if np.isnan(real[_SIZE]):
         return whole[_TRADES] >= first_trades and real[_VOLUME] > 0.0
     return real[_VOLUME] >= real[_SIZE]
@@ -192,6 +199,7 @@ def _take_state(whole: Integers, real: Floats, states: States, k: int) -> None:
 @jit
 def _take_trade(whole: Integers, real: Floats, trades: Trades, k: int) -> None:
     whole[_TRADES] += 1
+    whole[_SIZED] = not np.isnan(trades.size[k])
     real[_VOLUME] += trades.size[k]
     real[_NOTIONAL] += trades.price[k] * trades.size[k]
     if trades.side[k] > 0:

@@ -18,7 +18,10 @@ _E_N = (
     "Σ e_n, e_n = 1{b_n≥b_{n−1}}q^b_n − 1{b_n≤b_{n−1}}q^b_{n−1} − 1{a_n≤a_{n−1}}q^a_n "
     "+ 1{a_n≥a_{n−1}}q^a_{n−1}"
 )
-_IMAGES = "poisoned, or the feed shows images of the book and no events"
+_IMAGES = (
+    "poisoned, or its book was of images, at least in part: a bar of 100 ms that it touches is, by "
+    "`book_feed`"
+)
 
 _NO_RANGE = "no valid book at the bar's start, or none with both sides in the bar"
 
@@ -34,16 +37,22 @@ COLUMNS = (
     time("bar_end", "End of the bar, exclusive: 1 ns after the event that filled it, with which "
          "all events of the same ns are in."),
     time("available_at", "When the row could have been known: the latest of its end and of the "
-         "arrival of all before it, never falling within instrument and day."),
+         "arrival of all before it; where the bar touches what nobody saw, or a book of images, "
+         "also of when the bars of 100 ms could tell that. Never falling within instrument and "
+         "day."),
     number("bar_size", "What the bar has to hold until it ends", "base units or book events",
-           "the day's first bar, which is to tell it", minimum=0.0),
+           "the day's first bar of known volume, which is to tell it, and those before it",
+           minimum=0.0),
     Column("complete", "BOOLEAN", "The bar has reached its size. The last one of a day has not: it "
-           "is what was open at midnight or at the end of the captures."),
+           "is what was open at midnight or at the end of the captures. Nor is it known of a "
+           "volume bar with a trade of unknown size: that one ends with the next trade whose size "
+           "is known, and its volume is null."),
     Column("coverage", "DOUBLE", "Share of the bar, to its last event, with a valid book.",
            unit="fraction", minimum=0.0, maximum=1.0, formula="Σ covered time / length"),
     Column("poisoned", "BOOLEAN",
            "The bar touches a gap, a snapshot, a crossed or one-sided book or a silence beyond the "
-           "limit; a volume bar also one in the trades. Its flows and counts are null."),
+           "limit; a volume bar also one in the trades. Its flows and counts are null. One that "
+           "ends with the last message before a gap or a silence does not touch it."),
     Column("valid", "BOOLEAN", "The bar can be used: complete, not poisoned, a mid at both ends.",
            formula="complete and not poisoned and mid_open and mid_close are not null"),
     number("duration_seconds", "How long the bar took to fill", "s", "never", minimum=0.0,
@@ -111,7 +120,8 @@ VOLUME_BARS = _table(
     "Order flow and returns per instrument and volume bar, from the day's first trade on. A bar "
     "ends when its trades reach `bar_size`: by the settings; else the volume that a number of "
     "trades had on average the day before; without such a day the first bar ends after that number "
-    "of trades, and its volume is the size of the others.",
+    "of trades, and its volume is the size of the others. A bar with a trade of unknown size ends "
+    "with the next trade whose size is known.",
 )
 EVENT_BARS = _table(
     "features.event_bars",

@@ -25,7 +25,16 @@ from imbalance.features import sides
 from imbalance.features.columns import FEED_SILENCE
 from imbalance.features.made import Made
 from imbalance.features.side_tables import CLASSIFIED
-from imbalance.features.stretches import Cut, Gaps, Key, a_bar_later, cut, runs, together
+from imbalance.features.stretches import (
+    BAR,
+    Cut,
+    Gaps,
+    Key,
+    a_bar_later,
+    cut,
+    runs,
+    together,
+)
 from imbalance.features.tables import MOMENTS, TABLES
 from imbalance.features.version import version_of
 from imbalance.store.texts import with_dictionaries
@@ -54,7 +63,7 @@ _QUERIES = (
     "fleeting_100ms", "bars_100ms", "coarser_bars", "measures",
 )
 _MODULES = ("bars", "build", "chains", "integrated", "microprice", "rows", "sides",
-            "stretches", "trailing")
+            "stretches", "trailing", "../books/order_matching")
 
 
 @cache
@@ -230,7 +239,7 @@ def compute(
         inputs.best_quotes, inputs.orders,
     )
     write(CLASSIFIED.name, found.cast(CLASSIFIED.arrow_schema()))
-    inferred = cut(queries.run("inferred_100ms", classified=found))
+    inferred = cut(queries.run("inferred_100ms", classified=found, traded=traded.rows))
     earlier = cut(a_bar_later(traded.rows))
     gaps = Gaps(inputs.trade_gaps)
     fleeting = cut(queries.run("fleeting_100ms", {"life": LIFE}, orders=_reader(
@@ -312,11 +321,13 @@ def _feed(rows: Cut, before: dict[str, int], instrument: str) -> Feed:
 
 
 def _lives(rows: Cut, instrument: str) -> Feed:
-    """When the lives of cancelled orders are known: a life after the day's first event."""
+    """When the lives of cancelled orders are known: a life after the day's first event, which is
+    somewhere in the first bar.
+    """
     from imbalance.features.bars import Feed
 
     first = rows.first(instrument)
-    return Feed(None if first is None else first + LIFE)
+    return Feed(None if first is None else first + BAR + LIFE)
 
 
 def _stretches(

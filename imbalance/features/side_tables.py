@@ -76,15 +76,19 @@ CLASSIFIED = Table(
         INSTRUMENT,
         *_as_traded("kind", "trade_id", "trade_key"),
         time("event_time", "Event time of the trade."),
-        time("available_at", "When the trade and what its side is told by could have been known."),
+        time("available_at", "When the trade and what its side is told by could have been known: "
+             "of feeds that show single orders 5 s after the trade at least, and once no fill of "
+             "its size has followed another for as long, since until then the two that met may be "
+             "others."),
         Column("price", "DOUBLE", "Price of the trade.", unit="quote currency"),
         number("size_base", "Its size in base units", "base units", NO_CONTRACT_SIZE, minimum=0.0),
         number("mid_before", "Mid of the last best prices known before the trade",
-               "quote currency", f"none within {FEED_SILENCE // 10**9} s before it, or crossed"),
+               "quote currency", f"none within {FEED_SILENCE // 10**9} s before it, crossed, "
+               "or one side empty"),
         Column("classified_side", "VARCHAR", "Aggressor's side as found.", nullable=True,
                allowed=("buy", "sell"), source=_LEE_READY,
                formula="the later order's; else sign(price − mid_before), where that is 0 or null "
-               "the sign of the last change of price",
+               "the sign of the last change of price among all trades of its kind",
                null_meaning="at the mid or without one, and no change of price before"),
         Column("method", "VARCHAR", "What told the side.", allowed=("orders", "quote", "tick"),
                nullable=True, null_meaning="nothing: there is no classified side"),

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from imbalance.books.order_matching import UNITS, WITHIN, events_of, pairs, trades_of
+from imbalance.books.order_matching import UNITS, WITHIN, clusters, events_of, pairs, trades_of
 from imbalance.books.tables import BOOK_STATES
 from imbalance.captures.event_tables import ORDERS, QUOTES, TRADES
 from imbalance.features.columns import FEED_SILENCE
@@ -73,46 +73,60 @@ def classified(
     if not instruments:
         return CLASSIFIED.arrow_schema().empty_table()
     mine = pa.array(sorted(instruments), pa.string())
+    matched, settled, shown = _matched(
+        _rows(orders, ORDERS.arrow_schema(), ORDER_COLUMNS, mine).read_all())
     return queries.run(
         "classified_trades", {"oldest": FEED_SILENCE, "within": WITHIN},
-        trades=_rows(trades, TRADES.arrow_schema(), TRADE_COLUMNS, mine, sideless=True),
+        trades=_rows(trades, TRADES.arrow_schema(), TRADE_COLUMNS, mine),
         states=_rows(states, BOOK_STATES.arrow_schema(), STATE_COLUMNS, mine),
         quotes=_rows(quotes, QUOTES.arrow_schema(), QUOTE_COLUMNS, mine),
-        matched=_matched(_rows(orders, ORDERS.arrow_schema(), ORDER_COLUMNS, mine).read_all()),
+        matched=matched, settled=settled, shown=shown,
     )
 
 
-def _matched(orders: pa.Table) -> pa.Table:
-    """Pairs of orders that met: the maker's book side, and when both were known."""
-    schema = pa.schema([
-        ("instrument", pa.string()), ("sequence", pa.int64()), ("available_at", pa.timestamp("ns")),
-        ("price", pa.float64()), ("size", pa.float64()), ("book_side", pa.string()),
-    ])  # fmt: skip
-    found = [schema.empty_table()]
-    for name in orders.column("instrument").unique().to_pylist():
+_MATCHED = pa.schema([
+    ("instrument", pa.string()), ("sequence", pa.int64()), ("told_at", pa.timestamp("ns")),
+    ("price", pa.float64()), ("size", pa.float64()), ("book_side", pa.string()),
+])  # fmt: skip
+_SETTLED = pa.schema([
+    ("instrument", pa.string()), ("size", pa.float64()), ("told_from", pa.timestamp("ns")),
+    ("settled_at", pa.timestamp("ns")),
+])  # fmt: skip
+
+
+def _matched(orders: pa.Table) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Pairs of orders that met: the maker's book side, and when both were told; from when on the
+    fills among which they were found were told, and when it was settled which belong together; and
+    the instruments whose orders are shown.
+    """
+    found, settled = [_MATCHED.empty_table()], [_SETTLED.empty_table()]
+    names = orders.column("instrument").unique()
+    for name in names.to_pylist():
         events = events_of(orders.filter(pc.equal(orders.column("instrument"), name)))
         met = trades_of(events, *pairs(events))
         found.append(pa.table([
             pa.repeat(name, len(met.time)), np.arange(len(met.time)),
             pa.array(met.known).cast(pa.timestamp("ns")), met.price, met.size / UNITS,
             pa.array(["ask", "bid"]).take(pa.array(met.side)),
-        ], schema=schema))  # fmt: skip
-    return pa.concat_tables(found)
+        ], schema=_MATCHED))  # fmt: skip
+        size, first, last = clusters(events)
+        settled.append(pa.table([
+            pa.repeat(name, len(size)), size / UNITS, pa.array(first).cast(pa.timestamp("ns")),
+            pa.array(last + WITHIN).cast(pa.timestamp("ns")),
+        ], schema=_SETTLED))  # fmt: skip
+    return pa.concat_tables(found), pa.concat_tables(settled), pa.table({"instrument": names})
 
 
 def _rows(
     batches: Iterable[pa.RecordBatch], whole: pa.Schema, columns: tuple[str, ...],
-    instruments: pa.Array, *, sideless: bool = False,
+    instruments: pa.Array,
 ) -> pa.RecordBatchReader:  # fmt: skip
     schema = pa.schema([whole.field(name).with_nullable(True) for name in columns])
 
     def chosen() -> Iterator[pa.RecordBatch]:
         for batch in batches:
             rows = batch.cast(schema)
-            mask = pc.is_in(rows.column("instrument"), value_set=instruments)
-            if sideless:
-                mask = pc.and_(mask, pc.is_null(rows.column("side")))
-            yield rows.filter(mask)
+            yield rows.filter(pc.is_in(rows.column("instrument"), value_set=instruments))
 
     return pa.RecordBatchReader.from_batches(schema, chosen())
 

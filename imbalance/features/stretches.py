@@ -16,10 +16,12 @@ STRETCH = 2 * 3600 * 1_000_000_000
 """Nanoseconds that are never parted from each other. A multiple of the largest bar and of the
 half-hour."""
 
-_BAR = 100_000_000
+BAR = 100_000_000
+"""Nanoseconds of the finest bar."""
+
 _NEVER = -1
 
-AT_ONCE = STRETCH // _BAR
+AT_ONCE = STRETCH // BAR
 """Bars of 100 ms worked on at once: 72,000 are some 60 MB as Arrow columns. Of much fewer a query
 mostly costs its planning."""
 
@@ -73,8 +75,8 @@ class Gaps:
         begin, end, known = (rows.column(name).cast(pa.int64()).to_numpy()
                              for name in ("missing_from", "missing_to", "available_at"))
         for name, *gap in zip(
-            rows.column("instrument").to_pylist(), (begin // _BAR).tolist(),
-            (end // _BAR).tolist(), known.tolist(), strict=True,
+            rows.column("instrument").to_pylist(), (begin // BAR).tolist(),
+            (end // BAR).tolist(), known.tolist(), strict=True,
         ):  # fmt: skip
             self._of.setdefault(name, []).append((gap[0], gap[1], gap[2]))
 
@@ -91,7 +93,7 @@ class Gaps:
 
     def _part(self, key: Key) -> pa.Table:
         name, stretch = key
-        base, count = stretch * STRETCH // _BAR, STRETCH // _BAR
+        base, count = stretch * STRETCH // BAR, STRETCH // BAR
         # from the bar before the stretch on: when the gaps that a bar touches are known
         known = np.full(count + 1, _NEVER, np.int64)
         for first, last, at in self._of.get(name, ()):
@@ -101,7 +103,7 @@ class Gaps:
         places = np.flatnonzero(touched[1:] | touched[:-1])
         return pa.table({
             "instrument": pa.repeat(name, len(places)),
-            "bar_start": pa.array((base + places) * _BAR).cast(pa.timestamp("ns")),
+            "bar_start": pa.array((base + places) * BAR).cast(pa.timestamp("ns")),
             "touched": touched[1:][places],
             "known_at": pa.array(np.maximum(known[1:], known[:-1])[places]).cast(
                 pa.timestamp("ns")),
@@ -113,7 +115,7 @@ def a_bar_later(traded: pa.Table) -> pa.Table:
     import pyarrow.compute as pc
 
     rows = traded.select(["instrument", "bar_start", *_TRADE_COUNTS])
-    later = pc.add(rows.column("bar_start").cast(pa.int64()), _BAR)
+    later = pc.add(rows.column("bar_start").cast(pa.int64()), BAR)
     return rows.set_column(1, "bar_start", later.cast(pa.timestamp("ns")))
 
 

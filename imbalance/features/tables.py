@@ -62,7 +62,8 @@ IDENTITY = (
            formula="not poisoned and mid_open and mid_close are not null"),
     Column("book_feed", "VARCHAR",
            "What the book was rebuilt from: `events`, every change of it; `images`, the visible "
-           "book again and again, where flows of events are null.", nullable=True,
+           "book again and again, where flows of events are null. A bar of both is of `images`, "
+           "without the flow of either.", nullable=True,
            null_meaning="no book in the bar", allowed=("events", "images")),
 )
 
@@ -179,7 +180,7 @@ ORDER_FLOW = (
          formula="bids: Σ_{p>b_{n−1}} q_n when the best rises, q_n − q_{n−1} when it stays, "
          "−Σ_{p>b_n} q_{n−1} when it falls; asks mirrored; bids less asks",
          source="Su et al. 2021",
-         null_meaning=or_unsized("poisoned, or the feed shows every change: see "
+         null_meaning=or_unsized("poisoned, or the feed shows every change, at least in part: see "
                                  "order_flow_imbalance")),
     number("level_depth_mean", "Common depth Q: mean size per level and side over ten levels and "
            "the bar's book events; divides the scaled flows", "base units",

@@ -11,11 +11,11 @@ from imbalance.store.sqlfiles import read_sql
 
 
 def version_of(tables: Iterable[Table], queries: Iterable[str], modules: Iterable[str]) -> str:
-    """Changes with the registry of tables, a query of `sql/features` or a module of this package.
+    """Changes with the registry of tables, a query of `sql/features` or a module.
 
     Parameters
     ----------
-    queries, modules : names without their endings.
+    queries, modules : names without their endings; of modules elsewhere with the way from here.
     """
     here = Path(__file__).parent
     parts = [table.definition_hash() for table in tables]

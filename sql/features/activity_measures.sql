@@ -1,6 +1,6 @@
 -- Measures of bars in volume time and event time, from what was summed in them.
 -- Grain: instrument and bar. Reads: bars (what imbalance/features/activity_kernel sums, with the
--- coverage by book.book_health, whether the book was valid at either end, whether the feed shows
+-- coverage by book.book_health, whether the book was valid at either end, whether some of it was of
 -- images, and whether the trade feed is known from the bar's start on, without a gap in the bar).
 -- Flows of a bar that touches what nobody saw are null.
 with marked as (

@@ -23,6 +23,7 @@ with joined as (
             missing.known_at
         ) as available_at,
         coalesce(book.coverage, 0) as coverage,
+        coalesce(book.measured_coverage, 0) as measured_coverage,
         coalesce(book.poisoned, true) as poisoned,
         book.mid_open,
         book.mid_high,
@@ -104,7 +105,9 @@ with joined as (
             + coalesce(earlier.buy_count, 0) + coalesce(earlier.unknown_side_count, 0) = 0, 1, 0
         ) as fleeting_quote_count,
         if(
-            epoch_ns(bar_start) >= feeds.orders_from, coalesce(fleeting.fleeting_order_count, 0), null
+            epoch_ns(bar_start) >= feeds.orders_from,
+            coalesce(fleeting.fleeting_order_count, 0),
+            null
         ) as fleeting_order_count,
         pow(ln(nullif(book.mid_close, 0) / nullif(book.mid_open, 0)) * 1e4, 2) as realised_variance,
         (

@@ -1,11 +1,15 @@
 -- Trades whose side the venue does not say, with the side by the orders that met where a feed shows
 -- them, else by the rule of Lee and Ready.
--- Grain: trade. Reads: trades (rows of raw.trades without a side), states (of book.book_states),
--- quotes (of raw.quotes) and matched (pairs of raw.orders: imbalance/books/order_matching; the book
--- side is the maker's), all of the same instruments.
+-- Grain: trade without a side. Reads: trades (rows of raw.trades; those with a side tell of changes
+-- of price alone), states (of book.book_states), quotes (of raw.quotes), all of the same
+-- instruments; and of raw.orders, by imbalance/books/order_matching: matched, the pairs that met
+-- (the book side is the maker's), settled, when that was certain of the fills of a size from
+-- told_from on, and shown, the instruments whose orders are there.
 -- What was known before the trade, strictly, is the later of the book's and the quotes' last best
--- prices; one older than a minute, or crossed, is none.
+-- prices; one older than a minute, crossed, or without one of its sides, is none.
 -- A pair of orders is a trade's when price and size are its own and no other is nearer in time.
+-- Where orders are shown, no trade is classified before all that may be its own have been told and
+-- settled: a nearer pair may come, or a nearer trade.
 -- Parameters, in nanoseconds: $oldest; $within, what a trade and its orders may be apart.
 with known as (
     select
@@ -27,12 +31,19 @@ with known as (
     from quotes
 ),
 
+-- As one value: a mid that is null must not give way to an older one.
 best as (
     select
         instrument,
         available_at,
-        max_by((bid_price + ask_price) / 2, (source, place)) as mid,
-        max_by(bid_price > ask_price, (source, place)) as crossed
+        max_by(
+            struct_pack(
+                known_at := available_at,
+                mid := (bid_price + ask_price) / 2,
+                crossed := bid_price > ask_price
+            ),
+            (source, place)
+        ) as quote
     from known
     group by instrument, available_at
 ),
@@ -49,28 +60,41 @@ steps as (
     )
 ),
 
+directed as materialized (
+    select * exclude (step, side)
+    from (
+        select
+            *,
+            last_value(step ignore nulls) over (
+                partition by instrument, kind order by place
+                rows between unbounded preceding and current row
+            ) as direction
+        from steps
+    )
+    where side is null
+),
+
 candidates as (
     select
-        steps.instrument,
-        steps.kind,
-        steps.place,
+        directed.instrument,
+        directed.kind,
+        directed.place,
         matched.book_side,
-        matched.available_at,
         row_number() over (
-            partition by steps.instrument, steps.kind, steps.place
-            order by abs(epoch_ns(steps.available_at) - epoch_ns(matched.available_at)), sequence
+            partition by directed.instrument, directed.kind, directed.place
+            order by abs(epoch_ns(directed.available_at) - epoch_ns(matched.told_at)), sequence
         ) as nearest_pair,
         row_number() over (
             partition by matched.instrument, matched.sequence
-            order by abs(epoch_ns(steps.available_at) - epoch_ns(matched.available_at)), place
+            order by abs(epoch_ns(directed.available_at) - epoch_ns(matched.told_at)), place
         ) as nearest_trade
-    from steps
+    from directed
     inner join matched
         on
-            steps.instrument = matched.instrument
-            and steps.price = matched.price
-            and round(steps.size * 1e8) = round(matched.size * 1e8)
-    where abs(epoch_ns(steps.available_at) - epoch_ns(matched.available_at)) <= $within
+            directed.instrument = matched.instrument
+            and directed.price = matched.price
+            and round(directed.size * 1e8) = round(matched.size * 1e8)
+    where abs(epoch_ns(directed.available_at) - epoch_ns(matched.told_at)) <= $within
 ),
 
 told as (
@@ -79,14 +103,22 @@ told as (
     where nearest_pair = 1 and nearest_trade = 1
 ),
 
-directed as (
+-- When it was certain which fills of a trade's size belong together, of all near enough to it.
+certain as (
     select
-        *,
-        last_value(step ignore nulls) over (
-            partition by instrument, kind order by place
-            rows between unbounded preceding and current row
-        ) as direction
-    from steps
+        directed.instrument,
+        directed.kind,
+        directed.place,
+        max(settled.settled_at) as settled_at
+    from directed
+    inner join settled
+        on
+            directed.instrument = settled.instrument
+            and round(directed.size * 1e8) = round(settled.size * 1e8)
+    where
+        epoch_ns(directed.available_at)
+        between epoch_ns(settled.told_from) - $within and epoch_ns(settled.settled_at)
+    group by directed.instrument, directed.kind, directed.place
 ),
 
 -- Trades among the best prices, those of the same moment first: the last before a trade is known.
@@ -97,9 +129,7 @@ merged as (
         kind,
         place,
         available_at,
-        null as known_at,
-        null as mid,
-        null as crossed
+        null as quote
     from directed
     union all
     select
@@ -107,9 +137,7 @@ merged as (
         null as kind,
         null as place,
         available_at,
-        available_at as known_at,
-        mid,
-        crossed
+        quote
     from best
 ),
 
@@ -118,26 +146,29 @@ before as (
         instrument,
         kind,
         place,
-        available_at,
-        last_value(known_at ignore nulls) over until_here as known_at,
-        last_value(mid ignore nulls) over until_here as mid,
-        last_value(crossed ignore nulls) over until_here as crossed
+        last_value(quote ignore nulls) over (
+            partition by instrument order by available_at, quote is not null
+            rows between unbounded preceding and current row
+        ) as quote
     from merged
-    window until_here as (
-        partition by instrument order by available_at, known_at nulls first
-        rows between unbounded preceding and current row
-    )
 ),
 
 met as (
     select
         directed.* exclude (available_at),
-        greatest(directed.available_at, told.available_at) as available_at,
+        greatest(
+            directed.available_at,
+            if(
+                shown.instrument is not null,
+                make_timestamp_ns(epoch_ns(directed.available_at) + $within), null
+            ),
+            certain.settled_at
+        ) as available_at,
         told.book_side as maker_side,
         if(
-            not before.crossed
-            and epoch_ns(directed.available_at) - epoch_ns(before.known_at) <= $oldest,
-            before.mid, null
+            not before.quote.crossed
+            and epoch_ns(directed.available_at) - epoch_ns(before.quote.known_at) <= $oldest,
+            before.quote.mid, null
         ) as mid_before
     from directed
     inner join before
@@ -150,6 +181,12 @@ met as (
             directed.instrument = told.instrument
             and directed.kind = told.kind
             and directed.place = told.place
+    left join certain
+        on
+            directed.instrument = certain.instrument
+            and directed.kind = certain.kind
+            and directed.place = certain.place
+    left join shown on directed.instrument = shown.instrument
 )
 
 select

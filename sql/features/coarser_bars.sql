@@ -1,5 +1,5 @@
--- Coarser bars from finer ones: flows summed, means weighted by covered time, the states of the
--- last finer bar.
+-- Coarser bars from finer ones: flows summed, means weighted by the time they are of (crossed and
+-- one-sided books have none), the states of the last finer bar.
 -- Grain: instrument and bar. Reads: bars (the columns of bars_100ms.sql with the microprice).
 -- Parameters: $finer_nanoseconds, the size of those bars; $bar_nanoseconds, a multiple of it.
 -- The order of rows is left open (a sort would move every column).
@@ -21,20 +21,23 @@ sums as (
         bar,
         max(available_at) as available_at,
         least(sum(coverage) * $finer_nanoseconds / $bar_nanoseconds, 1) as coverage,
+        least(sum(measured_coverage) * $finer_nanoseconds / $bar_nanoseconds, 1)
+            as measured_coverage,
         bool_or(poisoned) or count(*) < $bar_nanoseconds // $finer_nanoseconds as poisoned,
         max(case when since = 0 then mid_open end) as mid_open,
         max(book_feed) as book_feed,
         max(mid_high) as mid_high,
         min(mid_low) as mid_low,
-        sum(mid_mean * coverage)
-        / nullif(sum(case when mid_mean is not null then coverage end), 0) as mid_mean,
-        sum(spread_mean * coverage)
-        / nullif(sum(case when spread_mean is not null then coverage end), 0) as spread_mean,
-        sum(queue_imbalance_mean * coverage)
-        / nullif(sum(case when queue_imbalance_mean is not null then coverage end), 0)
+        sum(mid_mean * measured_coverage)
+        / nullif(sum(case when mid_mean is not null then measured_coverage end), 0) as mid_mean,
+        sum(spread_mean * measured_coverage)
+        / nullif(sum(case when spread_mean is not null then measured_coverage end), 0)
+            as spread_mean,
+        sum(queue_imbalance_mean * measured_coverage)
+        / nullif(sum(case when queue_imbalance_mean is not null then measured_coverage end), 0)
             as queue_imbalance_mean,
-        sum(depth_touch_mean * coverage)
-        / nullif(sum(case when depth_touch_mean is not null then coverage end), 0)
+        sum(depth_touch_mean * measured_coverage)
+        / nullif(sum(case when depth_touch_mean is not null then measured_coverage end), 0)
             as depth_touch_mean,
         if(
             count(columns('order_flow_imbalance|_sum$|_volume$|trade_notional|variance'))

@@ -1,12 +1,11 @@
 -- Trades whose side the venue does not say, per instrument and 100 ms bar, by the side found.
--- Grain: instrument and bar with such a trade. Reads: classified (rows of classified_trades.sql).
--- As in trades_100ms.sql, single trades are used where an instrument has any, else aggregate ones.
+-- Grain: instrument and bar with such a trade. Reads: classified (rows of classified_trades.sql);
+-- traded (of trades_100ms.sql), for the kind of trades that is counted: none of another is here.
 with feeds as (
-    select
+    select distinct
         instrument,
-        case when bool_or(kind = 'trade') then 'trade' else 'aggregate_trade' end as kind
-    from classified
-    group by instrument
+        kind
+    from traded
 )
 
 select

@@ -31,6 +31,7 @@ feeds as (
 
 select
     sums.instrument,
+    sums.kind,
     make_timestamp_ns(sums.bar * 100000000) as bar_start,
     sums.available_at,
     sums.buy_volume,

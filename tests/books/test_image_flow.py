@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from imbalance.books.rebuild import BookBuilder, Rules
-from imbalance.books.state import IMAGE, Messages
+from imbalance.books.state import DIFF, IMAGE, SNAPSHOT, Messages
 from imbalance.features.order_flow import order_flow_events
 
 STEP = 100_000_000
@@ -128,3 +128,45 @@ def test_bars_of_images_have_no_flow_of_events():
         k = round((bar["bar_start"].value - start) / step)
         expected = steps[k % 3] + steps[(k + 1) % 3]
         assert bar["generalised_order_flow_imbalance"] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 10**9])
+def test_each_bar_has_the_flow_of_the_feed_it_was_made_of(reference, rebuilt, chunk):
+    """Differences, then images, then differences: where one follows the other nobody knows what
+    happened in between; an older bar does not change with what comes hours later.
+    """
+    kinds = [SNAPSHOT, DIFF, DIFF, IMAGE, IMAGE, IMAGE, DIFF, DIFF, SNAPSHOT, DIFF]
+    messages = [
+        reference.Message(kind, -1, -1, -1, START + 2 * k * STEP, START + 2 * k * STEP,
+                          [(8.0, 1.0 + k * k)], [(10.0, 4.0)])
+        for k, kind in enumerate(kinds)
+    ]
+    made = rebuilt(messages, Rules(), chunk=chunk, until=START + 2 * len(kinds) * STEP)
+    bars = made.rows("book.bars_100ms")
+    assert [row["bar_start"] for row in bars] == [START + k * STEP for k in range(20)]
+    feeds = ["events"] * 6 + ["images"] * 7 + ["events"] * 7
+    assert [row["book_feed"] for row in bars] == feeds
+    nothing = [None] * 2
+    assert [row["order_flow_imbalance_level_1"] for row in bars] == [
+        None, 0.0, 1.0, 0.0, 3.0, 0.0, *nothing, *nothing, *nothing, None, 0.0, 13.0, 0.0,
+        None, 0.0, 17.0, 0.0,
+    ]
+    assert [row["order_flow_imbalance_no_price_change"] for row in bars] == [
+        row["order_flow_imbalance_level_1"] for row in bars]
+    assert [row["generalised_order_flow_imbalance"] for row in bars] == [
+        *nothing * 3, None, 0.0, 7.0, 0.0, 9.0, 0.0, None, *nothing * 3, None,
+    ]
+    assert [k for k, row in enumerate(bars) if row["poisoned"]] == [0, 16]
+
+
+def test_a_snapshot_among_images_begins_no_other_feed(reference, rebuilt):
+    kinds = [IMAGE, IMAGE, SNAPSHOT, IMAGE]
+    messages = [
+        reference.Message(kind, -1, -1, -1, START + 2 * k * STEP, START + 2 * k * STEP,
+                          [(8.0, 1.0 + k * k)], [(10.0, 4.0)])
+        for k, kind in enumerate(kinds)
+    ]
+    bars = rebuilt(messages, Rules(), until=START + 8 * STEP).rows("book.bars_100ms")
+    assert {row["book_feed"] for row in bars} == {"images"}
+    assert [row["generalised_order_flow_imbalance"] for row in bars] == [
+        None, 0.0, 1.0, 0.0, None, 0.0, 5.0, 0.0]

@@ -230,6 +230,11 @@ def test_crossed_book_is_kept_flagged_and_has_no_flow(reference, rebuilt):
     assert bars[2]["poisoned"]
     assert not bars[4]["poisoned"]
     assert bars[4]["order_flow_imbalance_level_1"] == 1.0
+    # covered throughout, measured while it was not crossed
+    shares = [bars[k]["measured_coverage"] for k in range(5)]
+    assert shares == pytest.approx([1 - 1e-8, 1e-8, 1 - 1e-8, 1.0, 1.0], abs=1e-12)
+    assert [bars[k]["coverage"] for k in range(1, 5)] == [1.0] * 4
+    assert bars[1]["spread_mean"] == 1.0
 
 
 def test_closing_book_opens_the_next_day(market, rebuilt):
@@ -264,6 +269,53 @@ def test_closing_book_is_dropped_when_the_chain_does_not_reach_over_midnight(mar
     assert day_two.rows("book.book_states") == []
     assert day_two.closing is None
     assert day_two.rows("book.book_health")[-1]["state"] == "waiting"
+
+
+@pytest.mark.parametrize(("first", "lag", "known"), [
+    (8.5, 2, [*[10.5] * 10, 11, 12]),
+    (0.25, 0, [*[3.5] * 3, *range(4, 13)]),
+])
+def test_no_bar_is_available_before_its_closing_book_and_what_proves_it(
+    reference, rebuilt, first, lag, known
+):
+    def message(k, event, lag=0):
+        return reference.Message(k == 1, -1 if k == 1 else k, k, -1, event, event + lag,
+                                 [(10.0, 1.0 + k)], [(11.0, 1.0)])
+
+    midnight, late = 1_000 * BAR, 4 * BAR
+    day_one = rebuilt([message(1, midnight - BAR), message(2, midnight - BAR // 2, late)], SPOT,
+                      until=midnight)  # fmt: skip
+    assert day_one.closing.available_at == midnight + 3.5 * BAR
+    later = [message(3, midnight + int(first * BAR), lag * BAR), message(4, midnight + 9 * BAR)]
+    made = rebuilt(later, SPOT, opening=day_one.closing, day_start=midnight,
+                   until=midnight + 12 * BAR)  # fmt: skip
+    bars = made.rows("book.bars_100ms")
+    assert [row["mid_open"] for row in bars] == [10.5] * 12
+    assert [(row["available_at"] - midnight) / BAR for row in bars] == known
+
+
+def test_a_mid_opens_a_bar_at_its_start_alone_and_its_extremes_need_no_end(reference, rebuilt):
+    """Bars: begun without a book; whole; its book lost; none; begun with the book's first moment.
+    """
+    def message(k, bars, ask, *, whole=False):
+        event = round(bars * BAR)
+        return reference.Message(whole, -1 if whole else k, k, -1, event, event,
+                                 [(10.0, 1.0 + k)], [(ask, 1.0)])
+
+    messages = [
+        message(1, 0.5, 11.0, whole=True), message(2, 1.5, 11.0), message(3, 2.25, 10.5),
+        message(9, 3.5, 10.25),  # some are lost before it
+        message(20, 5, 11.0, whole=True), message(21, 6, 11.0),
+    ]
+    bars = {row["bar_start"] // BAR: row
+            for row in rebuilt(messages, SPOT, until=7 * BAR).rows("book.bars_100ms")}
+    found = {k: tuple(row[f"mid_{what}"] for what in ("open", "high", "low", "close"))
+             for k, row in bars.items()}
+    assert found == {
+        0: (None, 10.5, 10.5, 10.5), 1: (10.5, 10.5, 10.5, 10.5),
+        2: (10.5, 10.5, 10.25, None), 3: (None,) * 4, 5: (10.5, 10.5, 10.5, 10.5),
+        6: (10.5, 10.5, 10.5, 10.5),
+    }
 
 
 def test_a_finer_tick_within_the_day(reference, market, rebuilt):

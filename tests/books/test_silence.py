@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from imbalance.books.rebuild import Rules
-from imbalance.books.state import DIFF, IMAGE
+from imbalance.books.state import BREAK, DIFF, IMAGE, SNAPSHOT
 
 BAR = 100_000_000
 
@@ -33,17 +33,23 @@ def test_silence_beyond_the_limit_poisons_what_it_covers_and_no_more(reference, 
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("images", [False, True])
+@pytest.mark.parametrize("feed", ["differences", "images", "breaks", "both"])
 def test_what_comes_later_changes_nothing_that_was_available(
-    market, reference, rebuilt, seed, images
+    market, reference, rebuilt, seed, feed
 ):
     """Messages lost, and pauses: cut at any moment, the rows that are available by then are what
     could be told then. What was noted afterwards of the time before is in later rows, or in none:
     a gap takes rows away that had been there.
     """
     chance = random.Random(seed)
-    if images:
-        sent = imaged(reference, [0.05 * k for k in range(600)])
+    if feed != "differences":
+        kinds = {"images": {}, "breaks": dict.fromkeys(range(600), DIFF),
+                 "both": {k: DIFF for k in range(600) if k // 70 % 2}}[feed]
+        if feed == "breaks":
+            kinds[0] = SNAPSHOT
+            for k in chance.sample(range(1, 599), 8):
+                kinds |= {k: BREAK, k + 1: SNAPSHOT}
+        sent = imaged(reference, [0.05 * k for k in range(600)], kinds)
     else:
         sent = [one for one in market(seed, futures=False, count=600) if chance.random() > 0.01]
     messages, moved, known = [], 0, 0
@@ -187,3 +193,40 @@ def test_a_feed_that_ends_is_silent_to_the_end_of_its_captures(reference, rebuil
     assert sum(row["coverage"] for row in bars) == pytest.approx(30)
     short = rebuilt(messages, Rules(), until=50 * second).rows("book.bars_100ms")
     assert sum(row["poisoned"] for row in short) == 1
+
+
+@pytest.mark.parametrize("pause", [40, 80])
+def test_the_silence_of_a_closing_book_is_told_from_the_days_start_on(reference, rebuilt, pause):
+    """Its last message is of the day before, whose own health tells of the time until midnight."""
+    second, midnight = 10 * BAR, 1_000 * BAR
+    messages = [
+        reference.Message(k == 0, -1 if k == 0 else k + 1, k + 1, k, t, t, [(10.0, 1.0 + k)],
+                          [(11.0, 1.0)])
+        for k, t in enumerate([0, 50 * second, midnight + pause * second,
+                               midnight + (pause + 1) * second])
+    ]  # fmt: skip
+    closing = rebuilt(messages[:2], Rules(), until=midnight).closing
+    made = rebuilt(messages[2:], Rules(), opening=closing, day_start=midnight)
+    health = made.rows("book.book_health")
+    resumed = midnight + pause * second
+    assert [(row["state"], row["cause"], row["valid_from"], row["valid_to"]) for row in health] == [
+        ("silent", "silence", midnight, resumed), ("valid", "resumed", resumed, resumed + second)]
+    bars = made.rows("book.bars_100ms")
+    assert bars[0]["bar_start"] == midnight
+    silent = [row for row in bars if row["bar_start"] < resumed]
+    known = {(row["coverage"], row["mid_open"], row["mid_high"], row["mid_low"], row["mid_close"])
+             for row in silent}  # fmt: skip
+    assert known == {(0.0, None, None, None, None)}
+
+
+def test_a_feed_that_shows_itself_after_a_silence_opens_its_bars_again(reference, rebuilt):
+    """By an image of the same book: its mid is that of the bar, which began without one."""
+    messages = imaged(reference, [*paced(40, 0.5), 100.05, 100.12])
+    for k, message in enumerate(messages):
+        message.last = min(k, 39)
+    bars = {row["bar_start"] // BAR: row
+            for row in rebuilt(messages, Rules(), until=102 * 10 * BAR).rows("book.bars_100ms")}
+    found = [tuple(bars[k][f"mid_{what}"] for what in ("open", "high", "low", "close"))
+             for k in (194, 195, 999, 1000, 1001)]
+    assert found == [
+        (10.5,) * 4, (10.5, 10.5, 10.5, None), (None,) * 4, (None, 10.5, 10.5, 10.5), (10.5,) * 4]

@@ -29,7 +29,8 @@ class Market:
         row = {
             "instrument": instrument, "bar_start": DAY + bar * STEP,
             "available_at": DAY + (bar + 1) * STEP, "coverage": 1.0, "poisoned": False,
-            "mid_open": mid, "mid_high": mid, "mid_low": mid, "mid_close": mid, "mid_mean": mid,
+            "measured_coverage": 1.0, "mid_open": mid, "mid_high": mid, "mid_low": mid,
+            "mid_close": mid, "mid_mean": mid,
             "bid_price": mid - 0.5, "ask_price": mid + 0.5, "spread_mean": 1.0,
             "queue_imbalance_mean": 0.0, "depth_touch_mean": 2.0,
             "bid_reach_bps": 60.0, "ask_reach_bps": 110.0, "level_depth_sum": 0.0,
@@ -53,7 +54,8 @@ class Market:
         counts = {c.name: 0 for c in BARS_100MS.columns if c.type == "BIGINT"}
         return row | counts | {
             "instrument": instrument, "bar_start": DAY + bar * STEP,
-            "available_at": DAY + (bar + 1) * STEP, "coverage": 0.0, "poisoned": True,
+            "available_at": DAY + (bar + 1) * STEP, "coverage": 0.0, "measured_coverage": 0.0,
+            "poisoned": True,
         }
 
     def trade(self, nanoseconds, side, price, size, kind="trade", instrument="binance:A", lag=0):
@@ -102,7 +104,8 @@ class Market:
         columns = {
             "instrument": [instrument] * n, "bar_start": start,
             "available_at": start + STEP + random.integers(0, 3, n) * 10_000_000,
-            "coverage": np.where(bad, 0.5, 1.0), "poisoned": bad, "book_feed": ["events"] * n,
+            "coverage": np.where(bad, 0.5, 1.0), "measured_coverage": np.where(bad, 0.5, 1.0),
+            "poisoned": bad, "book_feed": ["events"] * n,
             "generalised_order_flow_imbalance": np.full(n, np.nan),
             "mid_open": opened, "mid_close": close, "mid_mean": (opened + close) / 2,
             "mid_high": np.maximum(opened, close), "mid_low": np.minimum(opened, close),

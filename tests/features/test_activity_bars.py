@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from imbalance.books.health_table import BOOK_HEALTH, TRADE_GAPS
-from imbalance.books.tables import BOOK_STATES
+from imbalance.books.tables import BARS_100MS, BOOK_STATES
 from imbalance.captures.event_tables import TRADES
 from imbalance.features.activity_bars import Inputs, Sizes, compute
 from imbalance.features.activity_tables import EVENT_BARS, VOLUME_BARS
@@ -54,11 +54,18 @@ def queries():
     return Queries(duckdb.connect())
 
 
+def grid(second, feed="events", *, poisoned=False, known=None, instrument="binance:A"):
+    """A bar of 100 ms, by its start; when it is known, s."""
+    return {"instrument": instrument, "bar_start": DAY + int(second * SECOND),
+            "available_at": DAY + int((second + 0.1 if known is None else known) * SECOND),
+            "poisoned": poisoned, "book_feed": feed}
+
+
 LATE = 0.25
 """A gap is known so many seconds after its end."""
 
 
-def made(states, tape=(), health=None, *, gaps=(), previous=(), rows=65_536, **sizes):
+def made(states, tape=(), health=None, *, gaps=(), bars=(), previous=(), rows=65_536, **sizes):
     found = {VOLUME_BARS.name: [], EVENT_BARS.name: []}
     states, trades = table(BOOK_STATES, states), table(TRADES, tape)
     inputs = Inputs(
@@ -68,6 +75,7 @@ def made(states, tape=(), health=None, *, gaps=(), previous=(), rows=65_536, **s
             {"instrument": "binance:A", "missing_from": DAY + int(first * SECOND),
              "missing_to": DAY + int(last * SECOND),
              "available_at": DAY + int((last + LATE) * SECOND)} for first, last in gaps]),
+        table(BARS_100MS, bars).to_batches(max_chunksize=rows),
         table(TRADES, previous).select(["instrument", "kind", "size_base"]).to_batches(),
     )
     compute(queries(), inputs, Sizes(**sizes), lambda name, part: found[name].append(part))
@@ -208,9 +216,56 @@ def test_a_crossed_book_poisons_the_next_bar_too_while_it_lasts():
 
 
 def test_images_of_a_book_have_no_flow_of_events():
-    _, bars = made(BOOK, TAPE, [valid(cause="image")], book_events=2)
+    images = [grid(0.1 * k, "images") for k in range(41)]
+    other = [grid(1.5, "images", poisoned=True, instrument=name) for name in ("A", "binance:B")]
+    _, bars = made(BOOK, TAPE, [valid(cause="image")], bars=[other[0], *images, other[1]],
+                   book_events=2)
     assert bars["order_flow_imbalance"].null_count == 3
     assert bars["book_event_count"].to_pylist() == [2, 2, 1]
+    assert bars["poisoned"].to_pylist() == [False, False, False]
+
+
+def test_of_a_day_of_differences_and_images_the_flow_is_null_where_it_was_not_measured():
+    bars = [grid(0.1 * k, "events" if k < 28 else "images") for k in range(41)]
+    _, bars = made(BOOK, TAPE, bars=bars, book_events=2)
+    assert bars["order_flow_imbalance"].to_pylist() == [2.0, None, None]
+    assert bars["order_flow_imbalance_no_price_change"].to_pylist() == [2.0, None, None]
+    assert bars["return_bps"].null_count == 0
+    # that there are images is told by the bar of 100 ms in which a bar ends
+    assert seconds(bars["available_at"]) == pytest.approx([1.000000001, 3.1, 4.1], abs=2e-9)
+    # one that ends in the 100 ms before the first image has seen none
+    _, bars = made(BOOK, TAPE, bars=[grid(1.0), grid(1.1, "images"), grid(3.1)], book_events=2)
+    assert bars["order_flow_imbalance"].to_pylist() == [2.0, None, -1.0]
+
+
+@pytest.mark.parametrize("trades", [4, 1])
+def test_a_trade_of_unknown_size_costs_its_bar_and_no_more(trades):
+    tape = [trade(k + 0.5, "buy", 101.0, 1.0) for k in range(20)]
+    book = [state(k, 100.0, 5.0, 101.0, 5.0 + k, start=k == 0) for k in range(21)]
+    for k in (6, 7):
+        tape[k] |= {"size_base": None}
+    sizes = {"volumes": {"binance:A": 4.0}} if trades == 4 else {"trades": 4}
+    bars, _ = made(book, tape, **sizes)
+    assert bars["trade_count"].to_pylist() == [4, 5, 4, 4, 3]
+    assert bars["traded_volume"].to_pylist() == [4.0, None, 4.0, 4.0, 3.0]
+    assert bars["complete"].to_pylist() == [True, False, True, True, False]
+    assert bars["valid"].to_pylist() == [True, False, True, True, False]
+    assert bars["poisoned"].to_pylist() == [False] * 5
+    assert bars["vwap"][1].as_py() is bars["trade_imbalance"][1].as_py() is None
+    assert bars["order_flow_imbalance"].to_pylist() == [-3.0, -5.0, -4.0, -4.0, -4.0]
+    # of an instrument whose sizes nobody knows there is one bar
+    nothing = [row | {"size_base": None} for row in tape]
+    bars, _ = made(book, nothing, **sizes)
+    assert bars["trade_count"].to_pylist() == [20]
+    assert bars["complete"].to_pylist() == [False]
+
+
+def test_the_first_bar_of_known_volume_tells_the_size():
+    tape = [trade(k + 0.5, "buy", 101.0, 1.0) for k in range(12)]
+    tape[1] |= {"size_base": None}
+    bars, _ = made(BOOK, tape, trades=3)
+    assert bars["trade_count"].to_pylist()[:2] == [3, 3]
+    assert bars["bar_size"].to_pylist() == [None, None, 3.0, 3.0]
 
 
 def test_a_trade_without_a_side_leaves_the_sides_of_its_bar_unknown():

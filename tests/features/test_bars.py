@@ -330,7 +330,7 @@ def test_a_trade_before_a_stretch_counts_in_it(market, monkeypatch):
 def test_orders_are_fleeting_that_were_cancelled_whole_within_a_second(market):
     second = S
     events = [
-        (0, "first", "snapshot", 5),
+        (-1, "first", "snapshot", 5),
         (1 * second, "soon", "add", 5), (2 * second, "soon", "delete", 5),
         (1 * second, "late", "add", 5), (2 * second + 1, "late", "delete", 5),
         (1 * second, "filled", "add", 5), (1 * second + 5, "filled", "fill", 2),
@@ -356,7 +356,7 @@ def test_orders_are_fleeting_that_were_cancelled_whole_within_a_second(market):
 
 
 def test_what_is_told_of_an_order_later_changes_no_count(market):
-    events = [(0, "first", "snapshot", 5), (S, "a", "add", 1), (S + 5, "a", "delete", 1)]
+    events = [(-1, "first", "snapshot", 5), (S, "a", "add", 1), (S + 5, "a", "delete", 1)]
     book = [market.book_row(k) for k in range(30)]
     for later in ([], [(2 * S, "a", "add", 2), (2 * S + 7, "a", "fill", 1)]):
         fine, _ = of_a_second(market, book, market.orders(*events, *later))

@@ -159,3 +159,24 @@ def test_trade_side(made, market, size):
         np.testing.assert_allclose(found, values, rtol=1e-9, atol=1e-9, err_msg=name)
     normalised = rows.column("trade_imbalance_normalised").to_numpy()
     assert np.nanmax(np.abs(normalised)) <= 1
+
+
+def test_means_are_weighted_by_the_time_they_are_of(market):
+    """A book that is crossed or one-sided is valid and has no mean: a millisecond of a wide spread
+    before it counts as one, in the bars of a second and in those made of these.
+    """
+    rows = [market.book_row(k) for k in range(100)]
+    wide = {"spread_mean": 11.0, "mid_mean": 95.0, "queue_imbalance_mean": -1.0,
+            "depth_touch_mean": 102.0, "poisoned": True}
+    rows[11] = market.book_row(11, **wide, measured_coverage=0.01)
+    none = dict.fromkeys(wide)
+    rows[27] = market.book_row(27, **none | {"poisoned": True}, measured_coverage=0.0)
+    made = bars_in_memory(market.book(*rows), market.trades(), market.quotes())
+    for size, bar, whole in (("1s", 1, 9), ("1s", 2, 9), ("10s", 0, 98)):
+        row = made[f"features.bars_{size}"].to_pylist()[bar]
+        part = 0.01 * (bar != 2)
+        for name, usual in (("spread_mean", 1.0), ("mid_mean", 100.0), ("depth_touch_mean", 2.0),
+                            ("queue_imbalance_mean", 0.0)):
+            expected = (whole * usual + part * wide[name]) / (whole + part)
+            assert row[name] == pytest.approx(expected, rel=1e-12)
+        assert row["coverage"] == 1.0

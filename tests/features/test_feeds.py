@@ -94,6 +94,13 @@ def test_single_trades_that_start_late_leave_null_before(market):
     assert known(tables, "buy_volume") == {20: 1.0} | dict.fromkeys(range(21, 30), 0.0)
 
 
+def test_lives_of_orders_are_known_a_second_after_the_first_event_not_its_bar(market):
+    """The feed begins at 0.05 s: an order cancelled at 1.02 s may be of 0.03 s."""
+    orders = market.orders((S // 20, "a", "add", 1), (S + S // 50, "before", "delete", 1))
+    assert known(made(market, 2, orders=orders), "fleeting_order_count") == (
+        dict.fromkeys(range(11, 20), 0))
+
+
 def gap(market, first, last):
     """A row of book.trade_gaps, from and to in ns of the day."""
     return market.rows(TRADE_GAPS, [{"instrument": "binance:A", "missing_from": market.day + first,

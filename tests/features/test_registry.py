@@ -39,7 +39,8 @@ def queried(market):
             traded=queries.run("trades_100ms", trades=market.trades()),
             quoted=queries.run("quotes_100ms", quotes=market.quotes()),
             inferred=queries.run("inferred_100ms", classified=classified(
-                queries, set(), (), (), (), ())),
+                queries, set(), (), (), (), ()), traded=queries.run(
+                    "trades_100ms", trades=market.trades())),
             earlier=queries.run("trades_100ms", trades=market.trades()),
             fleeting=queries.run("fleeting_100ms", {"life": 1}, orders=market.orders()),
             missing=Gaps(TRADE_GAPS.arrow_schema().empty_table()).of([("binance:A", 0)]),
