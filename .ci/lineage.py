@@ -53,7 +53,7 @@ WITH_PAST: Mapping[str, Sequence[str]] = {
        for name in ("order_flow_imbalance_integrated", "order_flow_imbalance_integrated_reason")},
     **{f"bulk_{side}_volume": ("traded_volume", "return_bps", "valid") for side in ("buy", "sell")},
 }
-"""Columns of `features.bars.InstrumentBars._with_past`, by the columns they are made from."""
+"""Columns of `features.bars.Bars._with_past`, by the columns they are made from."""
 
 MISSING: Derived = {
     "instrument": [("gaps", "instrument")],

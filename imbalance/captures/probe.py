@@ -124,7 +124,7 @@ def probe(
     venue: str | None = None, stopped: threading.Event | None = None,
 ) -> Probe:  # fmt: skip
     """Find out what a file is; `form` and `venue` take it for one format and venue only, `own` are
-    the formats of the settings. It is given up when `stopped` is set.
+    the formats of the settings. It is given up when `stopped` is set, unless it is an archive.
 
     Raises
     ------

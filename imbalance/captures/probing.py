@@ -22,7 +22,7 @@ _MOST = 8
 
 class Probing:
     """Probes of files, begun in their order before they are asked for. A context: what is under way
-    at its end is given up.
+    at its end is given up, archives apart.
 
     Parameters
     ----------
@@ -35,20 +35,27 @@ class Probing:
         own: Mapping[str, NamedSettings],
     ) -> None:
         self._files = deque(files)
+        self._queued = set(self._files)
         self._arguments = form, own, venue
         self._stopped = threading.Event()
         self._most = min(os.cpu_count() or 1, _MOST)
         self._pool = ThreadPoolExecutor(self._most, thread_name_prefix="probe")
-        self._begun: dict[Path, Future[Probe]] = {}
+        self._begun: dict[Path, Future[tuple[os.stat_result, Probe]]] = {}
 
-    def of(self, path: Path) -> Probe:
-        """What a file is; raises what `probe` does."""
+    def of(self, path: Path) -> tuple[os.stat_result, Probe]:
+        """What a file is, and its status before it was looked into: what it becomes meanwhile is
+        told by its next one. Raises what `probe` does.
+        """
+        if path not in self._queued:
+            return self._look(path)
         while self._files and (len(self._begun) < self._most or path not in self._begun):
             following = self._files.popleft()
-            self._begun[following] = self._pool.submit(
-                probe, following, *self._arguments, stopped=self._stopped)
-        begun = self._begun.pop(path, None)
-        return probe(path, *self._arguments) if begun is None else begun.result()
+            self._begun[following] = self._pool.submit(self._look, following)
+        self._queued.discard(path)
+        return self._begun.pop(path).result()
+
+    def _look(self, path: Path) -> tuple[os.stat_result, Probe]:
+        return path.stat(), probe(path, *self._arguments, stopped=self._stopped)
 
     def __enter__(self) -> Self:
         return self

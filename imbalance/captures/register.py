@@ -10,7 +10,7 @@ import datetime
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -86,32 +86,39 @@ def register(
     found = []
     at_first = store.ledger.captures()
     in_use = {capture.capture_id: capture for capture in at_first}
-    for given in paths:
-        check_there(given)
-        path = Path(given).absolute()
-        skipped: dict[Path, str] = {}
-        files = list(files_of(path, skipped))
-        new = (file for file in files if _is_new(store, file))
-        with Probing(new, form, venue, store.config.formats) as probing:
+    there = [(given, *_files_at(given)) for given in paths]
+    new = (file for _, files, _ in there for file in files if _is_new(store, file))
+    with Probing(dict.fromkeys(new), form, venue, store.config.formats) as probing:
+        for given, files, skipped in there:
             results = [
                 _register_file(store, file, progress, (form, venue), in_use, probing)
                 for file in files
             ]
-        results += [Registration(str(p), "skipped", reason=why) for p, why in skipped.items()]
-        if all(r.status in {"ignored", "skipped"} for r in results):
-            some = ", ".join(f"{p.name} is {why}" for p, why in list(skipped.items())[:_SHOWN])
-            raise UserError(
-                f"{str(given)!r} holds no captures" + (f"; {some}" if some else ""),
-                where=str(path),
-                allowed="capture files of a known format, plain or compressed",
-                fix="imbalance formats",
-            )
-        found.extend(results)
+            results += [Registration(str(p), "skipped", reason=why) for p, why in skipped.items()]
+            if all(r.status in {"ignored", "skipped"} for r in results):
+                raise _no_captures(given, skipped)
+            found.extend(results)
     used = {capture.capture_id: capture for capture in store.ledger.captures()}
     left = store.ledger.partitions("raw.captures").keys() - used.keys()
     if left or any(used.get(one.capture_id) != one for one in at_first):
         remove_unheld(store)
     return [_with_the_old(one, used) for one in found]
+
+
+def _files_at(given: str | os.PathLike[str]) -> tuple[list[Path], dict[Path, str]]:
+    """The files at a path, and what is there besides and why it is passed over."""
+    check_there(given)
+    skipped: dict[Path, str] = {}
+    return list(files_of(Path(given).absolute(), skipped)), skipped
+
+
+def _no_captures(given: str | os.PathLike[str], skipped: Mapping[Path, str]) -> UserError:
+    some = ", ".join(f"{p.name} is {why}" for p, why in list(skipped.items())[:_SHOWN])
+    return UserError(
+        f"{str(given)!r} holds no captures" + (f"; {some}" if some else ""),
+        where=str(Path(given).absolute()),
+        allowed="capture files of a known format, plain or compressed", fix="imbalance formats",
+    )
 
 
 def _with_the_old(one: Registration, used: dict[str, CaptureFile]) -> Registration:
@@ -185,7 +192,10 @@ def _register_file(
         progress.advance(note=f"reading {path.name}")
         if named == NOT_NAMED and known is not None:
             named = _named(store, in_use.get(known))
-        found = probing.of(path) if known is None else probe(path, named[0], own, named[1])
+        if known is None:
+            status, found = probing.of(path)
+        else:
+            found = probe(path, named[0], own, named[1])
         before = in_use.get(store.ledger.known_capture(str(path)) or "")
         if named == NOT_NAMED:
             named = _named(store, in_use.get(found.capture_id))

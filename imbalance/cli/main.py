@@ -33,7 +33,7 @@ from imbalance.errors import (
 EXIT_INTERRUPTED = 130
 
 _NO_PATHS = frozenset({errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP})
-"""What the system says of a path that it will not look at, whatever is asked of it."""
+"""What the system says of a path that this user may not use, or nobody, whatever is asked."""
 
 COMMANDS: dict[str, str] = {
     "demo": "The main job on a simulated market: what was planted and what was found.",
@@ -224,10 +224,12 @@ def _crash(error: BaseException, arguments: list[str], as_json: bool) -> int:
     refusal = refusal_in(error)
     if refusal is not None:
         return _refuse(refusal, as_json)
-    if isinstance(error, OSError) and error.errno in _NO_PATHS and error.filename:
+    if isinstance(error, OSError) and error.errno in _NO_PATHS and (
+        isinstance(error.filename, str | bytes)
+    ):
         return _refuse(UserError(
-            f"a path cannot be looked at: {error.strerror}", where=os.fsdecode(error.filename),
-            allowed="paths of at most 255 bytes a part, in directories that you may enter",
+            f"a path cannot be used: {error.strerror}", where=os.fsdecode(error.filename),
+            allowed="paths of at most 255 bytes a part, of files and directories that you may use",
         ), as_json)
     where = _logged(error, arguments)
     first = (str(error).splitlines() or [""])[0]

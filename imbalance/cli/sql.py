@@ -33,6 +33,7 @@ FORMATS = ("table", "csv", "json", "parquet")
 ENDINGS = {f".{form}": form for form in FORMATS if form != "table"}
 SHOWN_ROWS = 40
 
+_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"")
 _NOT_IN_ARROW = re.compile(r"\b(UHUGEINT|BIGNUM|BIT|TIME WITH TIME ZONE)\b")
 
 
@@ -134,8 +135,8 @@ def _check_output(form: str) -> None:
 def _check_types(columns: list[dict[str, str]]) -> None:
     """Refuse types whose values Arrow, by which answers come, has no place for."""
     for column in columns:
-        found = _NOT_IN_ARROW.search(column["type"])
-        if found is not None:
+        # names of fields and words of enumerations are quoted
+        if _NOT_IN_ARROW.search(_QUOTED.sub("", column["type"])):
             raise UserError(
                 f"column {column['name']!r} is of type {column['type']}, whose values would be "
                 "others here", fix="cast it in the query, such as with ::varchar",

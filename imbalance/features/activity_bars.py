@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from imbalance.books.health_table import BOOK_HEALTH, TRADE_GAPS
 from imbalance.books.tables import BARS_100MS, BOOK_STATES
 from imbalance.captures.event_tables import TRADES
-from imbalance.features.activity_health import touch_gaps, with_health
+from imbalance.features.activity_health import begins_day, touch_gaps, with_health
 from imbalance.features.activity_tables import EVENT_BARS, TABLES, VOLUME_BARS
 from imbalance.features.build import previous_partition
 from imbalance.features.version import version_of
@@ -218,12 +218,13 @@ def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[Piece]:
 
 
 class _Noted:
-    """Bars of 100 ms that are poisoned or of images, by instrument."""
+    """Bars of 100 ms that are poisoned or of images, and the day's first, by instrument."""
 
     def __init__(self, batches: Iterable[pa.RecordBatch]) -> None:
         noted = (
             rows.filter(pc.or_kleene(
-                rows.column("poisoned"), pc.equal(rows.column("book_feed"), "images")))
+                pc.or_kleene(rows.column("poisoned"), pa.array(begins_day(rows))),
+                pc.equal(rows.column("book_feed"), "images")))
             for rows in (batch.select(_BARS) for batch in batches)
         )
         self._groups = groupby(_pieces(noted), key=lambda piece: piece[0])

@@ -2,7 +2,8 @@
 known.
 
 Intervals of `book.book_health` are dated back to the last message before them. When they could be
-known is told by the bars of 100 ms that they poison: those are not available before.
+known is told by the bars of 100 ms that they poison: those are not available before. That the book
+with which a day begins was there is told by the day's first bar of 100 ms.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from imbalance.captures.formats.format import DAY_NS
 
 _BAR = 100_000_000
 
@@ -27,7 +30,8 @@ def with_health(
     ----------
     columns : what `activity_kernel` sums.
     health : rows of book.book_health.
-    grid : rows of book.bars_100ms in the order of time: all that are poisoned or of images.
+    grid : rows of book.bars_100ms in the order of time: all that are poisoned or of images, and the
+        day's first.
     first_trade : time of the day's first trade, ns.
     missing : which bars touch a gap in the trade feed.
     """
@@ -44,7 +48,10 @@ def with_health(
     share = np.where(length > 0, covered / np.maximum(length, 1), at_start)
     images = _images(start, last, grid)
     unsure = images | (share < 1) | ~at_start | ~at_end
+    opened = grid.filter(pa.array(begins_day(grid))).column("available_at").cast(pa.int64())
+    proved = max(opened.to_pylist(), default=0)
     available = np.where(unsure, _told(last, grid), columns["available_at"])
+    available = np.maximum(available, np.where(start < proved, proved, 0))
     table: dict[str, Any] = {
         key: pa.array(values, from_pandas=True) for key, values in columns.items()
     }
@@ -60,6 +67,11 @@ def with_health(
         "trades_known": ~missing & (
             start >= (np.iinfo(np.int64).max if first_trade is None else first_trade)),
     })
+
+
+def begins_day(bars: pa.Table | pa.RecordBatch) -> Any:
+    """Which bars begin at midnight, before any message of their day."""
+    return bars.column("bar_start").cast(pa.int64()).to_numpy() % DAY_NS == 0
 
 
 def touch_gaps(columns: dict[str, Any], gaps: pa.Table) -> Any:

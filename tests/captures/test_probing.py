@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 import threading
 
 import pytest
@@ -35,20 +36,20 @@ def test_what_is_begun_ahead_is_what_each_file_is_alone(captures):
     alone = [probe(file) for file in files]
     assert {one.state for one in alone} == {"whole", "refused"}
     with Probing(files, None, None, {}) as probing:
-        assert [probing.of(file) for file in files] == alone
+        assert [probing.of(file)[1] for file in files] == alone
     with Probing(files, None, None, {}) as probing:  # some of them are not asked for
-        assert [probing.of(file) for file in files[1::3]] == alone[1::3]
+        assert [probing.of(file)[1] for file in files[1::3]] == alone[1::3]
     with Probing([], None, None, {}) as probing:
-        assert probing.of(files[0]) == alone[0]
+        assert probing.of(files[0])[1] == alone[0]
 
 
 def test_an_error_comes_where_its_file_is_asked_for(captures):
     files = [captures / "00.gz", captures / "gone.gz", captures / "01.gz"]
     with Probing(files, None, None, {}) as probing:
-        assert probing.of(files[0]).state == "whole"
+        assert probing.of(files[0])[1].state == "whole"
         with pytest.raises(FileNotFoundError):
             probing.of(files[1])
-        assert probing.of(files[2]).state == "whole"
+        assert probing.of(files[2])[1].state == "whole"
 
 
 def test_a_file_is_given_up_in_its_midst(captures):
@@ -87,3 +88,31 @@ def test_the_size_is_of_the_bytes_that_were_hashed(tmp_path, monkeypatch, pack):
     assert file.stat().st_size > len(text)
     size = found.size_bytes
     assert found.sha256 == hashlib.sha256(file.read_bytes()[:size]).hexdigest()
+
+
+def test_a_file_that_is_rewritten_before_its_turn_is_looked_at_again(tmp_path, monkeypatch):
+    """Other bytes, as many, between when it was looked into and when it is registered."""
+    first, second = tmp_path / "1", tmp_path / "2"
+    first.write_bytes(b"".join(LINE % (b"A", n) for n in range(50)))
+    second.write_bytes(b"".join(LINE % (b"B", n) for n in range(50)))
+    store = Store.open(tmp_path / "home", create=True)
+    look, turn = Probing.of, threading.Event()
+
+    def of(probing, path):
+        found = look(probing, path)
+        if path == first:
+            looked = probing._begun.get(second)
+            assert looked is None or looked.result()
+            second.write_bytes(second.read_bytes().replace(b"1.5", b"2.5"))
+            os.utime(second, ns=(1, 1))
+            turn.set()
+        return found
+
+    monkeypatch.setattr(Probing, "of", of)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    register(store, [first, second])
+    assert turn.is_set()
+    monkeypatch.undo()
+    (_, now) = register(store, [first, second])
+    assert now.status in {"new", "replaced"}
+    assert now.capture_id == probe(second).capture_id

@@ -94,6 +94,11 @@ def test_values_that_would_be_others_are_refused(ask, value):
     assert ask("sql", "-f", "csv", f"select ({value})::varchar as x")[0] == 0
 
 
+def test_names_within_a_type_are_no_types(ask):
+    for value in ("'BIT'::enum('BIT', 'it''s')", "{'BIT': 1, 'a\"BIT': 2}"):
+        assert ask("sql", "-f", "json", f"select {value} as x")[0] == 0
+
+
 def test_infinite_times_are_null_and_those_too_far_are_told(ask):
     infinite = ("timestamptz 'infinity'", "timestamp '-infinity'", "timestamp_ns 'infinity'",
                 "date 'infinity'", "date '-infinity'", "null::date")
@@ -116,7 +121,7 @@ def test_a_path_that_is_too_long(capfd, tmp_path, arguments):
     place = str(tmp_path / ("a" * 300))
     assert run([one.format(place) for one in arguments]) == 2
     said = capfd.readouterr().err
-    assert "a path cannot be looked at: File name too long" in said
+    assert "a path cannot be used: File name too long" in said
     assert place in said
 
 
@@ -127,7 +132,7 @@ def test_a_directory_that_may_not_be_entered(tmp_path):
     for arguments in (("status",), ("doctor",)):
         done = restricted(*arguments, home=closed / "h")
         assert done.returncode == 2, done
-        assert "a path cannot be looked at: Permission denied" in done.stderr
+        assert "a path cannot be used: Permission denied" in done.stderr
     closed.chmod(0o700)
 
 

@@ -6,11 +6,12 @@ import random
 from functools import cache
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from imbalance.books.health_table import TRADE_GAPS
-from imbalance.books.rebuild import BookBuilder, Rules
+from imbalance.books.rebuild import BookBuilder, ClosingBook, Rules
 from imbalance.books.state import BREAK, CAUSES, DIFF, IMAGE, SNAPSHOT
 from imbalance.books.tables import TABLES
 from imbalance.captures.event_tables import TRADES
@@ -45,10 +46,12 @@ def queries():
     return Queries(duckdb.connect())
 
 
-def made(messages, until, trades=(), **sizes):
-    """Rows of volume bars and of event bars, times in ns, of a book that is rebuilt."""
+def made(messages, until, trades=(), opening=(), **sizes):
+    """Rows of volume bars and of event bars, times in ns, of a book that is rebuilt; `opening` are
+    the closing book of the day before and when the day begins.
+    """
     book = {table.name: [] for table in TABLES}
-    builder = BookBuilder(NAME, Rules(), lambda name, part: book[name].append(part))
+    builder = BookBuilder(NAME, Rules(), lambda name, part: book[name].append(part), *opening)
     builder.feed(as_arrays(messages))
     builder.finish(round(until * S))
     states, health, bars = (
@@ -94,6 +97,23 @@ def test_a_silence_is_known_when_the_limit_has_passed():
     assert volume[0] == before[0]
     # a bar in the silence, once that is known, is late for nothing
     assert [row["available_at"] - row["bar_end"] < S // 10 for row in volume[14:20]] == [True] * 6
+
+
+@pytest.mark.parametrize(("number", "known", "seen"), [(11, 30.0, True), (20, 4.7, False)])
+def test_what_the_opening_book_is_worth_is_known_with_the_message_that_proves_it(
+    number, known, seen
+):
+    """The first change of the day comes at 30 s: of the chain, or not."""
+    day = 86_400
+    one = np.array([1.0])
+    closing = ClosingBook((day - 1) * S, (day - 1) * S, 10, 1.0, 1000.0, 100 * one, one, 101 * one,
+                          one)
+    later = [told(DIFF, day + 30 + k, number + k) for k in range(5)]
+    volume, _ = made(later, day + 40, [day + 0.7 + k for k in range(38)], (closing, day * S))
+    for row, end in zip(volume[:2], (4.7, 9.7), strict=True):
+        assert row["bar_end"] / S - day == pytest.approx(end)
+        assert row["available_at"] / S - day == pytest.approx(max(known, end))
+        assert (row["coverage"], row["poisoned"]) == (float(seen), not seen)
 
 
 def test_a_bar_that_ends_with_the_last_message_before_a_silence_has_seen_its_book():

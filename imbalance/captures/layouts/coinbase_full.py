@@ -79,7 +79,7 @@ def _trade_ids(frame: Frame) -> Any:
     """
     column = frame.columns["trade_id"]
     if not pa.types.is_floating(column.type):
-        if pa.types.is_string(column.type):
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
             column = pa.compute.replace_substring_regex(column, r"^(\d+)\.0$", r"\1")
         return Frame({"trade_id": column}, frame.lines, frame.bad).whole("trade_id", optional=True)
     values = frame.number("trade_id", optional=True)
