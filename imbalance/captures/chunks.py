@@ -5,6 +5,7 @@ Here what the scanner and the venue's parser decoded is put together. Nothing is
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,15 @@ class BadLine:
     detail: str
     text_sha256: str
     text_start: str
+
+
+def bad_line(line: int, offset: int, text: bytes, reason: str, detail: str) -> BadLine:
+    """A line that could not be understood, with as much of it as is shown."""
+    shown = text[:200].decode("utf-8", "replace")
+    if not shown.isprintable():
+        shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown)
+    digest = hashlib.sha256(text).hexdigest()
+    return BadLine(line, offset, len(text), reason, detail, digest, shown)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ Nothing is written here.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -22,6 +21,7 @@ from imbalance.captures.chunks import (
     BadLine,
     Chunk,
     Times,
+    bad_line,
     books_of,
     marks_of,
     quotes_of,
@@ -230,7 +230,7 @@ class Decoder(Keeps):
                 received, found = self._slow(line)
             except Rejected as error:
                 bad.append(
-                    self._bad(
+                    bad_line(
                         first_line + int(k),
                         block.first_offset + start,
                         line,
@@ -321,17 +321,9 @@ class Decoder(Keeps):
         if long is None:
             rest = block.data[whole:]
             detail = f"{len(rest)} bytes without a newline"
-            return self._bad(line, block.first_offset + whole, rest, "incomplete_line", detail)
-        found = self._bad(
+            return bad_line(line, block.first_offset + whole, rest, "incomplete_line", detail)
+        found = bad_line(
             line, block.first_offset, block.data, "line_too_long",
             f"{long.size} bytes, more than {LONGEST_LINE}",
         )  # fmt: skip
         return replace(found, byte_length=long.size, text_sha256=long.sha256)
-
-    @staticmethod
-    def _bad(line: int, offset: int, text: bytes, reason: str, detail: str) -> BadLine:
-        shown = text[:200].decode("utf-8", "replace")
-        return BadLine(
-            line, offset, len(text), reason, detail, hashlib.sha256(text).hexdigest(),
-            "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown),
-        )  # fmt: skip

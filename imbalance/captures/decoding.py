@@ -7,7 +7,6 @@ the same promises. Nothing is written here.
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,7 +16,7 @@ from typing import Protocol, cast
 
 from imbalance.beside import ahead
 from imbalance.captures.checkpoint import Point
-from imbalance.captures.chunks import BadLine
+from imbalance.captures.chunks import BadLine, bad_line
 from imbalance.captures.clocks import NO_TIME, Clocks
 from imbalance.captures.decode import FAR_NS, LAST_TIME, Account
 from imbalance.captures.events import Event, Ignored, Rejected
@@ -334,13 +333,3 @@ class TextDecoder(ABC, Keeps):
         found = bad_line(line, block.first_offset, block.data, "line_too_long",
                          f"{long.size} bytes, more than {LONGEST_LINE}")
         self._bad.append(replace(found, byte_length=long.size, text_sha256=long.sha256))
-
-
-def bad_line(line: int, offset: int, text: bytes, reason: str, detail: str) -> BadLine:
-    """A line that could not be understood, with as much of it as is shown."""
-    shown = text[:200].decode("utf-8", "replace")
-    if not shown.isprintable():
-        shown = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in shown)
-    digest = hashlib.sha256(text).hexdigest()
-    return BadLine(line, offset, len(text), reason, detail, digest, shown)
-

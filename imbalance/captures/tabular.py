@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from imbalance.captures.chunks import bad_line
 from imbalance.captures.clocks import NO_TIME
 from imbalance.captures.compression import ChecksumError
 from imbalance.captures.decode import FAR_NS
@@ -23,7 +24,6 @@ from imbalance.captures.decoding import (
     Batch,
     Context,
     TextDecoder,
-    bad_line,
     check_symbol,
 )
 from imbalance.captures.events import Rejected

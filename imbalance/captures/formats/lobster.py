@@ -17,9 +17,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pyarrow as pa
 
+from imbalance.captures.chunks import bad_line
 from imbalance.captures.clocks import NO_TIME
 from imbalance.captures.compression import ChecksumError, zip_members, zip_text
-from imbalance.captures.decoding import Batch, Context, TextDecoder, bad_line
+from imbalance.captures.decoding import Batch, Context, TextDecoder
 from imbalance.captures.events import Rejected
 from imbalance.captures.formats.format import DAY_NS, NO_UNIT, Sniff
 from imbalance.captures.formats.lobster_lines import Lines, in_step, read_lines
