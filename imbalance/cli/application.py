@@ -26,14 +26,21 @@ class Application:
 
     Parameters
     ----------
-    home_path : directory of the home; need not exist.
+    home_given : directory of the home as it was named; need not exist.
     config_path : settings file, or None for the defaults.
     json : answer with one JSON document on standard output.
     """
 
-    home_path: Path
+    home_given: Path
     config_path: Path | None
     json: bool
+
+    @cached_property
+    def home_path(self) -> Path:
+        """The directory of the home, whole."""
+        from imbalance.store.home import directory_of
+
+        return directory_of(self.home_given)
 
     @cached_property
     def config(self) -> Config:

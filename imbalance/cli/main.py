@@ -124,9 +124,7 @@ class Commands(click.Group):
 @click.pass_context
 def cli(ctx: click.Context, home: Path, config: Path | None, as_json: bool) -> None:
     """Keep what all commands share."""
-    from imbalance.store.home import directory_of
-
-    ctx.obj = Application(home_path=directory_of(home), config_path=config, json=as_json)
+    ctx.obj = Application(home_given=home, config_path=config, json=as_json)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
