@@ -23,6 +23,7 @@ from imbalance.captures.event_tables import TRADES
 from imbalance.features.activity_health import begins_day, touch_gaps, with_health
 from imbalance.features.activity_tables import EVENT_BARS, TABLES, VOLUME_BARS
 from imbalance.features.build import previous_partition
+from imbalance.features.stretches import by_instrument
 from imbalance.features.version import version_of
 from imbalance.progress import SILENT, Progress
 from imbalance.tasks import Task
@@ -45,7 +46,7 @@ _GAPS = ("instrument", "missing_from", "missing_to", "available_at")
 _BARS = ("instrument", "bar_start", "available_at", "poisoned", "book_feed")
 _NOTHING = pa.schema([BARS_100MS.arrow_schema().field(name) for name in _BARS])
 _QUERIES = ("activity_measures", "mean_trade_sizes", "trades_in_order")
-_MODULES = ("activity_bars", "activity_health", "activity_kernel")
+_MODULES = ("activity_bars", "activity_health", "activity_kernel", "stretches")
 
 
 @dataclass(frozen=True)
@@ -206,15 +207,8 @@ def _instruments(
 def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[Piece]:
     """Batches cut where the instrument changes."""
     for batch in batches:
-        if not len(batch):
-            continue
-        codes = batch.column("instrument").dictionary_encode()
-        cuts = np.flatnonzero(np.diff(codes.indices.to_numpy())) + 1
-        first = 0
-        for last in [*cuts.tolist(), len(batch)]:
-            name = codes.dictionary[codes.indices[first].as_py()].as_py()
-            yield name, batch.slice(first, last - first)
-            first = last
+        for name, place in by_instrument(batch):
+            yield name, batch.slice(place.start, place.stop - place.start)
 
 
 class _Noted:

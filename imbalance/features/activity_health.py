@@ -16,8 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from imbalance.captures.formats.format import DAY_NS
-
-_BAR = 100_000_000
+from imbalance.features.stretches import BAR
 
 
 def with_health(
@@ -93,7 +92,7 @@ def _images(start: Any, last: Any, grid: pa.Table) -> Any:
     of_images = grid.filter(pc.equal(grid.column("book_feed"), "images"))
     begin = of_images.column("bar_start").cast(pa.int64()).to_numpy()
     # a bar of 100 ms that begins as long before is over
-    before = np.searchsorted(begin, start - _BAR, side="right")
+    before = np.searchsorted(begin, start - BAR, side="right")
     return np.searchsorted(begin, last, side="right") > before
 
 

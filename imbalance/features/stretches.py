@@ -11,12 +11,15 @@ from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
+
+from imbalance.features.tables import BAR_SIZES
 
 STRETCH = 2 * 3600 * 1_000_000_000
 """Nanoseconds that are never parted from each other. A multiple of the largest bar and of the
 half-hour."""
 
-BAR = 100_000_000
+BAR = BAR_SIZES["100ms"]
 """Nanoseconds of the finest bar."""
 
 _NEVER = -1
@@ -142,26 +145,17 @@ def together(
         yield keys, pa.concat_tables(parts)
 
 
-def by_instrument(rows: pa.Table) -> list[tuple[str, slice]]:
+def by_instrument(rows: pa.Table | pa.RecordBatch) -> list[tuple[str, slice]]:
     """Where each instrument's rows lie in rows that are in the order of instruments."""
-    if not len(rows):
-        return []
-    codes = rows.column("instrument").combine_chunks().dictionary_encode()
-    number = codes.indices.to_numpy()
-    cuts = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(rows)]
-    return [
-        (codes.dictionary[int(number[first])].as_py(), slice(first, last))
-        for first, last in pairwise(cuts)
-    ]
+    names, number = _instruments(rows)
+    return [(names[number[first]], slice(first, last)) for first, last in _runs(number)]
 
 
 def in_order(bars: pa.Table) -> pa.Table:
     """Sort by instrument and time. Mostly nothing is to do, where SQL would move every column."""
     starts = bars.column("bar_start").cast(pa.int64()).to_numpy()
-    codes = bars.column("instrument").combine_chunks().dictionary_encode()
-    words = codes.dictionary.to_pylist()
-    rank = np.argsort(np.argsort(np.array(words, object))) if words else np.empty(0, np.int64)
-    number = rank[codes.indices.to_numpy()]
+    names, number = _instruments(bars)
+    number = np.argsort(np.argsort(np.array(names, object)))[number]
     later, other = np.diff(starts) > 0, np.diff(number)
     if ((other > 0) | ((other == 0) & later)).all():
         return bars
@@ -170,17 +164,23 @@ def in_order(bars: pa.Table) -> pa.Table:
 
 def runs(rows: pa.Table | pa.RecordBatch) -> Iterator[tuple[Key, slice]]:
     """Instrument and stretch of each run of rows, and the rows' slice."""
-    if len(rows) == 0:
-        return
-    instrument = rows.column("instrument")
-    bar_start = rows.column("bar_start").cast(pa.int64())
-    if isinstance(instrument, pa.ChunkedArray):
-        instrument, bar_start = instrument.combine_chunks(), bar_start.combine_chunks()
-    codes = instrument.dictionary_encode()
-    number, stretch = codes.indices.to_numpy(), bar_start.to_numpy() // STRETCH
-    cuts = np.flatnonzero((np.diff(number) != 0) | (np.diff(stretch) != 0)) + 1
-    first = 0
-    for last in [*cuts.tolist(), len(rows)]:
-        name = codes.dictionary[int(number[first])].as_py()
-        yield (name, int(stretch[first])), slice(first, last)
-        first = last
+    names, number = _instruments(rows)
+    stretch = rows.column("bar_start").cast(pa.int64()).to_numpy() // STRETCH
+    for first, last in _runs(number, stretch):
+        yield (names[number[first]], int(stretch[first])), slice(first, last)
+
+
+def _instruments(rows: pa.Table | pa.RecordBatch) -> tuple[list[str], NDArray[np.int64]]:
+    """Names of instruments, and which of them each row is of, (n,)."""
+    column = rows.column("instrument")
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks()
+    codes = column.dictionary_encode()
+    return codes.dictionary.to_pylist(), codes.indices.to_numpy().astype(np.int64)
+
+
+def _runs(*values: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """First and last places of rows in which all of these are the same."""
+    changes = np.logical_or.reduce([np.diff(one) != 0 for one in values])
+    count = len(values[0])
+    return pairwise([0, *(np.flatnonzero(changes) + 1).tolist(), count] if count else [])
