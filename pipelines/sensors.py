@@ -93,8 +93,9 @@ def new_captures(config: Config, partitions: Partitions) -> dg.SensorDefinition:
     def sensor(
         context: dg.SensorEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
     ) -> dg.SensorResult | dg.SkipReason:
-        watched = [Path(name) for name in config.captures.watch if Path(name).is_dir()]
-        absent = [name for name in config.captures.watch if not Path(name).is_dir()]
+        there = {name: Path(name).is_dir() for name in config.captures.watch}
+        watched = [Path(name) for name, found in there.items() if found]
+        absent = [name for name, found in there.items() if not found]
         if absent:
             context.log.warning(f"{', '.join(absent)} of [captures] watch is not there")
         if not watched:
