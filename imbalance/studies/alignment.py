@@ -222,7 +222,7 @@ class Panel:
             values = self.series(instrument, series[1])
             if values is not None:
                 known = True
-                ranks = _ranks(values[at])
+                ranks = middle_ranks(values[at])
                 there[at] += np.isfinite(ranks)
                 total[at] += np.nan_to_num(ranks)
         return np.where(there > 0, total / np.maximum(there, 1), np.nan) if known else None
@@ -382,7 +382,7 @@ def _terciles(values: Vector) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def _ranks(values: Vector) -> Vector:
+def middle_ranks(values: Vector) -> Vector:
     """Share of the values below each, plus half of those equal to it; NaN stays."""
     there = np.isfinite(values)
     ordered = np.sort(values[there])

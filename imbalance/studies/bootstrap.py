@@ -164,9 +164,15 @@ def replicate_wild(model: VectorAutoregression, replications: int, seed: int) ->
     reproduce, so that it serves responses to shocks of one unit and no orthogonal ones.
     """
     n, k, m = model.n, model.variables, len(model.beta)
-    starts = np.arange(0, n, block_length(n))
-    products = model.design[:, :, None] * model.residuals[:, None, :]
-    sums = np.add.reduceat(products.reshape(n, m * k), starts, axis=0)
+    length = block_length(n)
+    starts = np.arange(0, n, length)
+    sums = np.empty((len(starts), m * k))
+    together = max(1, _BATCH_VALUES // (length * m * k))
+    for first in range(0, len(starts), together):
+        rows = slice(first * length, (first + together) * length)
+        products = model.design[rows, :, None] * model.residuals[rows, None, :]
+        sums[first : first + together] = np.add.reduceat(
+            products.reshape(-1, m * k), np.arange(0, len(products), length), axis=0)
     draws = np.random.default_rng(seed).standard_normal((replications, len(starts)))
     scores = (draws @ sums).reshape(replications, m, k) * np.sqrt(n / model.degrees)
     beta = model.beta + model.gram_inverse @ scores

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from imbalance.captures.instruments import by_symbol
+
 _QUOTES = ("USDT", "USDC", "FDUSD", "TUSD", "BUSD", "USD", "EUR", "TRY", "BTC", "ETH", "BNB")
-_SPOT_VENUES = ("binance",)
-_DERIVATIVE_VENUES = ("binance-futures", "binance-delivery")
-_DATED = re.compile(r"_\d{6}$")
+_ALSO_CALLED = {"XBT": "BTC"}
+_OF_THE_ASSET = ("spot", "perpetual", "future")
+"""Kinds whose price is that of their base asset."""
 
 Series = tuple[str, str]
 """(instrument, measure)."""
 
 
 def base_asset(instrument: str) -> str:
-    """Base asset of `<venue>:<symbol>`: BTC for BTCUSDT, BTCUSD_PERP and BTCUSD_240927."""
+    """Base asset of `<venue>:<symbol>`: BTC for BTCUSDT, BTC-USDT-SWAP and XBT/USD, as the venue
+    names it or, where the venue is not known, by the symbol alone. An option stands for itself.
+    """
+    known = by_symbol(instrument)
+    if known.base is not None and known.kind in _OF_THE_ASSET:
+        base = known.base.upper()
+        return _ALSO_CALLED.get(base, base)
     symbol = instrument.split(":", 1)[-1].split("_", 1)[0]
     for quote in _QUOTES:
         if symbol.endswith(quote) and symbol != quote:
@@ -25,14 +32,13 @@ def base_asset(instrument: str) -> str:
 
 
 def is_spot(instrument: str) -> bool:
-    """Whether the venue is a spot venue."""
-    return instrument.split(":", 1)[0] in _SPOT_VENUES
+    """Whether the instrument is traded for delivery at once, as the venue's names have it."""
+    return by_symbol(instrument).kind == "spot"
 
 
 def is_perpetual(instrument: str) -> bool:
     """Whether the instrument is a perpetual future, not a dated one."""
-    venue, _, symbol = instrument.partition(":")
-    return venue in _DERIVATIVE_VENUES and not _DATED.search(symbol)
+    return by_symbol(instrument).kind == "perpetual"
 
 
 def richest(counts: Mapping[str, int], most: int) -> tuple[str, ...]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from imbalance.studies.alignment import Panel
+from imbalance.studies.alignment import Panel, middle_ranks
 from imbalance.studies.held import Held
 from imbalance.studies.pairs import Series
 from imbalance.studies.persistence import Memory, has_unit_root, memory, variance_inflation
@@ -77,18 +77,19 @@ class SeriesPool:
         if not spread > 1e-12 * np.abs(used).max():
             return Prepared(raw, "constant_series")
         values = (raw - used.mean()) / spread
+        if horizon > 1:
+            # Overlapping sums are persistent by construction: what they sum is tested, not they.
+            one = self.get(series)
+            return Prepared(values, one.reason, *(
+                None if known is None else summed_memory(known, horizon)
+                for known in (one.memory, one.rank_memory)))
         found = memory(values)
-        # Overlapping sums are persistent by construction: what they sum is tested, not they.
-        if horizon == 1 and has_unit_root(values, found):
+        if has_unit_root(values, found):
             return Prepared(values, "unit_root")
         rank_memory = None
         if self.ranked:
-            ranks = np.full(len(values), np.nan)
-            order = np.argsort(used, kind="stable")
-            ranked = np.empty(n)
-            ranked[order] = np.arange(n, dtype=np.float64)
-            ranks[present] = ranked
-            rank_memory = memory(ranks)
+            # Ties share a rank: told apart by their time, they would remember one another.
+            rank_memory = memory(middle_ranks(values))
         return Prepared(values, None, found, rank_memory)
 
 
@@ -99,6 +100,24 @@ def forward_sum(values: Vector, horizon: int) -> Vector:
         windows = np.lib.stride_tricks.sliding_window_view(values, horizon)
         total[: len(windows)] = windows.sum(axis=1)
     return total
+
+
+def summed_memory(found: Memory, horizon: int) -> Memory:
+    """What sums over so many bars remember, from the memory of what is summed.
+
+    Notes
+    -----
+    ρ_h(k) ∝ Σ_{|j| < h} (h − |j|) ρ(k + j); of ranks, whose sums are not the ranks of sums, nearly.
+    No autoregression of an order that can be fitted has the zeros of a moving sum: one fitted to
+    sums of a persistent series explodes every other time.
+    """
+    both = np.concatenate([found.autocorrelation[:0:-1], found.autocorrelation])
+    shared = horizon - np.abs(np.arange(1 - horizon, horizon))
+    covariance = np.convolve(both, shared)
+    covariance = covariance[len(covariance) // 2 :]
+    # Estimates with gaps may say that sums of what alternates do not vary, or less than that.
+    scale = max(float(covariance[0]), 1e-9)
+    return replace(found, autocorrelation=np.clip(covariance / scale, -1.0, 1.0))
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,9 @@ class OrderFamily(Family):
     def __post_init__(self) -> None:
         super().__post_init__()
         among((self.criterion,), get_args(Criterion), "criterion", self.where)
+        if self.maximum_lag < 1:
+            raise UserError(f"maximum_lag = {self.maximum_lag}", where=self.where,
+                            allowed="1 and above")
 
 
 @dataclass(frozen=True, kw_only=True)

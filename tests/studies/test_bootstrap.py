@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -168,6 +170,19 @@ def test_wild_replications_have_the_spread_that_heteroskedasticity_asks_for(make
     robust = np.sqrt((projected**2).T @ model.residuals**2)[1:].T
     np.testing.assert_allclose(found, robust, rtol=0.12)
     assert found[0, 0] > 1.25 * classical[0, 0]
+
+
+def test_wild_replications_hold_no_more_products_than_there_is_room_for(monkeypatch):
+    """Ten variables at five lags: all products of a design and residuals would take 41 MB."""
+    model = fit(np.random.default_rng(14).standard_normal((10_000, 10)), 5)
+    whole = replicate_wild(model, 9, 1)
+    monkeypatch.setattr("imbalance.studies.bootstrap._BATCH_VALUES", 100_000)
+    tracemalloc.start()
+    found = replicate_wild(model, 9, 1)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(found, whole)
+    assert most < 8_000_000
 
 
 def test_reduced_form_bands_cover_planted_responses(make_vector_series):

@@ -2,15 +2,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from imbalance.studies.correlation.kendall import kendall_jobs
 from imbalance.studies.correlation.kernels import pearson_jobs, spearman_jobs
 
 
 def spearman(x, y, lag=0):
     x, y = np.atleast_2d(x), np.atleast_2d(y)
-    out = np.empty((1, 2))
+    out = np.empty((1, 3))
     spearman_jobs(x, y, np.argsort(x, axis=1), np.argsort(y, axis=1),
                   np.array([[0, 0, lag]]), out)
-    return out[0]
+    return out[0, :2]
 
 
 def pearson(x, y):
@@ -69,3 +70,20 @@ def test_shared_volatility_widens_the_error():
     # 0.05 plus three binomial standard errors of 300 samples.
     assert called.mean() <= 0.088
     assert (np.abs(r) > 1.96 / np.sqrt(1_000)).mean() > 0.3
+
+
+@pytest.mark.parametrize("draw", [
+    lambda generator, n: generator.standard_normal(n),
+    lambda generator, n: (generator.random(n) < 0.3).astype(float),
+    lambda generator, n: generator.integers(0, 3, n).astype(float),
+], ids=["no ties", "two values", "three values"])
+def test_the_variance_of_kendall_under_independence_is_that_of_a_simulation(draw):
+    generator, found = np.random.default_rng(3), []
+    for _ in range(2_000):
+        x, y = draw(generator, (1, 200)), draw(generator, (1, 200))
+        out = np.empty((1, 3))
+        kendall_jobs(x, y, np.argsort(x, axis=1), np.argsort(y, axis=1), np.array([[0, 0, 0]]), out)
+        found.append(out[0])
+    tau, _, null = np.array(found).T
+    # A variance over 2,000 samples has a standard error of 3 %.
+    assert 200 * tau.var() == pytest.approx(null.mean(), rel=0.1)

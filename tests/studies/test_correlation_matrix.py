@@ -96,6 +96,19 @@ def test_persistent_rows_count_for_less_at_the_edge_of_noise():
     assert edge == pytest.approx((1.0 + np.sqrt(4.0 / effective)) ** 2, rel=1e-12)
 
 
+def test_correlations_that_move_slowly_have_wider_intervals():
+    """Returns that remember nothing, with correlations of 0.07 and 0.93 for 300 bars in turn: 12
+    spells, whose mean is known to 0.43/√12 = 0.12; bar by bar it would seem known to 0.01.
+    """
+    generator = np.random.default_rng(4)
+    weight = np.repeat([0.07, 0.93] * 6, 300)[:, None]
+    common, own = generator.normal(size=(3_600, 1)), generator.normal(size=(3_600, 4))
+    values = np.sqrt(weight) * common + np.sqrt(1.0 - weight) * own
+    (row,) = select(made(dict(zip(NAMES, values.T, strict=False))), estimator="mean_correlation")
+    assert row["estimate"] == pytest.approx(0.5, abs=0.03)
+    assert row["standard_error"] > 0.05
+
+
 def test_clusters_and_tree_are_the_groups(found):
     labels = {row["instrument_x"]: row["estimate"] for row in select(found, estimator="cluster")}
     assert [labels[name] for name in NAMES] == [1.0] * 3 + [2.0] * 3

@@ -112,6 +112,8 @@ def test_what_a_configuration_gets_wrong_is_named_with_its_line(
         ({"lags": ()}, "no lag is declared"),
         ({"horizons": (0,)}, "below one bar"),
         ({"minimum_bars": 3}, "minimum_bars = 3"),
+        ({"replications": 98}, "replications = 98"),
+        ({"regimes": ("depth",), "regime_lags": ()}, "no regime lag is declared"),
     ],
 )
 def test_wrong_declarations_are_named(changes, message):
@@ -124,6 +126,8 @@ def test_wrong_feedback_declarations_are_named():
         FeedbackFamily(variables=("return_bps",))
     with pytest.raises(UserError, match="unknown criterion"):
         FeedbackFamily(criterion="cv")
+    with pytest.raises(UserError, match="maximum_lag = 0"):
+        FeedbackFamily(maximum_lag=0)
 
 
 @pytest.mark.parametrize(
@@ -135,6 +139,14 @@ def test_wrong_feedback_declarations_are_named():
         ("binance-delivery:BTCUSD_PERP", "BTC", True),
         ("binance:ETHBTC", "ETH", False),
         ("binance-futures:1000PEPEUSDC", "1000PEPE", True),
+        ("okex-swap:BTC-USDT-SWAP", "BTC", True),
+        ("deribit:BTC-PERPETUAL", "BTC", True),
+        ("bybit:BTCUSDT", "BTC", True),
+        ("coinbase:BTC-USD", "BTC", False),
+        ("kraken:XBT/USD", "BTC", False),
+        ("huobi:btcusdt", "BTC", False),
+        ("deribit:BTC-27SEP24-60000-C", "BTC-27SEP24-60000-C", False),
+        ("nobody:BTCUSDT", "BTC", False),
     ],
 )
 def test_names_of_instruments(instrument, base, perpetual):
@@ -148,6 +160,15 @@ def test_perpetuals_are_paired_with_the_spot_of_their_base():
     assert instrument_pairs(("perpetual_to_spot",), instruments, ()) == [
         ("binance-delivery:BTCUSD_PERP", "binance:BTCUSDT"),
         ("binance-futures:BTCUSDT", "binance:BTCUSDT"),
+    ]
+
+
+def test_perpetuals_of_every_venue_are_paired():
+    instruments = ["coinbase:BTC-USD", "deribit:BTC-PERPETUAL", "okex:ETH-USDT",
+                   "okex-swap:ETH-USDT-SWAP"]
+    assert instrument_pairs(("perpetual_to_spot",), instruments, ()) == [
+        ("deribit:BTC-PERPETUAL", "coinbase:BTC-USD"),
+        ("okex-swap:ETH-USDT-SWAP", "okex:ETH-USDT"),
     ]
 
 

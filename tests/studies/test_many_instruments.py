@@ -38,7 +38,7 @@ FIVE = {name: 200 - 10 * place for place, name in enumerate("CABED")}
 SERIES = {"x_measures": (FLOW,), "y_measures": (RETURN,), "regimes": ()}
 STUDIES = [
     (build_correlation, CORRELATION,
-     CorrelationFamily, SERIES | {"lags": (0,), "estimators": ("pearson",), "replications": 19}),
+     CorrelationFamily, SERIES | {"lags": (0,), "estimators": ("pearson",), "replications": 99}),
     (build_dependence, DEPENDENCE, DependenceFamily, SERIES | {"surrogates": 19}),
     (build_dynamics, DYNAMICS, DynamicsFamily, SERIES | {"windows": (60,), "points": 3}),
     (build_coherence, COHERENCE, CoherenceFamily, SERIES | {"surrogates": 19}),

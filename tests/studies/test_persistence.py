@@ -1,27 +1,52 @@
 import numpy as np
 import pytest
-from statsmodels.tsa.stattools import acf, adfuller
+from statsmodels.regression.linear_model import burg
+from statsmodels.tsa.arima_process import arma_acf
+from statsmodels.tsa.stattools import adfuller
 
-from imbalance.studies.persistence import (
-    autocorrelations,
-    has_unit_root,
-    memory,
-    variance_inflation,
-)
+from imbalance.studies.persistence import has_unit_root, memory, variance_inflation
 
 
-def test_autocorrelations_equal_statsmodels_adjusted_for_the_number_of_pairs():
-    values = np.random.default_rng(1).standard_normal(500).cumsum() * 0.1
-    values += np.random.default_rng(2).standard_normal(500)
-    np.testing.assert_allclose(
-        autocorrelations(values, 20), acf(values, nlags=20, adjusted=True), atol=1e-10
-    )
+def test_the_autoregression_is_burgs():
+    generator = np.random.default_rng(1)
+    values = generator.standard_normal(500).cumsum() * 0.1 + generator.standard_normal(500)
+    found = memory(values)
+    assert found.order > 1
+    wanted, _ = burg(values, order=found.order)
+    assert found.persistence == pytest.approx(wanted.sum(), abs=1e-9)
+    implied = arma_acf(np.concatenate([[1.0], -wanted]), [1.0], lags=30)
+    np.testing.assert_allclose(found.autocorrelation[:30], implied, atol=1e-9)
 
 
-def test_autocorrelations_never_join_the_ends_of_a_gap():
-    # +1 before the gap, −1 after: joining the ends would see −1 at lag 1.
-    values = np.concatenate([np.ones(50), [np.nan], -np.ones(50)])
-    assert autocorrelations(values, 1)[1] == pytest.approx(1.0)
+def test_the_ends_of_a_gap_are_never_joined(make_autoregression):
+    # Stretches of four bars, a minute apart: joined, every fourth pair would be of strangers.
+    values = make_autoregression(np.random.default_rng(4), 0.9, (40_000,))
+    values[np.arange(len(values)) % 64 >= 4] = np.nan
+    assert memory(values).persistence == pytest.approx(0.9, abs=0.03)
+
+
+@pytest.mark.parametrize(("coefficient", "missing", "bars"), [
+    (0.9, 0.1, 400), (0.9, 0.3, 3_600), (0.97, 0.1, 3_600), (0.5, 0.6, 400), (0.5, 0.8, 3_600),
+])
+def test_memory_does_not_explode_where_bars_are_missing_here_and_there(
+    make_autoregression, coefficient, missing, bars
+):
+    generator = np.random.default_rng(5)
+    found = []
+    for values in make_autoregression(generator, coefficient, (50, bars)):
+        values[generator.random(bars) < missing] = np.nan
+        remembered = memory(values)
+        assert np.abs(remembered.autocorrelation).max() <= 1.0
+        found.append(variance_inflation(remembered, remembered, int(np.isfinite(values).sum())))
+    wanted = (1 + coefficient**2) / (1 - coefficient**2)
+    assert np.median(found) == pytest.approx(wanted, rel=0.12)
+    assert np.max(found) < 2.5 * wanted
+
+
+def test_bars_of_which_no_two_stand_side_by_side_remember_one_another(make_autoregression):
+    sparse = np.full(4_000, np.nan)
+    sparse[::2] = make_autoregression(np.random.default_rng(6), 0.8, (2_000,))
+    assert memory(sparse).autocorrelation[1] == pytest.approx(0.8, abs=0.05)
 
 
 @pytest.mark.parametrize("coefficient", [0.0, 0.5, 0.9])

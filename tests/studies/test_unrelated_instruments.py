@@ -33,7 +33,7 @@ PERPETUAL, SPOT, OTHER = "binance-futures:BTCUSDT", "binance:BTCUSDT", "kraken:X
 SERIES = {"x_measures": (FLOW,), "y_measures": (RETURN,), "regimes": ("depth", "time"),
           "pairs": ("own", "cross")}
 STUDIES = [
-    (build_correlation, CorrelationFamily, SERIES | {"replications": 19}),
+    (build_correlation, CorrelationFamily, SERIES | {"replications": 99}),
     (build_dependence, DependenceFamily, SERIES | {"surrogates": 19}),
     (build_dynamics, DynamicsFamily, SERIES | {"windows": (60,), "points": 5}),
     (build_coherence, CoherenceFamily, SERIES | {"surrogates": 19}),

@@ -29,10 +29,11 @@ def compare(panel: Panel, family: CorrelationFamily, window: Window, pool: Serie
     """
     for x, y in pairs:
         own = panel.of((x[0], y[0]))
-        there = own.exists[x[0]] & own.exists[y[0]]
+        exists = [np.where(own.exists[one[0]], 1.0, np.nan) for one in (x, y)]
         for lag in family.regime_lags:
             if lag <= 0 and x == y:
                 continue
+            there = np.isfinite(exists[0] + _shifted(exists[1], lag))
             estimator = correlation_at(
                 pool.on(own, x), _shifted(pool.on(own, y), lag), family.minimum_bars)
             for regime in family.regimes:
@@ -50,7 +51,7 @@ def _shifted(y: Vector, lag: int) -> Vector:
     """y_{t+lag} on the slots of t."""
     moved = np.full(len(y), np.nan)
     if lag >= 0:
-        moved[: len(y) - lag] = y[lag:]
+        moved[: max(len(y) - lag, 0)] = y[lag:]
     else:
         moved[-lag:] = y[:lag]
     return moved

@@ -16,7 +16,6 @@ from imbalance.progress import SILENT, Progress
 from imbalance.studies.alignment import Panel
 from imbalance.studies.correlation.differences import compare
 from imbalance.studies.correlation.estimators import (
-    NULL_VARIANCE,
     Estimates,
     Estimator,
     Jobs,
@@ -62,11 +61,12 @@ def correlate(
     -----
     Pearson: r over the common valid pairs (x_t, y_{t+lag}); Spearman: the same of ranks taken anew
     over those pairs; Kendall: τ_b of them. Standard error: HAC long-run variance of the influence
-    values (see `kernels`, `kendall`). The p-value is of r √((ν)/(1−r²)), for Kendall of 3/2 τ √ν,
-    against Student's t with ν = n_effective − 2, where 1/n_effective is the larger of a HAC
-    variance under r = 0 (over 4/9 for Kendall) and Bartlett's variance under independence,
-    Σ_k ρ_x(k) ρ_y(k) / n: the first allows for shared volatility, the second is the more precise
-    one for persistent series and keeps the far tail honest.
+    values (see `kernels`, `kendall`). The p-value is of r √((ν)/(1−r²)), for Kendall of τ √(ν/v),
+    against Student's t with ν = n_effective − 2. v/n is the variance of τ of n independent pairs,
+    4/9 over n where none are tied. 1/n_effective is the larger of a HAC variance under r = 0 (over
+    v for Kendall) and Bartlett's variance under independence, Σ_k ρ_x(k) ρ_y(k) / n: the first
+    allows for shared volatility, the second is the more precise one for persistent series and keeps
+    the far tail honest.
     The interval is tanh(atanh r ± t_ν · se/(1−r²)), and the p-value at least that at which it
     would end at 0.
     """
@@ -197,7 +197,7 @@ class _RegimeRun:
         def work(part: NDArray[np.intp]) -> None:
             for job in part.tolist():
                 i, j, lag = jobs[job].tolist()
-                first, n = max(0, -lag), length - abs(lag)
+                first, n = max(0, -lag), max(length - abs(lag), 0)
                 x_part, y_part = x[i, first : first + n], y[j, first + lag : first + lag + n]
                 if np.count_nonzero(np.isfinite(x_part) & np.isfinite(y_part)) < (
                     family.minimum_bars
@@ -252,7 +252,7 @@ class _RegimeRun:
 
         family = self._family
         estimate, variance = found.value, found.variance
-        unit = NULL_VARIANCE[estimator]
+        unit = found.null_variance
         at = (jobs[:, 0], jobs[:, 1], jobs[:, 2] + sums.max_lag)
         n, existing = sums.n[at], there[at]
         inflation = self._inflation(estimator, jobs, x_names, y_names, n)

@@ -24,10 +24,6 @@ Estimator = Literal["pearson", "spearman", "kendall"]
 
 _JOBS_AT_ONCE = 64
 
-NULL_VARIANCE = {"pearson": 1.0, "spearman": 1.0, "kendall": 4.0 / 9.0}
-"""n times the variance of an estimate of independent pairs."""
-
-
 @dataclass(frozen=True)
 class Estimates:
     """Per job: the estimate, its variance, and the variance which the test of 0 takes."""
@@ -35,6 +31,8 @@ class Estimates:
     value: Vector
     variance: Vector
     test_variance: Vector
+    null_variance: Vector
+    """n times the variance of an estimate of independent pairs; of Kendall's it grows with ties."""
 
 
 def estimate_all(
@@ -56,15 +54,15 @@ def estimate_all(
 
     kernel = spearman_jobs if estimator == "spearman" else kendall_jobs
     x_orders, y_orders = np.argsort(x, axis=1), np.argsort(y, axis=1)
-    out = np.full((len(jobs), 2), np.nan)
+    out = np.full((len(jobs), 3), np.nan)
 
     def work(part: NDArray[np.intp]) -> None:
-        result = np.empty((len(part), 2))
+        result = np.empty((len(part), 3))
         kernel(x, y, x_orders, y_orders, jobs[part], result)
         out[part] = result
 
     in_threads(work, np.flatnonzero(n >= 2))
-    return Estimates(np.clip(out[:, 0], -1.0, 1.0), out[:, 1], out[:, 1])
+    return Estimates(np.clip(out[:, 0], -1.0, 1.0), out[:, 1], out[:, 1], out[:, 2])
 
 
 def _pearson(x: Matrix, y: Matrix, sums: LagSums, jobs: Jobs) -> Estimates:
@@ -85,7 +83,8 @@ def _pearson(x: Matrix, y: Matrix, sums: LagSums, jobs: Jobs) -> Estimates:
         out[part] = result
 
     in_threads(work, np.flatnonzero(np.isfinite(moments).all(axis=1) & (n >= 2)))
-    return Estimates(estimate, out[:, 0], out[:, 1])
+    known = np.where(np.isnan(out[:, 0]), np.nan, estimate)
+    return Estimates(known, out[:, 0], out[:, 1], np.ones(len(jobs)))
 
 
 def pearson_influence(x: Vector, y: Vector) -> tuple[float, Vector]:
@@ -114,10 +113,10 @@ def rank_influence(estimator: Estimator, x: Vector, y: Vector) -> tuple[float, V
     from imbalance.studies.correlation.kendall import kendall_influence
     from imbalance.studies.correlation.kernels import spearman_influence
 
-    kernel = spearman_influence if estimator == "spearman" else kendall_influence
     present, psi = np.empty(len(x)), np.empty(len(x))
-    r = float(kernel(x, y, np.argsort(x), np.argsort(y), 0, present, psi))
-    return r, np.where(present == 1.0, psi, np.nan)
+    given = (x, y, np.argsort(x), np.argsort(y), 0, present, psi)
+    r = spearman_influence(*given) if estimator == "spearman" else kendall_influence(*given)[0]
+    return float(r), np.where(present == 1.0, psi, np.nan)
 
 
 def in_threads(work: Callable[[NDArray[np.intp]], None], jobs: NDArray[np.intp]) -> None:

@@ -16,6 +16,9 @@ from imbalance.kernels import jit
 
 Vector = NDArray[np.float64]
 
+_LOST = 1e-3
+"""Error of a mean square from which on a correlation is not known."""
+
 # No sum may be reordered here: the same source compiled twice then gives other last bits, and rows
 # are compared by their hash.
 
@@ -100,10 +103,14 @@ def pearson_jobs(
     rows : jobs × 3: row of x, row of y, lag (x leads y at positive lags).
     moments : jobs × 5: mean of x, mean of y, standard deviation of x, of y, correlation, over the
         common valid pairs.
-    out : jobs × 2, filled with the variance of the estimate and its variance for the test.
+    out : jobs × 2, filled with the variance of the estimate and its variance for the test; NaN
+        where the moments are rounding.
 
     Notes
     -----
+    Moments are differences of sums over whole series: where what is left of one in the pairs is too
+    small beside it, its squares over `moments` do not have mean 1.
+
     Influence of pair t on r: ψ_t = u_t v_t − r/2 (u_t² + v_t²), u and v standardised. The test of
     r = 0 takes u_t v_t − r instead. Both agree when r = 0, but where a few large pairs make r, the
     second term of ψ hides how much they vary: with a shared, slowly moving volatility (kurtosis
@@ -120,14 +127,24 @@ def pearson_jobs(
         first, stop = max(0, -lag), length - max(0, lag)
         mx, my, sx, sy, r = moments[job]
         xs, ys = x[rows[job, 0]], y[rows[job, 1]]
+        uu = 0.0
+        vv = 0.0
+        count = 0.0
         for t in range(first, stop):
             u = (xs[t] - mx) / sx
             v = (ys[t + lag] - my) / sy
             uv = u * v
             there = not math.isnan(uv)
+            if there:
+                uu += u * u
+                vv += v * v
+                count += 1.0
             present[t - first] = 1.0 if there else 0.0
             product[t - first] = uv - r if there else 0.0
             psi[t - first] = uv - 0.5 * r * (u * u + v * v) if there else 0.0
+        out[job] = np.nan
+        if abs(uu / count - 1.0) > _LOST or abs(vv / count - 1.0) > _LOST:
+            continue
         n = stop - first
         out[job, 0] = mean_variance(psi[:n], present[:n], work[:n])[0]
         out[job, 1] = mean_variance(product[:n], present[:n], work[:n])[0]
@@ -261,8 +278,9 @@ def spearman_jobs(
     ----------
     x, y, rows : as in `pearson_jobs`.
     x_orders, y_orders : indices that sort each row.
-    out : jobs × 2, filled with the estimate and its variance. The test uses the same variance:
-        ranks are bounded, and no few pairs can make the estimate.
+    out : jobs × 3, filled with the estimate, its variance and n times its variance under
+        independence, which is 1. The test uses the same variance: ranks are bounded, and no few
+        pairs can make the estimate.
     """
     length = x.shape[1]
     present = np.empty(length)
@@ -276,3 +294,4 @@ def spearman_jobs(
         if not math.isnan(r):
             out[job, 0] = r
             out[job, 1] = mean_variance(psi[:n], present[:n], work[:n])[0]
+            out[job, 2] = 1.0

@@ -96,6 +96,12 @@ class CorrelationFamily(SeriesFamily):
                 raise UserError(f"no {what} is declared", where=where, allowed="at least one")
         if min(self.horizons) < 1:
             raise UserError("a horizon below one bar", where=where, allowed="1 and above")
+        if self.regimes and not self.regime_lags:
+            raise UserError("no regime lag is declared", where=where,
+                            allowed="at least one, or no regimes")
+        if self.replications < 99:
+            raise UserError(f"replications = {self.replications}", where=where,
+                            allowed="99 and above")
 
     @property
     def reach(self) -> int:

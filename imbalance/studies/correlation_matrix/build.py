@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from imbalance.studies.alignment import Panel
 from imbalance.studies.columns import ANY
 from imbalance.studies.correlation_matrix.estimate import MatrixEstimate
-from imbalance.studies.correlation_matrix.regimes import by_regime
+from imbalance.studies.correlation_matrix.regimes import by_regime, figure_at, mean_weights
 from imbalance.studies.correlation_matrix.spectrum import effective_observations
 from imbalance.studies.correlation_matrix.study import (
     CORRELATION_MATRIX,
@@ -56,8 +56,8 @@ def _template(family: MatrixFamily, window: Window) -> Row:
         "standardised": True, "noise_edge": "(1 + sqrt(N/T))^2, T the effective number of rows",
         "absorption": "largest fifth of the eigenvalues", "linkage": "average",
         "farthest": family.farthest, "minimum_bars": family.minimum_bars,
-        "interval": f"moving blocks of the length of Politis and White, {family.replications} "
-        f"replications, level {1.0 - family.significance:g}",
+        "interval": "moving blocks as long as Politis and White find for the series and their mean "
+        f"correlation, {family.replications} replications, level {1.0 - family.significance:g}",
     }
     return blank("correlation_matrix", family.name, window, parameters) | {
         "measure_x": family.measure, "measure_y": family.measure, "rank": 0,
@@ -122,11 +122,19 @@ def _drawn(rows: Vector, observations: float, family: MatrixFamily) -> list[Matr
     """The same of resampled rows; one in which a series stands still says nothing."""
     if not _all_vary(rows):
         return []
-    length = max(optimal_block_length(column).moving for column in rows.T)
-    blocks = draw_blocks(len(rows), length, family.replications, family.seed)
+    blocks = draw_blocks(len(rows), _block_length(rows), family.replications, family.seed)
     samples = (rows[blocks.rows(r)] for r in range(blocks.replications))
     return [MatrixEstimate.of(sample, observations, family.farthest)
             for sample in samples if _all_vary(sample)]
+
+
+def _block_length(rows: Vector) -> float:
+    """Blocks as long as the series ask, and what bars add to their mean correlation: returns that
+    remember nothing may have correlations that do.
+    """
+    added = figure_at(rows, mean_weights, 2)(np.ones(len(rows), dtype=np.bool_))
+    columns = [*rows.T, *(() if isinstance(added, str) else (added.influence,))]
+    return max(optimal_block_length(column).moving for column in columns)
 
 
 def _all_vary(rows: NDArray[np.float64]) -> bool:

@@ -17,6 +17,7 @@ from imbalance.studies.diversification.moments import (
     by_state,
     diversification_ratio,
     in_a_tail,
+    market_variance,
     standardised,
     states,
 )
@@ -84,8 +85,7 @@ def _rows(panel: Panel, family: DiversificationFamily, window: Window) -> Iterat
     if found is None:
         yield make.refused("too_few_blocks")
         return
-    yield from make.of_states(found, masks, z[complete].mean(axis=1),
-                              [asset_class(name) for name in names])
+    yield from make.of_states(found, masks, [asset_class(name) for name in names])
 
 
 def _together(panel: Panel, family: DiversificationFamily) -> list[str]:
@@ -119,26 +119,29 @@ class _Rows:
             "n_left_out": left_out, "coverage": share(n, left_out),
         }  # fmt: skip
 
-    def _row(self, estimator: str, state: str, n: int, pairs: int, value: float, draws: Vector,
-             *, tested: bool = False, **more: Any) -> Row:
-        from scipy.special import ndtr
+    def _row(self, estimator: str, state: str, of: Correlations, pairs: int, value: float,
+             draws: Vector, *, tested: bool = False, **more: Any) -> Row:
+        from scipy.special import stdtr
 
         sound = draws[np.isfinite(draws)]
-        row = self._blank(estimator, state, n, pairs) | {"estimate": value} | more
+        row = self._blank(estimator, state, of.n, pairs) | {"estimate": value} | more
         if 2 * len(sound) < len(draws):
             # An instrument that hardly ever moves in the state stands still in most draws.
             return row
         low, high = percentile_interval(sound, self._family.significance)
-        error = float(sound.std(ddof=1))
+        # Draws of few blocks vary less than the blocks do, by (B − 1)/B, as of any mean.
+        degrees = of.blocks - 1
+        error = float(sound.std(ddof=1) * np.sqrt(of.blocks / degrees))
         return row | {
             "standard_error": error, "interval_low": float(low),
             "interval_high": float(high), "seed": self._family.seed,
-            "p_value": 2.0 * ndtr(-abs(value) / error) if tested and error > 0.0 else None,
+            "p_value": (2.0 * stdtr(degrees, -abs(value) / error)
+                        if tested and error > 0.0 else None),
         }
 
     def of_states(
         self, found: dict[str, Correlations], masks: dict[str, NDArray[np.bool_]],
-        market: Vector, classes: list[str],
+        classes: list[str],
     ) -> Iterator[Row]:
         """Rows of every state, and of the states against each other."""
         for state, mask in masks.items():
@@ -147,55 +150,58 @@ class _Rows:
                 yield self.refused("too_few_state_bars" if few else "constant_series", state)
                 continue
             one = found[state]
-            yield self._row("diversification_ratio", state, one.n, len(classes) * (
+            yield self._row("diversification_ratio", state, one, len(classes) * (
                 len(classes) - 1) // 2, float(diversification_ratio(one.sample)),
                 diversification_ratio(one.draws))
         for (x, y), pairs in _by_class(classes).items():
             place = {"class_x": x, "class_y": y}
             for state, one in found.items():
-                yield self._row("mean_correlation", state, one.n, len(pairs[0]),
+                yield self._row("mean_correlation", state, one, len(pairs[0]),
                                 _mean(one.sample, pairs), _draws(one.draws, pairs)) | place
-            for row in self._compared(found, masks, market, pairs):
+            for row in self._compared(found, pairs):
                 yield row | place
         if "calm" in found and "stressed" in found:
             yield self._lost(found["calm"], found["stressed"], len(classes))
 
-    def _compared(
-        self, found: dict[str, Correlations], masks: dict[str, NDArray[np.bool_]],
-        market: Vector, pairs: Pairs,
-    ) -> Iterator[Row]:
+    def _compared(self, found: dict[str, Correlations], pairs: Pairs) -> Iterator[Row]:
         calm, stressed = found.get("calm"), found.get("stressed")
         if calm is not None and stressed is not None:
             low = _mean(calm.sample, pairs)
             yield self._row(
-                "correlation_risk", "stressed", stressed.n, len(pairs[0]),
+                "correlation_risk", "stressed", stressed, len(pairs[0]),
                 _mean(stressed.sample, pairs) - low,
                 _draws(stressed.draws, pairs) - _draws(calm.draws, pairs), tested=True,
                 benchmark=low)
         for state in ("lower_tail", "upper_tail"):
-            one = found.get(state)
+            one, whole = found.get(state), found[ALL]
             # Of opposites the mean stands still and has no tails.
-            if one is None or not market.var() > LEAST_VARIANCE:
+            if one is None or not market_variance(whole.covariance) > LEAST_VARIANCE:
                 continue
-            ratio = float(market[masks[state]].var() / market.var())
-            normal = _mean(in_a_tail(found[ALL].covariance, ratio), pairs)
+            normal = _mean(in_a_tail(whole.covariance, market_variance(one.covariance)
+                                     / market_variance(whole.covariance)), pairs)
+            # The benchmark moves with the sample: held, the excess would seem as unsure as both.
+            normal_draws = _draws(in_a_tail(
+                whole.covariance_draws, market_variance(one.covariance_draws)
+                / market_variance(whole.covariance_draws)), pairs)
             yield self._row(
-                "tail_excess", state, one.n, len(pairs[0]), _mean(one.sample, pairs) - normal,
-                _draws(one.draws, pairs) - normal, tested=True, benchmark=normal)
+                "tail_excess", state, one, len(pairs[0]), _mean(one.sample, pairs) - normal,
+                _draws(one.draws, pairs) - normal_draws, tested=True, benchmark=normal)
 
     def _lost(self, calm: Correlations, stressed: Correlations, names: int) -> Row:
         """1 − (DR² in stress − 1) / (DR² in calm − 1): of the bets beyond the first."""
-        def lost(less: Vector, more: Vector) -> Vector:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                return np.asarray(1.0 - (diversification_ratio(more) ** 2 - 1.0) / (
-                    diversification_ratio(less) ** 2 - 1.0))
+        def bets(correlations: Vector) -> Vector:
+            return np.asarray(diversification_ratio(correlations) ** 2 - 1.0)
 
-        if not diversification_ratio(calm.sample) ** 2 - 1.0 > LEAST_BETS:
+        def lost(less: Vector, more: Vector) -> Vector:
+            before = bets(less)
+            return 1.0 - bets(more) / np.where(before > LEAST_BETS, before, np.nan)
+
+        value = float(lost(calm.sample, stressed.sample))
+        if not np.isfinite(value):
             return self._blank("diversification_lost", "stressed", 0, 0) | {"reason": "collinear"}
         return self._row(
-            "diversification_lost", "stressed", stressed.n, names * (names - 1) // 2,
-            float(lost(calm.sample, stressed.sample)), lost(calm.draws, stressed.draws),
-            tested=True)
+            "diversification_lost", "stressed", stressed, names * (names - 1) // 2,
+            value, lost(calm.draws, stressed.draws), tested=True)
 
 
 def _by_class(classes: list[str]) -> dict[tuple[str, str], Pairs]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +38,10 @@ class Correlations:
     draws: Matrix
     covariance: Matrix
     """Of the sample, for returns standardised over the whole window."""
+    covariance_draws: Matrix
     n: int
+    blocks: int
+    """That a replication draws."""
 
 
 def standardised(returns: Matrix) -> Matrix:
@@ -101,11 +105,11 @@ def by_state(
         rows = z[mask]
         if (rows.var(axis=0) <= LEAST_VARIANCE).any():
             continue
-        drawn = bootstrap_means(_block_sums(z, mask, upper, length, count), blocks)
+        drawn = _covariances(
+            bootstrap_means(_block_sums(z, mask, upper, length, count), blocks), k, upper)
         covariance = np.cov(rows.T, bias=True)
         found[name] = Correlations(
-            _normalised(covariance), _normalised(_covariances(drawn, k, upper)),
-            covariance, len(rows))
+            _normalised(covariance), _normalised(drawn), covariance, drawn, len(rows), count)
     return found
 
 
@@ -159,19 +163,26 @@ def diversification_ratio(correlations: Matrix) -> Vector:
     return np.asarray(correlations.shape[-1] / np.sqrt(np.maximum(total, 1e-12)))
 
 
-def in_a_tail(covariance: Matrix, market_variance_ratio: float) -> Matrix:
+def market_variance(covariance: Matrix) -> Any:
+    """Variance of the mean of all: one, or one a replication."""
+    return covariance.mean(axis=(-2, -1))
+
+
+def in_a_tail(covariance: Matrix, market_variance_ratio: float | Vector) -> Matrix:
     """Correlations that normal returns have where the mean of all is in a tail.
 
     Parameters
     ----------
-    covariance : over all bars.
-    market_variance_ratio : variance of the mean in the tail over that in all bars.
+    covariance : over all bars; one, or one a replication.
+    market_variance_ratio : variance of the mean in the tail over that in all bars, for each.
 
     Notes
     -----
     Given m, normal returns vary by Σ − bb' with b = cov(z, m)/sd(m), and the part along m has the
     variance of m that is left: Σ − (1 − v) bb'.
     """
-    with_market = covariance.mean(axis=1)
-    b = with_market / np.sqrt(with_market.mean())
-    return _normalised(covariance - (1.0 - market_variance_ratio) * np.outer(b, b))
+    with_market = covariance.mean(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        b = with_market / np.sqrt(with_market.mean(axis=-1, keepdims=True))
+    gone = np.asarray(1.0 - market_variance_ratio)[..., None, None]
+    return _normalised(covariance - gone * b[..., :, None] * b[..., None, :])

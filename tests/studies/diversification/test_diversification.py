@@ -2,11 +2,17 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from imbalance.config import StudiesConfig
 from imbalance.errors import UserError
 from imbalance.studies.diversification.build import asset_class, build
-from imbalance.studies.diversification.moments import diversification_ratio, in_a_tail, states
+from imbalance.studies.diversification.moments import (
+    by_state,
+    diversification_ratio,
+    in_a_tail,
+    states,
+)
 from imbalance.studies.diversification.study import (
     DIVERSIFICATION,
     DiversificationFamily,
@@ -107,6 +113,51 @@ def test_normal_returns_have_no_excess_in_tails(make_bars):
         # Selection alone takes more than half of the correlation away.
         assert row["benchmark"] < 0.25
         assert row["interval_low"] < 0.0 < row["interval_high"]
+
+
+def test_the_error_of_an_excess_is_its_spread_over_samples(make_bars):
+    """The benchmark rises and falls with the correlation in the tail."""
+    found = []
+    for seed in range(60):
+        returns = equicorrelated(np.random.default_rng(300 + seed), 0.5, 900)
+        row = one(study(bars_of(make_bars, returns), family(replications=99)),
+                  estimator="tail_excess", class_x="all", regime="lower_tail")
+        found.append((row["estimate"], row["standard_error"]))
+    estimates, errors = np.array(found).T
+    # A standard deviation over 60 samples has a standard error of 9 %.
+    assert errors.mean() == pytest.approx(estimates.std(ddof=1), rel=0.3)
+
+
+def clustered(seed, count):
+    """Equal correlations under a volatility that all share and that moves slowly: few blocks."""
+    generator = np.random.default_rng(seed)
+    size = 0.2 * generator.standard_normal(count)
+    for t in range(1, count):
+        size[t] += 0.98 * size[t - 1]
+    return np.exp(size / 2.0)[:, None] * equicorrelated(generator, 0.5, count)
+
+
+def test_few_blocks_are_allowed_for(make_bars):
+    returns = clustered(1, 600)
+    rows = study(bars_of(make_bars, returns), family())
+    z = (returns - returns.mean(axis=0)) / returns.std(axis=0)
+    found = by_state(z, states(z.mean(axis=1), 10, 0.1), 20, 199, family().seed)
+    calm, stressed = (found[state] for state in ("calm", "stressed"))
+    assert calm.blocks < 30
+    upper = np.triu_indices(4, 1)
+    draws = (stressed.draws - calm.draws)[:, upper[0], upper[1]].mean(axis=1)
+    row = one(rows, estimator="correlation_risk", class_x="all")
+    degrees = calm.blocks - 1
+    assert row["standard_error"] == pytest.approx(
+        np.nanstd(draws, ddof=1) * np.sqrt(calm.blocks / degrees))
+    assert row["p_value"] == pytest.approx(
+        2.0 * stats.t.sf(abs(row["estimate"]) / row["standard_error"], degrees))
+
+
+def test_draws_without_diversification_in_calm_do_not_blow_up_the_error(make_bars):
+    """A replication in which calm has two bars has correlations of one, and nothing to lose."""
+    rows = study(bars_of(make_bars, clustered(34, 200)), family())
+    assert 0.0 < one(rows, estimator="diversification_lost")["standard_error"] < 5.0
 
 
 def test_the_benchmark_of_a_tail_is_that_of_a_simulation():
