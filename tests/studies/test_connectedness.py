@@ -11,6 +11,7 @@ from imbalance.studies.connectedness.time_varying import (
     filter_path,
     least_squares_prior,
     replicate_path,
+    without_stillness,
 )
 from imbalance.studies.impulse_response import moving_average
 from imbalance.studies.vector_autoregression import fit
@@ -44,13 +45,16 @@ def test_a_stack_of_systems_is_each_of_them():
 
 
 def test_bands_share_out_all_frequencies():
-    for terms in (100, 101):
+    for terms in (100, 101, 120):
         whole = generalised_table(A, SIGMA, terms)
         parts = band_tables(A, SIGMA, terms, (2.0, 5.0, 20.0, np.inf))
         np.testing.assert_allclose(parts.sum(axis=0), whole, atol=1e-12)
     # White noise has the same power everywhere: a band's share is its width.
     flat = band_tables(np.zeros_like(A), SIGMA, 400, (2.0, 8.0, np.inf))
     np.testing.assert_allclose(flat.sum(axis=2), [[0.75] * 3, [0.25] * 3], atol=0.005)
+    # Of 120 frequencies 15 to 60 cycles and their mirrors have periods of 2 to 8 bars.
+    flat = band_tables(np.zeros_like(A), SIGMA, 120, (2.0, 8.0, np.inf))
+    np.testing.assert_allclose(flat.sum(axis=2), [[91 / 120] * 3, [29 / 120] * 3])
 
 
 def by_elimination(lagged, sigma, n_terms):
@@ -125,6 +129,26 @@ def test_a_missing_bar_changes_nothing(make_vector_series):
     np.testing.assert_array_equal(path.lagged[:12], np.repeat(path.lagged[:1], 12, axis=0))
     np.testing.assert_array_equal(path.sigma[:12], np.repeat(path.sigma[:1], 12, axis=0))
     assert not np.array_equal(path.lagged[11], path.lagged[12])
+
+
+def test_only_the_beginning_of_a_stretch_of_one_value_is_used():
+    data = np.arange(24.0).reshape(12, 2)
+    data[3:8, 1] = 50.0
+    data[10] = np.nan
+    left = without_stillness(data, 2)
+    assert np.flatnonzero(np.isnan(left).any(axis=1)).tolist() == [5, 6, 7, 10]
+    np.testing.assert_array_equal(left[[0, 3, 4, 8, 11]], data[[0, 3, 4, 8, 11]])
+
+
+def test_series_that_stood_still_are_not_connected_when_they_move_again():
+    """Independent series of which one, or both, have one value for 1,500 bars."""
+    for still in (1, 2):
+        data = np.random.default_rng(7).standard_normal((5_000, 2))
+        data[2_000:3_500, :still] = 0.0
+        data = without_stillness((data - data.mean(axis=0)) / data.std(axis=0), 100)
+        path = filter_path(data, least_squares_prior(data, 1, 200), np.arange(3_490, 5_000))
+        totals = Connectedness(generalised_table(path.lagged, path.sigma, 10)).total
+        assert totals.max() < 0.12
 
 
 def test_unstable_states_are_not_shown():

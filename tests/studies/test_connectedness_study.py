@@ -12,7 +12,7 @@ from imbalance.studies.rows import schema_of
 from imbalance.studies.study_input import StudyInput
 
 NAMES = ("binance:BTCUSDT", "binance:ETHUSDT", "binance:SOLUSDT")
-RETURN = "return_bps"
+FLOW, RETURN = "order_flow_imbalance", "return_bps"
 # The first moves the second, the second the third; nothing comes back.
 A = np.array([[[0.2, 0.0, 0.0], [0.5, 0.1, 0.0], [0.0, 0.4, 0.1]]])
 
@@ -110,12 +110,25 @@ def reasons(bars, **changes):
 def test_refusals_say_why(chain, make_bars):
     first = chain[NAMES[0]][RETURN]
     walk = np.cumsum(np.random.default_rng(1).standard_normal(1_200))
-    assert reasons(make_bars({NAMES[0]: {RETURN: walk}}), systems=("own",)) == ["unit_root"]
+    assert reasons(make_bars({NAMES[0]: {FLOW: first, RETURN: walk}}), systems=("own",),
+                   variables=(FLOW, RETURN)) == ["unit_root"]
     assert reasons(make_bars({NAMES[0]: {RETURN: first}})) == ["no_pair"]
     twin = {NAMES[0]: {RETURN: first}, NAMES[1]: {RETURN: 2.0 * first}}
     assert reasons(make_bars(twin)) == ["collinear"]
     few = {name: {RETURN: chain[name][RETURN][:21]} for name in NAMES}
     assert reasons(make_bars(few)) == ["too_few_bars"]
+
+
+def test_an_hour_without_a_move_does_not_end_the_study(make_bars):
+    """Of two independent series one stands for 3,000 bars: no state connects them."""
+    values = np.random.default_rng(2).standard_normal((6_000, 2))
+    values[2_000:5_000, 0] = 0.0
+    bars = make_bars({name: {RETURN: values[:, i]} for i, name in enumerate(NAMES[:2])})
+    rows = study(bars, family(maximum_lag=1, path_points=12))
+    states = pick(rows, estimator="total", approach="time_varying")
+    assert len(states) == 12
+    assert max(r["estimate"] for r in states) < 0.1
+    assert json.loads(states[0]["parameters"])["longest_stillness"] == 100
 
 
 def test_the_time_varying_system_has_refusals_of_its_own(chain, make_bars):
@@ -152,7 +165,9 @@ def test_what_is_declared_by_default():
 
 @pytest.mark.parametrize("changes", [
     {"periods": (3.0, 8.0)}, {"periods": (2.0, 8.0, 4.0)}, {"quantiles": (0.0,)},
-    {"forgetting": 1.0}, {"systems": ("all",)}, {"criterion": "cp"},
+    {"forgetting": 1.0}, {"systems": ("all",)}, {"criterion": "cp"}, {"n_terms": 1},
+    {"frequency_terms": 79}, {"replications": 1}, {"path_replications": 1}, {"path_points": 0},
+    {"variables": ()}, {"variables": (RETURN, RETURN)}, {"systems": ("own",)},
 ])  # fmt: skip
 def test_a_family_that_makes_no_sense_is_refused(changes):
     with pytest.raises(UserError):

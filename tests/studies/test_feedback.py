@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from imbalance.config import Config, StudiesConfig
+from imbalance.errors import UserError
 from imbalance.store.home import Home
 from imbalance.store.store import Store
 from imbalance.studies.feedback.build import build
@@ -270,6 +271,66 @@ def test_a_rate_that_is_not_there_is_left_out_and_said_so(
     told = json.loads(fitted[0]["parameters"])
     assert told["exogenous"] == []
     assert told["exogenous_left_out"][f"{SPOT}:funding_rate"] == reason
+
+
+def left_out(fitted, model):
+    return next(json.loads(r["parameters"])["exogenous_left_out"] for r in fitted
+                if r["model"] == model and r["reason"] is None)
+
+
+def test_rates_that_change_at_the_same_time_are_one_term(make_bars, make_vector_series):
+    """The second tells nothing that the first does not: it is left out, and not the system."""
+    rate = np.where(np.arange(3_000) < 1_200, 1e-4, 3e-4)
+    bars = make_bars({name: loop(make_vector_series, seed) | {"funding_rate": scale * rate}
+                      for name, seed, scale in ((PERPETUAL, 23, 1.0), (SPOT, 24, -2.0))})
+    fitted, _, causality = study(bars, family(systems=("own", "across")))
+    across = f"across:{PERPETUAL},{SPOT}"
+    assert left_out(fitted, across)[f"{SPOT}:funding_rate"] == "collinear"
+    assert f"{SPOT}:funding_rate" not in left_out(fitted, SPOT)
+    assert {r["instrument_x"] for r in fitted if r["estimator"] == "exogenous"
+            and r["model"] == across} == {PERPETUAL}
+    assert all(r["reason"] is None for r in causality)
+
+
+def test_a_rate_that_changes_before_the_first_bar_explained_is_constant(
+    make_bars, make_vector_series
+):
+    rate = np.where(np.arange(3_000) < 2, 1e-4, 3e-4)
+    fitted, _, _ = study(make_bars({SPOT: loop(make_vector_series, 25) | {"funding_rate": rate}}),
+                         family())
+    assert left_out(fitted, SPOT)[f"{SPOT}:funding_rate"] == "constant_series"
+    assert {r["reason"] for r in fitted} == {None}
+
+
+def test_rates_that_are_never_there_together_leave_one_out(make_bars, make_vector_series):
+    """Each has 60 % of 150 bars; both together too few for a system of four variables."""
+    steps = np.random.default_rng(26).standard_normal(150)
+    first = np.where(np.arange(150) < 90, steps, np.nan)
+    second = np.where(np.arange(150) >= 60, steps, np.nan)
+    bars = make_bars({name: loop(make_vector_series, seed, 150) | {"funding_rate": rate}
+                      for name, seed, rate in ((PERPETUAL, 27, first), (SPOT, 28, second))})
+    fitted, _, _ = study(bars, family(systems=("across",)))
+    across = f"across:{PERPETUAL},{SPOT}"
+    assert left_out(fitted, across)[f"{SPOT}:funding_rate"] == "too_few_bars"
+    assert {r["reason"] for r in fitted} == {None}
+
+
+def test_a_few_minutes_of_a_long_capture_cannot_tell_the_time_of_day(make_bars, make_vector_series):
+    """A capture of 14 hours of which all but 300 bars are poisoned."""
+    values = loop(make_vector_series, 29, 5_040)
+    bars = make_bars({SPOT: values}, bar_size="10s", poisoned={SPOT: np.arange(300, 5_040)})
+    given = StudyInput.of_bars({"10s": bars}, [family(bar_sizes=("10s",))], partition="2024-08-08")
+    fitted = build(given)[VECTOR_AUTOREGRESSION.name].to_pylist()
+    assert left_out(fitted, SPOT)["time_of_day"] == "too_short"
+    assert not [r for r in fitted if r["estimator"] == "exogenous"]
+
+
+@pytest.mark.parametrize("wrong", [
+    {"horizon": 0}, {"replications": 1}, {"exogenous": (RETURN,)}, {"variables": (FLOW,)},
+])  # fmt: skip
+def test_a_family_that_makes_no_sense_is_refused(wrong):
+    with pytest.raises(UserError):
+        family(**wrong)
 
 
 def test_the_funding_rate_comes_from_the_derivative_bars(tmp_path):

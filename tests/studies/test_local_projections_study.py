@@ -35,6 +35,9 @@ def study(bars, declared):
     keys = [tuple(row[part] for part in LOCAL_PROJECTION.key) for row in rows]
     assert len(set(keys)) == len(keys)
     assert all((row["estimate"] is None) == (row["reason"] is not None) for row in rows)
+    for row in rows:
+        if row["coverage"] is not None:
+            assert row["coverage"] == row["n"] / (row["n"] + row["n_left_out"])
     return rows
 
 
@@ -59,7 +62,9 @@ def test_both_estimates_of_a_planted_loop(make_bars, market):
             assert abs(row["estimate"] - phi[row["horizon"], 1, 0]) < 4 * row["standard_error"]
     first = pick(rows, estimator="lag_augmented", horizon=1, **pair)[0]
     assert first["q_value"] < 0.01
-    assert first["n"] == 2_500 - 2
+    assert (first["n"], first["n_left_out"]) == (2_500 - 2, 2)
+    last = pick(rows, estimator="lag_augmented", horizon=6, **pair)[0]
+    assert (last["n"], last["n_left_out"]) == (2_500 - 7, 7)
     assert pick(rows, estimator="local_projection", horizon=1, **pair)[0]["q_value"] is None
     (rest,) = pick(rows, estimator="permanent", **pair)
     wanted = permanent(A, FACTOR)[1, 0]
@@ -144,7 +149,7 @@ def test_refusals_say_why(make_bars, market):
 def test_what_is_declared():
     (one,) = families(StudiesConfig())
     assert one.measures == tuple(dict.fromkeys((FLOW, RETURN, *regime_columns(REGIME_MEASURES))))
-    with pytest.raises(UserError):
-        family(horizon=1)
-    with pytest.raises(UserError):
-        family(regimes=("weather",))
+    for wrong in ({"horizon": 1}, {"regimes": ("weather",)}, {"replications": 1},
+                  {"variables": ()}, {"variables": (FLOW, FLOW)}):
+        with pytest.raises(UserError):
+            family(**wrong)

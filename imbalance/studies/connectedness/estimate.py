@@ -29,6 +29,7 @@ from imbalance.studies.connectedness.time_varying import (
     filter_path,
     least_squares_prior,
     replicate_path,
+    without_stillness,
 )
 from imbalance.studies.feedback.systems import Refusal, System, fitted, systems
 from imbalance.studies.impulse_response import moving_average
@@ -242,7 +243,9 @@ class _Writer:
 
     def _path(self) -> Iterator[Row]:
         """The system with coefficients that drift, of order 1 as in its source."""
-        family, k, data = self._family, self._model.variables, self._model.standardised
+        family, k = self._family, self._model.variables
+        still = round(1.0 / (1.0 - min(family.forgetting, family.decay)))
+        data = without_stillness(self._model.standardised, still)
         rows = target_rows(data, 1)
         prior_bars = min(family.prior_bars, len(rows) // 2)
         reason = None
@@ -268,7 +271,7 @@ class _Writer:
         template = self._blank(
             bands="moving-block bootstrap of whitened errors, fixed design",
             replications=family.path_replications, prior_bars=prior_bars,
-            forgetting=family.forgetting, decay=family.decay)
+            forgetting=family.forgetting, decay=family.decay, longest_stillness=still)
         width = BAR_NANOSECONDS[self._window.bar_size]
         for number, row in enumerate(keep):
             at = int(self._panel.starts[row]) + width

@@ -44,12 +44,13 @@ def band_tables(
     deviation = np.diagonal(sigma, axis1=-2, axis2=-1)
     power = (response.real**2 + response.imag**2) / deviation[..., None, None, :]
     # The transform of real terms is symmetric: all but ω = 0 (and π) stand for two frequencies.
-    frequency = np.arange(psi.shape[-3]) * 2.0 * np.pi / n_terms
-    power *= np.where((frequency == 0.0) | (frequency == np.pi), 1.0, 2.0)[:, None, None]
+    # Counted in cycles of all terms: multiples of π are rounded off the edges that they are.
+    cycles = np.arange(psi.shape[-3])
+    power *= np.where((cycles == 0) | (2 * cycles == n_terms), 1.0, 2.0)[:, None, None]
     whole = power.sum(axis=-3).sum(axis=-1)[..., None]
-    edges = [2.0 * np.pi / period for period in periods]
+    edges = [n_terms / period for period in periods]
     found = []
     for number, (high, low) in enumerate(pairwise(edges)):
-        inside = (frequency >= low) & ((frequency < high) | (number == 0))
+        inside = (cycles >= low) & ((cycles < high) | (number == 0))
         found.append(power[..., inside, :, :].sum(axis=-3) / whole)
     return np.stack(found)

@@ -86,10 +86,23 @@ class ConnectednessFamily(SystemFamily):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        fewest = 2 if "own" in self.systems else 1
+        if len(self.variables) < fewest or len(set(self.variables)) < len(self.variables):
+            raise UserError(f"variables = {self.variables}", where=self.where,
+                            allowed="different measures, two or more within one instrument")
         edges = self.periods
         if not edges or edges[0] != 2.0 or list(edges) != sorted(set(edges)):
             raise UserError(f"periods = {edges}", where=self.where,
                             allowed="rising, from 2 bars a cycle, the shortest that bars can show")
+        if self.n_terms < 2 or self.frequency_terms < 2.0 * edges[-1]:
+            raise UserError(
+                f"n_terms = {self.n_terms}, frequency_terms = {self.frequency_terms}",
+                where=self.where, allowed="2 and above; twice the longest of periods and above")
+        if self.replications < 99 or self.path_replications < 10 or self.path_points < 1:
+            raise UserError(
+                f"replications = {self.replications}, path_replications = "
+                f"{self.path_replications}, path_points = {self.path_points}", where=self.where,
+                allowed="99 and 10 replications and 1 point, or more")
         if not all(0.0 < quantile < 1.0 for quantile in self.quantiles):
             raise UserError(f"quantiles = {self.quantiles}", where=self.where,
                             allowed="above 0 and below 1")

@@ -67,6 +67,25 @@ def least_squares_prior(data: Matrix, lag: int, rows: int) -> Prior:
     return Prior(model.coefficients, variance, model.sigma * (model.degrees / model.n))
 
 
+def without_stillness(data: Matrix, bars: int) -> Matrix:
+    """The data without the bars in which a variable has had one value for more than `bars`.
+
+    They tell nothing of its coefficients, of which the filter would forget all else and know less
+    and less: from the first move after them it then reads anything, for as long as they lasted.
+
+    Parameters
+    ----------
+    data : T × K; rows with NaN are gaps.
+    bars : that a run of one value keeps.
+    """
+    place = np.arange(len(data))[:, None]
+    moved = np.ones(data.shape, dtype=np.bool_)
+    np.not_equal(data[1:], data[:-1], out=moved[1:])
+    since = place - np.maximum.accumulate(np.where(moved, place, 0), axis=0)
+    told = np.asarray(since < bars).all(axis=1, keepdims=True)
+    return np.asarray(np.where(told, data, np.nan))
+
+
 def filter_path(
     data: Matrix,
     prior: Prior,

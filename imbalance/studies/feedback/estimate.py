@@ -71,7 +71,7 @@ def feed_back(
         if isinstance(system, Refusal):
             yield FeedbackRows.refused(family, window, system)
             continue
-        system = with_exogenous(panel.of(system.instruments), system, family.exogenous)
+        system = with_exogenous(panel.of(system.instruments), system, family)
         progress.advance(note=f"feedback {window.bar_size} {system.model}")
         try:
             model, criteria = fitted(system, family)

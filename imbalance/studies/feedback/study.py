@@ -107,6 +107,12 @@ class FeedbackFamily(SystemFamily):
         if len(self.variables) < 2 or len(set(self.variables)) < len(self.variables):
             raise UserError(f"variables = {self.variables}", where=self.where,
                             allowed="two or more different measures")
+        if set(self.exogenous) & set(self.variables):
+            raise UserError(f"exogenous = {self.exogenous}", where=self.where,
+                            allowed="measures that are none of the variables")
+        if self.horizon < 1 or self.replications < 99:
+            raise UserError(f"horizon = {self.horizon}, replications = {self.replications}",
+                            where=self.where, allowed="1 bar and 99 replications, or more")
 
     @property
     def measures(self) -> tuple[str, ...]:

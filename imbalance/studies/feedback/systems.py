@@ -138,25 +138,32 @@ def _system(
     return System(name, series, data, int(own.occupied.sum()))
 
 
+def explained_rows(system: System, family: OrderFamily) -> tuple[int, NDArray[np.intp]]:
+    """The largest order tried and the rows that it explains; order 0 and none where none is.
+
+    It leaves at least three times as many rows as an equation has coefficients and the system
+    variables: a bootstrap replication has some 63 % of the rows, and must still determine the
+    coefficients and a covariance of full rank.
+    """
+    data, extra = system.data, system.exogenous
+    k, q = data.shape[1], 0 if extra is None else extra.shape[1]
+    together = data if extra is None else np.column_stack([data, extra])
+    for lag in range(family.maximum_lag, 0, -1):
+        rows = target_rows(together, lag)
+        if len(rows) >= max(family.minimum_bars, 3 * (k * lag + 1 + k + q)):
+            return lag, rows
+    return 0, np.empty(0, dtype=np.intp)
+
+
 def fitted(system: System, family: OrderFamily) -> tuple[VectorAutoregression, dict[str, Any]]:
     """The system at the order which the criterion chooses, and what the criteria chose.
-
-    The largest order tried leaves at least three times as many rows as an equation has coefficients
-    and the system variables: a bootstrap replication has some 63 % of the rows, and must still
-    determine the coefficients and a covariance of full rank.
 
     Raises
     ------
     TooFewBarsError, CollinearError : as `vector_autoregression.fit`.
     """
     data, extra = system.data, system.exogenous
-    k, q = data.shape[1], len(system.exogenous_names)
-    together = data if extra is None else np.column_stack([data, extra])
-    largest = 0
-    for lag in range(1, family.maximum_lag + 1):
-        least = max(family.minimum_bars, 3 * (k * lag + 1 + k + q))
-        if len(target_rows(together, lag)) >= least:
-            largest = lag
+    largest, _ = explained_rows(system, family)
     if largest == 0:
         raise TooFewBarsError("not three rows per coefficient and variable even at lag 1")
     selection = select_lag(data, largest, extra)

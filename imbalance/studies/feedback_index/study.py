@@ -77,8 +77,8 @@ FEEDBACK_INDEX = study_table(
                         "come.", "s", _NO_TIME),
         *_with_interval("impact_bps", "How far a buy imbalance of one standard deviation in x "
                         "moves y for good, once the loop has run.", "bps"),
-        figure("impact_seconds", "Time until nine tenths of the impact are there.", _NO_TIME,
-               unit="s"),
+        figure("impact_seconds", "Time until nine tenths of the impact are there.",
+               f"{_REFUSED}; or they take longer than the horizon", unit="s"),
         figure("flow_deviation", "The standard deviation of flow's shocks, which is the imbalance "
                "that impact_bps is of.", _REFUSED, unit="of flow", minimum=0.0),
         *_with_interval("flow_explained", "Share of the variance of flow's forecast error that "

@@ -123,12 +123,13 @@ class _Writer:
         return found
 
     def _blank(self, n: int, **parameters: Any) -> Row:
-        left_out = max(self._system.there - n, 0)
         return blank("local_projection", self._family.name, self._window,
                      self._parameters | parameters) | {
-            "model": self._system.model, "lag": self._model.lag, "n": n, "n_left_out": left_out,
-            "coverage": share(n, left_out),
-        }  # fmt: skip
+            "model": self._system.model, "lag": self._model.lag} | self._counts(n)
+
+    def _counts(self, n: int) -> Row:
+        left_out = max(self._system.there - n, 0)
+        return {"n": n, "n_left_out": left_out, "coverage": share(n, left_out)}
 
     def _pair(self, x: int, y: int, horizon: int) -> Row:
         (instrument_x, measure_x), (instrument_y, measure_y) = (
@@ -223,7 +224,7 @@ class _Writer:
                 errors = standard_errors(projection, impulse, kind)
                 for y in range(self._model.variables):
                     yield template | self._pair(x, y, projection.horizon) | self._normal(
-                        found[y], errors[y]) | {"n": len(projection.rows)}
+                        found[y], errors[y]) | self._counts(len(projection.rows))
 
     def _cumulative_rows(self, projections: list[Projection]) -> Iterator[Row]:
         """Running sums from the bar of the shock on: for returns, how far the price has moved."""

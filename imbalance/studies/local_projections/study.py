@@ -68,8 +68,12 @@ class LocalProjectionFamily(SystemFamily):
     def __post_init__(self) -> None:
         super().__post_init__()
         only_known(self.regimes, list(REGIME_MEASURES), "regime", self.where)
-        if self.horizon < 2:
-            raise UserError(f"horizon = {self.horizon}", where=self.where, allowed="2 and above")
+        if not self.variables or len(set(self.variables)) < len(self.variables):
+            raise UserError(f"variables = {self.variables}", where=self.where,
+                            allowed="one or more different measures")
+        if self.horizon < 2 or self.replications < 99:
+            raise UserError(f"horizon = {self.horizon}, replications = {self.replications}",
+                            where=self.where, allowed="2 bars and 99 replications, or more")
 
     @property
     def measures(self) -> tuple[str, ...]:

@@ -90,6 +90,7 @@ class _Writer:
         if reason is not None:
             yield self._row("local_projection", 0, 1) | {"reason": reason}
             return
+        yield from self._unknown_regimes()
         yield from self._responses(np.column_stack([flow, volatility]))
         for horizon in self._family.horizons:
             yield from self._forecast(flow, volatility, horizon)
@@ -140,6 +141,13 @@ class _Writer:
                 mask = self._panel.regime(self._x, level)
                 if mask is not None:
                     yield level, mask
+
+    def _unknown_regimes(self) -> Iterator[Row]:
+        for name in self._family.regimes:
+            for level in self._panel.levels(name):
+                if self._panel.regime(self._x, level) is None:
+                    yield self._row("local_projection", 0, 1) | {
+                        "regime": level, "reason": "no_such_measure"}
 
     def _responses(self, data: Vector) -> Iterator[Row]:
         """Both directions at every horizon, over all bars and by the regime of x's book."""

@@ -77,9 +77,9 @@ class VolatilityFamily(Family):
         only_known(self.regimes, tuple(REGIME_MEASURES), "regime", self.where)
         for name in ("components", "horizons", "response_horizons"):
             values = getattr(self, name)
-            if not values or min(values) < 1:
+            if not values or min(values) < 1 or len(set(values)) < len(values):
                 raise UserError(f"{name} = {list(values)}", where=self.where,
-                                allowed="at least one, each 1 and above")
+                                allowed="at least one, each 1 and above and named once")
         if self.lags < 0 or self.replications < 99:
             raise UserError(f"lags = {self.lags}, replications = {self.replications}",
                             where=self.where, allowed="lags from 0, replications from 99")

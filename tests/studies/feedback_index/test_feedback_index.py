@@ -75,6 +75,9 @@ def test_without_a_loop_there_is_no_half_life(make_bars):
               regime="all")
     assert row["p_value"] > 0.05
     assert row["half_life_seconds"] is None
+    # The flow still moves the price.
+    assert 0.0 <= row["impact_seconds"] < 5.0
+    assert "loop" not in FEEDBACK_INDEX.column("impact_seconds").null_meaning
     assert row["interval_low"] < 0.0 < row["interval_high"]
     assert row["return_to_flow_p_value"] == row["p_value"]
     assert row["flow_to_return_p_value"] < 1e-6

@@ -108,6 +108,14 @@ def test_an_effect_of_thin_books(make_bars):
     assert difference["q_value"] < 1e-6
 
 
+def test_a_regime_whose_measure_the_bars_lack_is_refused(make_bars):
+    rows = study(make_bars(markets(count=600)), family(regimes=("depth", "messages")))
+    missing = pick(rows, reason="no_such_measure")
+    assert {(r["instrument_x"], r["regime"]) for r in missing} == {
+        (x, f"messages_{level}") for x in (PERPETUAL, SPOT) for level in ("low", "middle", "high")}
+    assert len(missing) == 6
+
+
 def test_all_imbalances_race_for_one_volatility(make_bars):
     rows = study(make_bars(markets()), family(relations=("own", "perpetual_to_spot"), regimes=()))
     (outcome,) = pick(rows, estimator="model_race")
@@ -240,6 +248,6 @@ def test_what_is_declared():
     (one,) = families(StudiesConfig())
     assert one.measures[:2] == ("realised_variance", FLOW)
     for wrong in ({"relations": ("left",)}, {"regimes": ("weather",)}, {"components": (0,)},
-                  {"lags": -1}):
+                  {"lags": -1}, {"horizons": (5, 5)}):
         with pytest.raises(UserError):
             family(**wrong)
