@@ -8,12 +8,14 @@ from imbalance.studies.alignment import align
 from imbalance.studies.bars import TableBars
 from imbalance.studies.coherence.build import build
 from imbalance.studies.coherence.estimate import longest_stretch
-from imbalance.studies.coherence.regimes import regime_rows
+from imbalance.studies.coherence.multitaper import spectra
+from imbalance.studies.coherence.regimes import coherence_at, regime_rows
 from imbalance.studies.coherence.study import (
     COHERENCE,
     COHERENCE_DIFFERENCE,
     CoherenceFamily,
 )
+from imbalance.studies.levels import at_levels
 from imbalance.studies.prepared_series import SeriesPool, prepare_pair
 from imbalance.studies.rows import Window, schema_of
 from imbalance.studies.stretches import stretch_masks
@@ -129,7 +131,7 @@ def test_the_longest_stretch():
 
 
 @pytest.mark.parametrize("change", [
-    {"periods": (1.0,)}, {"longest_segment": 100}, {"surrogates": 5}, {"minimum_bars": 64},
+    {"periods": (2.0, 4.0)}, {"longest_segment": 100}, {"surrogates": 5}, {"minimum_bars": 64},
     {"pairs": ("crosss",)}, {"y_measures": ()}, {"longest_stretch": 100}])
 def test_a_family_that_makes_no_sense_is_refused(change):
     with pytest.raises(UserError):
@@ -157,7 +159,7 @@ def test_coherence_that_a_regime_changes_is_found(make_bars):
     assert [r["period"] for r in ends] == [4.0, 8.0, 16.0]
     for row in ends:
         assert row["interval_low"] > 0.3
-        assert row["q_value"] < 0.01
+        assert row["q_value"] < 0.02
         levels = {r["regime"]: r for r in tables[COHERENCE.name].to_pylist()
                   if r["regime"] != "all" and r["period"] == row["period"]}
         high, low = levels["depth_high"], levels["depth_low"]
@@ -166,6 +168,18 @@ def test_coherence_that_a_regime_changes_is_found(make_bars):
             np.arctanh(np.sqrt(high["estimate"])) - np.arctanh(np.sqrt(low["estimate"])))
         assert high["n"] % 64 == 0
         assert levels["spread_low"]["reason"] == "no_such_measure"
+
+
+def test_the_error_of_a_level_is_the_jackknifes():
+    generator = np.random.default_rng(9)
+    x = generator.standard_normal(6 * 64)
+    found = spectra(x, x + generator.standard_normal(6 * 64), list(range(0, 6 * 64, 64)), 64, (8,))
+    (level,) = at_levels("depth", {"depth_low": np.ones(6, dtype=bool)}, np.ones(6, dtype=np.intp),
+                         coherence_at(found, 0), bandwidth=0.0).levels
+    cross, own, other = found.cross[:, 0], found.x[:, 0], found.y[:, 0]
+    without = np.arctanh(np.abs(cross.sum() - cross) / np.sqrt(
+        (own.sum() - own) * (other.sum() - other)))
+    assert level.error == pytest.approx(np.sqrt(5.0 * np.var(without)), rel=1e-9)
 
 
 def test_one_coherence_is_not_told_apart(make_bars):

@@ -8,6 +8,7 @@ import pytest
 
 from imbalance.errors import UserError
 from imbalance.studies.asynchrony.ticks import Ticks
+from imbalance.studies.covariance import long_run_variance
 from imbalance.studies.epps.curve import epps_factor
 from imbalance.studies.epps.jackknife import jackknife, of_returns, of_ticks
 from imbalance.studies.epps.robust import CORRELATIONS, correlation_of, slow_scale
@@ -85,6 +86,25 @@ def test_variances_find_what_was_planted(found):
         assert row["instrument_y"] == "binance:A"
     bars = one(found, REALISED_VARIANCE, instrument_x="binance:A", step_ms=10_000)
     assert abs(bars["estimate"] - planted) < 4.0 * bars["standard_error"]
+
+
+def test_the_error_of_a_variance_of_bars_knows_that_squares_go_together(tmp_path):
+    """Every tenth minute is ten times as lively: neighbouring bars have much to do with each other.
+    """
+    generator = np.random.default_rng(12)
+    times = np.arange(6_000) * SECOND // 2
+    lively = np.where(np.arange(6_000) // 120 % 10 == 0, 1e-3, 1e-4)
+    prices = 100.0 * np.exp(np.cumsum(lively * generator.standard_normal(6_000)))
+    found = run_study(tmp_path, STUDY, [FAMILY], {
+        TRADES: [trades("binance:A", times, prices)],
+        HEALTH: [health("binance:A", (0, HOUR, "valid"))]})
+    row = one(found, REALISED_VARIANCE, instrument_x="binance:A", step_ms=2_000)
+    squares = np.square(1e4 * np.diff(np.log(prices[::4]))) * 1_800.0
+    assert row["estimate"] == pytest.approx(squares.mean(), rel=1e-9)
+    centred = squares - squares.mean()
+    expected = long_run_variance(centred[:, None]).matrix[0, 0] / len(squares)
+    assert row["standard_error"] == pytest.approx(np.sqrt(expected), rel=1e-9)
+    assert row["standard_error"] > 1.5 * squares.std() / np.sqrt(len(squares))
 
 
 def test_what_cannot_be_estimated_is_a_row_with_its_reason(found):

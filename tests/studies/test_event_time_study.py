@@ -5,9 +5,24 @@ import pytest
 
 from imbalance.config import StudiesConfig
 from imbalance.errors import UserError
+from imbalance.store.home import Home
+from imbalance.store.store import Store
+from imbalance.studies.event_time.series import read_mids, read_trades
 from imbalance.studies.event_time.study import EVENT_TIME, STUDY, EventTimeFamily, families
+from imbalance.studies.events import Events
 from imbalance.studies.rows import schema_of
-from tests.studies.event_store import HEALTH, START, STATES, TRADES, health, rows, run_study, states
+from imbalance.tasks import Task
+from tests.studies.event_store import (
+    DAY,
+    HEALTH,
+    START,
+    STATES,
+    TRADES,
+    health,
+    rows,
+    run_study,
+    states,
+)
 
 SECOND = 1_000_000_000
 QUOTED, REBUILT, MUTE, FEW = "binance:AUSDT", "binance:BUSDT", "binance:CUSDT", "binance:DUSDT"
@@ -102,6 +117,49 @@ def test_refusals_say_why(found, tmp_path):
     assert [r["reason"] for r in pick(found, instrument_y=FEW)] == ["too_few_bars"]
     nothing = run_study(tmp_path, STUDY, [FAMILY], {})[EVENT_TIME.name].to_pylist()
     assert [r["reason"] for r in nothing] == ["no_events"]
+
+
+def read(directory, tables):
+    """Trades and mids of an instrument, as they are read."""
+    store, made = Store(Home.open(directory, create=True)), []
+    partition = f"{DAY}|binance"
+    Task(tuple(tables), partition, (), "1", lambda context: [
+        context.writer(name).write(of) for name, of in tables.items()] and None).materialise(store)
+    inputs = tuple((name, partition) for name in tables)
+
+    def build(context):
+        events = Events(context, inputs)
+        made.append((read_trades(events, QUOTED), read_mids(events, QUOTED)))
+
+    Task(("studies.families",), "all", inputs, "1", build).materialise(store)
+    return made[0]
+
+
+def test_an_order_of_no_size_is_none_and_a_crossed_market_has_no_mid(tmp_path):
+    times = np.arange(1, 5) * SECOND
+    trades, mids = read(tmp_path, {
+        TRADES: sided(QUOTED, [1, -1, 1, 1], times, size_base=[4.0, 0.0, 4.0, None],
+                      price=[10.0, 11.0, 12.0, 13.0]),
+        QUOTES: rows(QUOTES, {
+            "instrument": [QUOTED] * 4, "update_id": np.arange(4),
+            "bid_price": [10.0, 14.0, 12.0, None], "ask_price": [11.0, 13.0, 12.0, 13.0],
+            "event_time": START + times, "available_at": START + times}),
+        HEALTH: health(QUOTED, (0, 10 * SECOND, "valid")),
+    })
+    assert (trades.times - START).tolist() == [SECOND, 3 * SECOND]
+    assert trades.prices.tolist() == [10.0, 12.0]
+    assert trades.unsigned == 0
+    # A locked market has one.
+    assert (mids.times - START).tolist() == [SECOND, 3 * SECOND]
+    assert mids.prices.tolist() == [10.5, 12.0]
+
+
+def test_trades_without_a_mid_are_not_refused_for_those_without_a_side(tmp_path):
+    times = np.arange(1, 5) * SECOND
+    found = run_study(tmp_path, STUDY, [FAMILY], {
+        TRADES: [sided(MUTE, [1, -1, 0, 1], times)],
+        HEALTH: [health(MUTE, (0, 10 * SECOND, "valid"))]})[EVENT_TIME.name].to_pylist()
+    assert [row["reason"] for row in found] == ["no_events"]
 
 
 def test_what_is_declared():

@@ -139,7 +139,11 @@ def test_what_a_block_adds_is_what_leaving_it_out_takes_away():
         rest[left_out] = False
         values.append(blocks.estimate(9, 1, rest).asymmetry)
     assert found.influence[place] == pytest.approx(
-        (m - 1) * (np.mean(values) - values[place // 2]), rel=1e-9)
+        np.sqrt(m * (m - 1)) * (np.mean(values) - values[place // 2]), rel=1e-9)
+    # So that the error of a level is the jackknife's.
+    (level,) = at_levels("depth", {"depth_low": mask}, np.ones(len(mask), dtype=np.intp),
+                         combined_at(blocks, weights), bandwidth=0.0).levels
+    assert level.error == pytest.approx(np.sqrt((m - 1) * np.var(values)), rel=1e-9)
     assert np.isnan(found.influence[~mask]).all()
     few = np.arange(len(mask)) < 5
     assert combined_at(blocks, weights)(few) == "too_few_stretches"

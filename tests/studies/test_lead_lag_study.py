@@ -171,6 +171,21 @@ def test_only_the_time_in_which_both_were_seen_counts(tmp_path):
     assert same_time["n"] == half.sum() - 1
 
 
+def test_a_price_that_changes_only_while_the_other_is_not_seen_is_refused(tmp_path):
+    generator = np.random.default_rng(3)
+    times = {LEADER: np.concatenate([[0], 1_000 + np.arange(200), [1_900]]) * SECOND,
+             FOLLOWER: np.concatenate([np.arange(900), 1_300 + np.arange(600)]) * SECOND}
+    gap = ((0, 900 * SECOND, "valid"), (900 * SECOND, 1_300 * SECOND, "waiting"),
+           (1_300 * SECOND, 2_000 * SECOND, "valid"))
+    found = run_study(tmp_path, STUDY, [replace(FAMILY, regimes=(), prices=("trade_price",))], {
+        TRADES: [trades(name, when, np.exp(1e-4 * generator.standard_normal(len(when)).cumsum()))
+                 for name, when in times.items()],
+        HEALTH: [health(LEADER, (0, 2_000 * SECOND, "valid")), health(FOLLOWER, *gap)]})
+    rows = found[LEAD_LAG.name].to_pylist()
+    assert {row["regime"]: row["reason"] for row in rows} == {
+        "all": "too_few_ticks", "hour_00": "too_few_ticks"}
+
+
 def test_a_short_window_is_refused(tmp_path):
     x, y = lead_lag_pair(1, seconds=60, lag=0.0, correlation=0.5, rates=(20.0, 20.0))
     tables = {

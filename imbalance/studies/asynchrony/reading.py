@@ -71,7 +71,7 @@ def read_prices(events: Events, instrument: str, measure: str) -> Prices:
     if not parts:
         return Prices(make_ticks(np.empty(0, np.int64), np.empty(0)), 0)
     times, prices, starts, known = (np.concatenate(column) for column in zip(*parts, strict=True))
-    stretch = _stretch_of(times, events.stretches(instrument))
+    stretch = stretch_of(times, events.stretches(instrument))
     starts |= np.diff(stretch, prepend=stretch[:1]) > 0
     seen = make_ticks(times, prices, starts)
     return Prices(seen.changes(), int(known.max()), observation_rate(seen))
@@ -157,7 +157,7 @@ def _numbers(batch: Any, name: str) -> Times:
     return np.asarray(_whole(batch, name).to_numpy(), dtype=np.int64)
 
 
-def _stretch_of(times: Times, stretches: NDArray[np.int64]) -> NDArray[np.intp]:
+def stretch_of(times: Times, stretches: NDArray[np.int64]) -> NDArray[np.intp]:
     """Number of the stretch of every time, counting those that touch as one."""
     if not len(stretches):
         return np.zeros(len(times), np.intp)

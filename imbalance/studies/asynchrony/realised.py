@@ -113,7 +113,8 @@ def robust_two_scales(
     Parameters
     ----------
     threshold : η; a return over time δ is left out when its square exceeds
-        η (IV δ/T + 2 ω²). The start of IV is the median variance of the slow grid.
+        η (IV δ/T + 2 ω²), both times without gaps. The start of IV is the median variance of the
+        slow grid.
 
     Notes
     -----
@@ -130,9 +131,9 @@ def robust_two_scales(
         0.0, fast / (2.0 * (len(y) - fast + 1))
         * (_subsampled(y, fast) - two_scales(y, slow, fast)),
     )
-    span = float(ticks.times[-1] - ticks.times[0])
+    clock = np.concatenate([[0], np.cumsum(ticks.waits)])
     grids = [
-        (step, np.square(y[step:] - y[:-step]), (ticks.times[step:] - ticks.times[:-step]) / span)
+        (step, np.square(y[step:] - y[:-step]), (clock[step:] - clock[:-step]) / float(clock[-1]))
         for step in (slow, fast)
     ]
     variance = _median_variance(np.diff(y[::slow]))

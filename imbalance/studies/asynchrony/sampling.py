@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbalance.kernels import jit
+from imbalance.studies.asynchrony.blocks import seen_time
 from imbalance.studies.asynchrony.ticks import Ticks, Times, sharing_time
 
 Matrix = NDArray[np.float64]
@@ -75,11 +76,17 @@ def sampled_increments(series: Sequence[Ticks], times: Times) -> Matrix:
 
 
 def observation_rate(ticks: Ticks) -> float:
-    """Ticks per second between the first and the last: the Poisson rate λ; NaN below two ticks."""
+    """Ticks per second between the first and the last, without gaps and what came in them: the
+    Poisson rate λ; NaN below two ticks.
+    """
     if len(ticks) < 2:
         return float("nan")
-    seconds = (int(ticks.times[-1]) - int(ticks.times[0])) / 1e9
-    return (len(ticks) - 1) / seconds
+    seen = seen_time(int(ticks.times[0]), int(ticks.times[-1]), ticks.gaps)
+    gaps = ticks.gaps[np.argsort(ticks.gaps[:, 0], kind="stable")]
+    # The latest end of all gaps that began before a tick.
+    ends = np.maximum.accumulate(np.concatenate([ticks.times[:1], gaps[:, 1]]))
+    last_end = ends[np.searchsorted(gaps[:, 0], ticks.times)]
+    return float((ticks.times > last_end).sum()) / (seen / 1e9) if seen else float("nan")
 
 
 @jit

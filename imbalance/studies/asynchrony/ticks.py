@@ -36,6 +36,11 @@ class Ticks:
         return np.diff(self.log_prices)
 
     @property
+    def waits(self) -> Times:
+        """Time between neighbouring ticks, ns; 0 over a gap."""
+        return np.where(sharing_time(self.times, self.gaps), 0, np.diff(self.times))
+
+    @property
     def variance(self) -> float:
         """Realised variance: Σ of the squared increments."""
         return float(np.square(self.increments).sum())

@@ -89,7 +89,8 @@ def coherence(
     ----------
     x, y : series; complete on the stretches.
     starts, length : the stretches.
-    periods : bars; those that the band would mix with the mean are left out.
+    periods : bars; those that the band would mix with the mean or with two bars a cycle are left
+        out.
     significance : 0.05 for 95 % intervals.
 
     Notes
@@ -150,9 +151,11 @@ def spectra(
 
 
 def _wanted(length: int, periods: tuple[float, ...]) -> list[int]:
-    """Frequencies, in cycles a stretch, nearest to periods that the band keeps from the mean."""
-    return sorted({max(1, round(length / period)) for period in periods
-                   if period >= 2.0 and length / period >= BANDWIDTH})
+    """Frequencies, in cycles a stretch, nearest to periods that the band keeps from the mean, and
+    from two bars a cycle: there spectra are real numbers, and half as many as the test counts.
+    """
+    return sorted({round(length / period) for period in periods
+                   if BANDWIDTH <= length / period <= length / 2.0 - BANDWIDTH})
 
 
 def stable(value: Vector) -> Vector:

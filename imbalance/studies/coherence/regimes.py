@@ -83,7 +83,7 @@ def coherence_at(found: Spectra, place: int) -> Estimator:
         without = stable(_squared_coherence(
             cross.sum() - cross, own_x.sum() - own_x, own_y.sum() - own_y))
         influence = np.full(len(mask), np.nan)
-        influence[mask] = (m - 1.0) * (without.mean() - without)
+        influence[mask] = np.sqrt(m * (m - 1.0)) * (without.mean() - without)
         return Estimate(value, influence)
 
     return estimate

@@ -71,7 +71,8 @@ class CoherenceFamily(SeriesFamily):
 
     Parameters
     ----------
-    periods : bars a cycle; those for which stretches are too short are left out.
+    periods : bars a cycle, above 2; those for which stretches are too short are left out, and those
+        within the tapers' band of 2.
     longest_segment : bars of a stretch that is tapered: a power of two.
     longest_stretch : bars that are transformed by wavelets: the last ones of the longest unbroken
         stretch.
@@ -91,9 +92,9 @@ class CoherenceFamily(SeriesFamily):
         super().__post_init__()
         if not self.periods:
             raise UserError("no period is declared", where=self.where, allowed="at least one")
-        if min(self.periods) < 2.0:
+        if min(self.periods) <= 2.0:
             raise UserError(f"periods = {self.periods}", where=self.where,
-                            allowed="2 bars and above")
+                            allowed="above 2 bars")
         if self.longest_segment < 64 or self.longest_segment & (self.longest_segment - 1):
             raise UserError(f"longest_segment = {self.longest_segment}", where=self.where,
                             allowed="a power of two from 64")

@@ -20,6 +20,7 @@ from imbalance.studies.asynchrony.sampling import (
     sampled_increments,
 )
 from imbalance.studies.asynchrony.ticks import Ticks, common
+from imbalance.studies.covariance import long_run_variance
 from imbalance.studies.epps.curve import bar_correlation, epps_factor
 from imbalance.studies.epps.jackknife import Estimate, of_returns, of_ticks
 from imbalance.studies.epps.robust import (
@@ -177,7 +178,9 @@ def _variances(run: _Run) -> Iterator[Row]:
                 continue
             # Per hour of the bars used: a bar is as long as it says.
             squares = np.square(returns) * _SQUARE_BPS / (step * _MILLISECOND / _HOUR)
-            error = float(squares.std(ddof=1)) / math.sqrt(len(squares))
+            around = (squares - squares.mean())[:, None]
+            variance = float(long_run_variance(around).matrix[0, 0])
+            error = math.sqrt(max(variance, 0.0) / len(squares))
             yield place | _figures(
                 Estimate(float(squares.mean()), error, len(squares)), level, tested=False)
 

@@ -48,7 +48,7 @@ def of_returns(estimator: Callable[[Matrix], float], returns: Matrix) -> Estimat
 
 def of_ticks(estimator: Callable[[Ticks], float], ticks: Ticks) -> Estimate:
     """An estimator of ticks; the time and the return of a block are cut out."""
-    steps, waits = ticks.increments, np.diff(ticks.times)
+    steps, waits = ticks.increments, ticks.waits
     parts = []
     for first, last in _blocks(len(steps)):
         block = slice(first, last)

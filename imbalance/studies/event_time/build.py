@@ -47,7 +47,8 @@ def _instrument_rows(
     trades, mids = read_trades(events, instrument), read_mids(events, instrument)
     for family in given.families:
         if not len(trades.times) or not len(mids.times):
-            reason = "no_aggressor" if trades.unsigned else "no_events"
+            mute = trades.unsigned and not len(trades.times)
+            reason = "no_aggressor" if mute else "no_events"
             yield _refused(family, nowhere, instrument, reason, trades.unsigned)
             continue
         series = in_event_time(trades, mids, events.stretches(instrument), family.flow,

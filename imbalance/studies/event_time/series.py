@@ -66,7 +66,7 @@ def read_trades(events: Events, instrument: str) -> Trades:
     """Trades whose aggressor the venue names; fills of one order count once.
 
     Where a venue sends single trades and aggregates of the same, only the single ones are taken;
-    none whose size in base units is not known.
+    none whose size in base units is not known, or 0.
     Fills of one side at one time are one order.
     """
     read = events.read(TRADES, instrument, ["kind", "price", "size_base", "side", "available_at"])
@@ -77,7 +77,7 @@ def read_trades(events: Events, instrument: str) -> Trades:
     used = single if single.any() else np.ones(len(times), dtype=np.bool_)
     side = np.where(read["side"] == "buy", 1.0, np.where(read["side"] == "sell", -1.0, 0.0))
     unsigned = int((used & (side == 0.0)).sum())
-    used &= (side != 0.0) & ~np.isnan(read["size_base"].astype(np.float64))
+    used &= (side != 0.0) & (read["size_base"].astype(np.float64) > 0.0)
     order = np.flatnonzero(used)[np.argsort(times[used], kind="stable")]
     times, side, size = times[order], side[order], read["size_base"][order].astype(np.float64)
     if not len(times):
@@ -91,11 +91,14 @@ def read_trades(events: Events, instrument: str) -> Trades:
 
 
 def read_mids(events: Events, instrument: str) -> Mids:
-    """Mid prices of the venue's quotes; of the rebuilt book where the venue sends none."""
+    """Mid prices of the venue's quotes; of the rebuilt book where the venue sends none. A crossed
+    market has none.
+    """
     if instrument in events.instruments(QUOTES):
         read = events.read(QUOTES, instrument, ["bid_price", "ask_price", "available_at"])
         times = read["event_time"]
-        prices = 0.5 * (read["bid_price"].astype(np.float64) + read["ask_price"].astype(np.float64))
+        bid, ask = (read[f"{side}_price"].astype(np.float64) for side in ("bid", "ask"))
+        prices = np.where(bid <= ask, 0.5 * (bid + ask), np.nan)
         known = read["available_at"].astype("datetime64[ns]").astype(np.int64)
         source = QUOTES
     else:

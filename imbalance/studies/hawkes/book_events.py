@@ -8,7 +8,7 @@ Sources: Large 2007; Bacry, Jaisson and Muzy 2016 (the eight kinds).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ PRICE_UP, PRICE_DOWN = 6, 7
 
 _ROUNDING = 1e-9
 """Share of a size below which a difference of sizes is rounding."""
+
+_ROUNDING_OF_PRICES = 1e-12
+"""The same of prices, whose ticks may be 1e-8 of them."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Trades:
     times: Integers
     sizes: Vector
     buys: Mask
+    unsigned: Integers = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    """Times of further trades, of which the venue does not say who was the aggressor."""
 
 
 @dataclass(frozen=True)
@@ -81,26 +86,31 @@ def book_events(states: States, trades: Trades, feed_nanoseconds: int) -> BookEv
     A change of the mid is one event of price, and trades in that step are part of it. With prices
     as they were, a side's size has changed by (added − cancelled − traded): what is left of the
     change once the trades on that side are added back is a limit order (above 0) or a cancellation
-    (below). Trades of one time stamp and side are one order. A change of prices that leaves the mid
-    where it was is not counted.
+    (below); of neither is known where a trade of unknown side is in it. Trades of one time stamp
+    and side are one order. A change of prices that leaves the mid where it was is not counted.
     """
     step = np.flatnonzero(states.usable[1:] & states.usable[:-1] & ~states.fresh[1:]) + 1
     mid = states.bid_price + states.ask_price
-    move = np.sign(mid[step] - mid[step - 1])
+    move = mid[step] - mid[step - 1]
+    move[np.abs(move) <= _ROUNDING_OF_PRICES * np.abs(mid[step])] = 0.0
     still = (states.bid_price[step] == states.bid_price[step - 1]) & (
         states.ask_price[step] == states.ask_price[step - 1])
     found = [(step[move > 0], PRICE_UP), (step[move < 0], PRICE_DOWN)]
     quiet = step[still]
+    unsigned = _between(states.times, trades.unsigned, np.ones(len(trades.unsigned)))
+    signed = quiet[unsigned[quiet] == 0.0]
     for side, sizes in enumerate((states.ask_size, states.bid_size)):
         mine = trades.buys if side == 0 else ~trades.buys
         traded = _between(states.times, trades.times[mine], trades.sizes[mine])
-        net = sizes[quiet] - sizes[quiet - 1] + traded[quiet]
-        rounding = _ROUNDING * (sizes[quiet] + sizes[quiet - 1] + traded[quiet])
-        found += [(quiet[net > rounding], 2 + side), (quiet[net < -rounding], 4 + side)]
+        net = sizes[signed] - sizes[signed - 1] + traded[signed]
+        rounding = _ROUNDING * (sizes[signed] + sizes[signed - 1] + traded[signed])
+        found += [(signed[net > rounding], 2 + side), (signed[net < -rounding], 4 + side)]
     rows = np.concatenate([which for which, _ in found])
     kinds = np.concatenate([np.full(len(which), kind, dtype=np.int64) for which, kind in found])
     latest = states.times[rows]
-    earliest = np.maximum(states.times[rows - 1], latest - feed_nanoseconds)
+    # Of states with one stamp the order alone is known: all lie after the last earlier one.
+    before = np.maximum(np.searchsorted(states.times, latest) - 1, 0)
+    earliest = np.maximum(states.times[before], latest - feed_nanoseconds)
     orders = _orders(trades)
     # The state that a trade leads to is the first at or after it.
     leads_to = np.searchsorted(states.times, trades.times[orders], side="left")

@@ -87,24 +87,32 @@ class HawkesFit:
         found = np.zeros((size, row + many, row + many))
         information(self.events.times, self.events.kinds, self.events.bounds, process.decays,
                     process.knots, process.baseline, process.norms, found)
-        total = np.zeros((size * row + many, size * row + many))
-        shared = slice(size * row, None)
-        for i in range(size):
-            own = slice(i * row, (i + 1) * row)
-            total[own, own] = found[i, :row, :row]
-            total[own, shared] = found[i, :row, row:]
-            total[shared, own] = found[i, row:, :row]
-            total[shared, shared] += found[i, row:, row:]
         values = np.column_stack([process.baseline, process.norms.reshape(size, -1)])
         lowest = np.column_stack([
             np.repeat(_lowest(self.events)[:, None], points, axis=1),
             np.zeros((size, size * many))])
-        inside = np.append((values > 1.01 * lowest + 1e-9).ravel(), np.ones(many, dtype=np.bool_))
-        free = np.flatnonzero(inside & (np.diag(total) > 0.0))
-        covariance = np.zeros_like(total)
-        covariance[np.ix_(free, free)] = np.linalg.pinv(total[np.ix_(free, free)], hermitian=True)
-        norms = (np.arange(size)[:, None] * row + points + np.arange(size * many)).ravel()
-        return covariance[np.ix_(norms, norms)]
+        inside = values > 1.01 * lowest + 1e-9
+        # Rows of the information meet in the decays alone: inverted one by one, they take the
+        # memory of one, where a baseline of many knots makes them long.
+        decays = found[:, row:, row:].sum(axis=0)
+        unit = np.sqrt(np.where(np.diag(decays) > 0.0, np.diag(decays), 1.0))
+        covariance = np.zeros((size * size * many,) * 2)
+        by_decays = np.zeros((size, size * many, many))
+        for i, part in enumerate(found):
+            free = np.flatnonzero(inside[i] & (np.diag(part)[:row] > 0.0))
+            inverse = np.linalg.pinv(part[np.ix_(free, free)], hermitian=True)
+            shared = part[free, row:]
+            slope = inverse @ shared
+            decays -= shared.T @ slope
+            norms = free >= points
+            at = free[norms] - points
+            covariance[np.ix_(*(i * size * many + at,) * 2)] = inverse[np.ix_(norms, norms)]
+            by_decays[i, at] = slope[norms]
+        # What is left of the decays' information by rounding alone is none.
+        roots, vectors = np.linalg.eigh(decays / np.outer(unit, unit))
+        told = roots > 1e-12
+        reach = by_decays.reshape(-1, many) / unit @ vectors[:, told]
+        return np.asarray(covariance + reach / roots[told] @ reach.T)
 
     @cached_property
     def exogenous_error(self) -> Vector:

@@ -39,7 +39,10 @@ class Recorded:
 
 
 def read_book(reader: Reader, instrument: str, feed_nanoseconds: int) -> Recorded | None:
-    """The events of an instrument; None when there are no states of its book."""
+    """The events of an instrument; None when there are no states of its book.
+
+    Where a venue sends single trades and aggregates of the same, only the single ones are taken.
+    """
     parts: dict[str, list[Any]] = {}
     available = 0
     columns = ["segment_start", "crossed", "bid_prices", "bid_sizes", "ask_prices", "ask_sizes",
@@ -62,13 +65,23 @@ def read_book(reader: Reader, instrument: str, feed_nanoseconds: int) -> Recorde
     stretch = np.searchsorted(stretches[:, 0], joined["times"], side="right")
     joined["fresh"] |= np.diff(stretch, prepend=stretch[:1]) > 0
     states = States(**joined)
-    read = reader.read(TRADES, instrument, ["size_base", "side"])
-    times = read["event_time"].astype(np.int64)
-    order = np.argsort(times, kind="stable")
-    sizes = np.nan_to_num(read["size_base"].astype(np.float64))
-    buys = np.asarray(read["side"] == "buy", dtype=np.bool_)
-    trades = Trades(times[order], sizes[order], buys[order])
-    return Recorded(book_events(states, trades, feed_nanoseconds), stretches, available)
+    trades, known = _read_trades(reader, instrument)
+    return Recorded(book_events(states, trades, feed_nanoseconds), stretches,
+                    max(available, known))
+
+
+def _read_trades(reader: Reader, instrument: str) -> tuple[Trades, int]:
+    """Trades of an instrument, and when the last could be known, ns."""
+    read = reader.read(TRADES, instrument, ["kind", "size_base", "side", "available_at"])
+    single = np.asarray(read["kind"] == "trade", dtype=np.bool_)
+    used = np.flatnonzero(single) if single.any() else np.arange(len(single))
+    used = used[np.argsort(read["event_time"][used], kind="stable")]
+    times, side = read["event_time"][used].astype(np.int64), read["side"][used]
+    buys, sells = (np.asarray(side == one, dtype=np.bool_) for one in ("buy", "sell"))
+    signed = buys | sells
+    sizes = np.nan_to_num(read["size_base"][used].astype(np.float64))
+    known = int(read["available_at"].astype(np.int64).max()) if len(used) else 0
+    return Trades(times[signed], sizes[signed], buys[signed], times[~signed]), known
 
 
 def common_stretches(one: Integers, other: Integers) -> Integers:
@@ -81,17 +94,26 @@ def common_stretches(one: Integers, other: Integers) -> Integers:
 
 
 def thinned(stretches: Integers, stamps: Integers, most: int) -> Integers:
-    """Stretches with at most about `most` of the events: half-hours spread evenly over all."""
+    """Stretches with at most about `most` of the events: half-hours spread evenly over all, or
+    shorter pieces where there are too few half-hours to take one of so many.
+    """
     inside = within(stamps, stretches)
     every = -(-int(inside.sum()) // most)
     if every <= 1:
         return stretches
-    pieces = [
-        (max(begin, piece * PIECE), min(end, (piece + 1) * PIECE))
-        for begin, end in stretches.tolist()
-        for piece in range(begin // PIECE, -(-end // PIECE))
-    ]
+    length = PIECE
+    while len(pieces := _pieces(stretches, length)) < every and length > 1:
+        length //= 2
     return np.array(pieces[every // 2 :: every], dtype=np.int64).reshape(-1, 2)
+
+
+def _pieces(stretches: Integers, length: int) -> list[tuple[int, int]]:
+    """Stretches cut at multiples of a length."""
+    return [
+        (max(begin, piece * length), min(end, (piece + 1) * length))
+        for begin, end in stretches.tolist()
+        for piece in range(begin // length, -(-end // length))
+    ]
 
 
 def within(times: Integers, stretches: Integers) -> NDArray[np.bool_]:

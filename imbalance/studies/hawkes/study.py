@@ -76,7 +76,7 @@ class HawkesFamily(Family):
     seed : seed of its random draws.
     minimum_events : fewest events of a system.
     most_events : events up to which a window is fitted whole; one with more is thinned to
-        half-hours spread evenly over it.
+        half-hours spread evenly over it, a short one to shorter pieces.
     """
 
     systems: tuple[Literal["own", "across"], ...] = ("own", "across")

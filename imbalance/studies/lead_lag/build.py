@@ -154,7 +154,9 @@ class _Run:
         return blocks.estimate(self.family.replications, self.family.seed)
 
     def _refusal(self, x: Ticks, y: Ticks) -> str | None:
-        if min(len(x), len(y)) < self.family.minimum_ticks:
+        # Changes that share time with a gap of the other price count as none.
+        few = min(len(x), len(y)) < self.family.minimum_ticks
+        if few or not min(x.variance, y.variance) > 0.0:
             return "too_few_ticks"
         blocks = blocks_of(x, y, self.family.reach_ms * MILLISECOND)
         return "too_short" if len(blocks) < FEWEST_BLOCKS else None

@@ -134,7 +134,7 @@ def combined_at(blocks: Blocks, weights: Vector) -> Estimator:
         value = float(u.sum() / np.sqrt(variances.sum(axis=0).prod()))
         without = (u.sum() - u) / np.sqrt(rest.prod(axis=1))
         influence = np.full(len(mask), np.nan)
-        influence[mask] = (m - 1.0) * (without.mean() - without)
+        influence[mask] = np.sqrt(m * (m - 1.0)) * (without.mean() - without)
         return Estimate(value, influence)
 
     return estimate

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbalance.studies.alignment import Panel
-from imbalance.studies.asynchrony.reading import TRADES
+from imbalance.studies.asynchrony.reading import TRADES, stretch_of
 from imbalance.studies.columns import EVENTS
 from imbalance.studies.event_time.series import Trades, read_mids, read_trades
 from imbalance.studies.events import Events
@@ -165,11 +165,12 @@ def _of_trades(
             yield _spread(make, "effective_spread", found.effective, 0)
         yield _spread(make, "realised_spread", found.realised, seconds)
         yield _spread(make, "spread_impact", found.impact, seconds)
-    cost = roll(trades.prices)
+    stretch = stretch_of(trades.times, stretches)
+    cost = roll(trades.prices, stretch)
     yield (make.refused("roll", "trade_price", "no_reversal") if cost is None else
            make.row("roll", "trade_price", cost.value, cost.n, error=cost.error))
     yield from _toxicity(make, family, fill(
-        trades.times, sides, np.abs(trades.signed_size), trades.prices, family.buckets,
+        trades.times, sides, np.abs(trades.signed_size), trades.prices, stretch, family.buckets,
         family.bulk_seconds), len(trades.times))
 
 

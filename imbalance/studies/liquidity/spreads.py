@@ -76,20 +76,31 @@ def spreads(
     )
 
 
-def roll(prices: Vector) -> Mean | None:
+def roll(prices: Vector, stretch: Times) -> Mean | None:
     """2 √(−cov of successive log price changes of trades), bps; None where it is not below 0.
 
+    Parameters
+    ----------
+    prices : of trades in order.
+    stretch : number of the stretch without a gap that each is in; a change from one to the next is
+        none.
+
+    Notes
+    -----
     The error is that of the covariance (HAC), by the delta method. Source: Roll 1984.
     """
     changes = 1e4 * np.diff(np.log(prices))
-    centred = changes - changes.mean()
+    changes[np.diff(stretch) != 0] = np.nan
+    centred = changes - changes[np.isfinite(changes)].mean()
     products = centred[1:] * centred[:-1]
-    covariance = float(products.mean())
+    there = np.isfinite(products)
+    n = int(there.sum())
+    covariance = float(products[there].mean()) if n else 0.0
     if not covariance < 0.0:
         return None
-    variance = long_run_variance((products - covariance)[:, None]).matrix[0, 0] / len(products)
+    variance = long_run_variance((products - covariance)[:, None]).matrix[0, 0] / n
     return Mean(2.0 * float(np.sqrt(-covariance)),
-                float(np.sqrt(max(variance, 0.0) / -covariance)), len(products), 0)
+                float(np.sqrt(max(variance, 0.0) / -covariance)), n, len(products) - n)
 
 
 def _mid_at(

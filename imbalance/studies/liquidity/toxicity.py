@@ -37,9 +37,9 @@ class Buckets:
     agreement: Vector
     """Share of each bucket's volume whose side the guess has right."""
     move: Vector
-    """Absolute log return of the trade price over the bucket, bps."""
+    """Absolute log return of the trade price over the bucket, bps; NaN over a gap."""
     seconds: Vector
-    """How long it took to trade the bucket's volume."""
+    """How long it took to trade the bucket's volume; NaN over a gap."""
 
 
 @dataclass(frozen=True)
@@ -54,16 +54,19 @@ class Slope:
 
 
 def fill(
-    times: Times, sides: Vector, sizes: Vector, prices: Vector, buckets: int, bulk_seconds: int
+    times: Times, sides: Vector, sizes: Vector, prices: Vector, stretch: Times, buckets: int,
+    bulk_seconds: int,
 ) -> Buckets:
     """Cut trades into buckets of equal volume; a trade over an edge is shared by both.
 
     Parameters
     ----------
     times, sides, sizes, prices : of trades in order of time.
+    stretch : number of the stretch without a gap that each is in.
     buckets : how many for 24 hours from the first trade to the last, and for any shorter time.
     bulk_seconds : length of the bars of the guess: of a bar's volume, the share Φ(Δp/σ) is taken as
-        bought, Δp its price change and σ the standard deviation of all.
+        bought, Δp its price change and σ the standard deviation of all; half of it where a gap is
+        in the change, which says nothing of sides.
     """
     from scipy.special import ndtr
 
@@ -76,8 +79,11 @@ def fill(
 
     last = np.append(np.flatnonzero(np.diff(times // (bulk_seconds * _SECOND))), len(times) - 1)
     change = np.diff(np.log(prices[last]), prepend=np.log(prices[0]))
-    spread = change.std()
-    share = ndtr(change / spread) if spread > 0.0 else np.full(len(change), 0.5)
+    unbroken = np.diff(stretch[last], prepend=stretch[0]) == 0
+    spread = change[unbroken].std() if unbroken.any() else 0.0
+    share = np.full(len(change), 0.5)
+    if spread > 0.0:
+        share[unbroken] = ndtr(change[unbroken] / spread)
     of_bar = np.diff(volume[last + 1], prepend=0.0)
     guessed = np.interp(edges, np.concatenate([[0.0], volume[last + 1]]),
                         np.concatenate([[0.0], np.cumsum(share * of_bar)]))
@@ -85,11 +91,12 @@ def fill(
 
     ends = np.clip(np.searchsorted(volume, edges[1:] * (1.0 - 1e-12)) - 1, 0, len(times) - 1)
     starts = np.concatenate([[0], ends[:-1]])
+    whole = np.where(stretch[starts] == stretch[ends], 1.0, np.nan)
     return Buckets(
         np.abs(2.0 * buys - 1.0), np.abs(2.0 * guess - 1.0),
         np.minimum(buys, guess) + np.minimum(1.0 - buys, 1.0 - guess),
-        np.abs(1e4 * np.log(prices[ends] / prices[starts])),
-        np.maximum((times[ends] - times[starts]) / _SECOND, 1e-3),
+        whole * np.abs(1e4 * np.log(prices[ends] / prices[starts])),
+        whole * np.maximum((times[ends] - times[starts]) / _SECOND, 1e-3),
     )
 
 
@@ -112,7 +119,7 @@ def forecast(imbalance: Vector, found: Buckets, memory: int, *, controlled: bool
 
     Returns
     -------
-    None for too few buckets, or regressors that do not vary.
+    None for too few buckets without a gap, or regressors that do not vary.
 
     Notes
     -----
@@ -125,6 +132,8 @@ def forecast(imbalance: Vector, found: Buckets, memory: int, *, controlled: bool
     y, x = found.move[memory:], vpin[:-1]
     now = slice(memory - 1, -1)
     columns = [x, found.move[now], np.log(found.seconds[now])] if controlled else [x]
+    usable = np.isfinite([y, *columns]).all(axis=0)
+    y, columns = y[usable], [column[usable] for column in columns]
     if len(y) < _LEAST or any(not np.ptp(column) > 1e-12 for column in (*columns, y)):
         return None
     scaled = [(column - column.mean()) / column.std() for column in columns]

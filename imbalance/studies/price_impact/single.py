@@ -240,14 +240,18 @@ class _Writer:
                 "interval_high": high[place]}
             yield template | {"estimator": f"{penalised}r_squared_in", "levels": levels,
                               "estimate": trial.in_sample(name), "seed": None}
+        reduction = template | {"estimator": "rmse_reduction", "levels": depth}
+        if not found.r_squared[0] < 1.0:
+            yield reduction | {"reason": "exact_forecast", "seed": None}
+            return
         # 1 − RMSE of the ridge / RMSE of the best level alone, from the R² of both.
         def fall(r_squared: Vector) -> Vector:
             return np.asarray(1.0 - np.sqrt((1.0 - r_squared[..., -1]) / (1.0 - r_squared[..., 0])))
 
         ends = percentile_interval(fall(found.draws), family.significance)
-        yield template | {
-            "estimator": "rmse_reduction", "levels": depth, "estimate": float(fall(
-                found.r_squared)), "interval_low": float(ends[0]), "interval_high": float(ends[1])}
+        yield reduction | {
+            "estimate": float(fall(found.r_squared)), "interval_low": float(ends[0]),
+            "interval_high": float(ends[1])}
 
 
 def _first(x: Vector, levels: int) -> Design:

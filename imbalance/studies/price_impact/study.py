@@ -32,6 +32,7 @@ _REASONS = {
     "no_levels": "the bars have no flows by level: the feed shows images, or under two levels",
     "nothing_to_forecast": "no stretch of the window has enough bars before it to fit on, or all "
     "stretches together too few to judge by",
+    "exact_forecast": "the best level alone forecasts without an error: none can be reduced",
 }
 
 _ALARM = Column(

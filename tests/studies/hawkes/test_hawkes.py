@@ -1,12 +1,19 @@
 """Sim5 and the parts: derivatives by differences, residuals, gaps, ties, baselines that move."""
 
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from imbalance.simulate.point_processes import simulate_hawkes
-from imbalance.studies.hawkes.estimate import expect_and_maximise, log_likelihood, maximise
+from imbalance.studies.hawkes.estimate import (
+    HawkesFit,
+    expect_and_maximise,
+    log_likelihood,
+    maximise,
+    start,
+)
 from imbalance.studies.hawkes.kernels import information
 from imbalance.studies.hawkes.process import Events, Hawkes, knots_over
 from imbalance.studies.hawkes.residuals import goodness_of_fit, residuals
@@ -37,6 +44,50 @@ def test_planted_branching_comes_back():
         fit = goodness_of_fit(residuals(events, found.process)[events.kinds == kind])
         assert fit.distance_p_value > 0.01
         assert fit.dependence_p_value > 0.01
+
+
+def test_errors_are_those_of_the_whole_information():
+    """Inverted row by row, with what the decays share, as if all were inverted at once."""
+    norms = np.array([[[0.3, 0.1], [0.0, 0.0]], [[0.3, 0.2], [0.1, 0.0]]])
+    times, kinds = simulate_hawkes(np.array([[0.5], [0.2]]), norms, np.array([10.0, 1.0]), 2_000.0,
+                                   np.random.default_rng(4))
+    # The third kind has no event.
+    events = Events.within(times, kinds, 3, [(0.0, 900.0), (1_000.0, 2_000.0)])
+    found = maximise(events, np.array([20.0, 2.0]), knots_over(0.0, 2_000.0, 500.0))
+    process = found.process
+    points, row = 5, 5 + 6
+    part = np.zeros((3, row + 2, row + 2))
+    information(events.times, events.kinds, events.bounds, process.decays, process.knots,
+                process.baseline, process.norms, part)
+    whole = np.zeros((3 * row + 2,) * 2)
+    for i in range(3):
+        place = np.append(np.arange(i * row, (i + 1) * row), [3 * row, 3 * row + 1])
+        whole[np.ix_(place, place)] += part[i]
+    lowest = 1e-4 * np.maximum(events.counts, 1) / events.duration
+    inside = np.column_stack([
+        process.baseline > 1.01 * lowest[:, None] + 1e-9,
+        process.norms.reshape(3, -1) > 1e-9])
+    free = np.flatnonzero(np.append(inside.ravel(), [True, True]) & (np.diag(whole) > 0.0))
+    covariance = np.zeros_like(whole)
+    covariance[np.ix_(free, free)] = np.linalg.inv(whole[np.ix_(free, free)])
+    norm = (np.arange(3)[:, None] * row + points + np.arange(6)).ravel()
+    np.testing.assert_allclose(found.norm_covariance, covariance[np.ix_(norm, norm)], rtol=1e-6,
+                               atol=1e-12)
+
+
+def test_errors_of_a_baseline_of_many_knots_take_the_memory_of_one_row():
+    """20 days: 961 knots for each of eight kinds, of which one matrix would take half a gigabyte.
+    """
+    duration = 20 * 86_400.0
+    generator = np.random.default_rng(5)
+    events = Events.within(np.sort(generator.uniform(0.0, duration, 4_000)),
+                           generator.integers(0, 8, 4_000), 8, [(0.0, duration)])
+    knots, decays = knots_over(0.0, duration, 1_800.0), np.array([1.0])
+    fit = HawkesFit(start(events, decays, knots), events, 0.0, 0, "none")
+    tracemalloc.start()
+    assert np.isfinite(fit.branching_error).all()
+    assert tracemalloc.get_traced_memory()[1] < 3e8
+    tracemalloc.stop()
 
 
 @pytest.mark.slow

@@ -1,12 +1,16 @@
 """Events made from states and trades, and the study over what is read of them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from imbalance.simulate.point_processes import simulate_hawkes
+from imbalance.store.home import Home
+from imbalance.store.store import Store
+from imbalance.studies.events import Events
 from imbalance.studies.hawkes.book_events import (
     KINDS,
     BookEvents,
@@ -21,6 +25,7 @@ from imbalance.studies.hawkes.reading import (
     PIECE,
     as_process,
     common_stretches,
+    read_book,
     thinned,
     within,
 )
@@ -28,6 +33,9 @@ from imbalance.studies.hawkes.study import HAWKES, HawkesFamily
 from imbalance.studies.hawkes.system import System, SystemRows
 from imbalance.studies.rows import Window, schema_of
 from imbalance.studies.study_input import StudyInput
+from imbalance.tasks import Task
+from tests.studies.event_store import DAY, HEALTH, START, STATES, TRADES, health, rows
+from tests.studies.event_store import states as book_rows
 
 MS = 1_000_000
 SPOT, PERPETUAL = "binance:BTCUSDT", "binance-futures:BTCUSDT"
@@ -93,6 +101,76 @@ def test_trades_that_move_the_price_are_part_of_the_move():
         (10, "price_up"), (15, "trade_bid"), (20, "limit_bid")]
 
 
+def test_a_mid_that_moves_by_rounding_alone_has_not_moved():
+    """Both sides step away from each other by a tick: 0.1 + 0.7 is not 0.2 + 0.6 in binary."""
+    book = states((0, 0.2, 5, 0.6, 5), (10, 0.1, 5, 0.7, 5), (20, 0.2, 5, 0.6, 5))
+    assert 0.1 + 0.7 != 0.2 + 0.6
+    assert named(book_events(book, trades(), 100 * MS)) == []
+    small = states((0, 1e-8, 5, 2e-8, 5), (10, 1e-8, 5, 3e-8, 5))
+    assert named(book_events(small, trades(), 100 * MS)) == [(10, "price_up")]
+
+
+def test_a_trade_of_unknown_side_is_no_sale_and_no_cancellation():
+    book = states((0, 100, 5, 101, 5), (10, 100, 5, 101, 4), (20, 100, 4, 101, 4),
+                  (30, 101, 4, 102, 4), (40, 101, 4, 102, 3))
+    done = trades((5, 1, True))
+    unsigned = np.array([6, 25]) * MS
+    found = book_events(book, replace(done, unsigned=unsigned), 100 * MS)
+    # What became of the ask at 10 ms cannot be said; the price has risen whoever traded.
+    assert named(found) == [(5, "trade_ask"), (20, "cancel_bid"), (30, "price_up"),
+                            (40, "cancel_ask")]
+    assert named(book_events(book, replace(done, unsigned=np.array([15 * MS])), 100 * MS)) == [
+        (5, "trade_ask"), (30, "price_up"), (40, "cancel_ask")]
+
+
+def test_states_of_one_stamp_share_the_time_since_the_one_before_it():
+    book = states((0, 100, 5, 101, 5), (10, 100, 6, 101, 5), (10, 100, 7, 101, 5),
+                  (10, 100, 8, 101, 5), (25, 100, 9, 101, 5))
+    found = book_events(book, trades(), 100 * MS)
+    assert (found.earliest // MS).tolist() == [0, 0, 0, 10]
+    assert (found.latest // MS).tolist() == [10, 10, 10, 25]
+    drawn = as_process(found, found.kinds, 8, np.array([[0, 100 * MS]]), 1, PIECE)
+    assert len(np.unique(drawn.times)) == 4
+
+
+def recorded(directory, kinds, sides, delay):
+    """What is read of a book whose ask is bought away by a unit a second, for four seconds."""
+    second = 1_000 * MS
+    times = np.arange(1, 6) * second
+    made = []
+    when = START + np.tile(times[:-1] + second // 2, len(kinds))
+    tables = {
+        TRADES: rows(TRADES, {
+            "instrument": [SPOT] * len(when), "kind": np.repeat(kinds, 4),
+            "trade_id": np.arange(len(when)), "event_time": when, "available_at": when + delay,
+            "side": sides * len(kinds), "size_base": np.ones(len(when))}),
+        STATES: book_rows(SPOT, times, [100.0] * 5, bid_sizes=[[9.0]] * 5,
+                          ask_sizes=[[9.0 - n] for n in range(5)]),
+        HEALTH: health(SPOT, (0, 10 * second, "valid")),
+    }
+    store = Store(Home.open(directory, create=True))
+    partition = f"{DAY}|binance"
+    Task(tuple(tables), partition, (), "1", lambda context: [
+        context.writer(name).write(of) for name, of in tables.items()] and None).materialise(store)
+    inputs = tuple((name, partition) for name in tables)
+    Task(("studies.families",), "all", inputs, "1", lambda context: made.append(
+        read_book(Events(context, inputs), SPOT, 100 * MS))).materialise(store)
+    return np.bincount(made[0].events.kinds, minlength=8).tolist(), made[0].available_at - START
+
+
+def test_what_is_read_of_trades(tmp_path):
+    bought = [4, 0, 0, 0, 0, 0, 0, 0]
+    assert recorded(tmp_path / "a", ["trade"], ["buy"] * 4, 5) == (bought, 5_000 * MS + 7)
+    # Aggregates of the same trades are not traded again.
+    both = recorded(tmp_path / "b", ["trade", "aggregate_trade"], ["buy"] * 4, 5)
+    assert both == (bought, 5_000 * MS + 7)
+    alone = recorded(tmp_path / "c", ["aggregate_trade"], ["buy"] * 4, 60_000 * MS)
+    assert alone == (bought, 64_500 * MS)
+    # Half of them without a side: neither sold nor cancelled.
+    counts, _ = recorded(tmp_path / "d", ["trade"], ["buy", None, "buy", None], 5)
+    assert counts == [2, 0, 0, 0, 0, 0, 0, 0]
+
+
 def test_nothing_leads_into_a_segment_or_through_a_crossed_book():
     book = states((0, 100, 5, 101, 5), (10, 100, 9, 101, 5, "fresh"), (20, 103, 9, 101, 5,
                   "crossed"), (30, 100, 9, 101, 5), (40, 100, 9, 101, 7))
@@ -151,6 +229,14 @@ def test_stretches_are_cut_and_thinned():
     half = thinned(stretches, stamps, 4_000)
     assert half.shape == (4, 2)
     assert int(within(stamps, half).sum()) == pytest.approx(4_000, abs=10)
+
+
+def test_a_short_window_of_many_events_is_thinned_to_shorter_pieces():
+    hour = 3_600_000_000_000
+    stamps = np.linspace(0, hour - 1, 60_000).astype(np.int64)
+    for most in (20_000, 10_000, 1_000):
+        found = thinned(np.array([[0, hour]]), stamps, most)
+        assert 0.5 * most < within(stamps, found).sum() < 1.5 * most
 
 
 WINDOW = Window("day", "events", 0, 10**12, 10**12)
@@ -256,8 +342,7 @@ class Book:
         })
 
     def read(self, table, instrument, columns):
-        return {"event_time": np.empty(0, np.int64), "size_base": np.empty(0),
-                "side": np.empty(0)}
+        return {name: np.empty(0, np.int64) for name in ("event_time", *columns)}
 
 
 def study(counts, **changes):

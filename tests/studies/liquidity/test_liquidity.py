@@ -77,10 +77,18 @@ def test_a_window_too_short_for_the_time_a_trade_is_followed():
 def test_rolls_spread_is_that_of_a_bounce_and_a_trend_has_none():
     generator = np.random.default_rng(3)
     mid = np.cumsum(0.3 * generator.standard_normal(20_000)) / 1e4
-    found = roll(np.exp(mid + generator.choice([-1e-4, 1e-4], 20_000)))
+    bounce = generator.choice([-1e-4, 1e-4], 20_000)
+    found = roll(np.exp(mid + bounce), np.zeros(20_000))
     assert abs(found.value - 2.0) < 3.0 * found.error
     assert 0.0 < found.error < 0.05
-    assert roll(np.exp(np.cumsum(np.repeat(generator.standard_normal(500), 4)) / 1e4)) is None
+    trend = np.exp(np.cumsum(np.repeat(generator.standard_normal(500), 4)) / 1e4)
+    assert roll(trend, np.zeros(2_000)) is None
+    # A price that came back a tenth higher after a gap; three pairs of changes are not there.
+    after = np.arange(20_000) >= 10_000
+    apart = roll(np.exp(mid + bounce + 0.1 * after), after)
+    assert apart.value == pytest.approx(found.value, abs=1e-3)
+    assert apart.error == pytest.approx(found.error, rel=0.01)
+    assert (apart.n, apart.excluded) == (19_996, 2)
 
 
 def buckets_of(sides, sizes=None, buckets=50):
@@ -88,7 +96,7 @@ def buckets_of(sides, sizes=None, buckets=50):
     times = np.arange(count) * SECOND
     prices = np.exp(np.cumsum(np.full(count, 1e-6) * sides))
     return fill(times, np.asarray(sides, float), np.ones(count) if sizes is None else sizes, prices,
-                buckets, 10)
+                np.zeros(count), buckets, 10)
 
 
 def test_vpin_of_known_flows():
@@ -108,8 +116,32 @@ def test_guessed_sides_agree_where_prices_follow_them():
     assert buckets_of(runs).agreement.mean() > 0.8
     sides = np.repeat(np.random.default_rng(6).choice([-1.0, 1.0], 50), 80)
     unrelated = fill(np.arange(4_000) * SECOND, sides, np.ones(4_000),
-                     np.exp(np.cumsum(np.random.default_rng(7).normal(0, 1e-5, 4_000))), 50, 10)
+                     np.exp(np.cumsum(np.random.default_rng(7).normal(0, 1e-5, 4_000))),
+                     np.zeros(4_000), 50, 10)
     assert unrelated.agreement.mean() < 0.8
+
+
+def test_what_the_price_did_over_a_gap_is_no_move_and_tells_no_sides():
+    """Ten hours are missing, in which the price rose by 2 %: 10,000 times what it does in a bar."""
+    generator = np.random.default_rng(5)
+    sides = np.repeat(generator.choice([-1.0, 1.0], 2_000), 10)
+    after = np.arange(20_000) >= 10_100
+    times = np.sort(generator.integers(0, 20_000 * SECOND, 20_000))
+    prices = np.exp(np.cumsum(1e-6 * sides))
+    whole = fill(times, sides, np.ones(20_000), prices, np.zeros(20_000), 50, 10)
+    parted = fill(times + after * 36_000 * SECOND, sides, np.ones(20_000), prices * (1.0 + 0.02 *
+                  after), after, 50, 10)
+    np.testing.assert_allclose(parted.imbalance, whole.imbalance, atol=1e-9)
+    over = np.flatnonzero(np.isnan(parted.move))
+    assert over.tolist() == np.flatnonzero(np.isnan(parted.seconds)).tolist() == [25]
+    rest = np.delete(np.arange(50), over)
+    for name in ("bulk", "agreement", "move", "seconds"):
+        np.testing.assert_allclose(getattr(parted, name)[rest], getattr(whole, name)[rest],
+                                   rtol=1e-2, atol=2e-3, err_msg=name)
+    found = forecast(parted.imbalance, parted, 5, controlled=True)
+    # Neither the bucket over the gap is forecast, nor the one that its move would be told from.
+    assert found.n == 45 - 2
+    assert np.isfinite([found.value, found.error]).all()
 
 
 def test_what_vpin_says_beside_volatility():

@@ -303,6 +303,16 @@ def test_a_few_judged_bars_are_no_forecast(make_bars, crossed):
     assert {row["reason"] for row in cross} == {"nothing_to_forecast"}
 
 
+def test_no_error_is_reduced_where_the_best_level_leaves_none(make_bars):
+    """One move by the flow of the best level, and then a market that stands still."""
+    still = np.zeros(59)
+    levels = tuple(np.append(first, still) for first in (1.0, 0.3, -0.2))
+    single, _ = study(make_bars({A: book(levels[0], 2.0 * levels[0], levels=levels)}), family())
+    assert pick(single, estimator="r_squared_out", levels=1)[0]["estimate"] == 1.0
+    (fall,) = pick(single, estimator="rmse_reduction")
+    assert (fall["estimate"], fall["reason"]) == (None, "exact_forecast")
+
+
 def test_refusals_say_why(make_bars, crossed):
     few = {A: {name: values[:15] for name, values in crossed[A].items()}}
     single, cross = study(make_bars(few), family())
