@@ -18,11 +18,11 @@ import numpy as np
 
 from imbalance.errors import UserError, cannot_write
 from imbalance.progress import SILENT, Progress
-from imbalance.simulate.dynamics import draw_paths, joint_system
+from imbalance.simulate.dynamics import draw_paths, joint_system, own_flow_system
 from imbalance.simulate.feeds import build_feed
 from imbalance.simulate.messages import FOLDERS
 from imbalance.simulate.orderbook import drive_book, schedule_events
-from imbalance.simulate.processes import spectral_radius
+from imbalance.simulate.processes import LARGEST_ROOT, spectral_radius
 from imbalance.simulate.scenario import Scenario, SimulatedInstrument
 from imbalance.simulate.truth import (
     FILE_NAME,
@@ -63,11 +63,14 @@ def simulate_market(directory: Path, scenario: Scenario, progress: Progress | No
 
 def _simulate(directory: Path, scenario: Scenario, progress: Progress) -> Truth:
     system = joint_system(scenario)
-    if spectral_radius(system.coefficients) >= 1:
+    apart = [own_flow_system(one)[0] for one in scenario.instruments
+             if one.name not in system.members]
+    if max(map(spectral_radius, [system.coefficients, *apart])) > LARGEST_ROOT:
         raise UserError(
             "the planted dynamics are not stable: flow and return would grow without bound",
             where="simulation: persistence, feedback and impact",
-            allowed="an eigenvalue below 1; feedback × impact + the sum of persistence below 1",
+            allowed=f"no eigenvalue above {LARGEST_ROOT}; "
+            "feedback × impact + the sum of persistence below 1",
         )
     written = _already_written(directory, scenario)
     if written is not None:
@@ -134,13 +137,14 @@ def _write_days(
         date = dt.datetime.fromtimestamp(day * 86_400, dt.UTC)
         name = f"{instrument.symbol.lower()}_{date:%Y%m%d}.gz"
         path = directory / FOLDERS[instrument.venue] / name
-        data = _compress(times[first:last], texts[first:last])
-        if last == len(times):
+        data, lines = _compress(times[first:last], texts[first:last]), last - first
+        if last == len(times) and share < 1.0:
             data = data[: round(len(data) * share)]
+            lines = zlib.decompressobj(wbits=31).decompress(data).count(b"\n")
         path.write_bytes(data)
         digest = hashlib.sha256(data).hexdigest()
         capture = CaptureFile(
-            path.relative_to(directory).as_posix(), instrument.name, last - first, digest
+            path.relative_to(directory).as_posix(), instrument.name, lines, digest
         )
         written.append((capture, len(data)))
         first = last

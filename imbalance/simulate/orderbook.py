@@ -249,11 +249,12 @@ class _Ladder:
         for level in range(SNAPSHOT_LEVELS - 1):
             bids[(below - level) * self.gap] = self.size()
             asks[(above + level) * self.gap] = self.size()
-        return bids, asks
+        return {price: size for price, size in bids.items() if price > 0}, asks
 
     def bids(self, old: int, new: int, new_size: int | None) -> Levels:
         """Changes of the bid side as its best goes from `old` to `new`."""
-        return self._side(old, new, new_size, 1)
+        # Of a cheap instrument the ladder ends at 0.
+        return [(price, size) for price, size in self._side(old, new, new_size, 1) if price > 0]
 
     def asks(self, old: int, new: int, new_size: int | None) -> Levels:
         """Changes of the ask side: the bid side seen in a mirror."""

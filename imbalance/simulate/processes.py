@@ -6,13 +6,18 @@ Not here: order books, instruments, files.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# A root of 0.95 is down to 1e-9 after so many steps: the start is then forgotten.
 BURN_IN = 400
+"""Fewest steps before the first: a root of 0.95 is down to `FORGOTTEN` by then."""
+FORGOTTEN = 1e-9
+LARGEST_ROOT = 0.9999
+"""A VAR with a larger one is as good as unstable: its start is not forgotten in 200,000 steps."""
 
 
 def companion(coefficients: Array) -> Array:
@@ -60,23 +65,27 @@ def simulate_var(
     Raises
     ------
     ValueError
-        When the VAR is not stable.
+        When the VAR is not stable, or next to it.
 
     Notes
     -----
     z_t = Σ_l A_l z_{t−l} + η_t with η_t ~ N(0, Σ) (Lütkepohl 2005, eq. 2.1.1).
     """
     coefficients = np.asarray(coefficients, dtype=np.float64)
-    if spectral_radius(coefficients) >= 1:
-        raise ValueError("the VAR is not stable: an eigenvalue of its companion is not below 1")
+    radius = spectral_radius(coefficients)
+    if radius > LARGEST_ROOT:
+        raise ValueError(
+            f"the VAR is not stable: an eigenvalue of its companion is above {LARGEST_ROOT}")
     order, width, _ = coefficients.shape
     draws = 1 if replications is None else replications
-    path = rng.standard_normal((n + BURN_IN, draws, width)) @ np.linalg.cholesky(sigma).T
+    burn_in = BURN_IN if radius <= 0.0 else max(
+        BURN_IN, math.ceil(math.log(FORGOTTEN) / math.log(radius)))
+    path = rng.standard_normal((n + burn_in, draws, width)) @ np.linalg.cholesky(sigma).T
     transposed = [matrix.T for matrix in coefficients]
-    for t in range(n + BURN_IN):
+    for t in range(n + burn_in):
         for lag in range(1, min(order, t) + 1):
             path[t] += path[t - lag] @ transposed[lag - 1]
-    kept = np.ascontiguousarray(path[BURN_IN:].transpose(1, 0, 2))
+    kept = np.ascontiguousarray(path[burn_in:].transpose(1, 0, 2))
     return kept[0] if replications is None else kept
 
 

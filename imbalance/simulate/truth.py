@@ -80,7 +80,7 @@ class Causality:
 
 @dataclass(frozen=True)
 class CaptureFile:
-    """A file that was written, relative to the directory of `truth.json`."""
+    """A file that was written, relative to the directory of `truth.json`, and its whole lines."""
 
     path: str
     instrument: str

@@ -73,8 +73,8 @@ IDENTITIES = (
              "correction for many tests never lowers a p-value"),
     Identity("error_not_negative", ("standard_error",), "standard_error < 0",
              "a standard error is not negative"),
-    Identity("effective_n", ("n", "effective_n"), "n < 0 or effective_n < 0",
-             "numbers of observations are not negative"),
+    Identity("effective_n", ("n", "n_effective"), "n_effective > n * (1 + 1e-9)",
+             "no more independent observations than observations"),
 )
 
 

@@ -42,7 +42,6 @@ def quantile_regression(design: Matrix, target: Vector, quantile: float) -> Vect
     s = np.full(n, quantile)
     b = np.linalg.lstsq(x, y, rcond=None)[0]
     residual = y - x @ b
-    residual[residual == 0.0] = 1e-3
     w = np.maximum(residual, 0.0) + 1e-3
     z = w - residual
     for _ in range(_MOST_STEPS):

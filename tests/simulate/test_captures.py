@@ -201,6 +201,20 @@ def test_a_truncated_file_is_the_beginning_of_the_whole_one(tmp_path):
         gzip.decompress(cut)
     text = zlib.decompressobj(wbits=31).decompress(cut)
     assert gzip.decompress(whole).startswith(text)
+    lines = {file.path: file.lines for file in load_truth(tmp_path / "b").files}
+    assert lines[name] == text.count(b"\n") < gzip.decompress(whole).count(b"\n")
+
+
+def test_the_book_of_a_cheap_instrument_has_no_price_below_zero(tmp_path):
+    cheap = replace(SMALL.instruments[0], price=0.05, tick=1e-4, price_decimals=4)
+    truth = simulate_market(tmp_path, Scenario(instruments=(cheap,), duration_seconds=10))
+    messages = [json.loads(line.partition(" ")[2])
+                for line in text_lines(tmp_path, truth.files[0].path)]
+    bids = [one["bids"] if "bids" in one else one["data"]["b"] for one in messages
+            if "bids" in one or one["data"]["e"] == "depthUpdate"]
+    prices = [float(price) for levels in bids for price, _ in levels]
+    assert len(prices) > 500
+    assert min(prices) == pytest.approx(1e-4)
 
 
 def test_truth_is_read_back_as_it_was_written(market):
@@ -264,3 +278,7 @@ def test_explosive_dynamics_are_refused(tmp_path):
     with pytest.raises(UserError, match="not stable"):
         simulate_market(tmp_path / "m", replace(SMALL, instruments=(wild, *SMALL.instruments[1:])))
     assert not (tmp_path / "m").exists()
+    # A follower by a fraction of a second is outside of the joint system.
+    wild = replace(SMALL.instruments[3], persistence=(0.9, 0.3))
+    with pytest.raises(UserError, match="not stable"):
+        simulate_market(tmp_path / "m", replace(SMALL, instruments=(*SMALL.instruments[:3], wild)))

@@ -55,6 +55,13 @@ def test_replications_are_independent_draws_of_one_law():
     assert abs(np.corrcoef(draws[:1000, 10, 0], draws[1000:, 10, 0])[0, 1]) < 0.1
 
 
+def test_a_slow_var_starts_in_its_stationary_law():
+    coefficients, sigma = np.array([[[0.999]]]), np.eye(1)
+    draws = simulate_var(coefficients, sigma, 1, np.random.default_rng(4), replications=2000)
+    gamma = autocovariances(coefficients, sigma, 0)[0, 0, 0]
+    assert draws.var() == pytest.approx(gamma, rel=4 * np.sqrt(2 / 2000))
+
+
 def test_unstable_var_is_refused():
     assert spectral_radius(np.array([[[1.01]]])) == pytest.approx(1.01)
     with pytest.raises(ValueError, match="not stable"):

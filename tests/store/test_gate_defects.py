@@ -12,6 +12,7 @@ from imbalance.contracts import Column, Table
 from imbalance.errors import EXIT_REFUSED
 from imbalance.store import Home, Store
 from imbalance.store.gate import GateRefused, check_partition
+from imbalance.store.gate_identities import IDENTITIES, identities
 from imbalance.store.gate_rules import row_rules, rules_hash
 from imbalance.store.generations import list_generations
 from imbalance.store.publishing import publish
@@ -155,6 +156,8 @@ STUDY = Table(
         Column("interval_high", "DOUBLE", "High.", nullable=True, null_meaning="refused"),
         Column("p_value", "DOUBLE", "p.", nullable=True, null_meaning="refused"),
         Column("q_value", "DOUBLE", "q.", nullable=True, null_meaning="refused"),
+        Column("n", "BIGINT", "n."),
+        Column("n_effective", "DOUBLE", "n.", nullable=True, null_meaning="refused"),
         Column("reason", "VARCHAR", "Why.", nullable=True, null_meaning="none"),
     ),
     published=True,
@@ -165,12 +168,14 @@ STUDY = Table(
     ({"q_value": 0.001}, "q_not_below_p"),
     ({"standard_error": -0.1}, "error_not_negative"),
     ({"interval_low": 0.9}, "interval_order"),
+    ({"n_effective": 101.0}, "effective_n"),
     ({"estimate": None}, "estimate_or_reason"),
     ({"reason": "too_few_bars"}, "estimate_or_reason"),
 ])
 def test_a_defect_of_a_study_is_found(tmp_path, values, rule):
     good = {"lag": 1, "estimate": 0.5, "standard_error": 0.1, "interval_low": 0.3,
-            "interval_high": 0.7, "p_value": 0.01, "q_value": 0.02, "reason": None}
+            "interval_high": 0.7, "p_value": 0.01, "q_value": 0.02, "n": 100, "n_effective": 100.0,
+            "reason": None}
     store = Store(Home.open(tmp_path / "home", create=True), tables={STUDY.name: STUDY})
 
     def findings(row):
@@ -189,3 +194,10 @@ def test_identities_are_part_of_the_rules_hash(monkeypatch):
     before = rules_hash(TABLE)
     monkeypatch.setattr("imbalance.store.gate_rules.identities", lambda table: iter(()))
     assert rules_hash(TABLE) != before
+
+
+def test_every_identity_holds_some_published_table():
+    """One of columns that no table has would be a promise that nobody looks after."""
+    held = {(one.name, one.columns)
+            for table in catalog.tables().values() for one in identities(table)}
+    assert {(one.name, one.columns) for one in IDENTITIES} <= held

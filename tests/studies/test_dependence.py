@@ -169,6 +169,29 @@ def test_a_series_that_hardly_ever_moves_has_its_reason_in_every_row(make_bars):
     assert pick(whole, "distance_correlation")["estimate"] > 0.0
 
 
+def test_a_series_of_which_thinning_leaves_one_value_is_refused_where_it_is_thinned(make_bars):
+    flow, ret = np.zeros(4_000), np.random.default_rng(3).standard_normal(4_000)
+    flow[[101, 503, 1307, 2001, 3003]] = 1.0, -1.0, 2.0, 1.0, -3.0
+    for first, second in ((flow, ret), (ret, flow)):
+        rows = study(make_bars({SPOT: {FLOW: first, RETURN: second}}), largest_sample=200)
+        for estimator in ("distance_correlation", "student_tail"):
+            assert pick(rows, estimator)["reason"] == "heavily_tied"
+        for x in (FLOW, RETURN):
+            transfer = pick(rows, "transfer_entropy", x=x)
+            assert (transfer["reason"], transfer["n"]) == ("heavily_tied", 200)
+        assert all(row["estimate"] is None for row in rows)
+
+
+def test_the_interval_of_series_of_the_same_ranks_is_in_order(make_bars):
+    flow = np.random.default_rng(2).standard_normal(1_500)
+    rows = study(make_bars({SPOT: {FLOW: flow, RETURN: np.exp(flow)}}))
+    same = [r["estimate"] for r in rows if r["estimator"] == "quantilogram"]
+    assert same == pytest.approx([1.0] * 5, abs=1e-12)
+    for row in rows:
+        if row["interval_low"] is not None:
+            assert row["interval_low"] <= row["estimate"] <= row["interval_high"]
+
+
 def test_pairs_of_returns_stand_once_and_transfers_in_both_directions(make_bars, planted):
     flow, ret = planted
     rows = study(make_bars({SPOT: {RETURN: flow}, PERPETUAL: {RETURN: ret}}),

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from imbalance.errors import UserError
@@ -100,11 +101,74 @@ def test_moving_rows_are_those_of_their_bars_and_available_with_them(make_bars, 
     # What comes later changes nothing of what was said before: only which moments are kept.
     shorter = study(make_bars({SPOT: {FLOW: flow[:500], RETURN: ret[:500]}}), points=1_000)
     longer = study(bars, points=1_000)
-    for span in (60, 300):
-        before = {r["moment"]: r["estimate"] for r in pick(shorter, "rolling", span=span)}
-        after = {r["moment"]: r["estimate"] for r in pick(longer, "rolling", span=span)}
+    for estimator, span in (("rolling", 60), ("rolling", 300), ("exponentially_weighted", 60)):
+        before, after = ({r["moment"]: r for r in pick(rows, estimator, span=span)}
+                         for rows in (shorter, longer))
         assert len(before) > 200
-        assert all(after[m] == pytest.approx(v, abs=1e-9) for m, v in before.items())
+        for moment, row in before.items():
+            for name in ("estimate", "standard_error", "interval_low", "interval_high", "n",
+                         "n_effective", "n_left_out", "coverage"):
+                assert after[moment][name] == pytest.approx(row[name], abs=1e-9)
+
+
+def test_moving_rows_count_the_pairs_behind_them(make_bars, broken):
+    flow, ret = broken
+    bars = make_bars({SPOT: {FLOW: flow, RETURN: ret}}, poisoned={SPOT: list(range(770, 780))})
+    rows = study(bars)
+    assert [(r["n"], r["n_left_out"]) for r in pick(rows, "rolling", span=60)][-1] == (50, 10)
+    assert [(r["n"], r["n_left_out"]) for r in pick(rows, "rolling", span=300)][-1] == (290, 10)
+    assert [(r["n"], r["n_left_out"])
+            for r in pick(rows, "exponentially_weighted")][-1] == (790, 10)
+    for row in pick(rows, "rolling") + pick(rows, "exponentially_weighted"):
+        assert row["n_effective"] <= row["n"] * (1 + 1e-12)
+
+
+def test_a_break_in_a_gap_is_at_the_first_bar_after_it(make_bars):
+    generator = np.random.default_rng(0)
+    x, noise = generator.standard_normal((2, 800))
+    rho = np.repeat([-0.9, 0.9], 400)
+    y = rho * x + np.sqrt(1 - rho**2) * noise
+    start = nanoseconds("2024-08-08")
+    parts = [make_bars({SPOT: {FLOW: x[at], RETURN: y[at]}}, start=start + later * SECOND)
+             for at, later in ((slice(0, 400), 0), (slice(400, 800), 4_000))]
+    (one,) = pick(study(pa.concat_tables(parts), states=1), "change_point")
+    assert nanoseconds(one["moment"]) == start + 4_000 * SECOND
+    # Bars that are there and must not be used are no part of the new regime either.
+    whole = make_bars({SPOT: {FLOW: np.insert(x, 400, np.zeros(60)),
+                              RETURN: np.insert(y, 400, np.zeros(60))}},
+                      poisoned={SPOT: list(range(400, 460))})
+    (one,) = pick(study(whole, states=1), "change_point")
+    assert nanoseconds(one["moment"]) == start + 460 * SECOND
+
+
+def test_a_weight_is_gone_after_a_long_gap(make_bars):
+    """Correlated −0.9 before two hours without a bar, 0.9 after: the half-life is 20 minutes."""
+    generator = np.random.default_rng(6)
+    x, noise = generator.standard_normal((2, 2_200))
+    y = np.repeat([-0.9, 0.9], [2_000, 200]) * x + np.sqrt(0.19) * noise
+    start = nanoseconds("2024-08-08")
+    parts = [make_bars({SPOT: {FLOW: x[at], RETURN: y[at]}}, start=start + later * SECOND)
+             for at, later in ((slice(0, 2_000), 0), (slice(2_000, 2_200), 14_000))]
+    rows = study(pa.concat_tables(parts), states=1, half_life=1_200)
+    last = pick(rows, "exponentially_weighted")[-1]
+    assert last["estimate"] == pytest.approx(
+        np.corrcoef(x[2_000:], y[2_000:])[0, 1], abs=0.03)
+
+
+def test_one_point_is_the_last(make_bars, broken):
+    flow, ret = broken
+    rows = study(make_bars({SPOT: {FLOW: flow, RETURN: ret}}), points=1)
+    start = nanoseconds(rows[0]["window_from"])
+    for estimator in ("rolling", "exponentially_weighted", "regime_probability"):
+        assert {nanoseconds(row["moment"]) for row in pick(rows, estimator)} == {
+            start + 800 * SECOND}
+
+
+def test_bars_that_hidden_regimes_do_not_reach_are_left_out(make_bars, broken):
+    flow, ret = broken
+    rows = study(make_bars({SPOT: {FLOW: flow, RETURN: ret}}), longest_series=300)
+    (count,) = pick(rows, "regime_count")
+    assert (count["n"], count["n_left_out"], count["coverage"]) == (300, 500, 0.375)
 
 
 def test_conditional_correlations_have_parameters_and_a_path(make_bars):

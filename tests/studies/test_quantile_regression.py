@@ -34,3 +34,13 @@ def test_targets_with_many_ties():
     target = np.round(0.7 * generator.standard_normal(2_000))
     coefficients = quantile_regression(design, target, 0.5)
     np.testing.assert_allclose(coefficients, 0.0, atol=1e-6)
+
+
+def test_bars_that_the_first_fit_meets_exactly_stay_where_they_are():
+    values = np.concatenate([-np.ones(40), np.zeros(21), np.ones(40)])
+    assert quantile_regression(np.ones((101, 1)), values, 0.5)[0] == pytest.approx(0.0, abs=1e-12)
+    slope = np.random.default_rng(3).standard_normal(300)
+    design = np.column_stack([np.ones(300), slope])
+    for quantile in (0.05, 0.5, 0.95):
+        found = quantile_regression(design, 1.0 + 2.0 * slope, quantile)
+        np.testing.assert_allclose(found, [1.0, 2.0], atol=1e-9)

@@ -109,8 +109,12 @@ class _PairRows:
         x, y = pair.x[both], pair.y[both]
         every = -(-len(x) // self._family.largest_sample)
         sample = _Sample(normal_scores(x)[::every], normal_scores(y)[::every], every)
-        yield from self._distance_rows(sample)
-        yield from self._information_rows(sample)
+        if _varies(sample.x, sample.y):
+            yield from self._distance_rows(sample)
+            yield from self._information_rows(sample)
+        else:
+            yield self._row("distance_correlation", len(sample.x), {}) | {
+                "reason": "heavily_tied"}
         yield from self._transfer_rows(x_first=True)
         yield from self._transfer_rows(x_first=False)
         for row in tail_rows(x, y, self._family, sample.x, sample.y, every):
@@ -137,7 +141,7 @@ class _PairRows:
 
     def _distance_rows(self, sample: _Sample) -> Iterator[Row]:
         left, right = margin(sample.x), margin(sample.y)
-        assert left is not None  # noqa: S101  (constant series are refused)
+        assert left is not None  # noqa: S101  (a constant sample is refused)
         assert right is not None  # noqa: S101
         n = len(sample.x)
         found = distance_correlation(left, right)
@@ -177,9 +181,14 @@ class _PairRows:
         rows = Embedding(whole.now[::every], whole.own_past[::every], whole.other_past[::every])
         n = len(rows.now)
         place: Row = {"lag": 1, "kind": "predictive"}
+        refusal = None
         if n < self._family.minimum_bars:
+            refusal = "too_few_bars"
+        elif not _varies(rows.now, rows.own_past, rows.other_past):
+            refusal = "heavily_tied"
+        if refusal is not None:
             yield self._row("transfer_entropy", n, {}, swapped=not x_first) | place | {
-                "reason": "too_few_bars"}
+                "reason": refusal}
             return
         moved = [Embedding(rows.now, rows.own_past, np.roll(rows.other_past, s, axis=0))
                  for s in self._shifts(n)]
@@ -239,6 +248,11 @@ def _scores_in_place(values: Vector) -> Vector:
     scores = np.full(len(values), np.nan)
     scores[there] = normal_scores(values[there])
     return scores
+
+
+def _varies(*parts: Vector) -> bool:
+    """Whether none is constant: of a series that hardly moves, thinning may leave one value."""
+    return all(np.ptp(part) > 0.0 for part in parts)
 
 
 def _error(local: Vector) -> float:

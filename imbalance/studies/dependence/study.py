@@ -86,7 +86,7 @@ class DependenceFamily(SeriesFamily):
     Parameters
     ----------
     levels : probabilities of the tails.
-    quantiles : quantiles of x of which quantile dependence and regression are estimated.
+    quantiles : quantiles, of x and of y, of which dependence is estimated.
     neighbours : nearest neighbours that mutual information and transfer entropy look at.
     surrogates : shifted series that an estimate is held against for its p-value.
     largest_sample : pairs that the estimators with surrogates use: evenly spaced ones of a longer

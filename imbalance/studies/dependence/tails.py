@@ -119,6 +119,7 @@ def quantilogram(u: Vector, v: Vector, level: float, significance: float) -> Sha
     n = len(u)
     spread = float(below_x.std() * below_y.std())
     value = float(np.mean((below_x - below_x.mean()) * (below_y - below_y.mean()))) / spread
+    value = min(max(value, -1.0), 1.0)  # rounding must not put it beyond the ends of its interval
     influence = (below_x & below_y) - _slope(u, below_y, level, "lower") * below_x - _slope(
         v, below_x, level, "lower") * below_y
     variance = long_run_variance((influence - influence.mean())[:, None]).matrix[0, 0] / n

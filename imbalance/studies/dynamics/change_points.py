@@ -38,6 +38,7 @@ class Constancy:
     statistic: float
     p_value: float
     at: int
+    """First bar with a pair after those in which it holds least."""
 
 
 def constancy(x: Vector, y: Vector) -> Constancy:
@@ -64,7 +65,8 @@ def constancy(x: Vector, y: Vector) -> Constancy:
         return Constancy(np.nan, np.nan, 0)
     path = np.abs(np.cumsum(psi)) / (n * np.sqrt(variance))
     at = int(path.argmax())
-    return Constancy(float(path[at]), float(kolmogorov(path[at])), at + 1)
+    after = at + 1 + int(present[at + 1 :].argmax()) if at + 1 < len(path) else at + 1
+    return Constancy(float(path[at]), float(kolmogorov(path[at])), after)
 
 
 def change_points(x: Vector, y: Vector, significance: float, shortest: int) -> list[Break]:

@@ -30,8 +30,10 @@ from imbalance.studies.dynamics.regimes import regime_rows
 from imbalance.studies.dynamics.study import DynamicsFamily
 from imbalance.studies.measures import BAR_NANOSECONDS
 from imbalance.studies.pairs import Series, series_pairs, uncrossed
+from imbalance.studies.persistence import memory, variance_inflation
 from imbalance.studies.prepared_series import PreparedPair, SeriesPool, prepared_pairs
 from imbalance.studies.rows import Row, RowTable, Window, blank, share
+from imbalance.studies.stretches import counts_in
 
 Vector = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -107,13 +109,10 @@ class _PairRows:
         yield from self._regime_rows()
 
     def _row(self, estimator: str, **parameters: Any) -> Row:
-        pair = self._pair
-        left_out = max(pair.there - pair.n, 0)
         return _blank(self._family, self._window, **parameters) | {
             "instrument_x": self._x[0], "measure_x": self._x[1],
             "instrument_y": self._y[0], "measure_y": self._y[1], "estimator": estimator,
-            "n": pair.n, "n_left_out": left_out, "coverage": share(pair.n, left_out),
-        }
+        } | _counted(self._pair.n, self._pair.there)
 
     def _at(self, slot: int) -> Row:
         """Moment and availability of what is known at the end of the bar at a slot."""
@@ -124,9 +123,17 @@ class _PairRows:
     def _points(self, usable: NDArray[np.bool_]) -> Index:
         """At most `points` slots, evenly among the usable ones, the last of them included."""
         slots = np.flatnonzero(usable)
-        if len(slots) <= self._family.points:
-            return slots
-        return slots[np.linspace(0, len(slots) - 1, self._family.points).round().astype(np.intp)]
+        points = self._family.points
+        if len(slots) <= points or points == 1:
+            return slots[-points:]
+        return slots[np.linspace(0, len(slots) - 1, points).round().astype(np.intp)]
+
+    def _inflation(self, slot: int) -> float:
+        """How much memory inflates the variance, from the bars up to a slot: its band says nothing
+        that is not known with it.
+        """
+        x, y = self._pair.x[: slot + 1], self._pair.y[: slot + 1]
+        return max(variance_inflation(memory(x), memory(y), int(np.isfinite(x).sum())), 1.0)
 
     def _half(self, error: float) -> float:
         from scipy.special import ndtri
@@ -138,19 +145,25 @@ class _PairRows:
         pair = self._pair
         template = self._row(
             estimator, minimum="half of the window" if estimator == "rolling" else "20 pairs",
-            band="Fisher z, variance inflated by what both series remember")
+            band="Fisher z, variance inflated by what both series remember up to the moment")
         template |= {"span": span, "kind": "contemporaneous"}
         usable = np.isfinite(path) & np.isfinite(pair.x) & np.isfinite(pair.y)
         if not usable.any():
             yield template | {"reason": "too_few_bars"}
             return
+        slots = self._points(usable)
+        inflation = np.array([self._inflation(slot) for slot in slots.tolist()])
         error, low, high = fisher_band(
-            path, count, pair.n / pair.independent, self._family.significance)
-        for slot in self._points(usable).tolist():
-            yield template | self._at(slot) | {
-                "estimate": path[slot], "standard_error": error[slot],
-                "interval_low": low[slot], "interval_high": high[slot],
-                "n_effective": count[slot] * pair.independent / pair.n,
+            path[slots], count[slots], inflation, self._family.significance)
+        first = np.maximum(slots + 1 - span, 0) if estimator == "rolling" else 0 * slots
+        exists = self._panel.exists[self._x[0]] & self._panel.exists[self._y[0]]
+        used, there = (counts_in(bars, first, slots + 1 - first)
+                       for bars in (np.isfinite(pair.x), exists))
+        for i, slot in enumerate(slots.tolist()):
+            yield template | self._at(slot) | _counted(int(used[i]), int(there[i])) | {
+                "estimate": path[slot], "standard_error": error[i],
+                "interval_low": low[i], "interval_high": high[i],
+                "n_effective": count[slot] / inflation[i],
             }
 
     def _conditional_rows(self, margin_x: Garch | None, margin_y: Garch | None) -> Iterator[Row]:
@@ -231,7 +244,7 @@ class _PairRows:
             "bic": [round(fit.bic, 4) for fit in fits], "converged": best.converged,
             "decoded": "filtered: from bars up to the moment, with parameters of the whole window",
         }
-        n = {"n": best.n, "seed": family.seed}
+        n = _counted(best.n, pair.there) | {"seed": family.seed}
         yield self._row("regime_count", **parameters) | n | {"estimate": float(states)}
         if states > 1:
             yield from self._state_rows(best, parameters, n)
@@ -254,6 +267,12 @@ class _PairRows:
                 "interval_low": low[0], "interval_high": high[0],
                 "n_effective": weight / inflation, "share": weight / best.n,
                 "duration": 1.0 / (1.0 - stay) if stay < 1.0 else None}
+
+
+def _counted(n: int, there: int) -> Row:
+    """Pairs used, of the bars that are there."""
+    left_out = max(there - n, 0)
+    return {"n": n, "n_left_out": left_out, "coverage": share(n, left_out)}
 
 
 def _told(margin: Garch) -> dict[str, float]:

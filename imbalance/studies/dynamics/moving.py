@@ -76,7 +76,7 @@ def weighted_correlation(
 
 
 def fisher_band(
-    correlation: Vector, pairs: Vector | Counts, inflation: float, significance: float
+    correlation: Vector, pairs: Vector | Counts, inflation: Vector | float, significance: float
 ) -> tuple[Vector, Vector, Vector]:
     """Standard error and ends of the interval of correlations over some pairs.
 
