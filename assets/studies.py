@@ -7,6 +7,7 @@ span alone has assets without partitions and without that suffix.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import dagster as dg
@@ -45,15 +46,16 @@ def suffix(study: Study, scope: Scope) -> str:
     return "_span" if scope == "span" and "day" in study.scopes else ""
 
 
-def _assets_of(scope: Scope) -> tuple[dg.AssetKey, ...]:
-    return tuple(
-        asset_key(f"{name}{suffix(study, scope)}")
-        for study in studies() if scope in study.scopes for name in study.table_names
-    )
+def steps(scope: Scope) -> dict[str, tuple[dg.AssetKey, ...]]:
+    """Study to the assets that are one step of it; none reads what another makes."""
+    return {
+        study.name: tuple(asset_key(f"{name}{suffix(study, scope)}") for name in study.table_names)
+        for study in studies() if scope in study.scopes
+    }
 
 
-DAY_ASSETS = _assets_of("day")
-SPAN_ASSETS = _assets_of("span")
+DAY_ASSETS = tuple(chain.from_iterable(steps("day").values()))
+SPAN_ASSETS = tuple(chain.from_iterable(steps("span").values()))
 
 
 def build(partitions: Partitions) -> list[dg.AssetsDefinition]:

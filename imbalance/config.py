@@ -116,6 +116,16 @@ class StudiesConfig:
 
 
 @dataclass(frozen=True)
+class RunConfig:
+    """`[run]`: how much of the machine a run takes."""
+
+    processes: int = setting(
+        0, "Processes of `imbalance run` that work side by side, on venues and studies; 0: one a "
+        "core, or fewer where less than 4 GiB of memory are free for each.", "processes",
+        bounds=(0, 1024))
+
+
+@dataclass(frozen=True)
 class PublishConfig:
     """`[publish]`: how long a publisher waits for another one."""
 
@@ -164,6 +174,7 @@ class Config:
     book: BookConfig = field(default_factory=BookConfig)
     features: FeaturesConfig = field(default_factory=FeaturesConfig)
     studies: StudiesConfig = field(default_factory=StudiesConfig)
+    run: RunConfig = field(default_factory=RunConfig)
     publish: PublishConfig = field(default_factory=PublishConfig)
     alerts: AlertsConfig = field(default_factory=AlertsConfig)
     multipliers: Mapping[str, Multiplier] = field(default_factory=dict)
@@ -177,6 +188,7 @@ SECTIONS = {
     "book": BookConfig,
     "features": FeaturesConfig,
     "studies": StudiesConfig,
+    "run": RunConfig,
     "publish": PublishConfig,
     "alerts": AlertsConfig,
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Collection, Sequence
+from itertools import pairwise
 
 import dagster as dg
 
@@ -66,6 +67,13 @@ def stretches(days: Sequence[str], apart: Collection[str] = ()) -> list[list[str
         else:
             found.append([day])
     return found
+
+
+def parts(days: Sequence[str], most: int) -> list[list[str]]:
+    """A stretch of days in so many parts at most, as equal as they can be."""
+    count = min(most, len(days))
+    ends = [len(days) * n // count for n in range(count + 1)]
+    return [list(days[first:last]) for first, last in pairwise(ends)]
 
 
 def reload_wanted(outside: Sequence[str], are: str) -> str:

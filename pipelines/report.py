@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+from multiprocessing import reduction
 from typing import Any
 
 PROGRESS_SECONDS = 0.1
@@ -41,6 +42,10 @@ class Reporter:
         sys.stdout = sys.stderr
         return cls(descriptor)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # To a process that is started: it writes to the same pipe, a line at a time.
+        return _of_duplicate, (reduction.DupFd(self._descriptor),)
+
     def advance(
         self, *, bytes: int = 0, events: int = 0, files: int = 0, partitions: int = 0,
         note: str | None = None,
@@ -58,6 +63,11 @@ class Reporter:
         with self._lock:
             self._flush()
             self._say({"say": "phase", "phase": phase, "partitions": partitions})
+
+    def flush(self) -> None:
+        """Say what has been gathered."""
+        with self._lock:
+            self._flush()
 
     def result(self, document: dict[str, Any]) -> None:
         """The last line."""
@@ -78,3 +88,7 @@ class Reporter:
         except BrokenPipeError:
             # Whoever listened is gone; the watcher of standard input ends the run.
             self._descriptor = os.open(os.devnull, os.O_WRONLY)
+
+
+def _of_duplicate(descriptor: Any) -> Reporter:
+    return Reporter(descriptor.detach())

@@ -1,14 +1,13 @@
-"""`python -m pipelines.run`: everything out of date in a home, in one process.
+"""`python -m pipelines.run`: everything out of date in a home, on all cores.
 
-The definitions are loaded once, the ledger says what is stale, and each stretch of stale days is
-one Dagster run over a range of partitions. A range that fails is done again day by day, so that one
-bad day stops only what depends on it. What is computed is the assets' business.
+The ledger says what is stale. A stretch of stale days of a venue is one Dagster run over a range of
+partitions, and so is that of a study: such pieces wait for nothing of each other, and are executed
+side by side. What is computed is the assets' business.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import signal
 import sys
@@ -16,58 +15,37 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from assets.studies import FAMILIES
+from assets.features import DAY_ASSETS as DERIVATIVE_BARS
+from assets.studies import FAMILIES, steps
 from imbalance.config_file import load_config
 from imbalance.errors import EXIT_FAILED, UserError, full_disk
+from imbalance.machine import processes_at_once
 from imbalance.outcome import outcome
 from imbalance.plan import Plan, Step, check_range, due_study_days, make_plan, span_is_due
 from imbalance.store.publishing import is_published
 from imbalance.store.store import Store
-from imbalance.studies.windows import SPAN
 from imbalance.summary import has_bars
-from imbalance.warehouse import PlainWarehouse
-from pipelines.definitions import build_definitions, home_and_config
-from pipelines.failures import failure_of, names_checks
+from pipelines.crew import Crew
+from pipelines.definitions import home_and_config
+from pipelines.failures import names_checks
 from pipelines.instance import add_venues, fail_orphans, open_instance, process_tag
-from pipelines.jobs import (
-    PUBLICATION,
-    SPAN_STUDIES,
-    STUDIES,
-    VENUE_DAYS,
-    range_tags,
-    stretches,
-)
+from pipelines.jobs import PUBLICATION, SPAN_STUDIES, STUDIES, VENUE_DAYS, parts, stretches
+from pipelines.pieces import Failure, Interruptions, Piece, Workplace
 from pipelines.reconcile import reconcile
 from pipelines.report import Reporter
 
+LONGEST = ("dependence", "correlation", "connectedness", "coherence")
+"""Studies begun with, the longest first, so that at the end no process waits for one of them."""
+
 EXIT_INTERRUPTED = 130
-
-
-_INTERRUPTING = frozenset({signal.SIGINT, signal.SIGTERM})
-"""Signals that Dagster makes an interruption of while it executes."""
-
-
-class Interruptions:
-    """Whether this process has been interrupted, whoever's handler of the signal was in place and
-    whatever has become of what it raised.
-    """
-
-    def __init__(self) -> None:
-        self._signals, write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-        self._came = False
-
-    def came(self) -> bool:
-        """Whether it has, since this was made."""
-        with contextlib.suppress(BlockingIOError):
-            self._came |= not _INTERRUPTING.isdisjoint(os.read(self._signals, 4096))
-        return self._came
 
 
 class Run:
@@ -87,10 +65,12 @@ class Run:
         self.limits = limits
         self.reporter = reporter
         self.home, self.config = home, config
-        self.failures: list[dict[str, str]] = []
+        self.id = str(uuid.uuid4())
+        self.failures: list[Failure] = []
         self.interruptions = Interruptions()
         self.instance: dg.DagsterInstance
-        self.definitions: dg.Definitions
+        self.workplace: Workplace
+        self.crew: Crew | None = None
 
     def execute(self) -> dict[str, Any]:
         """Bring everything up to date and publish; returns the summary.
@@ -118,75 +98,74 @@ class Run:
         with open_instance(self.store.home) as self.instance:
             add_venues(self.instance, plan.venue_days)
             fail_orphans(self.instance)
-            warehouse = PlainWarehouse(self.store, self.reporter)
-            self.definitions = build_definitions(self.home, self.config, warehouse)
-            due = {venue: plan.due_days(venue) for venue in plan.venue_days}
-            self._begin("captures to features", {VENUE_DAYS.name: sum(map(len, due.values()))})
-            for venue, of_venue in due.items():
-                for days in stretches(of_venue):
-                    self._range(VENUE_DAYS.name, [f"{day}|{venue}" for day in days])
-            self._studies()
+            self.workplace = Workplace(self.home, self.config, self.store, self.instance, self.id,
+                                       self.reporter, self.interruptions)
+            self._make(plan)
             refusal = self._publish()
             reconcile(self.store, self.instance)
         after = make_plan(self.store, **self.limits)
         current = [step for step in after.steps if step.is_current]
         built = len(made(current, before, standing(self.store)))
-        failures = _failures(after, self.failures)
+        failures = _failures(after, [asdict(one) for one in self.failures])
         return {**outcome(self.store, "done", after, built, failures, began), **refusal}
 
-    def _studies(self) -> None:
-        # What the features have become decides which studies and derivative bars are due.
-        plan = make_plan(self.store, **self.limits)
+    def _make(self, plan: Plan) -> None:
+        """Everything but the publication."""
+        with ExitStack() as ending:
+            processes = processes_at_once(self.store.config)
+            if processes > 1:
+                self.crew = ending.enter_context(
+                    Crew(processes, self.home, self.config, self.id, self.reporter))
+            self._venues(plan)
+            # What the features have become decides which studies and derivative bars are due.
+            self._studies(make_plan(self.store, **self.limits), processes)
+
+    def _venues(self, plan: Plan) -> None:
+        due = {venue: plan.due_days(venue) for venue in plan.venue_days}
+        self._begin("captures to features", {VENUE_DAYS.name: sum(map(len, due.values()))})
+        self._execute([
+            Piece(VENUE_DAYS.name, tuple(f"{day}|{venue}" for day in days))
+            for venue, of_venue in due.items() for days in stretches(of_venue)
+        ])
+
+    def _studies(self, plan: Plan, processes: int) -> None:
         days, span = due_study_days(self.store, plan), span_is_due(plan)
         self._begin("studies", {STUDIES.name: len(days), SPAN_STUDIES.name: span})
-        for stretch in stretches(days):
-            self._range(STUDIES.name, stretch)
-        if span:
-            self.failures += self._execute(SPAN_STUDIES.name, SPAN)
+        before = (FAMILIES, *DERIVATIVE_BARS)
+        failed = {one.partition for one in self._execute(
+            [_piece(STUDIES.name, before, stretch) for stretch in stretches(days)]
+        )}
+        pieces = [part for stretch in stretches([day for day in days if day not in failed])
+                  for part in parts(stretch, processes)]
+        self._execute([_piece(STUDIES.name, step, part)
+                       for step in _longest_first(steps("day")) for part in pieces])
+        if span and not self._execute([_piece(SPAN_STUDIES.name, (FAMILIES,))]):
+            self._execute([_piece(SPAN_STUDIES.name, step)
+                           for step in _longest_first(steps("span"))])
 
     def _begin(self, phase: str, partitions: Mapping[str, int]) -> None:
         """Say what begins: jobs with so many partitions for each of their steps that have some."""
         self.reporter.begin(phase, sum(
             count * sum(node.name != FAMILIES.to_python_identifier()
-                        for node in self.definitions.resolve_job_def(job).nodes)
+                        for node in self.workplace.job(job).nodes)
             for job, count in partitions.items() if count
         ))
 
-    def _range(self, job: str, partitions: Sequence[str]) -> None:
-        """One run for all; when it fails, one for each, which tells the good from the bad."""
-        several = len(partitions) > 1
-        whole = f"{partitions[0]} … {partitions[-1]}" if several else partitions[0]
-        failures = self._execute(job, whole, range_tags(partitions[0], partitions[-1]))
-        if failures and several:
-            failures = []
-            for partition in partitions:
-                failures += self._execute(job, partition, range_tags(partition, partition))
+    def _execute(self, pieces: Sequence[Piece]) -> list[Failure]:
+        """Execute pieces, side by side where there are several; returns and keeps what failed."""
+        if self.crew is not None and len(pieces) > 1:
+            failures = self.crew.execute(pieces)
+        else:
+            failures = [one for piece in pieces for one in self.workplace.execute(piece)]
         self.failures += failures
-
-    def _execute(
-        self, name: str, partition: str, tags: dict[str, str] | None = None
-    ) -> list[dict[str, str]]:
-        """Run a job; returns its failures."""
-        job = self.definitions.resolve_job_def(name)
-        run_id = str(uuid.uuid4())
-        result = job.execute_in_process(
-            instance=self.instance, run_id=run_id, raise_on_error=False,
-            tags={**process_tag(run_id), **(tags or {})},
-        )
-        if self.interruptions.came():
-            raise KeyboardInterrupt
-        return [
-            {"step": event.step_key or name, "partition": partition,
-             "message": failure_of(event) or "failed"}
-            for event in result.all_events if event.is_step_failure
-        ]
+        return failures
 
     def _publish(self) -> dict[str, Any]:
         """Publish; a refusal is part of the summary, since everything else is done and kept."""
         if is_published(self.store) or not has_bars(self.store):
             return {}  # a home in which all failed has its own message
         self.reporter.begin("publishing", 0)
-        job = self.definitions.resolve_job_def(PUBLICATION.name)
+        job = self.workplace.job(PUBLICATION.name)
         try:
             run_id = str(uuid.uuid4())
             job.execute_in_process(
@@ -198,6 +177,15 @@ class Run:
                 raise
             return refusal.as_dict()
         return {}
+
+
+def _piece(job: str, assets: Iterable[dg.AssetKey], days: Sequence[str] = ()) -> Piece:
+    return Piece(job, tuple(days), tuple(tuple(key.path) for key in assets))
+
+
+def _longest_first(of: Mapping[str, tuple[dg.AssetKey, ...]]) -> list[tuple[dg.AssetKey, ...]]:
+    """Steps of studies in the order in which they are begun."""
+    return [of[name] for name in dict.fromkeys((*LONGEST, *of)) if name in of]
 
 
 def standing(store: Store, due: Sequence[Step] = ()) -> dict[tuple[str, str], int]:

@@ -1,4 +1,4 @@
-"""Starting the Dagster application as one process and listening to it.
+"""Starting the Dagster application as a process and listening to it.
 
 The child tells what it does as JSON lines on its standard output (see `pipelines/report.py`); its
 standard error, where Dagster logs, goes to a file in the home. The command line itself imports

@@ -1,6 +1,6 @@
 """`imbalance run`: captures in, everything that follows from them brought up to date, published.
 
-The work is done by the Dagster application in one process; here it is started, shown and summed up.
+The work is done by the Dagster application; here it is started, shown and summed up.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def command(
 
     What is up to date is left alone, so running it again costs little and is always safe; after
     Ctrl-C or a crash the same command goes on where it was. Without CAPTURES it works on what is
-    registered already.
+    registered already. Venues and studies are worked on side by side, in as many processes as cores
+    and memory allow, or as `processes` under [run] of the settings says.
 
     \b
     Examples:

@@ -156,6 +156,10 @@ def _short_coordinates(found: re.Match[str]) -> str:
     return re.sub(r"\s*\n\s*([LMCQz]) ?", r"\1", _LONG_DECIMAL.sub(r"\1", found[0]))
 
 
+RESOLUTIONS = (110, 90, 70, 55, 40)
+"""Dots per inch of pictures for a page that limits them."""
+
+
 class TooLargeError(ValueError):
     """A picture that does not fit at the lowest resolution either."""
 
@@ -166,10 +170,14 @@ def png_bytes(figure: Figure, *, limit: int = PNG_LIMIT) -> bytes:
     Raises
     ------
     TooLargeError
-        If it does not fit at 40 dots per inch.
+        If it does not fit at the lowest of `RESOLUTIONS`.
     """
+    bytes_per_dot = 0.0
     with house_style():
-        for dots_per_inch in (110, 90, 70, 55, 40):
+        for dots_per_inch in RESOLUTIONS:
+            # Bytes go about with the resolution: what is far from fitting is not drawn.
+            if bytes_per_dot * dots_per_inch > 1.25 * limit and dots_per_inch > RESOLUTIONS[-1]:
+                continue
             buffer = io.BytesIO()
             figure.savefig(
                 buffer, format="png", dpi=dots_per_inch, facecolor="white",
@@ -177,4 +185,5 @@ def png_bytes(figure: Figure, *, limit: int = PNG_LIMIT) -> bytes:
             )
             if buffer.tell() <= limit:
                 return buffer.getvalue()
+            bytes_per_dot = buffer.tell() / dots_per_inch
     raise TooLargeError(f"the plot does not fit into {limit} bytes")

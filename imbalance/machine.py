@@ -1,0 +1,65 @@
+"""How many processes of a run this machine carries: by its cores and by its memory, or by what a
+container leaves of them.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from imbalance.config import Config
+
+PROCESS_BYTES = 4 * 2**30
+"""Memory a process of a run is reckoned with: a study of all series of a long day takes that."""
+
+_GROUP = Path("/sys/fs/cgroup")
+
+
+def processes_at_once(config: Config, group: Path = _GROUP) -> int:
+    """Processes that work side by side: as the settings say, else one a core and for each
+    `PROCESS_BYTES` of memory that is free now; at least one.
+
+    Parameters
+    ----------
+    group : where Linux says what this container may take (cgroup v2); need not exist.
+    """
+    if config.run.processes:
+        return config.run.processes
+    return max(1, min(cores(group), free_memory(group) // PROCESS_BYTES))
+
+
+def cores(group: Path = _GROUP) -> int:
+    """Cores this process may use, rounded down where its share of them is no whole number."""
+    try:
+        mine = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        mine = os.cpu_count() or 1
+    quota, _, period = _line(group / "cpu.max").partition(" ")
+    if quota.isdigit() and period.isdigit() and int(period):
+        mine = min(mine, int(quota) // int(period))
+    return max(1, mine)
+
+
+def free_memory(group: Path = _GROUP) -> int:
+    """Bytes that may be taken now; where the system does not say, all there are."""
+    free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for line in _text(Path("/proc/meminfo")).splitlines():
+        name, _, rest = line.partition(":")
+        if name == "MemAvailable":
+            free = int(rest.split()[0]) * 1024
+    most = _line(group / "memory.max")
+    if most.isdigit():
+        taken = _line(group / "memory.current")
+        free = min(free, int(most) - (int(taken) if taken.isdigit() else 0))
+    return max(0, free)
+
+
+def _line(path: Path) -> str:
+    return _text(path).partition("\n")[0]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii")
+    except OSError:
+        return ""

@@ -1,0 +1,118 @@
+"""Processes that execute pieces of a run side by side.
+
+Each has its own definitions, instance and store: what they share is on the disk, where any number
+of them may work at once. They end with the process that started them, however that ended.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
+
+from imbalance.config_file import load_config
+from imbalance.errors import EXIT_FAILED, UserError
+from imbalance.store.store import Store
+from pipelines.instance import open_instance
+from pipelines.pieces import Failure, Interruptions, Piece, Workplace
+from pipelines.report import Reporter
+
+GRACE_SECONDS = 5.0
+"""How long a process may go on whose parent is gone."""
+
+
+class Crew:
+    """So many processes, started as there is work for them.
+
+    Parameters
+    ----------
+    size : the most of them.
+    home, config, run : as of `Workplace`.
+    reporter : what they tell goes where it tells.
+    """
+
+    def __init__(
+        self, size: int, home: Path, config: Path | None, run: str, reporter: Reporter
+    ) -> None:
+        # Not by forking this process, whose threads would be missing: one without any imports what
+        # all of them need, and they are forked from it.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["pipelines.pieces", "numba", "matplotlib.figure"])
+        self._pool = ProcessPoolExecutor(
+            size, context, initializer=_begin, initargs=(home, config, run, reporter)
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            for process in multiprocessing.active_children():
+                if process.pid:
+                    os.kill(process.pid, signal.SIGINT)
+        self._pool.shutdown(cancel_futures=True)
+
+    def execute(self, pieces: Sequence[Piece]) -> list[Failure]:
+        """Execute pieces, begun in their order; returns what failed.
+
+        Raises
+        ------
+        UserError
+            If a process was killed.
+        """
+        failures: list[Failure] = []
+        try:
+            for done in as_completed([self._pool.submit(_execute, piece) for piece in pieces]):
+                failures += done.result()
+        except BrokenProcessPool:
+            raise UserError(
+                "a process of the run was killed: most often since memory was short",
+                fix="set processes = 1 under [run] in the settings, and run the same command again:"
+                " what was finished is kept", exit_code=EXIT_FAILED,
+            ) from None
+        return failures
+
+
+class _Worker:
+    """What this process is, when it is one of a crew."""
+
+    workplace: ClassVar[Workplace]
+    reporter: ClassVar[Reporter]
+
+
+def _begin(home: Path, config: Path | None, run: str, reporter: Reporter) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interruptions = Interruptions()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    store = Store.open(home, config=load_config(config))
+    _Worker.reporter = reporter
+    _Worker.workplace = Workplace(
+        home, config, store, open_instance(store.home), run, reporter, interruptions
+    )
+
+
+def _execute(piece: Piece) -> list[Failure]:
+    try:
+        return _Worker.workplace.execute(piece)
+    finally:
+        _Worker.reporter.flush()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(GRACE_SECONDS)
+    os._exit(1)
