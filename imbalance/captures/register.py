@@ -47,7 +47,7 @@ Named = tuple[str | None, str | None]
 
 NOT_NAMED: Named = (None, None)
 
-VERSION = "capture-17"
+VERSION = "capture-18"
 
 @dataclass(frozen=True)
 class Registration:

@@ -12,15 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 class PriceImpact:
     """Estimates per window, arrays of shape (windows,) in ascending order of window.
 
-    `intercept` and `slope` are in ticks and ticks per unit of flow; `t_value` is the slope's with
-    White's covariance; `r_squared` is the share of variance explained; `n` the bars used.
-    `t_value` is infinite where the line fits exactly.
+    `intercept` and `slope` are in ticks and ticks per unit of flow; `error` and `t_value` are the
+    slope's with White's covariance; `r_squared` is the share of variance explained; `n` the bars
+    used. `t_value` is infinite where the line fits exactly.
     """
 
     window: NDArray[np.int64]
     n: NDArray[np.int64]
     intercept: NDArray[np.float64]
     slope: NDArray[np.float64]
+    error: NDArray[np.float64]
     t_value: NDArray[np.float64]
     r_squared: NDArray[np.float64]
 
@@ -56,7 +57,7 @@ def price_impact(
             continue
         if np.ptp(x[chosen]) > 0.0 and np.ptp(y[chosen]) > 0.0:
             rows.append((name, chosen.sum(), *_fit(x[chosen], y[chosen])))
-    columns = list(zip(*rows, strict=True)) if rows else [()] * 6
+    columns = list(zip(*rows, strict=True)) if rows else [()] * 7
     return PriceImpact(
         np.array(columns[0], dtype=np.int64),
         np.array(columns[1], dtype=np.int64),
@@ -66,16 +67,17 @@ def price_impact(
 
 def _fit(
     x: NDArray[np.float64], y: NDArray[np.float64]
-) -> tuple[float, float, float, float]:
+) -> tuple[float, float, float, float, float]:
     dx, dy = x - x.mean(), y - y.mean()
     sxx = float(dx @ dx)
     slope = float(dx @ dy) / sxx
     residual = dy - slope * dx
     syy = float(dy @ dy)
-    error = np.sqrt(float((dx * dx) @ (residual * residual))) / sxx
+    error = float(np.sqrt((dx * dx) @ (residual * residual))) / sxx
     return (
         float(y.mean() - slope * x.mean()),
         slope,
+        error,
         slope / error if error > 0.0 else float("inf"),
         1.0 - float(residual @ residual) / syy if syy > 0.0 else float("nan"),
     )

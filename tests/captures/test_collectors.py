@@ -89,6 +89,14 @@ def decoded(tmp_path, rows, header=DEPTH):
     return decode(written(tmp_path, "edgex/depth_BTC.csv", text))
 
 
+def test_the_deeper_side_of_an_image_is_kept(tmp_path):
+    header = ("timestamp,sequence,exchange_timestamp,bid_price_0,bid_size_0,bid_price_1,bid_size_1,"
+              "bid_price_2,ask_price_0,ask_size_0\n")
+    row = f"{TIME}.5,1,{TIME}400,100,1,99,1,98,101,1\n"
+    found = decode(written(tmp_path, "hyperliquid/orderbooks_BTC.csv", header + row))
+    assert books(found) == [([100.0, 99.0], [101.0])]
+
+
 ROWS = {
     "100,1,101,1,99,1,102,1": ([100.0, 99.0], [101.0, 102.0]),
     "100,1,99,1,101,1,102,1": ([100.0, 99.0], [101.0, 102.0]),

@@ -30,8 +30,10 @@ def images(
         level first.
     ids : growing ids of the images, int64 (n,).
     """
-    depth = min(len(names) for side in sides for names in side)
-    found = [levels(frame, prices[:depth], sizes[:depth]) for prices, sizes in sides]
+    found = []
+    for prices, sizes in sides:  # one side may be shown deeper than the other
+        depth = min(len(prices), len(sizes))
+        found.append(levels(frame, prices[:depth], sizes[:depth]))
     return image_rows(
         frame, table, instruments, [*found[0], *found[1]], receive=receive, exchange=exchange,
         ids=ids,

@@ -81,7 +81,7 @@ class CorrelationFamily(SeriesFamily):
     horizons: tuple[int, ...] = (1,)
     estimators: tuple[Estimator, ...] = ("pearson", "spearman", "kendall")
     regimes: tuple[str, ...] = ()
-    regime_lags: tuple[int, ...] = (0, 1)
+    regime_lags: tuple[int, ...] = (-1, 0, 1)
     costly_lags: tuple[int, ...] = (-1, 0, 1)
     replications: int = 999
     seed: int = 20240808

@@ -16,7 +16,7 @@ from imbalance.studies.hawkes.reading import STATES, Recorded, common_stretches,
 from imbalance.studies.hawkes.study import HAWKES, HawkesFamily
 from imbalance.studies.hawkes.system import DIAGNOSTICS, Kind, System, SystemRows
 from imbalance.studies.held import ReadByNeed
-from imbalance.studies.pairs import base_asset
+from imbalance.studies.pairs import base_asset, richest
 from imbalance.studies.rows import Row, RowTable, Window, blank
 from imbalance.studies.study_input import StudyInput
 
@@ -33,10 +33,16 @@ def build(given: StudyInput) -> dict[str, Any]:
     rows = RowTable(HAWKES, DIAGNOSTICS)
     for family in given.families:
         read = _books(given, family)
-        spans = {name: None if one is None else _span(one) for name, one in read.items()}
+        spans, counts = {}, {}
+        for name, one in read.items():
+            if one is not None:
+                spans[name], counts[name] = _span(one), len(one.events.stamps)
         window = given.window_of(span for span in spans.values() if span)
-        there = [name for name, span in spans.items() if span is not None]
-        systems = _systems(family, read, there)
+        crossed = _crossed(family, counts)
+        rows.extend([_unplaced(family, window, "too_many_instruments", f"across:{name}")
+                     for name in sorted(set(counts).difference(*crossed.values()))
+                     if base_asset(name) in crossed])
+        systems = _systems(family, read, list(crossed.values()))
         nothing = True
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             while some := list(islice(systems, _AT_A_TIME)):
@@ -46,10 +52,26 @@ def build(given: StudyInput) -> dict[str, Any]:
                     given.progress.advance(note=f"Hawkes {system.model}")
                     rows.extend(own)
         if nothing:
-            rows.extend([blank("hawkes", family.name, window, {}) | {
-                "model": "*", "baseline": "*", "kernel": "*", "stamps": "*",
-                "estimator": "spectral_radius", "reason": "no_events"}])
+            rows.extend([_unplaced(family, window, "no_events", "*")])
     return {HAWKES.name: rows.finish()}
+
+
+def _unplaced(family: HawkesFamily, window: Window, reason: str, model: str) -> Row:
+    """What is said of no system that could be fitted."""
+    return blank("hawkes", family.name, window, {}) | {
+        "model": model, "baseline": "*", "kernel": "*", "stamps": "*",
+        "estimator": "spectral_radius", "reason": reason}
+
+
+def _crossed(family: HawkesFamily, counts: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
+    """Asset to those of its instruments whose price moves are one system, where it has several."""
+    if "across" not in family.systems:
+        return {}
+    by_asset: dict[str, dict[str, int]] = {}
+    for name, count in counts.items():
+        by_asset.setdefault(base_asset(name), {})[name] = count
+    return {asset: richest(of, family.most_instruments)
+            for asset, of in by_asset.items() if len(of) > 1}
 
 
 def _rows_of(system: System, family: HawkesFamily, window: Window) -> list[Row]:
@@ -74,7 +96,7 @@ def _span(one: Recorded) -> _Span:
 
 
 def _systems(
-    family: HawkesFamily, read: Mapping[str, Recorded | None], there: Sequence[str]
+    family: HawkesFamily, read: Mapping[str, Recorded | None], crossed: Sequence[Sequence[str]]
 ) -> Iterator[System]:
     """Each instrument's book; and of each asset with several instruments, their price moves."""
     if "own" in family.systems:
@@ -83,14 +105,8 @@ def _systems(
             one = read[name]
             yield (System.empty(name, kinds) if one is None
                    else System(name, kinds, one.events, one.stretches))
-    if "across" in family.systems:
-        by_asset: dict[str, list[str]] = {}
-        for name in there:
-            by_asset.setdefault(base_asset(name), []).append(name)
-        for instruments in by_asset.values():
-            if len(instruments) > 1:
-                yield _across({name: one for name in instruments
-                               if (one := read[name]) is not None})
+    for instruments in crossed:
+        yield _across({name: one for name in instruments if (one := read[name]) is not None})
 
 
 def _across(read: Mapping[str, Recorded]) -> System:

@@ -8,8 +8,9 @@ from typing import Literal
 
 from imbalance.config import StudiesConfig
 from imbalance.errors import UserError
-from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, study_table, text
-from imbalance.studies.study import Family, Study, among
+from imbalance.studies.columns import CROSSED_REASONS, PAIR_KEY, WINDOW_KEY, study_table, text
+from imbalance.studies.shared_families import CrossingFamily
+from imbalance.studies.study import Study, among
 
 Kernel = Literal["exponential", "sum_of_exponentials"]
 Baseline = Literal["constant", "moving"]
@@ -51,19 +52,19 @@ HAWKES = study_table(
     "names.",
     interval="normal, from the information",
     regimes=("all",),
-    reasons=REASONS,
+    reasons=REASONS | CROSSED_REASONS,
     of_events=True,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class HawkesFamily(Family):
+class HawkesFamily(CrossingFamily):
     """Hawkes processes of an instrument's book, and of the price moves of one asset's instruments.
 
     Parameters
     ----------
     systems : `own`: the events of an instrument's book; `across`: the price moves of all
-        instruments of an asset.
+        instruments of an asset, at most `most_instruments` of them: those with the most events.
     baselines : what comes from outside: `constant`, or `moving` over the day.
     kernels : how what an event calls forth dies down: `exponential`, at one speed, or at several
         (`sum_of_exponentials`).
@@ -79,6 +80,7 @@ class HawkesFamily(Family):
         half-hours spread evenly over it, a short one to shorter pieces.
     """
 
+    most_instruments: int = 12
     systems: tuple[Literal["own", "across"], ...] = ("own", "across")
     baselines: tuple[Baseline, ...] = BASELINES
     kernels: tuple[Kernel, ...] = KERNELS
@@ -133,7 +135,7 @@ STUDY = Study(
     build="imbalance.studies.hawkes.build:build",
     cost="half a minute for a day of six instruments, whatever its events: long days are thinned",
     events=("book.book_states", "raw.trades"),
-    reasons=REASONS,
+    reasons=REASONS | CROSSED_REASONS,
     section="imbalance.report.studies.hawkes:section",
     figures={HAWKES.name: "imbalance.report.studies.hawkes:picture"},
 )

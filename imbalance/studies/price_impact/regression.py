@@ -44,11 +44,9 @@ def slopes(flow: Vector, change: Vector, half_hours: Labels, least: int) -> Pric
 
 def mean_slope(fits: PriceImpact) -> Estimate:
     """Mean of the slopes of the half-hours, which are taken to be independent."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        errors = np.where(np.isfinite(fits.t_value), fits.slope / fits.t_value, 0.0)
     count = len(fits.slope)
     return Estimate(float(fits.slope.mean()), int(fits.n.sum()), count,
-                    float(np.sqrt(np.square(errors).sum()) / count))
+                    float(np.sqrt(np.square(fits.error).sum()) / count))
 
 
 def mean_r_squared(

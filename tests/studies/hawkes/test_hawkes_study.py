@@ -370,6 +370,15 @@ def test_books_and_price_moves_across_them_are_studied():
     assert max(r["available_at"].value for r in rows) > max(r["window_from"].value for r in rows)
 
 
+def test_of_many_instruments_those_with_the_most_events_are_one_system():
+    quiet = "binance-delivery:BTCUSD_PERP"
+    rows = study({SPOT: 1_800, PERPETUAL: 1_500, quiet: 1_200}, systems=("across",),
+                 most_instruments=2, baselines=("constant",), randomisations=1)
+    refused = {row["model"]: row["reason"] for row in rows if row["reason"] is not None}
+    assert refused == {f"across:{quiet}": "too_many_instruments"}
+    assert {row["model"] for row in rows} - {*refused} == {f"across:{PERPETUAL},{SPOT}"}
+
+
 @pytest.mark.parametrize(
     ("counts", "reason"),
     [({}, "no_events"), ({SPOT: 0}, "no_events"), ({SPOT: 600}, "too_few_events")],

@@ -12,7 +12,7 @@ from imbalance.studies.price_impact.build import build
 from imbalance.studies.price_impact.forecast import Model, run
 from imbalance.studies.price_impact.penalised import least_squares
 from imbalance.studies.price_impact.regimes import slope_at
-from imbalance.studies.price_impact.regression import mean_r_squared
+from imbalance.studies.price_impact.regression import mean_r_squared, mean_slope, slopes
 from imbalance.studies.price_impact.study import (
     CROSS_IMPACT,
     PRICE_IMPACT,
@@ -214,6 +214,21 @@ def test_the_interval_of_r_squared_holds_it_also_near_0(true, half_hours):
         assert found.low <= found.value <= found.high
         covered += found.low <= true <= found.high
     assert covered >= 88
+
+
+def test_a_half_hour_of_no_slope_has_an_error_as_any_other():
+    flow = np.tile([-1.0, 0.0, 1.0, 0.0], 10)
+    change = np.tile([0.0, 1.0, 0.0, -1.0], 10)
+    windows = np.repeat([0, 1], 40)
+    fits = slopes(np.tile(flow, 2), np.concatenate([change, change + 0.5 * flow]), windows, 20)
+    np.testing.assert_allclose(fits.slope, [0.0, 0.5], atol=1e-15)
+    # No bar has both a flow and a residual: White's error is 0 in both, and so is that of the mean.
+    assert mean_slope(fits).error == pytest.approx(0.0, abs=1e-15)
+    change = np.tile([1.0, 1.0, 1.0, -1.0], 10)
+    fits = slopes(flow, change, windows[:40], 20)
+    assert fits.slope.tolist() == [0.0]
+    # Residuals of 0.5 at the 20 bars of a flow of 1: √(20 · 0.25) / 20.
+    assert mean_slope(fits).error == pytest.approx(np.sqrt(5.0) / 20.0)
 
 
 def test_slopes_by_regime_are_those_of_a_regression_with_interactions(make_bars):
