@@ -6,6 +6,7 @@ of them may work at once. They end with the process that started them, however t
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -19,14 +20,14 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from imbalance.config_file import load_config
-from imbalance.errors import EXIT_FAILED, UserError
+from imbalance.errors import EXIT_FAILED, EXIT_INTERRUPTED, UserError
 from imbalance.store.store import Store
 from pipelines.instance import open_instance
 from pipelines.pieces import Failure, Interruptions, Piece, Workplace
 from pipelines.report import Reporter
 
-GRACE_SECONDS = 5.0
-"""How long a process may go on whose parent is gone."""
+GRACE_SECONDS = 10.0
+"""How long a process may go on that was interrupted, or whose parent is gone."""
 
 
 class Crew:
@@ -57,11 +58,21 @@ class Crew:
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is not None:
-            for process in multiprocessing.active_children():
-                if process.pid:
-                    os.kill(process.pid, signal.SIGINT)
-        self._pool.shutdown(cancel_futures=True)
+        if kind is None:
+            self._pool.shutdown()
+            return
+        processes = multiprocessing.active_children()
+        try:
+            for pid in [one.pid for one in processes if one.pid is not None]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGINT)
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            until = time.monotonic() + GRACE_SECONDS
+            for process in processes:
+                process.join(max(0.0, until - time.monotonic()))
+        finally:  # also of whoever does not want to wait: a task that is killed leaves nothing half
+            for process in processes:
+                process.kill()
 
     def execute(self, pieces: Sequence[Piece]) -> list[Failure]:
         """Execute pieces, begun in their order; returns what failed.
@@ -105,6 +116,8 @@ def _begin(home: Path, config: Path | None, run: str, reporter: Reporter) -> Non
 def _execute(piece: Piece) -> list[Failure]:
     try:
         return _Worker.workplace.execute(piece)
+    except KeyboardInterrupt:
+        os._exit(EXIT_INTERRUPTED)  # whoever waits for it may be gone, or have forgotten it
     finally:
         _Worker.reporter.flush()
 

@@ -26,7 +26,7 @@ import dagster as dg
 from assets.features import DAY_ASSETS as DERIVATIVE_BARS
 from assets.studies import FAMILIES, steps
 from imbalance.config_file import load_config
-from imbalance.errors import EXIT_FAILED, UserError, full_disk
+from imbalance.errors import EXIT_FAILED, EXIT_INTERRUPTED, UserError, full_disk
 from imbalance.machine import processes_at_once
 from imbalance.outcome import outcome
 from imbalance.plan import Plan, Step, check_range, due_study_days, make_plan, span_is_due
@@ -44,8 +44,6 @@ from pipelines.report import Reporter
 
 LONGEST = ("dependence", "correlation", "connectedness", "coherence")
 """Studies begun with, the longest first, so that at the end no process waits for one of them."""
-
-EXIT_INTERRUPTED = 130
 
 
 class Run:

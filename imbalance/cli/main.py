@@ -24,13 +24,12 @@ from imbalance.cli.application import Application
 from imbalance.errors import (
     EXIT_DONE,
     EXIT_FAILED,
+    EXIT_INTERRUPTED,
     UserError,
     full_disk,
     is_interruption,
     nearest,
 )
-
-EXIT_INTERRUPTED = 130
 
 _NO_PATHS = frozenset({errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP})
 """What the system says of a path that this user may not use, or nobody, whatever is asked."""

@@ -106,3 +106,17 @@ def test_a_process_that_is_killed_is_told_with_what_to_do(home, heard):
     killer.join()
     assert "processes = 1" in told.value.fix
     assert multiprocessing.active_children() == []
+
+
+def test_whoever_is_interrupted_leaves_no_process(home, heard):
+    def interrupted():
+        with Crew(2, home.home.root, None, "this run", heard[0]) as crew:
+            assert crew.execute([raw_of(key) for key in KEYS[:2]]) == []
+            assert multiprocessing.active_children()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert multiprocessing.active_children() == []
+    with open_instance(home.home) as instance:
+        assert all(run.is_finished for run in instance.get_runs())
