@@ -73,6 +73,7 @@ class Crew:
         finally:  # also of whoever does not want to wait: a task that is killed leaves nothing half
             for process in processes:
                 process.kill()
+                process.join()
 
     def execute(self, pieces: Sequence[Piece]) -> list[Failure]:
         """Execute pieces, begun in their order; returns what failed.

@@ -112,6 +112,8 @@ class Run:
         with ExitStack() as ending:
             processes = processes_at_once(self.store.config)
             if processes > 1:
+                # Runs that a process had begun when it was interrupted are under way no more.
+                ending.callback(fail_orphans, self.instance)
                 self.crew = ending.enter_context(
                     Crew(processes, self.home, self.config, self.id, self.reporter))
             self._venues(plan)
