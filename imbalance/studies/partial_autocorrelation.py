@@ -9,6 +9,8 @@ from imbalance.kernels import jit
 
 Vector = NDArray[np.float64]
 
+_LARGEST = 0.9999
+
 
 @jit
 def partial_autocorrelations(
@@ -21,6 +23,11 @@ def partial_autocorrelations(
     centred : T values with mean zero, NaN where missing.
     pairs_a_coefficient : an order p with fewer than (p + 1) times so many pairs is the last but
         one, and nothing is found of those from it on.
+
+    Returns
+    -------
+    Both arrays, up to the order after which hardly an error is left: what remains of a series that
+    its past tells exactly is rounding, and orders beyond would explode.
 
     Notes
     -----
@@ -41,8 +48,10 @@ def partial_autocorrelations(
     for order in range(1, largest + 1):
         if count < pairs_a_coefficient * (order + 1) or not power > 0.0:
             return partial[: order - 1], pairs[: order - 1]
-        reflection = min(max(2.0 * product / power, -0.9999), 0.9999)
+        reflection = min(max(2.0 * product / power, -_LARGEST), _LARGEST)
         partial[order - 1], pairs[order - 1] = reflection, count
+        if abs(reflection) == _LARGEST:
+            return partial[:order], pairs[:order]
         count, product, power = 0, 0.0, 0.0
         before, known = backward[order - 1], np.nan  # the error backwards a bar ago: old, and new
         for t in range(order, n):

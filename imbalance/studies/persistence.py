@@ -46,9 +46,9 @@ def memory(series: Vector) -> Memory:
     Burg 1975, over the stretches without a gap (de Waele and Broersen 2000): whatever the gaps, the
     fit is stable. An autoregression by autocorrelations over the pairs that are there is not, since
     these need not be positive definite: with a tenth of the bars missing at random, most fits to a
-    persistent series exploded. Order by BIC up to min(10 log10 n, n/5), and as far as each further
-    coefficient has `PAIRS_A_COEFFICIENT` pairs to come from. A series of which hardly two bars
-    stand side by side is taken as if they did.
+    persistent series exploded. Order by BIC up to min(10 log10 n, n/5), as far as each further
+    coefficient has `PAIRS_A_COEFFICIENT` pairs to come from, and not beyond one that tells all. A
+    series of which hardly two bars stand side by side is taken as if they did.
     """
     present = np.isfinite(series)
     n = int(present.sum())

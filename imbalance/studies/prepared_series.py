@@ -149,8 +149,8 @@ def prepare_pair(pool: SeriesPool, x: Series, y: Series) -> PreparedPair:
     if reason is None:
         reason = _pair_reason(left[both], right[both], pool.minimum_bars)
     if reason is None and first.memory is not None and second.memory is not None:
-        independent = min(float(n), n / variance_inflation(first.memory, second.memory, n))
-        if independent < FEWEST_INDEPENDENT_PAIRS:
+        independent = min(n / variance_inflation(first.memory, second.memory, n), float(n))
+        if not independent >= FEWEST_INDEPENDENT_PAIRS:
             reason = "too_persistent"
     return PreparedPair(left, right, there, n, independent, reason)
 

@@ -43,6 +43,27 @@ def test_memory_does_not_explode_where_bars_are_missing_here_and_there(
     assert np.max(found) < 2.5 * wanted
 
 
+EXACT = {
+    "alternating": np.tile([1.0, -1.0], 1_500),
+    "two values": np.tile([0.3, 5.0], 1_500),
+    "period of four": np.tile([0.3, -1.2, 0.9, 0.1], 750),
+    "ramp": np.arange(3_000.0),
+    "ramp of the smallest": np.arange(3_000.0) * 1e-12,
+    "sine": np.sin(np.arange(3_000.0) * 0.1),
+}
+
+
+@pytest.mark.parametrize("gaps", [0.0, 0.1])
+@pytest.mark.parametrize("name", EXACT)
+def test_a_series_that_its_past_tells_exactly_is_worth_few_pairs(name, gaps):
+    values = EXACT[name].copy()
+    values[np.random.default_rng(13).random(len(values)) < gaps] = np.nan
+    found = memory(values)
+    assert np.abs(found.autocorrelation).max() <= 1.0
+    n = int(np.isfinite(values).sum())
+    assert n / variance_inflation(found, found, n) < 10.0 or has_unit_root(values, found)
+
+
 def test_bars_of_which_no_two_stand_side_by_side_remember_one_another(make_autoregression):
     sparse = np.full(4_000, np.nan)
     sparse[::2] = make_autoregression(np.random.default_rng(6), 0.8, (2_000,))
