@@ -47,10 +47,15 @@ def free_memory(group: Path = _GROUP) -> int:
         name, _, rest = line.partition(":")
         if name == "MemAvailable":
             free = int(rest.split()[0]) * 1024
-    most = _line(group / "memory.max")
-    if most.isdigit():
-        taken = _line(group / "memory.current")
-        free = min(free, int(most) - (int(taken) if taken.isdigit() else 0))
+    most, taken = (_line(group / name) for name in ("memory.max", "memory.current"))
+    if most.isdigit() and taken.isdigit():
+        # What was read from files is counted as taken, and given back when it is asked for.
+        cached = sum(
+            int(number) for name, _, number in (
+                line.partition(" ") for line in _text(group / "memory.stat").splitlines()
+            ) if name in ("active_file", "inactive_file")
+        )
+        free = min(free, int(most) - int(taken) + cached)
     return max(0, free)
 
 

@@ -27,6 +27,8 @@ def test_what_a_container_has_taken_is_not_free(group):
     (group / "memory.max").write_text("1000000\n")
     (group / "memory.current").write_text("400000\n")
     assert free_memory(group) == 600_000
+    (group / "memory.stat").write_text("anon 1\nactive_file 250000\ninactive_file 100000\nfile 9\n")
+    assert free_memory(group) == 950_000
     (group / "memory.current").write_text("2000000\n")
     assert free_memory(group) == 0
 
