@@ -13,8 +13,9 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import forkserver
 from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
@@ -26,6 +27,9 @@ from pipelines.instance import open_instance
 from pipelines.pieces import Failure, Interruptions, Piece, Workplace
 from pipelines.report import Reporter
 
+LOOK_SECONDS = 0.25
+"""How often it is looked whether this process was interrupted."""
+
 GRACE_SECONDS = 10.0
 """How long a process may go on that was interrupted, or whose parent is gone."""
 
@@ -36,17 +40,25 @@ class Crew:
     Parameters
     ----------
     size : the most of them.
-    home, config, run : as of `Workplace`.
+    home, config, run, interruptions : as of `Workplace`.
     reporter : what they tell goes where it tells.
+
+    Raises
+    ------
+    OSError
+        Where the system has no place for what processes share.
     """
 
     def __init__(
-        self, size: int, home: Path, config: Path | None, run: str, reporter: Reporter
+        self, size: int, home: Path, config: Path | None, run: str, reporter: Reporter,
+        interruptions: Interruptions,
     ) -> None:
+        self._interruptions = interruptions
         # Not by forking this process, whose threads would be missing: one without any imports what
         # all of them need, and they are forked from it.
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["pipelines.pieces", "numba", "matplotlib.figure"])
+        forkserver.ensure_running()
         self._pool = ProcessPoolExecutor(
             size, context, initializer=_begin, initargs=(home, config, run, reporter)
         )
@@ -58,41 +70,52 @@ class Crew:
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None:
-            self._pool.shutdown()
-            return
+        with self._interruptions.only_noted():
+            if kind is None:
+                self._pool.shutdown()
+            else:
+                self._end()
+
+    def _end(self) -> None:
+        """Interrupt the processes; those that do not end are killed, which leaves nothing half."""
         processes = multiprocessing.active_children()
-        try:
-            for pid in [one.pid for one in processes if one.pid is not None]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGINT)
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            until = time.monotonic() + GRACE_SECONDS
-            for process in processes:
-                process.join(max(0.0, until - time.monotonic()))
-        finally:  # also of whoever does not want to wait: a task that is killed leaves nothing half
-            for process in processes:
-                process.kill()
-                process.join()
+        for pid in [one.pid for one in processes if one.pid is not None]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGINT)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        until = time.monotonic() + GRACE_SECONDS
+        for process in processes:
+            process.join(max(0.0, until - time.monotonic()))
+        for process in processes:
+            process.kill()
+            process.join()
 
     def execute(self, pieces: Sequence[Piece]) -> list[Failure]:
         """Execute pieces, begun in their order; returns what failed.
 
         Raises
         ------
+        KeyboardInterrupt
+            If this process was interrupted.
         UserError
-            If a process was killed.
+            If one of the others was, or was killed.
         """
         failures: list[Failure] = []
-        try:
-            for done in as_completed([self._pool.submit(_execute, piece) for piece in pieces]):
-                failures += done.result()
-        except BrokenProcessPool:
-            raise UserError(
-                "a process of the run was killed: most often since memory was short",
-                fix="set processes = 1 under [run] in the settings, and run the same command again:"
-                " what was finished is kept", exit_code=EXIT_FAILED,
-            ) from None
+        with self._interruptions.only_noted():
+            try:
+                left = {self._pool.submit(_execute, piece) for piece in pieces}
+                while left:
+                    done, left = wait(left, LOOK_SECONDS, FIRST_COMPLETED)
+                    failures += [failure for one in done for failure in one.result()]
+                    if self._interruptions.came():
+                        raise KeyboardInterrupt
+            except BrokenProcessPool:
+                raise UserError(
+                    "a process of the run ended before its time: it was interrupted or killed, "
+                    "most often since memory was short",
+                    fix="run the same command again: what was finished is kept; where memory is "
+                    "short, with processes = 1 under [run] of the settings", exit_code=EXIT_FAILED,
+                ) from None
         return failures
 
 

@@ -22,6 +22,8 @@ from imbalance.store.store import Store
 
 SETTINGS = Path(__file__).resolve().parent.parent / "deploy" / "dagster.yaml"
 PROCESS_TAG = "imbalance/process"
+RUN_TAG = "imbalance/run"
+"""Tag that all runs of Dagster of one `imbalance run` have in common."""
 UNDER_WAY = [
     # One that a process has signed begins at once, else the process died or its disk was full.
     dg.DagsterRunStatus.NOT_STARTED,

@@ -10,7 +10,7 @@ import contextlib
 import os
 import signal
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +22,8 @@ from imbalance.studies.windows import SPAN
 from imbalance.warehouse import PlainWarehouse
 from pipelines.definitions import build_definitions
 from pipelines.failures import failure_of
-from pipelines.instance import process_tag
+from pipelines.instance import RUN_TAG, process_tag
 from pipelines.jobs import range_tags
-
-RUN_TAG = "imbalance/run"
-"""Tag that the pieces of one `imbalance run` have in common."""
 
 _INTERRUPTING = frozenset({signal.SIGINT, signal.SIGTERM})
 """Signals that Dagster makes an interruption of while it executes."""
@@ -40,12 +37,12 @@ class Piece:
     ----------
     job : name of the job.
     partitions : a range of them, in order; none for what has no partitions.
-    assets : keys of the assets it is limited to; empty: all of the job.
+    assets : those it is limited to; empty: all of the job.
     """
 
     job: str
     partitions: tuple[str, ...] = ()
-    assets: tuple[tuple[str, ...], ...] = ()
+    assets: tuple[dg.AssetKey, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -72,6 +69,18 @@ class Interruptions:
         with contextlib.suppress(BlockingIOError):
             self._came |= not _INTERRUPTING.isdisjoint(os.read(self._signals, 4096))
         return self._came
+
+    @contextlib.contextmanager
+    def only_noted(self) -> Iterator[None]:
+        """Where they raise nothing: an exception in the midst of code that was not made for it may
+        leave a lock taken for ever.
+        """
+        before = {one: signal.signal(one, lambda *_: None) for one in _INTERRUPTING}
+        try:
+            yield
+        finally:
+            for one, handler in before.items():
+                signal.signal(one, handler)
 
 
 class Workplace:
@@ -109,15 +118,22 @@ class Workplace:
             failures = [one for partition in of for one in self._execute(piece, (partition,))]
         return failures
 
+    def launch(
+        self, job: str, tags: Mapping[str, str] | None = None,
+        assets: Sequence[dg.AssetKey] = (), *, raise_on_error: bool = False,
+    ) -> dg.ExecuteInProcessResult:
+        """A run of Dagster in this process, known as its own and as part of the `imbalance run`."""
+        run_id = str(uuid.uuid4())
+        return self.job(job).execute_in_process(
+            instance=self._instance, run_id=run_id, raise_on_error=raise_on_error,
+            asset_selection=list(assets) or None,
+            tags={RUN_TAG: self._run, **process_tag(run_id), **(tags or {})},
+        )
+
     def _execute(self, piece: Piece, partitions: Sequence[str]) -> list[Failure]:
         tags = range_tags(partitions[0], partitions[-1]) if partitions else {}
         where = " … ".join(dict.fromkeys((*partitions[:1], *partitions[-1:]))) or SPAN
-        run_id = str(uuid.uuid4())
-        result = self.job(piece.job).execute_in_process(
-            instance=self._instance, run_id=run_id, raise_on_error=False,
-            asset_selection=[dg.AssetKey(key) for key in piece.assets] or None,
-            tags={RUN_TAG: self._run, **process_tag(run_id), **tags},
-        )
+        result = self.launch(piece.job, tags, piece.assets)
         if self._interruptions.came():
             raise KeyboardInterrupt
         return [

@@ -15,7 +15,7 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -36,7 +36,7 @@ from imbalance.summary import has_bars
 from pipelines.crew import Crew
 from pipelines.definitions import home_and_config
 from pipelines.failures import names_checks
-from pipelines.instance import add_venues, fail_orphans, open_instance, process_tag
+from pipelines.instance import add_venues, fail_orphans, open_instance
 from pipelines.jobs import PUBLICATION, SPAN_STUDIES, STUDIES, VENUE_DAYS, parts, stretches
 from pipelines.pieces import Failure, Interruptions, Piece, Workplace
 from pipelines.reconcile import reconcile
@@ -114,11 +114,22 @@ class Run:
             if processes > 1:
                 # Runs that a process had begun when it was interrupted are under way no more.
                 ending.callback(fail_orphans, self.instance)
-                self.crew = ending.enter_context(
-                    Crew(processes, self.home, self.config, self.id, self.reporter))
+                self.crew = self._crew(processes, ending)
             self._venues(plan)
             # What the features have become decides which studies and derivative bars are due.
             self._studies(make_plan(self.store, **self.limits), processes)
+
+    def _crew(self, processes: int, ending: ExitStack) -> Crew | None:
+        """Processes that work side by side; none where the system has no place for what they share:
+        a socket whose path is too long, no shared memory. This one then does all the work.
+        """
+        try:
+            crew = Crew(processes, self.home, self.config, self.id, self.reporter,
+                        self.interruptions)
+        except OSError:
+            traceback.print_exc()
+            return None
+        return ending.enter_context(crew)
 
     def _venues(self, plan: Plan) -> None:
         due = {venue: plan.due_days(venue) for venue in plan.venue_days}
@@ -133,14 +144,14 @@ class Run:
         self._begin("studies", {STUDIES.name: len(days), SPAN_STUDIES.name: span})
         before = (FAMILIES, *DERIVATIVE_BARS)
         failed = {one.partition for one in self._execute(
-            [_piece(STUDIES.name, before, stretch) for stretch in stretches(days)]
+            [Piece(STUDIES.name, tuple(stretch), before) for stretch in stretches(days)]
         )}
-        pieces = [part for stretch in stretches([day for day in days if day not in failed])
-                  for part in parts(stretch, processes)]
-        self._execute([_piece(STUDIES.name, step, part)
-                       for step in _longest_first(steps("day")) for part in pieces])
-        if span and not self._execute([_piece(SPAN_STUDIES.name, (FAMILIES,))]):
-            self._execute([_piece(SPAN_STUDIES.name, step)
+        some_days = [part for stretch in stretches([day for day in days if day not in failed])
+                     for part in parts(stretch, processes)]
+        self._execute([Piece(STUDIES.name, tuple(part), step)
+                       for step in _longest_first(steps("day")) for part in some_days])
+        if span and not self._execute([Piece(SPAN_STUDIES.name, assets=(FAMILIES,))]):
+            self._execute([Piece(SPAN_STUDIES.name, assets=step)
                            for step in _longest_first(steps("span"))])
 
     def _begin(self, phase: str, partitions: Mapping[str, int]) -> None:
@@ -165,22 +176,14 @@ class Run:
         if is_published(self.store) or not has_bars(self.store):
             return {}  # a home in which all failed has its own message
         self.reporter.begin("publishing", 0)
-        job = self.workplace.job(PUBLICATION.name)
         try:
-            run_id = str(uuid.uuid4())
-            job.execute_in_process(
-                instance=self.instance, run_id=run_id, tags=process_tag(run_id)
-            )
+            self.workplace.launch(PUBLICATION.name, raise_on_error=True)
         except Exception as error:
             refusal = _user_error(error)
             if refusal is None or self.interruptions.came():
                 raise
             return refusal.as_dict()
         return {}
-
-
-def _piece(job: str, assets: Iterable[dg.AssetKey], days: Sequence[str] = ()) -> Piece:
-    return Piece(job, tuple(days), tuple(tuple(key.path) for key in assets))
 
 
 def _longest_first(of: Mapping[str, tuple[dg.AssetKey, ...]]) -> list[tuple[dg.AssetKey, ...]]:
@@ -257,6 +260,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         help="stop when standard input closes")
     options = parser.parse_args(arguments)
     reporter = Reporter.on_standard_output()
+    # Dagster takes it for an interruption while it executes; so it is while its processes do.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if options.end_with_parent:
         end_with_parent()
     home, config = home_and_config()
