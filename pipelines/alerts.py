@@ -27,6 +27,7 @@ from imbalance.overdue import overdue
 from imbalance.store.store import Store
 from imbalance.warehouse import Warehouse
 from pipelines.failures import failure_of
+from pipelines.instance import RUN_TAG
 
 WILL_RETRY = "dagster/will_retry"
 """Tag by which Dagster says whether it tries a failed run again."""
@@ -58,6 +59,8 @@ class Alert:
     subject : the job, or the venue and day.
     run : id of the run that failed.
     concerns : the table or the instrument of the day, where it is one.
+    part_of : the `imbalance run` whose part the run was: of those that failed of the same, the
+        first is told.
     """
 
     kind: str
@@ -65,10 +68,13 @@ class Alert:
     message: str
     run: str = ""
     concerns: str = ""
+    part_of: str = ""
 
     @property
     def key(self) -> str:
         """By which it is known as told."""
+        if self.part_of:
+            return f"{self.part_of} {self.subject}"
         return self.run or f"{self.kind} {self.subject} {self.concerns}".strip()
 
 
@@ -187,7 +193,8 @@ def failed_runs(instance: dg.DagsterInstance, since: float) -> Iterator[Alert]:
             ) if name in run.tags
         )
         subject = f"{run.job_name} {partition}".strip()
-        yield Alert("run_failed", subject, _message(instance, run.run_id), run.run_id)
+        yield Alert("run_failed", subject, _message(instance, run.run_id), run.run_id,
+                    part_of=run.tags.get(RUN_TAG, ""))
 
 
 def overdue_days(store: Store, now: datetime.datetime) -> Iterator[Alert]:

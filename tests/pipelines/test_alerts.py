@@ -130,6 +130,19 @@ def test_a_run_that_is_tried_again_is_not_told(home):
         assert [alert.run for alert in failed_runs(instance, 0.0)] == [last, of_a_process]
 
 
+def test_of_the_parts_of_one_run_that_fail_on_a_day_the_first_is_told(home):
+    with dg.instance_for_test() as instance:
+        runs = [fail(instance) for _ in range(4)]
+        for run, part_of, day in zip(runs, "aaab", (DAY_1, DAY_1, DAY_2, DAY_1), strict=True):
+            instance.add_run_tags(run, {
+                "imbalance/run": part_of, "dagster/partition": day})
+        lines, told = [], []
+        for _ in range(2):  # a look of the sensor each
+            told, _ = tell_all(failed_runs(instance, 0.0),
+                               {"log": lambda line, _: lines.append(json.loads(line))}, told)
+        assert [line["run"] for line in lines] == [runs[0], runs[2], runs[3]]
+
+
 def test_a_run_whose_process_was_killed_says_so(home):
     with dg.instance_for_test() as instance:
         run = fail(instance, "This run has been marked as failed from outside the context.")
