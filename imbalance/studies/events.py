@@ -180,3 +180,11 @@ def _within(when: NDArray[np.int64], stretches: NDArray[np.int64]) -> NDArray[np
         return np.zeros(len(when), dtype=np.bool_)
     place = np.searchsorted(stretches[:, 0], when, side="right") - 1
     return np.asarray((place >= 0) & (when < stretches[np.maximum(place, 0), 1]))
+
+
+def told_once(kinds: Any) -> NDArray[np.bool_]:
+    """Which trades are used, by their `kind`: where a venue sends single trades and aggregates of
+    the same, only the single ones.
+    """
+    single = np.asarray(kinds == "trade", dtype=np.bool_)
+    return single if single.any() else np.ones(len(single), dtype=np.bool_)

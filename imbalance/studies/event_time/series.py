@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbalance.studies.asynchrony.reading import STATES, TRADES, book_mids
+from imbalance.studies.events import told_once
 
 if TYPE_CHECKING:
     from imbalance.studies.events import Events
@@ -73,8 +74,7 @@ def read_trades(events: Events, instrument: str) -> Trades:
     times = read["event_time"]
     if not len(times):
         return Trades(times, np.empty(0), 0, 0, np.empty(0))
-    single = read["kind"] == "trade"
-    used = single if single.any() else np.ones(len(times), dtype=np.bool_)
+    used = told_once(read["kind"])
     side = np.where(read["side"] == "buy", 1.0, np.where(read["side"] == "sell", -1.0, 0.0))
     unsigned = int((used & (side == 0.0)).sum())
     used &= (side != 0.0) & (read["size_base"].astype(np.float64) > 0.0)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from imbalance.studies.events import Events as Reader
+from imbalance.studies.events import told_once
 from imbalance.studies.hawkes.book_events import BookEvents, States, Trades, book_events
 from imbalance.studies.hawkes.process import Events
 
@@ -73,8 +74,7 @@ def read_book(reader: Reader, instrument: str, feed_nanoseconds: int) -> Recorde
 def _read_trades(reader: Reader, instrument: str) -> tuple[Trades, int]:
     """Trades of an instrument, and when the last could be known, ns."""
     read = reader.read(TRADES, instrument, ["kind", "size_base", "side", "available_at"])
-    single = np.asarray(read["kind"] == "trade", dtype=np.bool_)
-    used = np.flatnonzero(single) if single.any() else np.arange(len(single))
+    used = np.flatnonzero(told_once(read["kind"]))
     used = used[np.argsort(read["event_time"][used], kind="stable")]
     times, side = read["event_time"][used].astype(np.int64), read["side"][used]
     buys, sells = (np.asarray(side == one, dtype=np.bool_) for one in ("buy", "sell"))
