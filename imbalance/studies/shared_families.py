@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from imbalance.errors import UserError
 from imbalance.studies.measures import REGIME_LEVELS, columns_read
-from imbalance.studies.study import Family, among, only_known
+from imbalance.studies.study import Family, among, at_least, only_known
 
 PairKind = Literal["own", "cross", "perpetual_to_spot"]
 SystemKind = Literal["own", "across"]
@@ -33,9 +33,7 @@ class CrossingFamily(Family):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.most_instruments < 2:
-            raise UserError(f"most_instruments = {self.most_instruments}", where=self.where,
-                            allowed="2 and above")
+        at_least(self, most_instruments=2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,9 +97,7 @@ class OrderFamily(Family):
     def __post_init__(self) -> None:
         super().__post_init__()
         among((self.criterion,), get_args(Criterion), "criterion", self.where)
-        if self.maximum_lag < 1:
-            raise UserError(f"maximum_lag = {self.maximum_lag}", where=self.where,
-                            allowed="1 and above")
+        at_least(self, maximum_lag=1)
 
 
 @dataclass(frozen=True, kw_only=True)

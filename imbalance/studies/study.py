@@ -135,6 +135,21 @@ def among(values: Sequence[str], choices: Sequence[str], what: str, where: str) 
     only_known(values, choices, what, where)
 
 
+def at_least(family: Family, **least: float) -> None:
+    """Refuse settings of a family that are below what they must be at least.
+
+    Raises
+    ------
+    UserError
+        For the first that is.
+    """
+    for name, number in least.items():
+        value = getattr(family, name)
+        if not value >= number:
+            raise UserError(f"{name} = {value}", where=family.where,
+                            allowed=f"{number:g} and above")
+
+
 def only_known(values: Sequence[str], choices: Sequence[str], what: str, where: str) -> None:
     """Refuse values that are no choices, naming the nearest; there may be none.
 

@@ -10,7 +10,7 @@ from imbalance.contracts import Column
 from imbalance.errors import UserError
 from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table, text
 from imbalance.studies.shared_families import SystemFamily, SystemKind
-from imbalance.studies.study import Study
+from imbalance.studies.study import Study, at_least
 
 APPROACHES = ("generalised", "orthogonal", "joint", "frequency", "time_varying", "quantile")
 WHOLE = "all"
@@ -94,15 +94,9 @@ class ConnectednessFamily(SystemFamily):
         if not edges or edges[0] != 2.0 or list(edges) != sorted(set(edges)):
             raise UserError(f"periods = {edges}", where=self.where,
                             allowed="rising, from 2 bars a cycle, the shortest that bars can show")
-        if self.n_terms < 2 or self.frequency_terms < 2.0 * edges[-1]:
-            raise UserError(
-                f"n_terms = {self.n_terms}, frequency_terms = {self.frequency_terms}",
-                where=self.where, allowed="2 and above; twice the longest of periods and above")
-        if self.replications < 99 or self.path_replications < 10 or self.path_points < 1:
-            raise UserError(
-                f"replications = {self.replications}, path_replications = "
-                f"{self.path_replications}, path_points = {self.path_points}", where=self.where,
-                allowed="99 and 10 replications and 1 point, or more")
+        # Below twice the longest period no frequency is in its band.
+        at_least(self, n_terms=2, frequency_terms=2.0 * edges[-1], replications=99,
+                 path_replications=10, path_points=1)
         if not all(0.0 < quantile < 1.0 for quantile in self.quantiles):
             raise UserError(f"quantiles = {self.quantiles}", where=self.where,
                             allowed="above 0 and below 1")

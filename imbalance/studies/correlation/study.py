@@ -15,7 +15,7 @@ from imbalance.studies.measures import (
     REGIME_LEVELS,
 )
 from imbalance.studies.shared_families import PairKind, SeriesFamily
-from imbalance.studies.study import Study, among
+from imbalance.studies.study import Study, among, at_least
 
 Estimator = Literal["pearson", "spearman", "kendall"]
 
@@ -99,9 +99,7 @@ class CorrelationFamily(SeriesFamily):
         if self.regimes and not self.regime_lags:
             raise UserError("no regime lag is declared", where=where,
                             allowed="at least one, or no regimes")
-        if self.replications < 99:
-            raise UserError(f"replications = {self.replications}", where=where,
-                            allowed="99 and above")
+        at_least(self, replications=99)
 
     @property
     def reach(self) -> int:

@@ -12,7 +12,7 @@ from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table
 from imbalance.studies.difference_tables import REASONS as DIFFERENCE_REASONS
 from imbalance.studies.difference_tables import difference_table
 from imbalance.studies.measures import REGIME_LEVELS, regime_columns
-from imbalance.studies.study import Family, Study, only_known
+from imbalance.studies.study import Family, Study, at_least, only_known
 
 REASONS = {
     "too_few_series": "fewer than two instruments have a series that can be used",
@@ -99,9 +99,7 @@ class MatrixFamily(Family):
         if not 0.0 < self.farthest < 2.0:
             raise UserError(f"farthest = {self.farthest}", where=self.where,
                             allowed="above 0 and below 2")
-        if self.replications < 99:
-            raise UserError(f"replications = {self.replications}", where=self.where,
-                            allowed="99 and above")
+        at_least(self, replications=99)
 
     @property
     def measures(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from imbalance.config import StudiesConfig
 from imbalance.errors import UserError
 from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table, text
 from imbalance.studies.shared_families import SystemFamily, SystemKind
-from imbalance.studies.study import Study
+from imbalance.studies.study import Study, at_least
 
 TIME_OF_DAY = "time_of_day"
 """The exogenous terms that are no measure: two waves a day."""
@@ -110,9 +110,7 @@ class FeedbackFamily(SystemFamily):
         if set(self.exogenous) & set(self.variables):
             raise UserError(f"exogenous = {self.exogenous}", where=self.where,
                             allowed="measures that are none of the variables")
-        if self.horizon < 1 or self.replications < 99:
-            raise UserError(f"horizon = {self.horizon}, replications = {self.replications}",
-                            where=self.where, allowed="1 bar and 99 replications, or more")
+        at_least(self, horizon=1, replications=99)
 
     @property
     def measures(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from imbalance.studies.columns import (
 )
 from imbalance.studies.measures import REGIME_LEVELS, regime_columns
 from imbalance.studies.shared_families import PairKind, PairsFamily
-from imbalance.studies.study import Study, only_known
+from imbalance.studies.study import Study, at_least, only_known
 
 REASONS = {
     "too_few_parts": "the window holds under three half-hours with enough bars, of which none can "
@@ -126,11 +126,7 @@ class FeedbackIndexFamily(PairsFamily):
         super().__post_init__()
         for regimes in (self.regimes, self.cross_regimes):
             only_known(regimes, list(REGIME_LEVELS), "regime", self.where)
-        if self.maximum_lag < 1 or self.replications < 100 or self.horizon < 2:
-            raise UserError(
-                f"maximum_lag = {self.maximum_lag}, replications = {self.replications}, "
-                f"horizon = {self.horizon}", where=self.where,
-                allowed="1 lag, 100 replications, a horizon of 2 bars, or more")
+        at_least(self, maximum_lag=1, replications=100, horizon=2)
         if self.flow == self.returns:
             raise UserError(f"flow and returns are both {self.flow}", where=self.where,
                             allowed="two different measures")

@@ -21,7 +21,7 @@ from imbalance.studies.difference_tables import REASONS as DIFFERENCE_REASONS
 from imbalance.studies.difference_tables import STRETCH_REASONS, difference_table
 from imbalance.studies.measures import REGIME_LEVELS, columns_read
 from imbalance.studies.shared_families import CrossingFamily
-from imbalance.studies.study import Study, among, only_known
+from imbalance.studies.study import Study, among, at_least, only_known
 
 REASONS = {
     "no_events": "the window holds no events of an instrument in valid stretches of its book",
@@ -148,9 +148,7 @@ class LeadLagFamily(CrossingFamily):
         if self.minimum_ticks < 10:
             raise UserError(f"minimum_ticks = {self.minimum_ticks}", where=self.where,
                             allowed="10 and above")
-        if self.replications < 99:
-            raise UserError(f"replications = {self.replications}", where=self.where,
-                            allowed="99 and above")
+        at_least(self, replications=99)
 
     @property
     def measures(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from imbalance.errors import UserError
 from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, figure, study_table, text
 from imbalance.studies.measures import REGIME_MEASURES, regime_columns
 from imbalance.studies.shared_families import SystemFamily, SystemKind
-from imbalance.studies.study import Study, only_known
+from imbalance.studies.study import Study, at_least, only_known
 
 LOCAL_PROJECTION = study_table(
     "local_projection",
@@ -71,9 +71,7 @@ class LocalProjectionFamily(SystemFamily):
         if not self.variables or len(set(self.variables)) < len(self.variables):
             raise UserError(f"variables = {self.variables}", where=self.where,
                             allowed="one or more different measures")
-        if self.horizon < 2 or self.replications < 99:
-            raise UserError(f"horizon = {self.horizon}, replications = {self.replications}",
-                            where=self.where, allowed="2 bars and 99 replications, or more")
+        at_least(self, horizon=2, replications=99)
 
     @property
     def measures(self) -> tuple[str, ...]:

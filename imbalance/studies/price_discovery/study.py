@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from imbalance.config import StudiesConfig
-from imbalance.errors import UserError
 from imbalance.studies.columns import PAIR_KEY, WINDOW_KEY, study_table, text
-from imbalance.studies.study import Family, Study
+from imbalance.studies.study import Family, Study, at_least
 
 REASONS = {
     "not_cointegrated": "Johansen's trace test does not reject that the prices share fewer "
@@ -60,10 +59,7 @@ class PriceDiscoveryFamily(Family):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.maximum_lag < 1 or self.replications < 100:
-            raise UserError(
-                f"maximum_lag = {self.maximum_lag}, replications = {self.replications}",
-                where=self.where, allowed="1 lag and 100 replications, or more")
+        at_least(self, maximum_lag=1, replications=100)
 
     @property
     def measures(self) -> tuple[str, ...]:

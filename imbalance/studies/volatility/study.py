@@ -10,7 +10,7 @@ from imbalance.config import StudiesConfig
 from imbalance.errors import UserError
 from imbalance.studies.columns import PAIR_KEY, REGIMES, WINDOW_KEY, count, study_table
 from imbalance.studies.measures import REGIME_MEASURES, regime_columns
-from imbalance.studies.study import Family, Study, among, only_known
+from imbalance.studies.study import Family, Study, among, at_least, only_known
 
 Relation = Literal["own", "perpetual_to_spot", "spot_to_perpetual"]
 RELATIONS = ("own", "perpetual_to_spot", "spot_to_perpetual")
@@ -80,9 +80,7 @@ class VolatilityFamily(Family):
             if not values or min(values) < 1 or len(set(values)) < len(values):
                 raise UserError(f"{name} = {list(values)}", where=self.where,
                                 allowed="at least one, each 1 and above and named once")
-        if self.lags < 0 or self.replications < 99:
-            raise UserError(f"lags = {self.lags}, replications = {self.replications}",
-                            where=self.where, allowed="lags from 0, replications from 99")
+        at_least(self, lags=0, replications=99)
 
     @property
     def measures(self) -> tuple[str, ...]:
