@@ -25,6 +25,9 @@ from pipelines.failures import failure_of
 from pipelines.instance import RUN_TAG, process_tag
 from pipelines.jobs import range_tags
 
+STUDY_TAG = "imbalance/study"
+"""Tag by which the runs of the studies are told from one another."""
+
 _INTERRUPTING = frozenset({signal.SIGINT, signal.SIGTERM})
 """Signals that Dagster makes an interruption of while it executes."""
 
@@ -38,11 +41,13 @@ class Piece:
     job : name of the job.
     partitions : a range of them, in order; none for what has no partitions.
     assets : those it is limited to; empty: all of the job.
+    study : whose they are; empty: of none.
     """
 
     job: str
     partitions: tuple[str, ...] = ()
     assets: tuple[dg.AssetKey, ...] = ()
+    study: str = ""
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,8 @@ class Workplace:
 
     def _execute(self, piece: Piece, partitions: Sequence[str]) -> list[Failure]:
         tags = range_tags(partitions[0], partitions[-1]) if partitions else {}
+        if piece.study:
+            tags[STUDY_TAG] = piece.study
         where = " … ".join(dict.fromkeys((*partitions[:1], *partitions[-1:]))) or SPAN
         result = self.launch(piece.job, tags, piece.assets)
         if self._interruptions.came():

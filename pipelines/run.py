@@ -148,11 +148,11 @@ class Run:
         )}
         some_days = [part for stretch in stretches([day for day in days if day not in failed])
                      for part in parts(stretch, processes)]
-        self._execute([Piece(STUDIES.name, tuple(part), step)
-                       for step in _longest_first(steps("day")) for part in some_days])
+        self._execute([Piece(STUDIES.name, tuple(part), of_study, name)
+                       for name, of_study in _longest_first(steps("day")) for part in some_days])
         if span and not self._execute([Piece(SPAN_STUDIES.name, assets=(FAMILIES,))]):
-            self._execute([Piece(SPAN_STUDIES.name, assets=step)
-                           for step in _longest_first(steps("span"))])
+            self._execute([Piece(SPAN_STUDIES.name, (), of_study, name)
+                           for name, of_study in _longest_first(steps("span"))])
 
     def _begin(self, phase: str, partitions: Mapping[str, int]) -> None:
         """Say what begins: jobs with so many partitions for each of their steps that have some."""
@@ -186,9 +186,11 @@ class Run:
         return {}
 
 
-def _longest_first(of: Mapping[str, tuple[dg.AssetKey, ...]]) -> list[tuple[dg.AssetKey, ...]]:
-    """Steps of studies in the order in which they are begun."""
-    return [of[name] for name in dict.fromkeys((*LONGEST, *of)) if name in of]
+def _longest_first(
+    of: Mapping[str, tuple[dg.AssetKey, ...]]
+) -> list[tuple[str, tuple[dg.AssetKey, ...]]]:
+    """Studies and their steps in the order in which they are begun."""
+    return [(name, of[name]) for name in dict.fromkeys((*LONGEST, *of)) if name in of]
 
 
 def standing(store: Store, due: Sequence[Step] = ()) -> dict[tuple[str, str], int]:

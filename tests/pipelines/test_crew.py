@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -19,7 +20,7 @@ from imbalance.store.store import Store
 from pipelines.crew import Crew
 from pipelines.instance import PROCESS_TAG, RUN_TAG, add_venues, open_instance
 from pipelines.jobs import VENUE_DAYS, parts
-from pipelines.pieces import Interruptions, Piece
+from pipelines.pieces import STUDY_TAG, Interruptions, Piece
 from pipelines.report import Reporter
 from tests.captures.samples import SPOT
 from tests.pipelines.conftest import DAYS, KEYS, contents
@@ -80,13 +81,14 @@ def test_pieces_make_what_one_process_makes_and_are_heard(
     register(reference, [daily_captures])
     materialise_raw(reference, SPOT, DAYS)
     with crew_of() as crew:
-        assert crew.execute([raw_of(key) for key in KEYS]) == []
+        assert crew.execute([replace(raw_of(key), study=key) for key in KEYS]) == []
     assert multiprocessing.active_children() == []
     assert contents(home) == contents(reference)
     assert sum(said.get("partitions", 0) for said in heard[1]()) == 3
     with open_instance(home.home) as instance:
         tags = [run.tags for run in instance.get_runs()]
     assert {of[RUN_TAG] for of in tags} == {"this run"}
+    assert sorted(of[STUDY_TAG] for of in tags) == list(KEYS)
     processes = {int(of[PROCESS_TAG].split(".")[-2]) for of in tags}
     assert len(tags) == 3
     assert os.getpid() not in processes
