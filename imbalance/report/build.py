@@ -18,8 +18,8 @@ from imbalance import catalog
 from imbalance.progress import SILENT, Progress
 from imbalance.report import cautions, findings, sections, words
 from imbalance.report.palette import css_variables
-from imbalance.report.queries import SIGNIFICANCE, Source
-from imbalance.report.records import Measures
+from imbalance.report.queries import FEWEST_INDEPENDENT, SIGNIFICANCE, Source
+from imbalance.report.records import Measures, Window
 from imbalance.report.study_section import study_sections
 from imbalance.studies.hypotheses import HYPOTHESES
 from imbalance.studies.measures import base_measure
@@ -29,6 +29,10 @@ from imbalance.whole_file import whole_file
 _DEFINED = ("mid_close", "return_bps", "order_flow_imbalance", "coverage", "poisoned", "valid")
 _ESTIMATES = ("estimate", "standard_error", "interval_low", "q_value", "hypothesis", "n_effective",
               "n_left_out")
+_MOST_WINDOWS = 1_000
+_LAST_DAYS = 7
+_MOST_ROWS = 100
+"""Rows of a table of what was recorded, or refused: all of them stand in the tables of the home."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,8 @@ def _page(
         "light": css_variables(0),
         "dark": css_variables(1),
         "significance": SIGNIFICANCE,
+        "fewest": FEWEST_INDEPENDENT,
+        "most": _MOST_ROWS,
         "has_raw": source.has("raw.captures"),
         "ingested": sections.ingested(captures, coverage),
         "validity": sections.validity(coverage),
@@ -168,6 +174,7 @@ def _page(
         "granger": source.granger(feedback, 80) if feedback else [],
         "of_studies": of_studies,
         "windows": windows,
+        "told_windows": _told(windows),
         "refusals": refusals,
         "refused_studies": {row.study for row in refusals},
         "reasons": reasons(),
@@ -182,6 +189,14 @@ def _page(
             for table in catalog.tables().values() if source.has(table.name)
         ],
     }
+
+
+def _told(windows: list[Window]) -> list[Window]:
+    """Those of the page: all, or of many the whole span and the last days."""
+    if len(windows) <= _MOST_WINDOWS:
+        return windows
+    last = sorted({("day", w.window_day) for w in windows if w.scope == "day"})[-_LAST_DAYS:]
+    return [w for w in windows if w.scope == "span" or (w.scope, w.window_day) in last]
 
 
 def _agreement(agreements: list[Any]) -> str | None:

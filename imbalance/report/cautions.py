@@ -38,7 +38,7 @@ LONG_UNRECORDED = 60.0
 """Seconds without a capture of an instrument's trades from which it is mentioned."""
 
 SMALL_N = 100
-"""Bars below which an estimate rests on little."""
+"""Observations below which an estimate rests on little."""
 
 _NAMED = 4
 
@@ -90,7 +90,7 @@ def of_captures(captures: Sequence[Capture]) -> list[Caution]:
         )
     unknown = sorted({name for c in captures for name in _keys(c.fields_unknown)})
     if unknown:
-        found.append(f"Messages carry fields no rule knows: {', '.join(unknown[:12])}.")
+        found.append(f"Messages carry fields no rule knows: {_some(unknown, 12)}.")
     behind = [c.clock_skew_ns for c in captures if c.clock_skew_ns is not None]
     skewed = [skew for skew in behind if skew < -SKEW_NS]
     if skewed:
@@ -175,8 +175,8 @@ def of_book(
     if wrong:
         found.append(
             f"The rebuilt book differs from the venue's own quote in "
-            f"{words.count(sum(r.mismatched for r in wrong))} comparisons "
-            f"({', '.join(r.instrument for r in wrong[:_NAMED])})."
+            f"{words.plural(sum(r.mismatched for r in wrong), 'comparison')} "
+            f"({_some([r.instrument for r in wrong])})."
         )
     return [Caution(text, "coverage") for text in found]
 
@@ -192,7 +192,9 @@ def of_trades(coverage: Sequence[Coverage], gaps: Sequence[TradeGaps]) -> list[C
         for row in holes[:_NAMED]
     ]
     if len(holes) > _NAMED:
-        found.append(f"Trades of {len(holes) - _NAMED} more instruments are missing.")
+        others = {row.instrument for row in holes} - {row.instrument for row in holes[:_NAMED]}
+        if others:
+            found.append(f"Trades of {words.plural(len(others), 'more instrument')} are missing.")
     ended = [row for row in gaps if row.cause == "not_recorded" and row.seconds > LONG_UNRECORDED]
     if ended:
         named = _some([f"{row.instrument} {words.duration(row.seconds)}" for row in ended])
@@ -200,8 +202,7 @@ def of_trades(coverage: Sequence[Coverage], gaps: Sequence[TradeGaps]) -> list[C
                      f"begun ({named}): trade measures are null there.")
     silent = [c.instrument for c in coverage if c.bars_with_trades == 0]
     if silent:
-        found.append(f"No trades were recorded for {', '.join(silent[:_NAMED])}: trade measures "
-                     "are null there.")
+        found.append(f"No trades were recorded for {_some(silent)}: trade measures are null there.")
     return [Caution(text, "coverage") for text in found]
 
 
@@ -213,13 +214,14 @@ def of_studies(
     refused = sum(row.refused for row in windows)
     if refused:
         reasons = ", ".join(dict.fromkeys(words.family(row.reason) for row in refusals))
-        found.append(f"{words.count(refused)} rows of the studies hold a reason in place of an "
-                     f"estimate: {reasons}.")
+        found.append(f"{words.count(refused)} {'row' if refused == 1 else 'rows'} of the studies "
+                     f"{'holds' if refused == 1 else 'hold'} a reason in place of an estimate: "
+                     f"{reasons}.")
     small = [w for w in windows if w.smallest_n is not None and w.smallest_n < SMALL_N]
     if small:
         least = min(w.smallest_n for w in small if w.smallest_n is not None)
         sizes = ", ".join(dict.fromkeys(w.bar_size for w in small))
-        found.append(f"Some estimates at {sizes} bars rest on fewer than {SMALL_N} bars, the "
+        found.append(f"Some estimates ({sizes}) rest on fewer than {SMALL_N} observations, the "
                      f"fewest on {least}.")
     fitted = [s for s in systems if s.portmanteau_p is not None]
     left = [s for s in fitted if s.portmanteau_p is not None and s.portmanteau_p < 0.01]
@@ -230,10 +232,10 @@ def of_studies(
     return [Caution(text, "refusals") for text in found]
 
 
-def _some(names: Sequence[str]) -> str:
+def _some(names: Sequence[str], most: int = _NAMED) -> str:
     """The first of them, and how many more there are."""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _lines(count: int) -> str:

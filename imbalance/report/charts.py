@@ -6,6 +6,7 @@ are in `figures`. Everything drawn is thinned out already.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DAY_NS = 86_400_000_000_000
+_MINUTE_NS = 60_000_000_000
 _STATES = (("valid", "valid"), ("partial", "partly poisoned"), ("invalid", "poisoned throughout"))
 
 
@@ -56,7 +58,7 @@ def price_and_flow(series: Series, stretches: Sequence[Stretch]) -> Drawing:
     with house_style():
         figure = blank_figure(3.3)
         price_row, flow_row, ribbon_row = _time_axes(
-            figure, stretches, [1.7, 1, 0.11], left=0.95, bottom=0.42, top=0.12
+            figure, stretches, [1.7, 1, 0.11], left=1.1, bottom=0.42, top=0.12
         )
         for column, stretch in enumerate(stretches):
             grid = _Grid(series, stretch)
@@ -168,9 +170,8 @@ def _time_axes(
                 sharey=rows[row][0] if column else None,
             )
             axes.set_xlim(stretch.start_ns / _DAY_NS, stretch.end_ns / _DAY_NS)
-            share = widths[column] / sum(widths)
-            last = row == len(heights) - 1
-            _time_ticks(axes, stretch, max(int(12 * share), 3), labelled=last)
+            inches = (width - left - 0.3) * widths[column] / sum(widths)
+            _time_ticks(axes, stretch, inches, labelled=row == len(heights) - 1)
             if column:
                 axes.spines["left"].set_linestyle((0, (2, 3)))
                 axes.tick_params(axis="y", labelleft=False, length=0)
@@ -178,21 +179,37 @@ def _time_axes(
     return rows
 
 
-def _time_ticks(axes: Axes, stretch: Stretch, most: int, *, labelled: bool) -> None:
+def _time_ticks(axes: Axes, stretch: Stretch, inches: float, *, labelled: bool) -> None:
     from matplotlib import dates
 
     untyped: Any = dates
 
     seconds = (stretch.end_ns - stretch.start_ns) / 1e9
-    axes.xaxis.set_major_locator(untyped.AutoDateLocator(minticks=2, maxticks=most))
+    if inches < 1.0:
+        # Room for one label: the minute in the middle.
+        middle = (stretch.start_ns + stretch.end_ns) // 2 // _MINUTE_NS * _MINUTE_NS
+        axes.set_xticks([middle / _DAY_NS])
+    else:
+        most = max(int(1.5 * inches), 3)
+        axes.xaxis.set_major_locator(untyped.AutoDateLocator(minticks=2, maxticks=most))
     pattern = "%H:%M:%S" if seconds < 180 else "%H:%M" if seconds < 2 * 86_400 else "%d %b"
     axes.xaxis.set_major_formatter(untyped.DateFormatter(pattern))
     axes.tick_params(axis="x", labelbottom=labelled)
     if labelled:
-        first, last = words.moment(stretch.start_ns)[:10], words.moment(stretch.end_ns - 1)[:10]
-        axes.set_xlabel(f"{first}, UTC" if first == last else f"{first} to {last}, UTC",
-                        labelpad=2)
+        axes.set_xlabel(_days(stretch, inches), labelpad=2)
+
+
+def _days(stretch: Stretch, inches: float) -> str:
+    """The days of a stretch, as far as they find room beneath it."""
+    first, last = words.moment(stretch.start_ns)[:10], words.moment(stretch.end_ns - 1)[:10]
+    whole = f"{first}, UTC" if first == last else f"{first} to {last}, UTC"
+    return next(text for text in (whole, first, first[5:])
+                if 0.07 * len(text) < inches or text == first[5:])
 
 
 def _tick(value: float) -> str:
-    return f"{value:,.10g}".replace("-", "−")
+    """At most nine characters or so: the margin has room for no more."""
+    for unit, name in ((1e9, " bn"), (1e6, " M")):
+        if abs(value) >= 10 * unit:
+            return f"{value / unit:,.6g}{name}".replace("-", "−")
+    return re.sub(r"e-0*", "e−", f"{value:,.10g}").replace("-", "−")

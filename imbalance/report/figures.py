@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import html
 import io
+import math
 import re
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from imbalance.report.palette import VARIABLES, colour
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 WIDTH = 10.4
@@ -98,6 +101,23 @@ def blank_figure(height: float, *, width: float = WIDTH) -> Figure:
     return Figure(figsize=(width, height))
 
 
+class WithInterval(Protocol):
+    """An estimate that may have an interval."""
+
+    @property
+    def interval_low(self) -> float | None: ...
+
+    @property
+    def interval_high(self) -> float | None: ...
+
+
+def band(axes: Axes, at: Sequence[float], rows: Sequence[WithInterval]) -> None:
+    """The intervals of a path, shaded; a step without one leaves a hole."""
+    low, high = ([math.nan if end is None else end for end in ends] for ends in zip(
+        *((row.interval_low, row.interval_high) for row in rows), strict=True))
+    axes.fill_between(at, low, high, color=colour("range"), linewidth=0)
+
+
 def svg_text(drawing: Drawing, name: str) -> str:
     """The drawing as an `<svg>` element for an HTML page, the same bytes every time.
 
@@ -109,7 +129,9 @@ def svg_text(drawing: Drawing, name: str) -> str:
     drawing : what is exported.
     name : unique within the page; letters, digits and hyphens.
     """
-    with house_style():
+    with house_style(), warnings.catch_warnings():
+        # The reader's browser has the letters of a symbol that the font here has not.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .*missing from font")
         buffer = io.StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         drawing.figure.savefig(buffer, format="svg", metadata=nothing)

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from imbalance.report import words
-from imbalance.report.queries import SIGNIFICANCE, Choice, Source
+from imbalance.report.queries import FEWEST_INDEPENDENT, SIGNIFICANCE, Choice, Source
 from imbalance.report.records import Cumulative, Finding, Granger
 from imbalance.studies.measures import FLOW, IMAGE_FLOW
 
@@ -42,19 +42,29 @@ def told(source: Source, correlation: Choice | None, feedback: Choice | None) ->
             rows.sort(key=lambda row: -row.strength)
             sentences += [correlation_sentence(row) for row in rows[:_TOLD]]
         if not strongest:
-            sentences.append(
-                f"No correlation is significant (q ≤ {SIGNIFICANCE:g} over each declared family)."
-            )
+            sentences.append(_no_correlation(source, correlation))
         sentences += question_sentences(
             source.correlation_question(correlation, QUESTION_FAMILY, most=1)
         )
         found.append(Found("correlation", "Correlation", sentences))
     if feedback is not None:
         found.append(Found("feedback", "Feedback", [
-            *granger_sentences(source.granger(feedback, most=1000)),
+            *granger_sentences(source.granger(feedback)),
             *cumulative_sentences(source.cumulative_responses(feedback)),
         ]))
     return [one for one in found if one.sentences]
+
+
+def _no_correlation(source: Source, window: Choice) -> str:
+    pairs = source.correlation_measures(window)
+    if not any(pair.estimates for pair in pairs):
+        return "No correlation could be estimated."
+    if not any(pair.significant for pair in pairs):
+        return f"No correlation is significant (q ≤ {SIGNIFICANCE:g} over each declared family)."
+    return (
+        f"No correlation between two series is significant (q ≤ {SIGNIFICANCE:g} over each "
+        f"declared family) and rests on {FEWEST_INDEPENDENT} independent pairs of bars."
+    )
 
 
 def correlation_sentence(row: Finding) -> str:
@@ -162,7 +172,7 @@ def _sureness(row: Cumulative) -> float:
         return 0.0
     if row.interval_low * row.interval_high <= 0:
         return 0.0
-    return min(abs(row.interval_low), abs(row.interval_high)) / abs(row.estimate)
+    return min(abs(row.interval_low), abs(row.interval_high)) / (abs(row.estimate) or 1.0)
 
 
 def _named(instrument: str, measure: str, *, other: str | None = None) -> str:

@@ -57,7 +57,7 @@ def interval_chart(panels: Mapping[str, Sequence[Line]], *, label: str, axis: st
                 if line.reference is not None:
                     axes.plot([line.reference], [place], "|", color=colour("muted"),
                               markersize=7, markeredgewidth=1.2)
-            axes.set_yticks(range(len(lines)), [words.shortened(line.label, 52) for line in lines])
+            axes.set_yticks(range(len(lines)), [words.shortened(line.label, 62) for line in lines])
             axes.tick_params(axis="y", length=0, labelsize=7.2, labelcolor=colour("ink"))
             axes.set_ylim(len(lines) - 0.4, -0.6)
             axes.grid(visible=False, axis="y")

@@ -23,6 +23,10 @@ from imbalance.summary import rows_of
 SIGNIFICANCE = 0.05
 """False discovery rate up to which a row counts as a finding."""
 
+FEWEST_INDEPENDENT = 20
+"""Effective pairs of bars below which a significant correlation is not told as a finding: with
+fewer, two or three coincident spikes make any size of it."""
+
 Record = TypeVar("Record")
 _SECOND = 1_000_000_000
 _STEPS = tuple(
@@ -76,14 +80,14 @@ class Source:
     def clocks(self) -> list[records.Clock]:
         return self._rows("clocks", records.Clock, "raw.clock_skew", "raw.captures")
 
-    def quarantine(self, most: int = 50) -> list[records.Quarantined]:
-        return self._rows("quarantine", records.Quarantined, "raw.quarantine", most=most)
+    def quarantine(self) -> list[records.Quarantined]:
+        return self._rows("quarantine", records.Quarantined, "raw.quarantine")
 
-    def book_health(self, most: int = 60) -> list[records.Unhealthy]:
-        return self._rows("book_health", records.Unhealthy, "book.book_health", most=most)
+    def book_health(self) -> list[records.Unhealthy]:
+        return self._rows("book_health", records.Unhealthy, "book.book_health")
 
-    def trade_gaps(self, most: int = 60) -> list[records.TradeGaps]:
-        return self._rows("trade_gaps", records.TradeGaps, "book.trade_gaps", most=most)
+    def trade_gaps(self) -> list[records.TradeGaps]:
+        return self._rows("trade_gaps", records.TradeGaps, "book.trade_gaps")
 
     def book_messages(self) -> list[records.BookMessages]:
         return self._rows("book_messages", records.BookMessages, "book.book_health")
@@ -125,28 +129,28 @@ class Source:
         """Tables of the studies that the session has, in the order of the registry."""
         return [name for study in studies() for name in study.table_names if self.has(name)]
 
-    def windows(self) -> list[records.Window]:
+    @cached_property
+    def _windows(self) -> list[records.Window]:
         if not self.study_tables:
             return []
         return self._rows("study_windows", records.Window, tables=self.study_tables,
                           significance=SIGNIFICANCE)
 
-    def refusals(self, most: int = 60) -> list[records.Refusal]:
+    def windows(self) -> list[records.Window]:
+        return self._windows
+
+    def refusals(self) -> list[records.Refusal]:
         if not self.study_tables:
             return []
-        return self._rows("refusals", records.Refusal, tables=self.study_tables, most=most)
+        return self._rows("refusals", records.Refusal, tables=self.study_tables)
 
     def choice(self, table: str) -> Choice | None:
         """The window of `studies.<table>` to show; None when it holds nothing."""
         return choose_window(self._windows, table)
 
-    @cached_property
-    def _windows(self) -> list[records.Window]:
-        return self.windows()
-
     def correlation_measures(self, window: Choice) -> list[records.Measures]:
         return self.of_study("correlation_measures", records.Measures, "correlation", window,
-                           significance=SIGNIFICANCE)
+                           significance=SIGNIFICANCE, fewest=FEWEST_INDEPENDENT)
 
     def correlation_cells(
         self, window: Choice, measures: records.Measures, most: int
@@ -160,14 +164,15 @@ class Source:
 
     def correlation_strongest(self, window: Choice, most: int) -> list[records.Finding]:
         return self.of_study("correlation_strongest", records.Finding, "correlation", window,
-                           significance=SIGNIFICANCE, most=most)
+                           significance=SIGNIFICANCE, fewest=FEWEST_INDEPENDENT, most=most)
 
     def correlation_question(
         self, window: Choice, family: str, most: int
     ) -> list[records.Finding]:
         """The strongest tests of a family in which x goes before y, significant or not."""
         return self.of_study("correlation_question", records.Finding, "correlation", window,
-                           significance=SIGNIFICANCE, family=family, most=most)
+                           significance=SIGNIFICANCE, fewest=FEWEST_INDEPENDENT, family=family,
+                           most=most)
 
     def systems(self, window: Choice, most: int) -> list[records.System]:
         return self.of_study("systems", records.System, "vector_autoregression", window, most=most)
@@ -179,7 +184,8 @@ class Source:
     def cumulative_responses(self, window: Choice) -> list[records.Cumulative]:
         return self.of_study("cumulative_responses", records.Cumulative, "impulse_response", window)
 
-    def granger(self, window: Choice, most: int) -> list[records.Granger]:
+    def granger(self, window: Choice, most: int | None = None) -> list[records.Granger]:
+        """Tests by direction, within and across instruments: `most` of either, or all."""
         return self.of_study("granger", records.Granger, "granger_causality", window,
                            significance=SIGNIFICANCE, most=most)
 

@@ -164,7 +164,10 @@ class Series:
 
 @dataclass(frozen=True)
 class Window:
-    """`report/study_windows.sql`: `window_day` is of the start, or both ends of a trailing one."""
+    """`report/study_windows.sql`: `window_day` is of the start, or both ends of a trailing one.
+
+    The whole span has none: it is empty.
+    """
 
     study: str
     scope: str
@@ -204,7 +207,10 @@ class Measures:
     measure_y: str
     estimates: int
     significant: int
+    thin: int
+    """Significant ones that rest on fewer than `FEWEST_INDEPENDENT` pairs of bars."""
     refused: int
+    reasons: dict[str, int] | None
     pairs: int
     strongest: float
 

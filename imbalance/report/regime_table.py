@@ -32,6 +32,7 @@ class Compared:
     interval_high: float | None
     q_value: float | None
     equality_q_value: float | None
+    compared: int
     tests: int
     significant: int
 
@@ -57,13 +58,15 @@ def _caption(found: Sequence[Compared]) -> str:
         f"{words.small(first.significant) if first.significant else 'none'} "
         f"{'is' if first.significant == 1 else 'are'} significant (q ≤ {SIGNIFICANCE:g} under any "
         "dependence). The thirds are of the window: they describe."
+        f"{words.first_of(MOST, first.compared, 'row')}"
     )
 
 
 def _cells(one: Compared) -> list[str]:
     return [
         _name(one), one.bar_size, one.of.replace("_", " "), words.family(one.regime),
-        words.number(one.difference, 2), words.interval(one.interval_low, one.interval_high),
+        words.number(one.difference),
+        words.interval(one.interval_low, one.interval_high, figures=True),
         words.q(one.q_value), words.q(one.equality_q_value),
     ]
 

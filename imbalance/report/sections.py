@@ -6,14 +6,15 @@ and `studies_charts`, the page in `templates/`.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from imbalance.report import words
 from imbalance.report.charts import coverage_ribbon, price_and_flow
 from imbalance.report.figures import svg_text
-from imbalance.report.queries import SIGNIFICANCE, Choice, Source
+from imbalance.report.queries import FEWEST_INDEPENDENT, SIGNIFICANCE, Choice, Source
 from imbalance.report.records import Capture, Cell, Coverage, Measures, Response, Stretch
 from imbalance.report.strip import Span, coverage_strip
 from imbalance.report.studies_charts import correlation_heatmap, impulse_responses, panels_of
@@ -108,6 +109,9 @@ def recorded_charts(source: Source, stretches: list[Stretch]) -> Recorded:
     ribbon = svg_text(coverage_ribbon(series, stretches), "ribbon")
     charts = []
     for number, one in enumerate(series[:MOST_INSTRUMENTS]):
+        if np.isnan(one.price).all() and np.isnan(one.flow).all():
+            charts.append(Chart(one.instrument, None, "Its bars have neither price nor flow."))
+            continue
         drawing = price_and_flow(one, stretches)
         charts.append(Chart(one.instrument, svg_text(drawing, f"price-{number}"), ""))
     return Recorded(
@@ -126,9 +130,9 @@ def heatmaps(source: Source, window: Choice) -> Iterator[Chart]:
         heading = _heading(pair)
         cells = source.correlation_cells(window, pair, MOST_PAIRS)
         if not pair.estimates:
-            yield Chart(heading, None, f"Refused: {_reasons(cells)}.")
+            yield Chart(heading, None, f"Refused: {_reasons(pair.reasons)}.")
         elif not pair.significant:
-            refused = f" Refused: {_reasons(cells)}." if pair.refused else ""
+            refused = f" Refused: {_reasons(pair.reasons)}." if pair.refused else ""
             yield Chart(heading, None, f"None of {words.count(pair.estimates)} correlations is "
                         f"significant (q > {SIGNIFICANCE:g}).{refused}")
         else:
@@ -139,13 +143,17 @@ def heatmaps(source: Source, window: Choice) -> Iterator[Chart]:
     if len(measures) > MOST_HEATMAPS:
         left = len(measures) - MOST_HEATMAPS
         yield Chart("More pairs of measures", None, f"{_capital(words.plural(left, 'pair'))} of "
-                    "measures are not drawn; they stand in studies.correlation.")
+                    f"measures {'is' if left == 1 else 'are'} not drawn; the correlations stand in "
+                    "studies.correlation.")
 
 
 def response_charts(responses: Sequence[Response]) -> Iterator[Chart]:
     """A chart per instrument, and one for the chosen pairs of each system across instruments."""
-    models = dict.fromkeys((r.across, r.model, r.bar_size if r.across else "") for r in responses)
-    for number, (across, model, size) in enumerate(models):
+    models = list(dict.fromkeys(
+        (r.across, r.model, r.bar_size if r.across else "") for r in responses))
+    own = [one for one in models if not one[0]]
+    shown = own[:MOST_INSTRUMENTS] + [one for one in models if one[0]]
+    for number, (across, model, size) in enumerate(shown):
         inside = [r for r in responses if r.model == model and size in {"", r.bar_size}]
         drawing = impulse_responses(inside)
         heading = f"Across instruments, {size} bars" if across else model
@@ -155,6 +163,11 @@ def response_charts(responses: Sequence[Response]) -> Iterator[Chart]:
             if across else ""
         )
         yield Chart(heading, svg_text(drawing, f"response-{number}"), caption)
+    if len(own) > MOST_INSTRUMENTS:
+        left = len(own) - MOST_INSTRUMENTS
+        yield Chart("More instruments", None, f"{_capital(words.plural(left, 'instrument'))} "
+                    f"{'is' if left == 1 else 'are'} not drawn; the responses stand in "
+                    "studies.impulse_response.")
 
 
 def _heading(pair: Measures) -> str:
@@ -172,23 +185,28 @@ def _heatmap_caption(pair: Measures, cells: Sequence[Cell]) -> str:
     )
     if shown < pair.pairs:
         caption += (
-            f" Of {pair.pairs} pairs of instruments {shown} are shown: own pairs, and those with "
-            "the strongest findings."
+            f" Of {words.count(pair.pairs)} pairs of instruments {shown} are shown, an instrument "
+            "with itself and others apart: those with the strongest findings."
+        )
+    if pair.thin:
+        caption += (
+            f" {words.plural(pair.thin, 'significant one').capitalize()} "
+            f"{'rests' if pair.thin == 1 else 'rest'} on fewer than {FEWEST_INDEPENDENT} "
+            "independent pairs of bars."
         )
     if pair.refused:
-        caption += f" Refused: {_reasons(cells)}."
+        caption += f" Refused: {_reasons(pair.reasons)}."
     if len(panels_of(cells)) < len({(c.bar_size, c.horizon) for c in cells}):
         caption += " Panels in which everything was refused are left out."
     return caption
 
 
-def _reasons(cells: Sequence[Cell]) -> str:
+def _reasons(counted: Mapping[str, int] | None) -> str:
     """`12 rows, too few bars: fewer valid bars than the family demands`."""
-    counted = Counter(cell.reason for cell in cells if cell.reason is not None)
     return "; ".join(
         f"{words.plural(count, 'row')}, {words.family(reason)}: "
         f"{reasons().get(reason, 'nothing more is known')}"
-        for reason, count in sorted(counted.items())
+        for reason, count in sorted((counted or {}).items())
     )
 
 

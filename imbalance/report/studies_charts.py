@@ -162,7 +162,7 @@ def _heatmap(
             axes.scatter(x, y, marker=marker, s=area, linewidths=0.8, color=colour("refused"))
     axes.set_xlim(-0.6, len(lags) - 0.4)
     axes.set_ylim(len(pairs) - 0.4, -0.6)
-    axes.set_xticks(range(len(lags)), [str(lag).replace("-", "−") for lag in lags], fontsize=7)
+    axes.set_xticks(range(len(lags)), [str(lag).replace("-", "−") for lag in lags], fontsize=6.4)
     axes.tick_params(length=0, labelcolor=colour("ink"), pad=2)
     axes.tick_params(axis="y", labelsize=7.5)
     axes.grid(visible=False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from imbalance.report import words
 from imbalance.report.queries import Source
 from imbalance.report.sections import Chart
 from imbalance.studies.registry import studies
@@ -19,13 +20,25 @@ from imbalance.studies.study import load
 class Rows:
     """A table of the page: cells are text, ready to be read (see `words`).
 
-    `numeric` names the headings whose columns are set to the right.
+    `numeric` names the headings whose columns are set to the right. Only the first `most` rows are
+    shown, and the caption says so.
     """
 
     caption: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     numeric: frozenset[str] = frozenset()
+    most: int = 60
+
+    @property
+    def told(self) -> str:
+        """The caption, with what it leaves out."""
+        return self.caption + words.first_of(self.most, len(self.rows), "row")
+
+    @property
+    def shown(self) -> Sequence[Sequence[str]]:
+        """The rows of the page."""
+        return self.rows[: self.most]
 
 
 @dataclass(frozen=True)

@@ -32,44 +32,51 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def correlation(value: float | None) -> str:
-    """A correlation with two decimals, three when it is below 0.1."""
-    if value is None:
+    """A correlation with two decimals, three when it is below 0.1; – for null."""
+    if value is None or math.isnan(value):
         return "–"
     return f"{value:.{2 if abs(value) >= 0.095 else 3}f}".replace("-", "−")
 
 
 def q(value: float | None) -> str:
     """`< 0.001`, or the value with up to three decimals; – for null."""
-    if value is None:
+    if value is None or math.isnan(value):
         return "–"
     return "< 0.001" if value < 0.001 else f"{value:.3f}" if value < 0.0995 else f"{value:.2f}"
 
 
 def q_clause(value: float | None) -> str:
     """A q-value within a sentence."""
-    if value is None:
+    if value is None or math.isnan(value):
         return "q not tested"
     return f"q {q(value)}" if value < 0.001 else f"q = {q(value)}"
 
 
 def interval(low: float | None, high: float | None, *, figures: bool = False) -> str:
     """`0.12 to 0.30`; with `figures`, significant digits instead of a correlation's decimals."""
-    if low is None or high is None:
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
         return "–"
     if figures:
         return f"{number(low)} to {number(high)}"
-    decimals = 2 if max(abs(low), abs(high)) >= 0.095 else 3
+    # An end beside zero keeps its side of it: 0.004 to 0.12, not 0.00 to 0.12.
+    beside_zero = 0.0 < min(abs(low), abs(high)) < 0.005
+    decimals = 3 if beside_zero or max(abs(low), abs(high)) < 0.095 else 2
     return f"{low:.{decimals}f} to {high:.{decimals}f}".replace("-", "−")
 
 
 def percent(share: float | None) -> str:
-    """A share in percent, never rounded up to all or down to none."""
-    if share is None:
+    """A share in percent, never rounded up to all or down to none.
+
+    What is below none or above all (an R² out of sample, a gain, a net share) is shown as it is.
+    """
+    if share is None or math.isnan(share):
         return "–"
     if share in {0.0, 1.0}:
         return f"{share:.0%}".replace("%", " %")
-    shown = min(max(share * 100, 0.1), 99.9)
-    return f"{shown:.1f} %"
+    shown = share * 100
+    if 0.0 < share < 1.0:
+        shown = min(max(shown, 0.1), 99.9)
+    return f"{shown:,.1f} %".replace("-", "−")
 
 
 def count(value: int | None) -> str:
@@ -82,9 +89,21 @@ def small(value: int) -> str:
     return _SMALL[value] if 0 <= value < len(_SMALL) else count(value)
 
 
+def how_many(value: int) -> str:
+    """A count before `of`: `none of four`, `two of four`."""
+    return small(value) if value else "none"
+
+
 def plural(value: int, noun: str, many: str | None = None) -> str:
     """`one capture`, `8,000 lines`."""
     return f"{small(value)} {noun if value == 1 else many or noun + 's'}"
+
+
+def first_of(shown: int, whole: int, noun: str, many: str | None = None) -> str:
+    """` Shown: the first 40 of 120 rows.`, to follow a sentence; nothing where all are shown."""
+    if whole <= shown:
+        return ""
+    return f" Shown: the first {small(shown)} of {plural(whole, noun, many)}."
 
 
 def times(value: int) -> str:
@@ -104,11 +123,12 @@ def size(value: float) -> str:
 
 def duration(seconds: float) -> str:
     """Seconds in the unit that an analyst would use."""
-    units = ((1, 1e-3, "ms"), (120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h"))
+    units = ((0.9995, 1e-3, "ms"), (120, 1, "s"), (7200, 60, "min"), (172_800, 3600, "h"))
     for limit, unit, name in units:
         if seconds < limit:
             return f"{seconds / unit:.3g} {name}"
-    return f"{seconds / 86400:.3g} days"
+    days = seconds / 86400
+    return f"{days:.3g} days" if days < 999.5 else f"{days:,.0f} days"
 
 
 def moment(ns: int | None) -> str:
@@ -119,7 +139,7 @@ def moment(ns: int | None) -> str:
 
 
 def span(start_ns: int, end_ns: int) -> str:
-    """`2024-08-08 23:54:00 to 24:00:03 UTC`, the second date left out when it is the same."""
+    """`2024-08-08 23:54:00 to 23:59:30 UTC`, the second date left out when it is the same."""
     start, end = moment(start_ns), moment(end_ns)
     return f"{start} to {end[11:] if start[:10] == end[:10] else end} UTC"
 
@@ -145,4 +165,5 @@ def bars(number_of_bars: int, bar_size: str) -> str:
 
 def shortened(name: str, limit: int = 26) -> str:
     """A name cut to `limit` characters, for labels of charts; tables carry it whole."""
+    name = " ".join(name.split())
     return name if len(name) <= limit else name[: limit - 1] + "…"

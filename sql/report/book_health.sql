@@ -10,4 +10,3 @@ from book.book_health
 where state <> 'valid'
 group by instrument, state, cause
 order by seconds desc, instrument asc, cause asc
-limit $most

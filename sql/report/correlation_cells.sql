@@ -1,5 +1,6 @@
--- Estimates of one pair of measures by pair of instruments, bar size, horizon and lag: all own
--- pairs and those between instruments with the strongest findings, $most pairs in all.
+-- Estimates of one pair of measures by pair of instruments, bar size, horizon and lag: $most pairs
+-- in all, own ones and then those between instruments, the strongest findings first; of many own
+-- pairs half of that, so that there is room for the others.
 with cells as (
     select
         instrument_x,
@@ -26,10 +27,26 @@ with cells as (
         and family = $family
         and measure_x = $measure_x
         and measure_y = $measure_y
+),
+
+ranked as (
+    select
+        *,
+        dense_rank() over (
+            partition by instrument_x = instrument_y
+            order by strongest desc nulls last, instrument_x asc, instrument_y asc
+        ) as place,
+        count(distinct instrument_x || ' ' || instrument_y) filter (
+            where instrument_x <> instrument_y
+        ) over () as between_pairs
+    from cells
 )
 
-select * exclude (strongest)
-from cells
+select * exclude (strongest, place, between_pairs)
+from ranked
+where
+    instrument_x <> instrument_y
+    or place <= $most - least(between_pairs, $most // 2)
 qualify
     dense_rank() over (
         order by

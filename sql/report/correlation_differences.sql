@@ -1,6 +1,7 @@
 -- Whether own order flow and return, in the same bar, go together otherwise at another level of a
 -- regime: the difference of the highest and the lowest, and the test that all levels are equal.
 select
+    family,
     instrument_x as instrument,
     bar_size,
     regime,
@@ -18,8 +19,9 @@ where
     and measure_y = 'return_bps'
     and lag = 0
     and horizon = 1
-group by instrument_x, bar_size, regime
+group by family, instrument_x, bar_size, regime
 order by
     instrument_x,
     list_position(['100ms', '1s', '10s', '1m', '5m'], bar_size),
-    regime
+    regime,
+    family

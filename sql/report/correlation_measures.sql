@@ -6,7 +6,11 @@ select
     measure_y,
     count(*) filter (where reason is null) as estimates,
     count(*) filter (where q_value <= $significance) as significant,
+    count(*) filter (
+        where q_value <= $significance and coalesce(n_effective, n) < $fewest
+    ) as thin,
     count(*) filter (where reason is not null) as refused,
+    histogram(reason) filter (where reason is not null) as reasons,
     count(distinct instrument_x || ' ' || instrument_y) as pairs,
     coalesce(max(abs(estimate)) filter (where q_value <= $significance), 0) as strongest
 from studies.correlation

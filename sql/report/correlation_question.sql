@@ -1,5 +1,6 @@
 -- One family's tests in which x goes before y, from the smallest q: an answer is owed whether
--- or not anything is significant.
+-- or not anything is significant. Significant is what also rests on $fewest independent pairs of
+-- bars; it comes first.
 select
     family,
     kind,
@@ -19,10 +20,17 @@ select
     null::double as rank_estimate,
     0.0 as strength,
     row_number() over (
-        order by q_value asc, abs(estimate) desc, instrument_x asc, lag asc
+        order by
+            q_value <= $significance and coalesce(n_effective, n) >= $fewest desc,
+            q_value asc,
+            abs(estimate) desc,
+            instrument_x asc,
+            lag asc
     ) as place,
     count(*) over () as tests,
-    count(*) filter (where q_value <= $significance) over () as significant
+    count(*) filter (
+        where q_value <= $significance and coalesce(n_effective, n) >= $fewest
+    ) over () as significant
 from studies.correlation
 where
     scope = $scope

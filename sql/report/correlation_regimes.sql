@@ -1,5 +1,6 @@
 -- Own order flow and return in the same bar, by regime.
 select
+    family,
     instrument_x as instrument,
     bar_size,
     regime,

@@ -1,6 +1,7 @@
 -- The strongest significant correlations of each family, those in the same bar and those that lead
 -- apart, one per pair of series; with the rank correlation of the same pair beside it. Strength is
--- the end of the interval nearer to zero, so that a few bars do not outdo many.
+-- the end of the interval nearer to zero, so that a few bars do not outdo many. What rests on fewer
+-- than $fewest independent pairs of bars is left out: two or three spikes make such a correlation.
 with chosen as (
     select *
     from studies.correlation
@@ -33,6 +34,7 @@ best as (
     where
         estimator = 'pearson'
         and q_value <= $significance
+        and coalesce(n_effective, n) >= $fewest
         and not (instrument_x = instrument_y and measure_x = measure_y)
     qualify row_number() over (
         partition by family, kind, instrument_x, measure_x, instrument_y, measure_y

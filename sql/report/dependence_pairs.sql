@@ -66,4 +66,3 @@ left join transfers as back
         and pairs.instrument_y = back.instrument_x
         and pairs.measure_y = back.measure_x
 order by pairs.distance desc, pairs.instrument_x asc, pairs.instrument_y asc
-limit $most

@@ -35,4 +35,3 @@ figures as (
 select *
 from figures
 order by constancy_p asc nulls last, highest - lowest desc, instrument_x asc, instrument_y asc
-limit $most

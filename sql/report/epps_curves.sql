@@ -1,5 +1,5 @@
--- Correlation against the length of bars for some pairs: those with the surest correlation without
--- bars. Estimates that need no bars have a length of 0.
+-- Correlation against the length of bars for some pairs ($most, null: all): those with the surest
+-- correlation without bars. Estimates that need no bars have a length of 0.
 with chosen as (
     select
         instrument_x,

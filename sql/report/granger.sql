@@ -1,6 +1,7 @@
--- Tests of Granger causality, one row per system and direction; own systems whole, systems across
--- instruments from the smallest q. Beside each the transfer entropy of the same two series, which
--- knows no linear model and no third series, where the study of dependence has it.
+-- Tests of Granger causality, one row per system and direction: of own systems and of those across
+-- instruments the $most (null: all) with the smallest q; own ones by instrument. Beside each the
+-- transfer entropy of the same two series, which knows no linear model and no third series, where
+-- the study of dependence has it.
 with directions as (
     select
         family,
@@ -56,11 +57,12 @@ select
 from directions
 left join entropies using (bar_size, instrument_x, measure_x, instrument_y, measure_y)
 qualify
-    row_number() over (
+    $most is null
+    or row_number() over (
         partition by across
         order by
-            case when across then coalesce(hc_q, 1) end,
-            case when across then hc_p end nulls last,
+            coalesce(hc_q, 1),
+            hc_p nulls last,
             model, bar_size, instrument_x, measure_x, instrument_y, measure_y
     ) <= $most
 order by

@@ -1,5 +1,6 @@
 -- Shares of the markets in price discovery, one row per system, bar size and market.
 select
+    family,
     model,
     bar_size,
     instrument_x as instrument,

@@ -9,4 +9,3 @@ select
 from raw.quarantine
 group by path, reason
 order by quarantined desc, path asc, reason asc
-limit $most

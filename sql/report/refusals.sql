@@ -13,4 +13,3 @@ from query_table($tables, true)
 where reason is not null
 group by study, family, scope, bar_size, reason
 order by refused desc, study asc, family asc, scope asc, bar_size asc, reason asc
-limit $most

@@ -26,6 +26,7 @@ select
     arg_min(interval_high, p_value) filter (where ends) as interval_high,
     min(q_value) filter (where ends) as q_value,
     min(q_value) filter (where not ends) as equality_q_value,
+    count(*) over () as compared,
     sum(count(*)) over () as tests,
     sum(count(*) filter (where q_value <= $significance)) over () as significant
 from chosen

@@ -3,10 +3,14 @@
 select
     study,
     scope,
-    strftime(window_from, '%Y-%m-%d') || case
-        when scope = 'trailing'
-            then ' to ' || strftime(make_timestamp_ns(epoch_ns(window_to) - 1), '%Y-%m-%d')
-        else ''
+    -- A span is one, though regimes by the day or the hour are windows of their own within it.
+    case
+        when scope = 'span' then ''
+        else strftime(window_from, '%Y-%m-%d') || case
+            when scope = 'trailing'
+                then ' to ' || strftime(make_timestamp_ns(epoch_ns(window_to) - 1), '%Y-%m-%d')
+            else ''
+        end
     end as window_day,
     bar_size,
     min(epoch_ns(window_from)) as from_ns,

@@ -25,4 +25,3 @@ select
 from whole
 group by instrument, cause
 order by missing_trades desc nulls last, seconds desc, instrument asc, cause asc
-limit $most

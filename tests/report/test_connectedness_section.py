@@ -57,3 +57,22 @@ def test_section_without_an_estimate(session, store_rows):
     found = section(Source(session))
     assert found.paragraphs == ["No system of series could be decomposed."]
     assert not found.charts
+
+
+def test_a_net_share_beyond_one_is_told_as_it_is(filled, store_rows):
+    store_rows["insert"](filled, "studies.connectedness", [
+        row("net", 1.35, x=NAMES[0], q_value=0.001, family="another"),
+        row("transmitted", 1.6, x=NAMES[0], family="another")])
+    assert any("its return by 135.0 % of a forecast error" in text
+               for text in section(Source(filled)).findings)
+
+
+def test_without_bands_and_with_links_of_no_size(session, store_rows):
+    bare = {"interval_low": None, "interval_high": None}
+    store_rows["insert"](session, "studies.connectedness", [
+        row("total", 0.4, **bare), row("total", 0.4, approach="time_varying", **bare),
+        row("transmitted", 0.6, x=NAMES[0]), row("transmitted", 0.2, x=NAMES[1]),
+        row("net_pairwise", 0.0, x=NAMES[0], y=NAMES[1], q_value=0.01)])
+    found = section(Source(session))
+    assert found.tables[0].rows[0][6] == "–"
+    assert len(found.charts) == 2

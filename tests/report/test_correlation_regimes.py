@@ -44,3 +44,26 @@ def test_without_comparisons_there_is_no_section(session, store_rows):
     store_rows["insert"](session, "studies.correlation",
                          [store_rows["estimate"](A, A, 0, 0.3, 0.001)])
     assert section(Source(session)) is None
+
+
+def test_the_surest_difference_is_told_first(session, store_rows):
+    for regime, q in (("depth", 0.04), ("spread", 0.002), ("volatility", 0.7)):
+        store_rows["insert"](session, "studies.correlation_difference", [
+            store_rows["estimate"](A, A, 0, 0.2, q, study="correlation_difference", regime=regime,
+                                   estimator="high_less_low")])
+    store_rows["insert"](session, "studies.correlation",
+                         [store_rows["estimate"](A, A, 0, 0.3, 0.001)])
+    found = section(Source(session))
+    assert [row[2] for row in found.tables[0].rows] == ["spread", "depth", "volatility"]
+    assert ["spread" in text for text in found.findings] == [True, False]
+
+
+def test_families_are_not_mixed(session, store_rows):
+    for family, high, difference in (("f", 0.9, 0.5), ("g", 0.2, -0.1)):
+        store_rows["insert"](session, "studies.correlation", [
+            store_rows["estimate"](A, A, 0, high, 0.001, family=family, regime="depth_high")])
+        store_rows["insert"](session, "studies.correlation_difference", [
+            store_rows["estimate"](A, A, 0, difference, 0.01, study="correlation_difference",
+                                   family=family, regime="depth", estimator="high_less_low")])
+    (table,) = section(Source(session)).tables
+    assert [row[5:7] for row in table.rows] == [("0.90", "0.50"), ("0.20", "−0.10")]

@@ -40,3 +40,14 @@ def test_section_without_an_estimate(session, store_rows):
     store_rows["insert"](session, "studies.event_time", [refused])
     found = section(Source(session))
     assert found.paragraphs == ["No instrument could be studied by trades."]
+
+
+def test_an_impact_without_an_interval_is_drawn_and_no_finding(session, store_rows):
+    bare = {"interval_low": None, "interval_high": None}
+    store_rows["insert"](session, "studies.event_time", [
+        *(row("price_impact", 0.2, horizon=step, **bare) for step in range(3)),
+        row("permanent_impact", 0.35, horizon=50, **bare)])
+    found = section(Source(session))
+    assert found.findings == []
+    assert found.tables[0].rows[0][4:6] == ["–", "–"]
+    assert found.charts[0].svg.startswith("<svg")

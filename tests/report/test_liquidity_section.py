@@ -30,8 +30,9 @@ def test_section_of_known_rows(session, store_rows):
     source = Source(session)
     found = section(source)
     assert found.paragraphs[0].startswith("The effective spread is 1 bps of the mid on a:A and 3 ")
-    assert "for one of one instrument by itself, and for no once" in found.paragraphs[1]
-    assert found.findings[0].endswith("by 0.400 bps, counted double, within 5 s (0.350 to 0.450).")
+    assert "for one of one instrument by itself, and for none once" in found.paragraphs[1]
+    assert found.findings[0].endswith(
+        "5 s later the mid has moved its way by 0.400 bps, counted double (0.350 to 0.450).")
     assert found.tables[0].rows == [
         ["a:A", "0.900", "1", "0.950 to 1.05", "0.600", "0.400", "0.350 to 0.450", "5 s", "900"]]
     assert found.tables[1].rows[0][7:9] == ["7", "5,000,000"]

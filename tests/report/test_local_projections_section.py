@@ -41,3 +41,21 @@ def test_section_without_an_estimate(session, store_rows):
     store_rows["insert"](session, "studies.local_projection", [refused])
     found = section(Source(session))
     assert found.paragraphs == ["No response could be projected."]
+
+
+def test_the_surest_move_is_told_first(session, store_rows):
+    for name, value in (("a:A", 0.15), ("b:B", 5.0), ("c:C", 1.0)):
+        store_rows["insert"](session, "studies.local_projection", [
+            row("cumulative", value, 5, model=name), row("lag_augmented", value, 5, model=name),
+            row("disagreement", 0.4, 5, model=name, p_value=0.6)])
+    told = section(Source(session)).findings
+    assert [" of b:B has moved its price by 5 bps" in text for text in told] == [True, False]
+    assert " of c:C has moved" in told[1]
+
+
+def test_two_families_are_two_paths(session, store_rows):
+    store_rows["insert"](session, "studies.local_projection", [
+        one for family in ("f", "g") for one in (
+            *(row("lag_augmented", 0.4, step, family=family) for step in (1, 2)),
+            row("disagreement", 0.4, 5, p_value=0.6, family=family))])
+    assert section(Source(session)).charts[0].svg.count("order flow → return (bps)") == 2

@@ -219,3 +219,29 @@ def test_unwritable_path_is_a_message(filled, tmp_path):
     assert caught.value.exit_code == 2
     assert caught.value.where == "OUT.html"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_instrument_without_a_book_gets_no_empty_axes(session, tmp_path, store_rows):
+    bare = {f"mid_{name}": None for name in ("open", "close", "low", "high")} | {
+        "order_flow_imbalance": None, "valid": False, "poisoned": True}
+    store_rows["insert"](session, "features.bars_1s", [
+        row | bare for row in store_rows["bars"]("v:NOBOOK", seconds=30)])
+    html, summary = written(session, tmp_path)
+    assert summary.charts == 0
+    assert '<p class="refused">Its bars have neither price nor flow.</p>' in html
+
+
+def test_one_refusal_is_one_row_and_events_are_no_bars(session, tmp_path, store_rows):
+    store_rows["insert"](session, "studies.correlation", [
+        store_rows["refusal"]("a:A", "a:B", 0, "constant_series"),
+        store_rows["estimate"]("a:A", "a:C", 0, 0.4, 0.2, n=40, bar_size="10s")])
+    _, summary = written(session, tmp_path)
+    assert summary.warnings == (
+        "1 row of the studies holds a reason in place of an estimate: constant series.",
+        "Some estimates (10s) rest on fewer than 100 observations, the fewest on 40.")
+
+
+def test_a_study_without_any_estimate_is_not_said_to_have_tested(session, tmp_path, store_rows):
+    store_rows["insert"](session, "studies.correlation", [
+        store_rows["refusal"]("a:A", "a:B", 0, "constant_series")])
+    assert written(session, tmp_path)[1].findings == ("No correlation could be estimated.",)

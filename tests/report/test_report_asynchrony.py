@@ -76,7 +76,7 @@ def test_leads_by_regime_stand_below_the_leads(led, session, store_rows):
     assert len(leads.rows) == 3
     assert list(differences.rows[0]) == [
         f"{PERPETUAL} mid price and {SPOT} mid price", "events", "lead", "spread", "80",
-        "40.00 to 110.00", "0.004", "0.030"]
+        "40 to 110", "0.004", "0.030"]
 
 
 def test_the_network_shows_what_was_found(led):
@@ -105,7 +105,7 @@ def test_short_bars_beside_the_pre_averaged_correlation(session, store_rows):
     found = epps.section(source)
     (paragraph,) = found.paragraphs
     assert paragraph == (
-        "Bars of one second show 75 % of the pre-averaged correlation in the middle one of one "
+        "Bars of one second show 75 % of the pre-averaged correlation in the median of one "
         "pair (each price apart)."
     )
     (table,) = found.tables
@@ -175,3 +175,28 @@ def test_refusals_alone_draw_nothing(session, store_rows):
     source = Source(session)
     assert not lead_lag.section(source).charts
     assert lead_lag.picture(source, source.choice("lead_lag")) is None
+
+
+def test_pairs_without_bands_are_told_and_drawn(session, store_rows):
+    bare = {"interval_low": None, "interval_high": None}
+    store_rows["insert"](session, "studies.lead_lag", [
+        one | bare for one in leads(-40.0, 0.001, 0.999) if one["regime"] == "all"])
+    store_rows["insert"](session, "studies.epps", [
+        *(row("epps", "previous_tick", 0.3, step_ms=step) for step in (100, 1_000)),
+        row("epps", "poisson_arrivals", 0.3, step_ms=100), row("epps", "pre_averaged", 0.8),
+        row("epps", "hayashi_yoshida", 0.5)])
+    source = Source(session)
+    led, correlated = lead_lag.section(source), epps.section(source)
+    assert led.tables[0].rows[0][:5] == [SPOT, PERPETUAL, "mid price", "40 ms", "–"]
+    assert [chart.svg[:4] for chart in (*led.charts, *correlated.charts)] == ["<svg"] * 3
+
+
+def test_the_median_is_of_all_pairs(session, store_rows):
+    store_rows["insert"](session, "studies.epps", [
+        row("epps", name, value, step_ms=step, instrument_y=f"v:I{i:02}", interval_low=0.1)
+        for i in range(50) for name, value, step in (
+            ("previous_tick", 0.8 if i < 26 else 0.2, 1_000), ("pre_averaged", 0.8, 0),
+            ("hayashi_yoshida", 0.2 if i < 26 else 0.7, 0))])
+    (paragraph,) = epps.section(Source(session)).paragraphs
+    assert paragraph.startswith("Bars of one second show 100 % of the pre-averaged correlation in "
+                                "the median of 50 pairs")

@@ -67,6 +67,16 @@ def test_what_differs_between_regimes_is_a_table(source, session, store_rows):
              regime="time")])
     _, table = section(Source(session)).tables
     assert "Of three tests, two are significant" in table.caption
-    assert table.rows[0][1:] == ["1s", "mutual information", "depth", "0.20", "0.10 to 0.30",
+    assert table.rows[0][1:] == ["1s", "mutual information", "depth", "0.200", "0.100 to 0.300",
                                  "0.001", "0.020"]
     assert table.rows[1][3:] == ["time", "–", "–", "–", "0.90"]
+
+
+def test_a_table_of_differences_says_what_it_leaves_out(source, session, store_rows):
+    store_rows["insert"](session, "studies.dependence_difference", [
+        row("high_less_low", 0.2, q=0.5, x=f"v:I{i:02}", study="dependence_difference",
+            of="mutual_information", regime="depth", interval_low=0.00012, interval_high=0.00034)
+        for i in range(14)])
+    _, table = section(Source(session)).tables
+    assert table.told.endswith("Shown: the first twelve of 14 rows.")
+    assert table.rows[0][5] == "0.000120 to 0.000340"

@@ -1,11 +1,13 @@
 """Drawings: exported the same every time, small, in the page's colours."""
 
+import re
 import struct
+import warnings
 
 import numpy as np
 import pytest
 
-from imbalance.report.charts import coverage_ribbon, price_and_flow
+from imbalance.report.charts import _tick, coverage_ribbon, price_and_flow
 from imbalance.report.figures import Drawing, blank_figure, house_style, png_bytes, svg_text
 from imbalance.report.palette import PALETTE, SCALE_STEPS, VARIABLES, scale_step
 from imbalance.report.records import Cell, Series, Stretch
@@ -107,3 +109,36 @@ def test_label_is_for_those_who_do_not_see_the_drawing():
     with house_style():
         drawing = Drawing(blank_figure(1.0), 'prices of "a" & <b>')
     assert 'aria-label="prices of &quot;a&quot; &amp; &lt;b&gt;"' in svg_text(drawing, "x")
+
+
+def labels(svg):
+    return re.findall(r">([^<>]+)</text>", svg)
+
+
+def test_days_of_short_stretches_do_not_run_into_each_other():
+    day = 86_400 * SECOND
+    stretches = [Stretch(0, 7_200 * SECOND),
+                 Stretch(2 * day - 300 * SECOND, 2 * day + 300 * SECOND),
+                 Stretch(9 * day, 9 * day + 20_000 * SECOND)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        svg = svg_text(price_and_flow(series(seconds=7_200), stretches), "p")
+    assert [text for text in labels(svg) if "-0" in text or "-1" in text] == [
+        "1970-01-01, UTC", "01-02", "1970-01-10, UTC"]
+    assert labels(svg).count("00:00") == 3  # one of each, and no second one in the short stretch
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(6.015e-6, "6.015e−6"), (61_834.5, "61,834.5"), (-5e10, "−50 bn"), (2.5e8, "250 M"),
+     (-50.0, "−50"), (0.0, "0")],
+)
+def test_ticks_of_tiny_prices_and_of_huge_flows_find_room(value, text):
+    assert _tick(value) == text
+
+
+def test_letters_that_the_font_has_not_are_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        svg = svg_text(coverage_ribbon([series(name="v:日本")], [Stretch(0, 100 * SECOND)]), "r")
+    assert "v:日本" in svg

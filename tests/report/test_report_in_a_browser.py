@@ -106,3 +106,23 @@ def test_the_strip_is_of_all_instruments():
         Span(round(50 * unit + 4, 2), round(10 * unit, 2), "valid"),
     ]
     assert coverage_strip([], stretches) == []
+
+
+LONG = "v:" + "L" * 300
+
+
+def test_no_table_is_wider_than_the_paper_and_no_name_hides_it(browser, tmp_path):
+    out = tmp_path / "report.html"
+    with empty_session() as session:
+        fill(session, (LONG, "binance-futures:BTCUSDT"))
+        write_report(session, out, title="t")
+    browser.look(media="print", width=703)  # A4 less the margins
+    browser.go(out.as_uri())
+    assert browser.ask("document.documentElement.scrollWidth") == 703
+    browser.look()
+    browser.go(out.as_uri())
+    assert browser.ask("""Math.max(...[...document.querySelectorAll('#coverage table')].map(
+        e => e.getBoundingClientRect().width))""") < 1_300
+    browser.look(width=400)
+    assert browser.ask("""Math.max(...[...document.querySelectorAll('caption span')].map(
+        e => e.getBoundingClientRect().right))""") <= 400

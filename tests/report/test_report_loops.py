@@ -92,6 +92,26 @@ def test_a_loop_reads_as_a_sentence(source):
     assert len(found.tables[0].rows) == 2
 
 
+def test_a_loop_whose_gain_holds_none_is_no_finding(session):
+    insert(session, "studies.feedback_index", [
+        loop(estimate=0.09, interval_low=-0.03, interval_high=0.18, q_value=0.001),
+        loop(instrument_x=PERPETUAL, instrument_y=PERPETUAL)])
+    found = feedback_index.section(Source(session))
+    (told,) = found.findings
+    assert told.startswith(f"A buy imbalance of one standard deviation in {PERPETUAL} moves")
+    assert found.paragraphs[1] == told
+    assert found.paragraphs[2].endswith(
+        "both ways of the loop are there, but what comes back cannot be told from none (gain "
+        "0.090, −0.03 to 0.18; bars of 1s, q = 0.001).")
+
+
+def test_a_gain_beyond_one_is_told_as_it_is(session):
+    insert(session, "studies.feedback_index", [
+        loop(estimate=1.5, interval_low=1.2, interval_high=1.8)])
+    assert "150.0 % of the imbalance comes back as flow" in (
+        feedback_index.section(Source(session)).findings[0])
+
+
 def test_who_leads_is_told_with_its_bounds(source):
     found = price_discovery.section(source)
     (told,) = found.findings
@@ -109,6 +129,40 @@ def test_the_best_fit_of_the_events_is_told(source):
         f"Events of {SPOT}: spectral radius 0.70 (0.65 to 0.75); of a kind, 40.0 % of the events "
         "come from outside, on average; the strongest link is from price up to price down (0.20).")
     assert [row[-2] for row in found.tables[0].rows] == ["", "yes"]
+    assert found.charts[0].svg.startswith("<svg")
+
+
+def test_what_is_not_significant_is_masked_and_events_are_named_apart(session):
+    across = {"model": f"across:{PERPETUAL},{SPOT}"}
+    insert(session, "studies.hawkes", [
+        event_row("spectral_radius", 0.5, interval_low=0.4, interval_high=0.6, **across),
+        event_row("spectral_radius", 0.05, stamps="as_recorded", **across),
+        event_row("bic", -5.0, **across),
+        *(event_row("branching", value, instrument_x=x, instrument_y=y, measure_x="price_up",
+                    measure_y="price_up", q_value=q, **across)
+          for x, y, value, q in ((PERPETUAL, SPOT, 0.8, 0.001), (SPOT, PERPETUAL, 0.4, 0.9),
+                                 (SPOT, SPOT, 0.8, None), (PERPETUAL, PERPETUAL, 0.0, 1.0)))])
+    found = hawkes.section(Source(session))
+    drawn = found.charts[0].svg
+    assert drawn.count("var(--positive-7)") == 1
+    assert "<image" not in drawn
+    for label in ("binance-futures", "BTCUSDT up"):
+        assert label in drawn
+    assert "from none to 0.80; a dot where" in found.charts[0].caption
+    (warning,) = found.warnings
+    assert warning == (
+        "Hawkes processes: in one system the spectral radius hangs on how events of one time "
+        f"stamp are told apart. It differs most for {PERPETUAL}, {SPOT}: 0.50 with their order "
+        "drawn at random, 0.050 as recorded.")
+
+
+def test_shares_that_are_not_known_leave_open_who_leads(session):
+    insert(session, "studies.price_discovery", [
+        share(PERPETUAL, "gonzalo_granger", 0.7), share(SPOT, "gonzalo_granger", 0.3),
+        *(share(market, "modified", 0.5, family="another") for market in (PERPETUAL, SPOT))])
+    found = price_discovery.section(Source(session))
+    assert found.findings == []
+    assert "In two systems of two it stays open" in found.paragraphs[-1]
     assert found.charts[0].svg.startswith("<svg")
 
 

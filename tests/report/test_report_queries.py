@@ -2,6 +2,8 @@
 
 import pytest
 
+from imbalance.report.build import write_report
+from imbalance.report.findings import told
 from imbalance.report.queries import Source, bucket_for, choose_window
 from imbalance.report.records import Window
 from imbalance.summary import rows_of
@@ -91,6 +93,50 @@ def test_strongest_prefers_a_sure_effect_to_a_large_one(session, store_rows):
     assert rows[0].strength == 0.35
     assert rows[0].rank_estimate == 0.38
     assert rows[1].rank_estimate is None
+
+
+def test_what_rests_on_a_few_spikes_is_no_finding(session, store_rows, tmp_path):
+    estimate = store_rows["estimate"]
+    spike = {"interval_low": -0.999, "interval_high": -0.95, "n": 27, "n_effective": 3.4}
+    store_rows["insert"](session, "studies.correlation", [
+        estimate("a:A", "a:B", 0, -0.99, 0.001, **spike),
+        estimate("a:A", "a:C", 0, 0.4, 0.01, n=27, n_effective=20.0),
+        estimate("a:A", "a:D", 0, 0.6, 0.01, n=27, n_effective=None),
+    ])
+    source = Source(session)
+    window = choose_window(source.windows(), "correlation")
+    rows = source.correlation_strongest(window, most=5)
+    assert [row.instrument_y for row in rows] == ["a:D", "a:C"]
+    (measures,) = source.correlation_measures(window)
+    assert (measures.significant, measures.thin) == (3, 1)
+    summary = write_report(session, tmp_path / "report.html", title="t")
+    assert "correlation 0.60 " in summary.findings[0]
+    assert not any("−0.99" in text for text in summary.findings)
+    assert "One significant one rests on fewer than 20 independent pairs of bars." in (
+        tmp_path / "report.html").read_text()
+
+
+def test_where_all_rest_on_a_few_spikes_it_is_said(session, store_rows):
+    store_rows["insert"](session, "studies.correlation", [
+        store_rows["estimate"]("a:A", "a:B", 0, -0.99, 0.001, n=27, n_effective=3.4)])
+    source = Source(session)
+    (found,) = told(source, source.choice("correlation"), None)
+    (sentence,) = found.sentences
+    assert sentence == (
+        "No correlation between two series is significant (q ≤ 0.05 over each declared family) "
+        "and rests on 20 independent pairs of bars.")
+
+
+def test_the_answer_to_the_question_is_no_spike(session, store_rows):
+    estimate, family = store_rows["estimate"], "perpetual_imbalance_and_spot_volatility"
+    store_rows["insert"](session, "studies.correlation", [
+        estimate("f:A", "s:A", lag, value, q, family=family, measure_y="realised_variance",
+                 n_effective=effective)
+        for lag, value, q, effective in ((1, 0.99, 1e-9, 3.0), (2, 0.2, 0.04, 90.0),
+                                         (4, 0.1, 0.6, 90.0))])
+    source = Source(session)
+    rows = source.correlation_question(source.choice("correlation"), family, most=8)
+    assert [(row.lag, row.significant) for row in rows] == [(2, 1), (1, 1), (4, 1)]
 
 
 def test_the_question_is_answered_from_the_smallest_q(session, store_rows):

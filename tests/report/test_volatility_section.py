@@ -33,7 +33,7 @@ def test_section_of_known_rows(session, store_rows):
     source = Source(session)
     found = section(source)
     assert found.paragraphs[0].startswith("Of two forecasts of volatility, one is made better")
-    assert "later volatility, one of one; from volatility to later imbalance, no of one" in (
+    assert "later volatility, one of one; from volatility to later imbalance, none of one" in (
         found.paragraphs[1])
     (finding,) = found.findings
     assert finding == (

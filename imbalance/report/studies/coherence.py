@@ -194,8 +194,7 @@ def _findings(found: Sequence[Estimate]) -> list[str]:
         and abs(e.delay) > bound * e.delay_error
     ]
     if not ahead:
-        return [("Rhythms that series share are shared without a delay that can be told from "
-                 "none.")]
+        return [("Of the pairs that share most, none shows a delay that can be told from none.")]
     one = max(ahead, key=lambda e: e.estimate)
     delay, error = one.delay or 0.0, one.delay_error or 0.0
     first, second = (f"{one.instrument_x} {words.measure(one.measure_x)}",

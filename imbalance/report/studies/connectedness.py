@@ -59,7 +59,7 @@ def section(source: Source) -> Section:
         tables=[Rows(
             "Total connectedness; a share above 0 is no proof of a link when the shocks of the "
             "series fall into one bar.", _HEADER,
-            [_cells(total) for total in totals[:MOST_ROWS]], frozenset(_HEADER[5:]),
+            [_cells(total) for total in totals], frozenset(_HEADER[5:]), MOST_ROWS,
         )],
         findings=[*(_sentence(total) for total in across[:2]), *_givers(links)[:1]],
         warnings=_warnings(totals),
@@ -68,7 +68,7 @@ def section(source: Source) -> Section:
 
 def picture(source: Source, window: Choice) -> Drawing | None:
     """The networks, for Dagster; None where no system across instruments was decomposed."""
-    links = _links(source, window)
+    links = _drawn(_links(source, window))
     return network(links) if links else None
 
 
@@ -82,19 +82,25 @@ def _overview(systems: int) -> str:
 
 
 def _links(source: Source, window: Choice) -> list[Link]:
-    links = source.of_study("connectedness_network", Link, "connectedness", window)
+    return source.of_study("connectedness_network", Link, "connectedness", window)
+
+
+def _drawn(links: list[Link]) -> list[Link]:
     systems = list(dict.fromkeys(link.system for link in links))[:MOST_SYSTEMS]
     return [link for link in links if link.system in systems]
 
 
 def _charts(source: Source, window: Choice, links: list[Link]) -> list[Chart]:
     charts = []
+    systems = len({link.system for link in links})
     if links:
         charts.append(Chart(
-            "Who gives and who receives", svg_text(network(links), "connectedness-network"),
+            "Who gives and who receives",
+            svg_text(network(_drawn(links)), "connectedness-network"),
             "Circles are the larger, the more a series gives to the others; blue ones give more "
-            "than they receive, red ones less. Arrows: of two series, which moves the other more, "
-            "where that is sure after correction for all pairs.",
+            "than they receive, orange ones less. Arrows: of two series, which moves the other "
+            "more, where that is sure after correction for all pairs."
+            + words.first_of(MOST_SYSTEMS, systems, "system"),
         ))
     states = source.of_study("connectedness_path", State, "connectedness", window)
     shown = list(dict.fromkeys(state.system for state in states))[:MOST_SYSTEMS]
@@ -114,9 +120,15 @@ def _cells(total: Total) -> list[str]:
     return [
         words.family(total.family), total.bar_size, _system(total.model),
         total.approach.replace("_", " "), total.part, words.percent(total.estimate),
-        f"{words.percent(total.interval_low)} to {words.percent(total.interval_high)}", span,
+        _band(total), span,
         words.count(total.n),
     ]
+
+
+def _band(total: Total) -> str:
+    if total.interval_low is None or total.interval_high is None:
+        return "–"
+    return f"{words.percent(total.interval_low)} to {words.percent(total.interval_high)}"
 
 
 def _system(model: str) -> str:
@@ -130,8 +142,7 @@ def _sentence(total: Total) -> str:
     return (
         f"Connectedness ({words.family(total.family)}, {total.bar_size} bars): across "
         f"{_system(total.model)}, {words.percent(total.estimate)} of the forecast "
-        f"error comes from shocks of other series ({words.percent(total.interval_low)} to "
-        f"{words.percent(total.interval_high)})."
+        f"error comes from shocks of other series ({_band(total)})."
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imbalance.report import words
-from imbalance.report.figures import WIDTH, Drawing, blank_figure, house_style
+from imbalance.report.figures import WIDTH, Drawing, band, blank_figure, house_style
 from imbalance.report.palette import colour
 from imbalance.report.queries import SIGNIFICANCE
 
@@ -64,8 +64,8 @@ class State:
     model: str
     at_ns: int
     estimate: float
-    interval_low: float
-    interval_high: float
+    interval_low: float | None
+    interval_high: float | None
 
     @property
     def system(self) -> tuple[str, str, str]:
@@ -110,16 +110,14 @@ def path(states: Sequence[State]) -> Drawing:
             axes = figure.add_subplot(grid[divmod(number, _COLUMNS)])
             shown = [state for state in states if state.system == system]
             minutes = [(state.at_ns - shown[0].at_ns) / 6e10 for state in shown]
-            axes.fill_between(minutes, [100 * state.interval_low for state in shown],
-                              [100 * state.interval_high for state in shown],
-                              color=colour("range"), linewidth=0)
-            axes.plot(minutes, [100 * state.estimate for state in shown], color=colour("price"),
+            band(axes, minutes, shown)
+            axes.plot(minutes, [state.estimate for state in shown], color=colour("price"),
                       linewidth=1.2)
             axes.set_title(f"{words.family(system[0])}, {system[1]} bars")
             axes.set_xlabel(f"minutes from {words.moment(shown[0].at_ns)}", labelpad=2,
                             fontsize=7)
             axes.locator_params(axis="y", nbins=4)
-            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g} %")
+            axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g} %")
     return Drawing(figure, f"Total connectedness through time of {len(systems)} systems")
 
 
@@ -129,11 +127,11 @@ def _network_panel(axes: Axes, links: Sequence[Link]) -> None:
     turn = 2.0 * math.pi / len(given)
     place = {name: (math.cos(turn * i + 0.3), math.sin(turn * i + 0.3))
              for i, name in enumerate(given)}
-    axes.set_xlim(-2.9, 2.9)
+    axes.set_xlim(-4.2, 4.2)
     axes.set_ylim(-1.45, 1.45)
     axes.set_axis_off()
     between = [link for link in links if link.estimator == "net_pairwise" and link.sure]
-    widest = max((abs(link.estimate) for link in between), default=1.0)
+    widest = max((abs(link.estimate) for link in between), default=1.0) or 1.0
     for link in between:
         start, end = (link.x, link.y) if link.estimate > 0 else (link.y, link.x)
         axes.annotate("", xy=_short_of(place[start], place[end]),

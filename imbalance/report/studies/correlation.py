@@ -29,6 +29,7 @@ _HOURS = tuple(f"{hour}:00" for hour in HOURS)
 class Regime:
     """`report/correlation_regimes.sql`: a correlation at one level of a regime."""
 
+    family: str
     instrument: str
     bar_size: str
     regime: str
@@ -40,6 +41,7 @@ class Regime:
 class Difference:
     """`report/correlation_differences.sql`: a comparison of levels."""
 
+    family: str
     instrument: str
     bar_size: str
     regime: str
@@ -55,7 +57,7 @@ class Difference:
         return self.q_value is not None and self.q_value <= SIGNIFICANCE
 
 
-Levels = Mapping[tuple[str, str, str], Regime]
+Levels = Mapping[tuple[str, str, str, str], Regime]
 
 
 def section(source: Source) -> Section | None:
@@ -64,10 +66,10 @@ def section(source: Source) -> Section | None:
     if window is None or compared is None:
         return None
     estimates = source.of_study("correlation_regimes", Regime, "correlation", window)
-    levels = {(row.instrument, row.bar_size, row.regime): row for row in estimates}
+    levels = {(row.family, row.instrument, row.bar_size, row.regime): row for row in estimates}
     found = source.of_study(
         "correlation_differences", Difference, "correlation_difference", compared)
-    terciles = [row for row in found if row.regime != TIME]
+    terciles = sorted((row for row in found if row.regime != TIME), key=_q)
     hours = [row for row in found if row.regime == TIME and row.equality_q_value is not None]
     if not found:
         return None
@@ -78,6 +80,10 @@ def section(source: Source) -> Section | None:
         tables=_tables(terciles, hours, levels),
         findings=[_sentence(row, levels) for row in terciles if row.found][:MOST_FINDINGS],
     )
+
+
+def _q(row: Difference) -> float:
+    return 1.0 if row.q_value is None else row.q_value
 
 
 def _paragraphs(terciles: list[Difference]) -> Iterator[str]:
@@ -104,7 +110,8 @@ def _tables(terciles: list[Difference], hours: list[Difference], levels: Levels)
     by_tercile, by_hour = (*_PLACE, *LEVELS, *_TEST), (*_PLACE[:2], *_HOURS, _TEST[-1])
     tables = [
         Rows(
-            "Own order flow and return, same bar, by regime.", by_tercile,
+            "Own order flow and return, same bar, by regime; the surest differences first.",
+            by_tercile,
             [
                 (*_place(row), *_cells(row, LEVELS, levels), words.correlation(row.difference),
                  words.interval(row.interval_low, row.interval_high), words.q(row.q_value),
@@ -130,15 +137,16 @@ def _place(row: Difference) -> tuple[str, str, str]:
 
 
 def _cells(row: Difference, names: tuple[str, ...], levels: Levels) -> list[str]:
-    found = (levels.get((row.instrument, row.bar_size, f"{row.regime}_{name}")) for name in names)
+    found = (_level(row, name, levels) for name in names)
     return [words.correlation(None if one is None else one.estimate) for one in found]
 
 
+def _level(row: Difference, name: str, levels: Levels) -> Regime | None:
+    return levels.get((row.family, row.instrument, row.bar_size, f"{row.regime}_{name}"))
+
+
 def _sentence(row: Difference, levels: Levels) -> str:
-    high, low = (
-        levels.get((row.instrument, row.bar_size, f"{row.regime}_{level}"))
-        for level in ("high", "low")
-    )
+    high, low = (_level(row, name, levels) for name in ("high", "low"))
     values = tuple("–" if one is None else words.correlation(one.estimate) for one in (high, low))
     return (
         f"Order flow and return of {row.instrument} at {row.bar_size} go together at {values[0]} "

@@ -7,7 +7,12 @@ from imbalance.report.figures import Drawing, svg_text
 from imbalance.report.queries import Choice, Source
 from imbalance.report.regime_table import regime_tables
 from imbalance.report.sections import Chart
-from imbalance.report.studies.correlation_matrix_figures import Entry, Matrix, matrix_figure
+from imbalance.report.studies.correlation_matrix_figures import (
+    MOST_INSTRUMENTS,
+    Entry,
+    Matrix,
+    matrix_figure,
+)
 from imbalance.report.study_section import Rows, Section
 from imbalance.studies.correlation_matrix.study import STUDY
 
@@ -55,7 +60,8 @@ def _chart(matrix: Matrix) -> Chart:
         f"{words.measure(first.measure).capitalize()}, {first.bar_size} bars",
         svg_text(matrix_figure(matrix), f"matrix-{first.family.replace('_', '-')}"),
         "Correlations shrunk as Ledoit and Wolf advise, in the order of the clusters; `clipped` in "
-        "the table has them without the eigenvalues below the edge of noise.",
+        "studies.correlation_matrix has them without the eigenvalues below the edge of noise."
+        + words.first_of(MOST_INSTRUMENTS, len(matrix.names), "instrument"),
     )
 
 

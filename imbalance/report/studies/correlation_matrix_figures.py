@@ -102,10 +102,10 @@ def _cells(axes: Axes, matrix: Matrix, names: Sequence[str]) -> None:
         ))
         axes.text(places[0], places[1], words.correlation(entry.estimate), ha="center",
                   va="center", fontsize=6.5, zorder=4,
-                  color=colour("on_strong" if step > SCALE_STEPS // 2 else "on_weak"))
+                  color=colour("on_strong" if step >= SCALE_STEPS // 2 else "on_weak"))
     axes.set_xlim(-0.5, len(names) - 0.5)
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_yticks(range(len(names)), [words.shortened(name) for name in names])
+    axes.set_yticks(range(len(names)), [words.shortened(name, 36) for name in names])
     axes.set_xticks([])
     axes.tick_params(axis="y", length=0, labelcolor=colour("ink"), labelsize=7.2)
     axes.grid(visible=False)

@@ -56,7 +56,7 @@ def section(source: Source) -> Section:
     pairs = [] if window is None else _pairs(source, window)
     if not pairs:
         return Section(_TITLE, _QUESTION, ["Nothing was estimated: see the refusals."])
-    drawing = _chart(pairs)
+    drawing = _chart(pairs[:MOST_PAIRS])
     return Section(
         _TITLE,
         _QUESTION,
@@ -68,7 +68,8 @@ def section(source: Source) -> Section:
         )],
         charts=[Chart("Distance correlation", svg_text(drawing, "dependence"),
                       "With 95 % intervals; the short bar is what independent series with the "
-                      "same memory give. Grey: not significant.")],
+                      "same memory give. Grey: not significant."
+                      + words.first_of(MOST_PAIRS, len(pairs), "pair"))],
         tables=[_table(pairs), *regime_tables(source, "dependence")],
         findings=_findings(pairs),
         warnings=[(
@@ -85,7 +86,7 @@ def picture(source: Source, window: Choice) -> Drawing | None:
 
 
 def _pairs(source: Source, window: Choice) -> list[Pair]:
-    return source.of_study("dependence_pairs", Pair, "dependence", window, most=MOST_PAIRS)
+    return source.of_study("dependence_pairs", Pair, "dependence", window)
 
 
 def _called(q_value: float | None) -> bool:
@@ -134,11 +135,13 @@ def _table(pairs: Sequence[Pair]) -> Rows:
     return Rows(
         "Effective values in nats for mutual information and for transfer entropy one bar ahead. "
         f"*: q ≤ {SIGNIFICANCE:g}.",
-        header, rows, numeric=frozenset(header[2:9]),
+        header, rows, numeric=frozenset(header[2:9]), most=MOST_PAIRS,
     )
 
 
 def _findings(pairs: Sequence[Pair]) -> list[str]:
+    if all(pair.ahead_q is None and pair.back_q is None for pair in pairs):
+        return []
     directed = [
         (value, pair, first) for pair in pairs
         for value, q_value, first in ((pair.ahead, pair.ahead_q, True),

@@ -36,7 +36,7 @@ class Figure:
     interval_high: float | None
     benchmark: float | None
     q_value: float | None
-    pairs: float
+    pairs: float | None
     n: int
 
     @property
@@ -67,7 +67,8 @@ def section(source: Source) -> Section:
         charts=[Chart(
             "Mean correlations in calm and in stress", svg_text(drawing, "diversification"),
             "Within and between classes of assets, with the interval of the bootstrap; the short "
-            "bar marks the mean over all bars. Stress is a bar after the most volatile third.",
+            "bar marks the mean over all bars. Stress is a bar that follows one of the most "
+            "volatile third.",
         )] if drawing is not None else [],
         tables=_tables(found),
         findings=[_sentence(one) for one in _risks(found) if one.called][:2],
@@ -157,10 +158,10 @@ def _tables(found: Sequence[Figure]) -> list[Rows]:
     made = [Rows(
         "Mean correlations of returns within and between classes. In a tail of the market even "
         "normal returns correlate less: «as normal» is what they would have there.",
-        _CLASSES, classes[:MOST_ROWS], frozenset(_CLASSES[2:]))]
+        _CLASSES, classes, frozenset(_CLASSES[2:]), MOST_ROWS)]
     if ratios:
         made.append(Rows("Diversification of a portfolio of equal risks.", _RATIOS,
-                         ratios[:MOST_ROWS], frozenset(_RATIOS[2:])))
+                         ratios, frozenset(_RATIOS[2:]), MOST_ROWS))
     return made
 
 
@@ -177,7 +178,7 @@ def _class_cells(found: Sequence[Figure], size: str, classes: str) -> list[str]:
         return words.correlation(one.benchmark if one else None)
 
     return [
-        classes, size, words.count(int(whole.pairs)) if whole else "–", number(whole),
+        classes, size, words.number(whole.pairs if whole else None), number(whole),
         words.interval(whole.interval_low, whole.interval_high) if whole else "–", number(calm),
         number(stressed), number(risk),
         words.interval(risk.interval_low, risk.interval_high) if risk else "–",

@@ -70,19 +70,21 @@ def section(source: Source) -> Section:
             "Paths of correlation", svg_text(drawing, "dynamics"),
             "Exponentially weighted correlation with its band, and that conditional on the past "
             "(DCC–GARCH, dashed), of the pairs that are least constant. Upright lines: change "
-            "points."))
+            "points." + words.first_of(MOST_PATHS, len(pairs), "pair")))
+    tested = [pair for pair in pairs if pair.constancy_q is not None]
     moving = [pair for pair in pairs if _called(pair.constancy_q)]
     return Section(
         _TITLE,
         _QUESTION,
         paragraphs=[(
-            f"{len(moving)} of {words.plural(len(pairs), 'correlation')} cannot be held for "
-            f"constant (q ≤ {SIGNIFICANCE:g}). Bands are for each moment by itself: a path that "
-            "wanders within its band has not moved."
+            f"{words.how_many(len(moving)).capitalize()} of "
+            f"{words.plural(len(tested), 'correlation')} cannot be held for constant "
+            f"(q ≤ {SIGNIFICANCE:g}). Bands are for each moment by itself: a path that wanders "
+            "within its band has not moved."
         )],
         charts=charts,
         tables=[_table(pairs), *regime_tables(source, "dynamics")],
-        findings=_findings(moving),
+        findings=_findings(moving) if tested else [],
         warnings=[(
             "Conditional correlations and the probabilities of regimes use parameters of the whole "
             "window: they describe it and were not known while it ran."
@@ -96,7 +98,7 @@ def picture(source: Source, window: Choice) -> Drawing | None:
 
 
 def _pairs(source: Source, window: Choice) -> list[Pair]:
-    return source.of_study("dynamics_pairs", Pair, "dynamics", window, most=MOST_PAIRS)
+    return source.of_study("dynamics_pairs", Pair, "dynamics", window)
 
 
 def _called(q_value: float | None) -> bool:
@@ -153,7 +155,7 @@ def _path(axes: Axes, points: Sequence[Point]) -> None:
             axes.axvline((point.moment_ns - first) / 60e9, color=colour("selling"), linewidth=0.9)
     axes.axhline(0, color=colour("muted"), linewidth=0.6)
     axes.locator_params(axis="y", nbins=4)
-    axes.set_xlabel("minutes", labelpad=1)
+    axes.set_xlabel("minutes from the first", labelpad=1)
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "−"))
 
 
@@ -172,13 +174,13 @@ def _table(pairs: Sequence[Pair]) -> Rows:
     return Rows(
         "Range of the exponentially weighted correlation, the test that one correlation holds, and "
         "correlations in the calmest and the wildest regime of a hidden Markov model.",
-        header, rows, numeric=frozenset(header[2:]),
+        header, rows, numeric=frozenset(header[2:]), most=MOST_PAIRS,
     )
 
 
 def _findings(moving: Sequence[Pair]) -> list[str]:
     if not moving:
-        return ["No correlation broke within the window as far as a test can tell."]
+        return ["No correlation changes over the window as far as the test of constancy can tell."]
     pair = moving[0]
     return [(
         f"The correlation of {_name(pair)} does not stay the same over the window "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 from imbalance.report import words
 from imbalance.report.figures import Drawing, svg_text
 from imbalance.report.queries import Choice, Source
@@ -27,7 +29,7 @@ _HEADER = ("pair", "price", "1 s bars", "Poisson arrivals at 1 s",
 def section(source: Source) -> Section:
     """The section of the report."""
     window = source.choice("epps")
-    points = _points(source, window, MOST_PAIRS)
+    points = _points(source, window, None)
     if not points:
         return Section(STUDY.title, STUDY.question, ["No pair of instruments could be estimated."])
     pairs = list(dict.fromkeys(point.pair for point in points))
@@ -41,11 +43,11 @@ def section(source: Source) -> Section:
             "Correlation against the length of bars", svg_text(curves(drawn), "epps"),
             "Bars of previous-tick prices with their band; dashed what prices that tick at "
             "Poisson times would show of the pre-averaged value; right of the longest bars the "
-            "estimates that need none.",
+            "estimates that need none." + words.first_of(MOST_PANELS, len(pairs), "pair"),
         )],
         tables=[Rows(
             "Correlations of 1 s bars beside estimates that asynchrony and noise do not spoil.",
-            _HEADER, [_cells(points, pair) for pair in pairs], frozenset(_HEADER[2:]),
+            _HEADER, [_cells(points, pair) for pair in pairs], frozenset(_HEADER[2:]), MOST_PAIRS,
         )],
         warnings=[_EITHER],
     )
@@ -63,7 +65,7 @@ def picture(source: Source, window: Choice) -> Drawing | None:
     return curves(points) if points else None
 
 
-def _points(source: Source, window: Choice | None, most: int) -> list[Point]:
+def _points(source: Source, window: Choice | None, most: int | None) -> list[Point]:
     return [] if window is None else source.of_study(
         "epps_curves", Point, "epps", window, most=most)
 
@@ -86,10 +88,9 @@ def _shown(points: list[Point], pair: tuple[str, str, str]) -> float | None:
 def _paragraph(shown: list[float]) -> str:
     if not shown:
         return "No pair has bars of one second to compare with."
-    middle = sorted(shown)[len(shown) // 2]
     return (
-        f"Bars of one second show {words.number(100.0 * middle, 2)} % of the pre-averaged "
-        f"correlation in the middle one of {words.plural(len(shown), 'pair')} (each price apart)."
+        f"Bars of one second show {words.number(100.0 * median(shown), 2)} % of the pre-averaged "
+        f"correlation in the median of {words.plural(len(shown), 'pair')} (each price apart)."
     )
 
 

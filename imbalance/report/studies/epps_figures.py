@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from imbalance.report import words
-from imbalance.report.figures import WIDTH, Drawing, blank_figure, house_style
+from imbalance.report.figures import WIDTH, Drawing, band, blank_figure, house_style
 from imbalance.report.palette import colour
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ class Point:
     estimator: str
     step_ms: int
     estimate: float
-    interval_low: float
-    interval_high: float
+    interval_low: float | None
+    interval_high: float | None
     n: int
     rate_x: float | None
     rate_y: float | None
@@ -54,7 +54,7 @@ def curves(points: Sequence[Point]) -> Drawing:
         for number, pair in enumerate(pairs):
             axes = figure.add_subplot(grid[divmod(number, _PANELS)])
             handles = _panel(axes, [point for point in points if point.pair == pair])
-            first, second = (words.shortened(name, 22) for name in pair[:2])
+            first, second = (words.shortened(name, 44) for name in pair[:2])
             axes.set_title(f"{first}\n{second}, {words.measure(pair[2])}", fontsize=7.2)
             if number + _PANELS >= len(pairs):
                 axes.set_xlabel("length of bars", labelpad=2)
@@ -68,8 +68,8 @@ def _panel(axes: Axes, points: Sequence[Point]) -> list[Any]:
     closed = [point for point in points if point.estimator == "poisson_arrivals"]
     steps = [point.step_ms for point in by_bar]
     axes.set_xscale("log")
-    axes.fill_between(steps, [p.interval_low for p in by_bar], [p.interval_high for p in by_bar],
-                      color=colour("range"), linewidth=0)
+    if by_bar:
+        band(axes, steps, by_bar)
     handles = [
         *axes.plot(steps, [p.estimate for p in by_bar], color=colour("price"), linewidth=1.2,
                    marker=".", markersize=4, label="bars"),
@@ -89,7 +89,8 @@ def _panel(axes: Axes, points: Sequence[Point]) -> list[Any]:
 
 def _mark(axes: Axes, point: Point, place: float, mark: str) -> list[Any]:
     """An estimate without bars, right of the longest, with its interval."""
-    axes.plot([place, place], [point.interval_low, point.interval_high],
-              color=colour("orthogonal"), linewidth=1)
+    if point.interval_low is not None and point.interval_high is not None:
+        axes.plot([place, place], [point.interval_low, point.interval_high],
+                  color=colour("orthogonal"), linewidth=1)
     return axes.plot([place], [point.estimate], mark, color=colour("orthogonal"), markersize=4,
                      label=words.family(point.estimator))

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imbalance.report import words
-from imbalance.report.figures import WIDTH, Drawing, blank_figure, house_style, svg_text
+from imbalance.report.figures import (
+    WIDTH,
+    Drawing,
+    band,
+    blank_figure,
+    house_style,
+    svg_text,
+)
 from imbalance.report.palette import colour
 from imbalance.report.queries import SIGNIFICANCE, Choice, Source
 from imbalance.report.sections import Chart
@@ -34,13 +41,13 @@ class Impact:
     family: str
     instrument: str
     flow: str
-    at_once: float
+    at_once: float | None
     permanent: float
-    permanent_low: float
-    permanent_high: float
-    share: float
-    share_low: float
-    share_high: float
+    permanent_low: float | None
+    permanent_high: float | None
+    share: float | None
+    share_low: float | None
+    share_high: float | None
     q_price: float | None
     q_flow: float | None
     p_portmanteau: float | None
@@ -55,8 +62,8 @@ class Step:
     instrument: str
     horizon: int
     estimate: float
-    interval_low: float
-    interval_high: float
+    interval_low: float | None
+    interval_high: float | None
 
 
 def section(source: Source) -> Section:
@@ -74,12 +81,13 @@ def section(source: Source) -> Section:
         paragraphs=[_overview(len({one.instrument for one in found}))],
         charts=[Chart(
             "The price after an unexpected buy", svg_text(paths(steps), "event-time"),
-            "Mid price in bps, by trades since; the band is the pointwise one of the bootstrap.",
+            "Mid price in bps, by trades since; the band is the pointwise one of the bootstrap."
+            + words.first_of(MOST_PANELS, len(signs), "instrument"),
         )] if steps else [],
         tables=[Rows(
             "Impact of one unexpected unit of flow, and the share of the price's own way (the "
             "random walk in it) that trades explain.",
-            _HEADER, [_cells(one) for one in found[:MOST_ROWS]], frozenset(_HEADER[2:]),
+            _HEADER, [_cells(one) for one in found], frozenset(_HEADER[2:]), MOST_ROWS,
         )],
         findings=[_sentence(one) for one in _surest(signs)[:2]],
         warnings=_warnings(signs),
@@ -113,12 +121,12 @@ def paths(steps: Sequence[Step]) -> Drawing:
 
 def _panel(axes: Axes, steps: Sequence[Step]) -> None:
     at = [step.horizon for step in steps]
-    axes.fill_between(at, [step.interval_low for step in steps],
-                      [step.interval_high for step in steps], color=colour("range"), linewidth=0)
+    band(axes, at, steps)
     axes.plot(at, [step.estimate for step in steps], color=colour("price"), linewidth=1.2)
     axes.axhline(0, color=colour("muted"), linewidth=0.7)
     axes.margins(x=0.02)
     axes.locator_params(axis="y", nbins=4)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}".replace("-", "−"))
 
 
 def _steps(source: Source, window: Choice) -> list[Step]:
@@ -136,8 +144,9 @@ def _overview(instruments: int) -> str:
 
 
 def _surest(found: Sequence[Impact]) -> list[Impact]:
-    sure = [one for one in found if one.permanent_low * one.permanent_high > 0.0]
-    return sorted(sure, key=lambda one: -one.share)
+    sure = [one for one in found if one.permanent_low is not None
+            and one.permanent_high is not None and one.permanent_low * one.permanent_high > 0.0]
+    return sorted(sure, key=lambda one: -(one.share or 0.0))
 
 
 def _sentence(one: Impact) -> str:

@@ -49,6 +49,12 @@ class Index:
         """Whether the loop is there at the false discovery rate of the report."""
         return self.q_value is not None and self.q_value <= SIGNIFICANCE
 
+    @property
+    def signed(self) -> bool:
+        """Whether the interval of the gain leaves out none, so that it says which way it goes."""
+        return (self.gain_low is None or self.gain_high is None
+                or self.gain_low * self.gain_high > 0.0)
+
 
 @dataclass(frozen=True)
 class Stability:
@@ -79,6 +85,7 @@ def section(source: Source) -> Section:
     loops = [one for one in whole if one.found]
     # What is found is told first; own loops are told of whether they are found or not.
     rest = [one for one in whole if not one.found and one.instrument_x == one.instrument_y]
+    loops.sort(key=lambda one: not one.signed)
     told = [sentence(one) for one in [*loops, *rest][:MOST_SENTENCES]]
     stability = source.of_study("feedback_index_stability", Stability, "feedback_index", window)
     counted = (
@@ -91,9 +98,10 @@ def section(source: Source) -> Section:
     return Section(
         about.title, about.question, paragraphs=[counted, *told, *changes(stability)],
         charts=[Chart("Loop gain", svg_text(draw(whole), "feedback-index"),
-                      "Gain with its interval; pale where no loop is found.")],
+                      "Gain with its interval; pale where no loop is found."
+                      + words.first_of(MOST_ROWS, len(whole), "loop"))],
         tables=[_table(found)],
-        findings=told[: min(3, len(loops))],
+        findings=told[: min(3, sum(one.signed for one in loops))],
     )
 
 
@@ -115,6 +123,13 @@ def sentence(one: Index) -> str:
             f"{text}; that some of it comes back as flow cannot be told from none (gain "
             f"{words.correlation(one.gain)}, {words.interval(one.gain_low, one.gain_high)}; bars "
             f"of {one.bar_size}, {words.q_clause(one.q_value)})."
+        )
+    if not one.signed:
+        return (
+            f"{text}; both ways of the loop are there, but what comes back cannot be told from "
+            f"none (gain {words.correlation(one.gain)}, "
+            f"{words.interval(one.gain_low, one.gain_high)}; bars of {one.bar_size}, "
+            f"{words.q_clause(one.q_value)})."
         )
     back = "comes back as flow" if one.gain > 0.0 else "is met by opposite flow"
     text += f"; {words.percent(abs(one.gain))} of the imbalance {back}"
@@ -204,7 +219,7 @@ def _table(found: Sequence[Index]) -> Rows:
          "–" if one.half_life_seconds is None else words.duration(one.half_life_seconds),
          words.number(one.impact_bps), words.percent(one.flow_explained),
          words.percent(one.return_explained), words.count(one.n))
-        for one in found[:MOST_ROWS]
+        for one in found
     ]
     return Rows("Loops; shares of forecast-error variance with flow ordered first.", header, rows,
-                frozenset(header[4:]))
+                frozenset(header[4:]), MOST_ROWS)

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from imbalance.report import words
 from imbalance.report.figures import WIDTH, Drawing, blank_figure, house_style, svg_text
-from imbalance.report.palette import colour
+from imbalance.report.palette import colour, scale_step
 from imbalance.report.queries import SIGNIFICANCE, Choice, Source
 from imbalance.report.sections import Chart
 from imbalance.report.study_section import Rows, Section
@@ -70,9 +68,10 @@ def section(source: Source) -> Section:
     told = [sentence(one, branching) for one in radii if one.best]
     near = [one.model for one in radii if one.best and (one.radius_high or one.radius) > _NEAR]
     warnings = [
-        f"{model}: the spectral radius comes near 1; a day's shape finer than the knots of the "
-        "baseline looks the same." for model in near
+        f"{_name(model)}: the spectral radius comes near 1; a day's shape finer than the knots of "
+        "the baseline looks the same." for model in near
     ]
+    warnings += _hanging_on_stamps([one for one in radii if one.best])
     opening = (
         "Each system is fitted with a constant baseline and one that moves, with one decay and "
         "with two; told is the fit with the least BIC."
@@ -81,15 +80,17 @@ def section(source: Source) -> Section:
         about.title, about.question, paragraphs=[opening, *told],
         charts=[Chart("What calls forth what", svg_text(draw(branching), "hawkes-branching"),
                       "Events of the row called forth by one of the column, on average, in the "
-                      "best fit; a dot where the false discovery rate is above "
-                      f"{words.percent(SIGNIFICANCE)}.")] if branching else [],
+                      f"best fit, from none to {words.correlation(_limit(branching))}; a dot where "
+                      f"the false discovery rate is above {words.percent(SIGNIFICANCE)}."
+                      + words.first_of(MOST_SYSTEMS, len({b.model for b in branching}),
+                                       "system"))] if branching else [],
         tables=[_table(radii)], findings=told[:2], warnings=warnings,
     )
 
 
 def sentence(one: Radius, branching: Sequence[Branching]) -> str:
     """A system in words: how much it feeds on itself, and its strongest link."""
-    name = one.model.removeprefix("across:").replace(",", ", ")
+    name = _name(one.model)
     subject = f"Price moves of {name}" if one.model.startswith("across:") else f"Events of {name}"
     text = (
         f"{subject}: spectral radius {words.correlation(one.radius)} "
@@ -117,7 +118,7 @@ def draw(found: Sequence[Branching]) -> Drawing:
     """One matrix per system: effects in rows, causes in columns."""
     models = list(dict.fromkeys(one.model for one in found))[:MOST_SYSTEMS]
     rows = -(-len(models) // _COLUMNS)
-    limit = max(0.05, *(one.estimate for one in found))
+    limit = _limit(found)
     with house_style():
         figure = blank_figure(3.6 * rows)
         grid = figure.add_gridspec(rows, _COLUMNS, left=0.9 / WIDTH, right=0.99, bottom=0.28 / rows,
@@ -131,25 +132,66 @@ def draw(found: Sequence[Branching]) -> Drawing:
     return Drawing(figure, "Branching of events, by system")
 
 
+def _limit(found: Sequence[Branching]) -> float:
+    return max(0.05, *(one.estimate for one in found if _sure(one)), 0.0)
+
+
 def _matrix(axes: Axes, found: Sequence[Branching], limit: float) -> None:
-    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.patches import Rectangle
 
     effects = list(dict.fromkeys((one.instrument_y, one.measure_y) for one in found))
-    values = np.zeros((len(effects), len(effects)))
+    masked = []
     for one in found:
         row = effects.index((one.instrument_y, one.measure_y))
         column = effects.index((one.instrument_x, one.measure_x))
-        values[row, column] = one.estimate
         if not _sure(one):
-            axes.plot([column], [row], ".", color=colour("muted"), markersize=2)
-    shades = LinearSegmentedColormap.from_list("branching", ["#ffffff", colour("ink")])
-    axes.imshow(values, vmin=0.0, vmax=limit, cmap=shades, aspect="auto")
+            masked.append((column, row))
+            continue
+        name, _ = scale_step(one.estimate, limit)
+        axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, linewidth=0,
+                                 facecolor=colour(name)))
+    if masked:
+        columns, rows = zip(*masked, strict=True)
+        axes.scatter(columns, rows, marker=".", s=5, color=colour("refused"))
+    axes.set_xlim(-0.5, len(effects) - 0.5)
+    axes.set_ylim(len(effects) - 0.5, -0.5)
     several = len({instrument for instrument, _ in effects}) > 1
-    labels = [f"{i.split(':')[0][-8:]} {m.split('_')[1]}" if several else m.replace("_", " ")
-              for i, m in effects]
+    labels = [_across(i, m) if several else m.replace("_", " ") for i, m in effects]
     axes.set_xticks(range(len(effects)), labels, rotation=90, fontsize=6)
     axes.set_yticks(range(len(effects)), labels, fontsize=6)
     axes.grid(visible=False)
+
+
+def _name(model: str) -> str:
+    return model.removeprefix("across:").replace(",", ", ")
+
+
+def _hanging_on_stamps(radii: Sequence[Radius]) -> list[str]:
+    """Whether the radius by stamps as recorded lies outside of the interval of the radius told."""
+    apart = {
+        one.model: (abs(one.radius - one.radius_as_recorded), one.radius, one.radius_as_recorded)
+        for one in radii
+        if one.radius_as_recorded is not None and one.radius_low is not None
+        and one.radius_high is not None
+        and not one.radius_low <= one.radius_as_recorded <= one.radius_high
+    }
+    if not apart:
+        return []
+    model = max(apart, key=lambda name: apart[name])
+    _, drawn, recorded = apart[model]
+    text = (
+        f"Hawkes processes: in {words.plural(len(apart), 'system')} the spectral radius hangs on "
+        "how events of one time stamp are told apart. It differs most for "
+        f"{_name(model)}: {words.correlation(drawn)} with their order drawn at random, "
+        f"{words.correlation(recorded)} as recorded."
+    )
+    return [text]
+
+
+def _across(instrument: str, measure: str) -> str:
+    venue, _, symbol = instrument.partition(":")
+    kind = measure.removeprefix("price_")
+    return f"{words.shortened(venue, 18)}\n{words.shortened(symbol, 14)} {kind}"
 
 
 def _sure(one: Branching) -> bool:

@@ -41,9 +41,10 @@ def section(source: Source) -> Section:
         charts=_charts(source, window, pairs),
         tables=[Rows(
             "Leads between prices; the lag is where the Hayashi–Yoshida correlation is largest.",
-            _HEADER, [_cells(pair) for pair in pairs[:MOST_ROWS]], frozenset(_HEADER[3:]),
+            _HEADER, [_cells(pair) for pair in pairs], frozenset(_HEADER[3:]), MOST_ROWS,
         ), *regime_tables(source, "lead_lag")],
-        findings=[_sentence(pair) for pair in sure[:3]],
+        findings=[_sentence(pair) for pair in sorted(
+            sure, key=lambda pair: pair.q_value or 0.0)[:3]],
         warnings=_warnings(pairs),
     )
 
@@ -56,8 +57,9 @@ def picture(source: Source, window: Choice) -> Drawing | None:
 
 def _overview(pairs: int, found: int, sure: int) -> str:
     return (
-        f"Of {words.plural(pairs, 'pair')} (each price apart), {words.small(found)} have a leader "
-        f"after correction for all that were looked at; {words.small(sure)} of these would keep "
+        f"Of {words.plural(pairs, 'pair')} (each price apart), {words.how_many(found)} "
+        f"{'has' if found == 1 else 'have'} a leader "
+        f"after correction for all that were looked at; {words.how_many(sure)} of these would keep "
         "it in 95 % of the replications if the clocks erred against the leader by as much as was "
         "measured."
     )
@@ -80,15 +82,16 @@ def _charts(source: Source, window: Choice | None, pairs: list[Pair]) -> list[Ch
         charts.append(Chart(
             "Correlation against lag", svg_text(contrasts(rows), "lead-lag-contrasts"),
             "With the pointwise band of the block bootstrap. A peak right of 0 means that the "
-            "first instrument leads.",
+            "first instrument leads." + words.first_of(MOST_PANELS, len(pairs), "pair"),
         ))
     return charts
 
 
 def _cells(pair: Pair) -> list[str]:
     turn = pair.lead_ms <= 0
-    low, high = (-pair.high_ms, -pair.low_ms) if turn else (pair.low_ms, pair.high_ms)
-    ratio = pair.ratio if pair.ratio is None or not turn else 1.0 / pair.ratio
+    low, high = (_minus(pair.high_ms), _minus(pair.low_ms)) if turn else (
+        pair.low_ms, pair.high_ms)
+    ratio = pair.ratio if not turn else 1.0 / pair.ratio if pair.ratio else None
     skew = "–" if pair.skew_ms is None or pair.kept_at_skew is None else (
         f"{words.percent(pair.kept_at_skew)} ({words.number(pair.skew_ms, 2)} ms)"
     )
@@ -98,6 +101,10 @@ def _cells(pair: Pair) -> list[str]:
         words.correlation(pair.correlation), words.number(ratio),
         words.percent(pair.kept_at_10_ms), skew,
     ]
+
+
+def _minus(value: float | None) -> float | None:
+    return None if value is None else -value
 
 
 def _sentence(pair: Pair) -> str:

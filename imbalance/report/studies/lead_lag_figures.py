@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from imbalance.report import words
-from imbalance.report.figures import WIDTH, Drawing, blank_figure, house_style
+from imbalance.report.figures import WIDTH, Drawing, band, blank_figure, house_style
 from imbalance.report.palette import colour
 from imbalance.report.queries import SIGNIFICANCE
 
@@ -29,8 +29,8 @@ class Pair:
     instrument_y: str
     measure: str
     lead_ms: float
-    low_ms: float
-    high_ms: float
+    low_ms: float | None
+    high_ms: float | None
     q_value: float | None
     correlation: float | None
     ratio: float | None
@@ -68,8 +68,8 @@ class Contrast:
     measure: str
     lag_ms: float
     estimate: float
-    interval_low: float
-    interval_high: float
+    interval_low: float | None
+    interval_high: float | None
 
     @property
     def pair(self) -> tuple[str, str, str]:
@@ -108,13 +108,11 @@ def contrasts(rows: Sequence[Contrast]) -> Drawing:
             axes = figure.add_subplot(grid[divmod(number, _PANELS)])
             shown = [row for row in rows if row.pair == pair]
             lags = [row.lag_ms for row in shown]
-            axes.fill_between(lags, [row.interval_low for row in shown],
-                              [row.interval_high for row in shown], color=colour("range"),
-                              linewidth=0)
+            band(axes, lags, shown)
             axes.plot(lags, [row.estimate for row in shown], color=colour("price"), linewidth=1)
             axes.axvline(0, color=colour("muted"), linewidth=0.6)
             axes.axhline(0, color=colour("muted"), linewidth=0.6)
-            first, second = (words.shortened(name, 22) for name in pair[:2])
+            first, second = (words.shortened(name, 44) for name in pair[:2])
             axes.set_title(f"{first}\n{second}, {words.measure(pair[2])}", fontsize=7.2)
             if number + _PANELS >= len(pairs):
                 axes.set_xlabel("lag in ms (right of 0: the first leads)", labelpad=2)
@@ -127,7 +125,7 @@ def _network_panel(axes: Axes, names: Sequence[str], found: Sequence[Pair]) -> N
                math.sin(2 * math.pi * i / len(names) + 0.3))
         for i, name in enumerate(names)
     }
-    axes.set_xlim(-2.5, 2.5)
+    axes.set_xlim(-3.0, 3.0)
     axes.set_ylim(-1.35, 1.35)
     axes.set_axis_off()
     for pair in found:
@@ -142,7 +140,7 @@ def _network_panel(axes: Axes, names: Sequence[str], found: Sequence[Pair]) -> N
                   color=colour("muted"))
     for name, (x, y) in place.items():
         axes.plot(x, y, "o", color=colour("ink"), markersize=5)
-        axes.text(1.12 * x, 1.14 * y, words.shortened(name), fontsize=7.2,
+        axes.text(1.12 * x, 1.14 * y, words.shortened(name, 30), fontsize=7.2,
                   ha="left" if x > 0 else "right", va="center")
 
 

@@ -95,7 +95,8 @@ def section(source: Source) -> Section:
             "What a trade pays, and what the price takes back", svg_text(drawing, "liquidity"),
             "bps of the mid, means over trades. The effective spread is what the aggressor pays "
             "(twice the distance to the mid); of it the price impact is lost to those who stood in "
-            "the book, the realised spread is theirs to keep.",
+            "the book, the realised spread is theirs to keep."
+            + words.first_of(MOST_LINES, len(instruments), "instrument"),
         )] if drawing is not None else [],
         tables=_tables(instruments, bars),
         findings=_findings(instruments),
@@ -138,17 +139,17 @@ def _tables(instruments: Sequence[_Instrument], bars: Sequence[OfBars]) -> list[
     spreads = [row for one in instruments for row in _spread_rows(one)]
     if spreads:
         made.append(Rows("Spreads of trades, and the mid so much later.", _SPREADS,
-                         spreads[:MOST_ROWS], frozenset(_SPREADS[1:])))
+                         spreads, frozenset(_SPREADS[1:]), MOST_ROWS))
     if bars:
         made.append(Rows(
             "Illiquidity by bars, beside volume (quote currency) and volatility.", _BARS,
-            [_bar_cells(one) for one in bars[:MOST_ROWS]], frozenset(_BARS[2:])))
+            [_bar_cells(one) for one in bars], frozenset(_BARS[2:]), MOST_ROWS))
     toxic = [_vpin_cells(one) for one in instruments if one.get("vpin")]
     if toxic:
         made.append(Rows(
             "VPIN by buckets of equal volume, and its coefficient for the next bucket's absolute "
             "move in standard deviations: alone, and beside volatility and the speed of volume.",
-            _VPIN, toxic[:MOST_ROWS], frozenset(_VPIN[1:])))
+            _VPIN, toxic, frozenset(_VPIN[1:]), MOST_ROWS))
     return made
 
 
@@ -220,8 +221,8 @@ def _toxicity(instruments: Sequence[_Instrument]) -> list[str]:
     by_itself, beside = (sum(1 for pair in pairs if _called(pair[place])) for place in (0, 1))
     text = (
         f"VPIN, with the venue's own sides, says something of the next bucket's move for "
-        f"{words.small(by_itself)} of {words.plural(len(pairs), 'instrument')} by itself, and for "
-        f"{words.small(beside)} once volume and volatility stand beside it (q ≤ "
+        f"{words.how_many(by_itself)} of {words.plural(len(pairs), 'instrument')} by itself, and "
+        f"for {words.how_many(beside)} once volume and volatility stand beside it (q ≤ "
         f"{SIGNIFICANCE:g}). Andersen and Bondarenko 2014 found nothing left of it."
     )
     return [text]
@@ -234,14 +235,14 @@ def _called(found: Figure) -> bool:
 def _findings(instruments: Sequence[_Instrument]) -> list[str]:
     told = []
     for one in instruments:
-        effective, last = one.get("effective_spread"), (one.horizons or [0])[0]
-        impact = one.get("spread_impact", last)
+        effective, first = one.get("effective_spread"), (one.horizons or [0])[0]
+        impact = one.get("spread_impact", first)
         if effective is None or impact is None or not _called(impact):
             continue
         told.append((impact.estimate / max(impact.interval_high or 1.0, 1e-9), (
-            f"A trade on {one.name} pays {words.number(effective.estimate)} bps of spread and "
-            f"moves the mid against it by {words.number(impact.estimate)} bps, counted double, "
-            f"within {words.duration(last)} ({_interval(impact)})."
+            f"A trade on {one.name} pays {words.number(effective.estimate)} bps of spread, and "
+            f"{words.duration(first)} later the mid has moved its way by "
+            f"{words.number(impact.estimate)} bps, counted double ({_interval(impact)})."
         )))
     return [text for _, text in sorted(told, reverse=True)[:1]]
 

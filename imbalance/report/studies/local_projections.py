@@ -62,14 +62,16 @@ def section(source: Source) -> Section:
         charts=[Chart(
             "Responses, estimated twice", svg_text(paths(steps), "local-projections"),
             "To a shock of one standard deviation. Where the lines part, the response at long "
-            "horizons is not what the few lags of the system imply.",
+            "horizons is not what the few lags of the system imply."
+            + words.first_of(MOST_PATHS, len(pairs), "response"),
         )] if steps else [],
         tables=[Rows(
             "Responses between flow and return. «Agree?» is the p-value that both estimates have "
             "the same path; «regimes differ» the least q-value of high less low.",
-            _HEADER, [_cells(pair) for pair in pairs[:MOST_ROWS]], frozenset(_HEADER[4:]),
+            _HEADER, [_cells(pair) for pair in pairs], frozenset(_HEADER[4:]), MOST_ROWS,
         )],
-        findings=[_sentence(pair) for pair in pairs if _moves_price(pair)][:2],
+        findings=[_sentence(pair) for pair in sorted(
+            filter(_moves_price, pairs), key=_sureness, reverse=True)[:2]],
         warnings=_warnings(disagreeing),
     )
 
@@ -104,6 +106,13 @@ def _moves_price(pair: Comparison) -> bool:
     """Whether flow has moved the price, by more than its interval."""
     return (pair.measure_y == "return_bps" and pair.moved_low is not None
             and pair.moved_high is not None and pair.moved_low * pair.moved_high > 0.0)
+
+
+def _sureness(pair: Comparison) -> float:
+    """The nearer end of its interval by the estimate, so that bar sizes compare."""
+    if pair.moved is None or pair.moved_low is None or pair.moved_high is None:
+        return 0.0
+    return min(abs(pair.moved_low), abs(pair.moved_high)) / (abs(pair.moved) or 1.0)
 
 
 def _sentence(pair: Comparison) -> str:

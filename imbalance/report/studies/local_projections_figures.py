@@ -34,8 +34,8 @@ class Step:
     interval_high: float | None
 
     @property
-    def path(self) -> tuple[str, str, str, str]:
-        return self.bar_size, self.model, self.measure_x, self.measure_y
+    def path(self) -> tuple[str, str, str, str, str]:
+        return self.family, self.bar_size, self.model, self.measure_x, self.measure_y
 
 
 def paths(steps: Sequence[Step]) -> Drawing:
@@ -53,7 +53,7 @@ def paths(steps: Sequence[Step]) -> Drawing:
         for number, one in enumerate(shown):
             axes = figure.add_subplot(grid[divmod(number, _COLUMNS)])
             handles = _panel(axes, [step for step in steps if step.path == one])
-            size, model, x, y = one
+            _, size, model, x, y = one
             axes.set_title(f"{words.shortened(model, 30)}\n{_brief(x)} → {_brief(y)}", fontsize=7.2)
             axes.set_xlabel(f"bars of {size} after the shock", labelpad=2, fontsize=7)
         figure.legend(handles=handles, loc="upper right", ncols=2, frameon=False, fontsize=8,

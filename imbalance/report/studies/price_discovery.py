@@ -24,15 +24,16 @@ _WIDE = 0.5
 class Share:
     """`report/price_discovery.sql`."""
 
+    family: str
     model: str
     bar_size: str
     instrument: str
-    low: float
-    high: float
-    modified: float
+    low: float | None
+    high: float | None
+    modified: float | None
     modified_low: float | None
     modified_high: float | None
-    gonzalo_granger: float
+    gonzalo_granger: float | None
     gonzalo_granger_low: float | None
     gonzalo_granger_high: float | None
     leadership: float | None
@@ -62,7 +63,8 @@ def section(source: Source) -> Section:
         about.title, about.question, paragraphs=paragraphs,
         charts=[Chart("Who makes the price", svg_text(drawing, "price-discovery"),
                       "Modified information share with its interval; the pale bar reaches from "
-                      "the lowest to the highest of Hasbrouck's shares.")],
+                      "the lowest to the highest of Hasbrouck's shares."
+                      + words.first_of(MOST_SYSTEMS, len(_systems(found)), "system"))],
         tables=[_table(found)],
         findings=told[:3],
     )
@@ -72,8 +74,10 @@ def leading(shares: Sequence[Share]) -> str | None:
     """Who leads in a system of two, as a sentence; None when it stays open, or in larger ones."""
     if len(shares) != 2:
         return None
-    first, second = sorted(shares, key=lambda one: -one.modified)
-    if first.modified_low is None or first.modified_low <= 0.5 or first.high - first.low > _WIDE:
+    first, second = sorted(shares, key=lambda one: -(one.modified or 0.0))
+    if first.modified_low is None or first.modified_low <= 0.5:
+        return None
+    if first.low is None or first.high is None or first.high - first.low > _WIDE:
         return None
     return (
         f"{first.instrument} leads {second.instrument} at {first.bar_size}: its share is "
@@ -98,11 +102,14 @@ def draw(found: Sequence[Share]) -> Drawing:
         axes = figure.add_axes((4.3 / WIDTH, 0.45 / height, (WIDTH - 4.5) / WIDTH,
                                 1.0 - 0.6 / height))
         for place, one in enumerate(shown):
-            axes.barh(place, one.high - one.low, left=one.low, height=0.7, color=colour("grid"))
+            if one.low is not None and one.high is not None:
+                axes.barh(place, one.high - one.low, left=one.low, height=0.7,
+                          color=colour("grid"))
             if one.modified_low is not None and one.modified_high is not None:
                 axes.plot([one.modified_low, one.modified_high], [place, place],
                           color=colour("ink"), linewidth=1.0)
-            axes.plot([one.modified], [place], "o", color=colour("ink"), markersize=3.5)
+            if one.modified is not None:
+                axes.plot([one.modified], [place], "o", color=colour("ink"), markersize=3.5)
         axes.axvline(0.5, color=colour("muted"), linewidth=0.8)
         axes.set_yticks(range(len(shown)),
                         [f"{one.instrument}  {one.bar_size}" for one in shown], fontsize=7.2)
@@ -117,10 +124,10 @@ def _shares(source: Source, window: Choice) -> list[Share]:
     return source.of_study("price_discovery", Share, "price_discovery", window)
 
 
-def _systems(found: Sequence[Share]) -> dict[tuple[str, str], list[Share]]:
-    systems: dict[tuple[str, str], list[Share]] = {}
+def _systems(found: Sequence[Share]) -> dict[tuple[str, str, str], list[Share]]:
+    systems: dict[tuple[str, str, str], list[Share]] = {}
     for one in found:
-        systems.setdefault((one.model, one.bar_size), []).append(one)
+        systems.setdefault((one.family, one.model, one.bar_size), []).append(one)
     return systems
 
 

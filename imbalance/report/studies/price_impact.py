@@ -126,13 +126,14 @@ def section(source: Source) -> Section:
             svg_text(paths(points), "price-impact"),
             f"{points[0].bar_size} bars. Above: R² of the return of the same bar by the flows of "
             "so many levels. Below: mean move of the mid in the direction of a bar's flow, in that "
-            "bar (0) and from its end on.",
+            "bar (0) and from its end on."
+            + words.first_of(MOST_PANELS, len({one.instrument for one in own}), "instrument"),
         )] if points else [],
         tables=[
             Rows("Own flow: mean over half-hours of the regression of the return on the order flow "
                  "imbalance of the same bar. «Without price changes» leaves out the events which "
                  "move a best price, whose effect is an identity.",
-                 _OWN, [_own_cells(one) for one in own[:MOST_ROWS]], frozenset(_OWN[2:])),
+                 _OWN, [_own_cells(one) for one in own], frozenset(_OWN[2:]), MOST_ROWS),
             *_regime_tables(by_regime),
             *_beside(own),
             *_cross_tables(cross),
@@ -192,8 +193,8 @@ def _others(cross: Sequence[Cross]) -> list[str]:
         tested = [one for one in cross if one.horizon == horizon and one.gain_q is not None]
         if tested:
             called = sum(1 for one in tested if _adds(one))
-            told.append(f"in {words.small(called)} of {words.small(len(tested))} cases they help "
-                        f"to {what}")
+            told.append(f"in {words.how_many(called)} of {words.small(len(tested))} cases they "
+                        f"help to {what}")
     text = (
         f"Flows of other instruments beside the own one: {'; '.join(told)} (out of sample, "
         f"q ≤ {SIGNIFICANCE:g}; Cont, Cucuringu and Zhang 2023)."
@@ -214,7 +215,8 @@ def _beside(own: Sequence[Own]) -> list[Rows]:
     rows = [[f"here: {one.instrument}", *(words.correlation(value) for value in (
         one.r_squared, one.control, one.trades, one.together, one.next_bar))]
         for one in mine[:MOST_ROWS]]
-    return [Rows("Beside the literature: mean R² of 10 s bars in half-hours.", _BESIDE,
+    return [Rows("Beside the literature: mean R² of 10 s bars in half-hours."
+                 + words.first_of(MOST_ROWS, len(mine), "instrument"), _BESIDE,
                  [*rows, *map(list, PUBLISHED)], frozenset(_BESIDE[1:]))]
 
 
@@ -224,10 +226,10 @@ def _regime_tables(found: Sequence[ByRegime]) -> list[Rows]:
     rows = [[one.instrument, one.bar_size, one.regime.replace("_", " "),
              *(words.number(value) for value in (one.low, one.high, one.difference)),
              words.interval(one.difference_low, one.difference_high, figures=True),
-             words.q(one.q_value), words.count(one.n)] for one in found[:MOST_ROWS]]
+             words.q(one.q_value), words.count(one.n)] for one in found]
     return [Rows("Slope (bps per unit of flow) after bars in the low and in the high tercile of a "
                  "regime, the surest differences first. The terciles are of the window: they "
-                 "describe.", _BY_REGIME, rows, frozenset(_BY_REGIME[3:]))]
+                 "describe.", _BY_REGIME, rows, frozenset(_BY_REGIME[3:]), MOST_ROWS)]
 
 
 def _cross_tables(cross: Sequence[Cross]) -> list[Rows]:
@@ -238,7 +240,7 @@ def _cross_tables(cross: Sequence[Cross]) -> list[Rows]:
         "brackets the adjusted R² in sample). A forecast below 0 is worse than that mean. "
         "Published, 1 min bars: 0.65, 0.66, 0.84, 0.84; one minute ahead −0.37 with own and −0.10 "
         "with all flows.",
-        _CROSS, [_cross_cells(one) for one in cross[:MOST_ROWS]], frozenset(_CROSS[3:10]),
+        _CROSS, [_cross_cells(one) for one in cross], frozenset(_CROSS[3:10]), MOST_ROWS,
     )]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -93,7 +94,8 @@ def section(source: Source) -> Section:
         charts=[Chart(
             "What imbalance adds to forecasts of volatility", svg_text(drawing, "volatility"),
             "R² out of sample with terms of imbalance less that without, with the interval of the "
-            "bootstrap; 0 is past volatility alone.",
+            "bootstrap; 0 is past volatility alone."
+            + words.first_of(MOST_LINES, _in_largest_panel(forecasts), "pair"),
         )] if drawing is not None else [],
         tables=_tables(forecasts, responses),
         findings=[_sentence(one) for one in sorted(
@@ -131,6 +133,11 @@ def _drawing(forecasts: Sequence[Forecast]) -> Drawing | None:
     return interval_chart(panels, label="Gain in R² by imbalance, out of sample", axis="R²")
 
 
+def _in_largest_panel(forecasts: Sequence[Forecast]) -> int:
+    drawn = Counter((one.bar_size, one.horizon) for one in forecasts if one.gain is not None)
+    return max(drawn.values(), default=0)
+
+
 def _pair(one: Forecast) -> str:
     if one.imbalance_of == one.volatility_of:
         return f"{one.imbalance_of} → itself"
@@ -144,14 +151,14 @@ def _tables(forecasts: Sequence[Forecast], responses: Sequence[Response]) -> lis
             "Volatility forecast by its own past (means over 1, 5 and 22 bars) and by the size of "
             "the imbalance. «Share of the rest» is what imbalance explains, in sample, of what the "
             "past leaves open.",
-            _FORECASTS, [_forecast_cells(one) for one in forecasts[:MOST_ROWS]],
-            frozenset(_FORECASTS[3:])))
+            _FORECASTS, [_forecast_cells(one) for one in forecasts],
+            frozenset(_FORECASTS[3:]), MOST_ROWS))
     strongest = sorted(responses, key=lambda one: one.q_value if one.q_value is not None else 1.0)
     if strongest:
         made.append(Rows(
             "The surest responses to a shock of one standard deviation, by local projection.",
-            _RESPONSES, [_response_cells(one) for one in strongest[:MOST_ROWS // 2]],
-            frozenset(_RESPONSES[3:])))
+            _RESPONSES, [_response_cells(one) for one in strongest],
+            frozenset(_RESPONSES[3:]), MOST_ROWS // 2))
     return made
 
 
@@ -162,8 +169,8 @@ def _forward(forecasts: Sequence[Forecast]) -> list[str]:
     called = sum(1 for one in judged if one.called)
     text = (
         f"Of {words.plural(len(judged), 'forecast')} of volatility, "
-        f"{words.small(called)} {'is' if called == 1 else 'are'} made better out of sample by the "
-        f"size of the imbalance beside past volatility (Corsi 2009; Clark and West 2007; q ≤ "
+        f"{words.how_many(called)} {'is' if called == 1 else 'are'} made better out of sample by "
+        f"the size of the imbalance beside past volatility (Corsi 2009; Clark and West 2007; q ≤ "
         f"{SIGNIFICANCE:g})."
     )
     return [text]
@@ -175,7 +182,7 @@ def _both_ways(responses: Sequence[Response]) -> list[str]:
                           (False, "from volatility to later imbalance")):
         mine = [one for one in responses if one.forward == forward]
         if mine:
-            told.append(f"{what}, {words.small(sum(1 for one in mine if one.called))} of "
+            told.append(f"{what}, {words.how_many(sum(1 for one in mine if one.called))} of "
                         f"{words.small(len(mine))}")
     return [f"Responses by local projection that are surely there: {'; '.join(told)}."] if (
         told) else []
@@ -197,7 +204,8 @@ def _warnings(forecasts: Sequence[Forecast]) -> list[str]:
         return []
     text = (
         f"Imbalance and volatility: {words.plural(len(over), 'forecast')} that imbalance makes "
-        "better in sample get worse out of sample; do not rely on the fit."
+        f"better in sample {'gets' if len(over) == 1 else 'get'} worse out of sample; do not rely "
+        "on the fit."
     )
     return [text]
 
