@@ -1,18 +1,31 @@
-"""How many processes of a run this machine carries: by its cores and by its memory, or by what a
-container leaves of them.
+"""How many processes of a run this machine carries, by its cores and by its memory, or by what a
+container leaves of them; and how much of the memory a database in one of them may take.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import ClassVar
 
 from imbalance.config import Config
 
 PROCESS_BYTES = 4 * 2**30
 """Memory a process of a run is reckoned with: a study of all series of a long day takes that."""
 
+DATABASE_SHARE = 0.8
+"""Of the memory a process may count on, what its database may take: what DuckDB takes of a whole
+machine where it is not told."""
+
 _GROUP = Path("/sys/fs/cgroup")
+
+
+class SideBySide:
+    """How many processes of this system work on the machine at once, this one among them; said by
+    whoever starts it.
+    """
+
+    processes: ClassVar[int] = 1
 
 
 def processes_at_once(config: Config, group: Path = _GROUP) -> int:
@@ -42,7 +55,7 @@ def cores(group: Path = _GROUP) -> int:
 
 def free_memory(group: Path = _GROUP) -> int:
     """Bytes that may be taken now; where the system does not say, all there are."""
-    free = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    free = _physical_memory()
     for line in _text(Path("/proc/meminfo")).splitlines():
         name, _, rest = line.partition(":")
         if name == "MemAvailable":
@@ -57,6 +70,22 @@ def free_memory(group: Path = _GROUP) -> int:
         )
         free = min(free, int(most) - int(taken) + cached)
     return max(0, free)
+
+
+def database_settings(
+    spill: Path, group: Path = _GROUP
+) -> dict[str, str | bool | int | float | list[str]]:
+    """How DuckDB is opened for work of any size: so that this process takes no more than its part
+    of the memory, and puts aside in the directory `spill` what it has none for.
+    """
+    most = _line(group / "memory.max")
+    there = min(_physical_memory(), int(most)) if most.isdigit() else _physical_memory()
+    part = int(DATABASE_SHARE * there / SideBySide.processes)
+    return {"memory_limit": f"{part}B", "temp_directory": str(spill)}
+
+
+def _physical_memory() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _line(path: Path) -> str:

@@ -46,7 +46,7 @@ _ENDED = re.compile(r"Run execution process for \S+ (.+?\.)(?:\s|$)")
 """How Dagster's code server tells that the process of a run was killed, or ended by itself."""
 
 MOST_TOLD = 4000
-"""What the cursor remembers of who was told what."""
+"""What the cursor remembers of who was told what that is not due any more."""
 
 
 @dataclass(frozen=True)
@@ -114,9 +114,10 @@ def tell_all(
         Targets that could not be told of all, and why. Not in it: what a program was started with
         and what it printed, which may hold secrets.
     """
-    done, failed = list(told), dict[str, str]()
+    done, failed = dict.fromkeys(told), dict[str, str]()
     until = time.monotonic() + seconds
-    for alert in due:
+    standing = list(due)
+    for alert in standing:
         at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         line = json.dumps({"at": at, **asdict(alert)}) + "\n"
         for name, tell in named.items():
@@ -131,8 +132,11 @@ def tell_all(
             except (OSError, subprocess.SubprocessError, ValueError) as error:
                 failed[name] = _cause(error)
             else:
-                done.append(f"{name} {alert.key}")
-    return done[-MOST_TOLD:], failed
+                done[f"{name} {alert.key}"] = None
+    # However many there are: what is still due and forgotten would be told again at each look.
+    still = {f"{name} {alert.key}" for alert in standing for name in named}
+    past = [one for one in done if one not in still]
+    return [*past[-MOST_TOLD:], *(one for one in done if one in still)], failed
 
 
 def _to_file(path: str, line: str, _: float) -> None:

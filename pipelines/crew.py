@@ -22,6 +22,7 @@ from typing import ClassVar, Self
 
 from imbalance.config_file import load_config
 from imbalance.errors import EXIT_FAILED, EXIT_INTERRUPTED, UserError
+from imbalance.machine import SideBySide
 from imbalance.store.store import Store
 from pipelines.instance import open_instance
 from pipelines.pieces import Failure, Interruptions, Piece, Workplace
@@ -60,7 +61,7 @@ class Crew:
         context.set_forkserver_preload(["pipelines.pieces", "numba", "matplotlib.figure"])
         forkserver.ensure_running()
         self._pool = ProcessPoolExecutor(
-            size, context, initializer=_begin, initargs=(home, config, run, reporter)
+            size, context, initializer=_begin, initargs=(size, home, config, run, reporter)
         )
 
     def __enter__(self) -> Self:
@@ -126,10 +127,11 @@ class _Worker:
     reporter: ClassVar[Reporter]
 
 
-def _begin(home: Path, config: Path | None, run: str, reporter: Reporter) -> None:
+def _begin(size: int, home: Path, config: Path | None, run: str, reporter: Reporter) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     interruptions = Interruptions()
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    SideBySide.processes = size
     store = Store.open(home, config=load_config(config))
     _Worker.reporter = reporter
     _Worker.workplace = Workplace(

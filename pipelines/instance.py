@@ -24,6 +24,8 @@ SETTINGS = Path(__file__).resolve().parent.parent / "deploy" / "dagster.yaml"
 PROCESS_TAG = "imbalance/process"
 RUN_TAG = "imbalance/run"
 """Tag that all runs of Dagster of one `imbalance run` have in common."""
+_TICKS = 19
+"""Place of the time of its start in what Linux says of a process after the program's name."""
 UNDER_WAY = [
     # One that a process has signed begins at once, else the process died or its disk was full.
     dg.DagsterRunStatus.NOT_STARTED,
@@ -60,10 +62,12 @@ def add_venues(instance: dg.DagsterInstance, venues: Iterable[str]) -> None:
 
 
 def process_tag(run_id: str) -> dict[str, str]:
-    """Tag by which a run is known to belong to this process; a run that is tried again has the
-    tags of the first, hence the id in it.
+    """Tag by which a run is known to belong to this process: when that began is in it since another
+    process may get the same number, and the run's id since one that is tried again has the tags of
+    the first.
     """
-    return {PROCESS_TAG: f"{socket.gethostname()}.{os.getpid()}.{run_id}"}
+    pid = os.getpid()
+    return {PROCESS_TAG: f"{socket.gethostname()}@{_beginning(pid)}.{pid}.{run_id}"}
 
 
 def fail_orphans(instance: dg.DagsterInstance) -> int:
@@ -77,8 +81,9 @@ def fail_orphans(instance: dg.DagsterInstance) -> int:
     for run in instance.get_runs(filters=under_way):
         process, _, of = run.tags.get(PROCESS_TAG, "").rpartition(".")
         host, _, pid = process.rpartition(".")
+        host, _, began = host.partition("@")
         mine = of == run.run_id and host == socket.gethostname()
-        if mine and pid.isdigit() and not _alive(int(pid)):
+        if mine and pid.isdigit() and not _is_there(int(pid), began):
             instance.report_run_failed(run, f"the process {pid} that ran this is gone")
             orphans += 1
     storage = instance.event_log_storage
@@ -97,14 +102,28 @@ def main(home: str) -> None:
         print(fail_orphans(instance))  # noqa: T201 - read by `imbalance doctor`
 
 
-def _alive(pid: int) -> bool:
+def _is_there(pid: int, began: str) -> bool:
+    """Whether the process of that number is there, and is the one that began then, where known."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
-        return True
-    return True
+        pass
+    return not began or _beginning(pid) in {began, ""}
+
+
+def _beginning(pid: int) -> str:
+    """When a process began, by the start of the machine and its ticks since then; nothing where the
+    system does not say.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        # the name of the program, in brackets, may hold anything
+        after_name = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2]
+        return f"{boot.strip()}-{int(after_name.split()[_TICKS])}"
+    except (OSError, ValueError, IndexError):
+        return ""
 
 
 if __name__ == "__main__":

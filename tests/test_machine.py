@@ -3,7 +3,14 @@ import os
 import pytest
 
 from imbalance.config import Config, RunConfig
-from imbalance.machine import PROCESS_BYTES, cores, free_memory, processes_at_once
+from imbalance.machine import (
+    PROCESS_BYTES,
+    SideBySide,
+    cores,
+    database_settings,
+    free_memory,
+    processes_at_once,
+)
 
 
 @pytest.fixture
@@ -42,3 +49,15 @@ def test_processes_are_bounded_by_memory_and_as_the_settings_say(group):
 def test_where_nothing_is_said_of_a_container_the_machine_counts(tmp_path):
     assert cores(tmp_path) == len(os.sched_getaffinity(0))
     assert free_memory(tmp_path) > 0
+
+
+def test_databases_of_processes_side_by_side_share_what_one_may_take(group, monkeypatch):
+    all_there_is = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    aside = group / "aside"
+    assert database_settings(aside, group) == {
+        "memory_limit": f"{int(0.8 * all_there_is)}B", "temp_directory": str(aside),
+    }
+    monkeypatch.setattr(SideBySide, "processes", 4)
+    assert database_settings(aside, group)["memory_limit"] == f"{int(0.2 * all_there_is)}B"
+    (group / "memory.max").write_text("1000000000\n")
+    assert database_settings(aside, group)["memory_limit"] == "200000000B"

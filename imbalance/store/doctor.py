@@ -17,6 +17,7 @@ from typing import Literal
 import imbalance
 from imbalance.errors import UserError, full_disk
 from imbalance.store.generations import current_generation_is_broken, list_generation_paths
+from imbalance.store.history import current_files
 from imbalance.store.home import LEDGER_NAME, Home, directory_of
 from imbalance.store.ledger import Ledger
 from imbalance.store.locks import is_held, read_holder
@@ -155,14 +156,19 @@ def _failures(ledger: Ledger) -> Iterator[Diagnosis]:
 
 
 def _files(home: Home, ledger: Ledger) -> Iterator[Diagnosis]:
-    files = ledger.files()
+    files, current = ledger.files(), current_files(ledger)
     missing = [name for name in sorted(files) if not home.file(name).is_file()]
-    for name in missing[:_SHOWN]:
-        yield Diagnosis("files", "problem", f"{name} is missing",
-                        "imbalance run builds it again where it is current")
-    if len(missing) > _SHOWN:
-        yield Diagnosis("files", "problem", f"and {len(missing) - _SHOWN} more missing",
+    lost = [name for name in missing if name in current]
+    for name in lost[:_SHOWN]:
+        yield Diagnosis("files", "problem", f"{name} is missing", "imbalance run builds it again")
+    if len(lost) > _SHOWN:
+        yield Diagnosis("files", "problem", f"and {len(lost) - _SHOWN} more missing",
                         "imbalance verify lists all")
+    if len(missing) > len(lost):
+        yield Diagnosis("files", "warning", f"files of rows that newer ones have replaced are "
+                        f"missing: {len(missing) - len(lost)}; what was known then cannot be asked "
+                        "for",
+                        "put them back from a copy, or do without; imbalance verify lists all")
     if not missing:
         yield Diagnosis("files", "good", f"all {len(files)} partition files are there "
                         "(imbalance verify looks into them)")

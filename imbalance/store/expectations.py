@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 # spaced row groups are looked at; its every row is under the SQL rules.
 _BATCH_ROWS = 200_000
 _SAMPLE_VALUES = 5
+
+# Of a column with a null the library copies all rows without one, each with all of its columns:
+# 81 columns of 96,000 rows took 2.5 s at once, and 0.45 s in nine groups. Of few rows, groups cost
+# more than they save.
+_GROUP_VALUES = 1_000_000
+_GROUP_COLUMNS = 10
 
 PARTITION = "partition"
 """Column of a batch that says whose rows they are. A suite costs the same tenths of a second for a
@@ -86,20 +93,20 @@ class Expectations:
         )
         source = context.data_sources.add_pandas("partitions")
         asset = source.add_dataframe_asset("partition")
-        self._suites: dict[Table, Any] = {}
+        self._expected: dict[Table, dict[tuple[str, ...], list[Any]]] = {}
         self._batches = asset.add_batch_definition_whole_dataframe("whole")
 
-    def suite(self, table: Table) -> Any:
-        """The Great Expectations suite of a table."""
-        if table not in self._suites:
-            self._suites[table] = self._make_suite(table)
-        return self._suites[table]
+    def _expectations(self, table: Table) -> dict[tuple[str, ...], list[Any]]:
+        """The expectations of a table by the columns they look at."""
+        if table not in self._expected:
+            self._expected[table] = self._make_expectations(table)
+        return self._expected[table]
 
-    def _make_suite(self, table: Table) -> Any:
+    def _make_expectations(self, table: Table) -> dict[tuple[str, ...], list[Any]]:
         kinds = self._gx.expectations
-        # All at once: one that is added is compared with each that is there.
-        expected: list[Any] = []
+        found: dict[tuple[str, ...], list[Any]] = {}
         for column in table.columns:
+            expected = found.setdefault((column.name,), [])
             if not column.nullable:
                 expected.append(kinds.ExpectColumnValuesToNotBeNull(column=column.name))
             if column.minimum is not None or column.maximum is not None:
@@ -114,12 +121,23 @@ class Expectations:
                         column=column.name, value_set=list(column.allowed)
                     )
                 )
-        expected.append(kinds.ExpectCompoundColumnsToBeUnique(column_list=[PARTITION, *table.key]))
-        return self._gx.ExpectationSuite(table.name, expectations=expected)
+        key = (PARTITION, *table.key)
+        found[key] = [kinds.ExpectCompoundColumnsToBeUnique(column_list=list(key))]
+        return {columns: expected for columns, expected in found.items() if expected}
+
+    def _suites(self, table: Table, rows: int) -> Iterator[tuple[list[str], Any]]:
+        """The suite of a table on so many rows, in parts: the columns that each looks at."""
+        at_once = max(_GROUP_COLUMNS, _GROUP_VALUES // max(1, rows))
+        parts = iter(self._expectations(table).items())
+        while part := list(islice(parts, at_once)):
+            columns = dict.fromkeys(name for names, _ in part for name in names)
+            # All at once: one that is added is compared with each that is there.
+            expected = [one for _, of_columns in part for one in of_columns]
+            yield list(columns), self._gx.ExpectationSuite(table.name, expectations=expected)
 
     def size(self, table: Table) -> int:
         """How many expectations the suite of a table has."""
-        return len(self.suite(table).expectations)
+        return sum(map(len, self._expectations(table).values()))
 
     def check_files(self, table: Table, paths: Mapping[str, Path]) -> list[Finding]:
         """The suite of the table on the files of some partitions; an empty list is a pass.
@@ -146,16 +164,16 @@ class Expectations:
 
         What broke a promise is asked for where one is broken: it is more than half of the time.
         """
+        results: list[Any] = []
         try:
-            batch = self._batches.get_batch({"dataframe": frame})
-            if batch.validate(self.suite(table), result_format="BOOLEAN_ONLY").success:
-                return []
-            outcome = batch.validate(self.suite(table), result_format="SUMMARY")
+            for columns, suite in self._suites(table, len(frame)):
+                looked_at = frame[[name for name in columns if name in frame]]
+                batch = self._batches.get_batch({"dataframe": looked_at})
+                if not batch.validate(suite, result_format="BOOLEAN_ONLY").success:
+                    results += batch.validate(suite, result_format="SUMMARY").results
         except Exception as error:  # noqa: BLE001 - whatever it is, it is not a pass
             return [failed_check(table.name, partition, error)]
-        return [
-            _finding(table, partition, result) for result in outcome.results if not result.success
-        ]
+        return [_finding(table, partition, result) for result in results if not result.success]
 
 
 def _finding(table: Table, partition: str, result: Any) -> Finding:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from imbalance.contracts import Table
 from imbalance.errors import EXIT_REFUSED, UserError, raise_interruption
+from imbalance.machine import database_settings
+from imbalance.store.files import file_schema
 from imbalance.store.gate_rules import Rule, partition_parameters, row_rules
 from imbalance.store.manifest import Released
 from imbalance.store.sqlfiles import quote_ident, quote_text
@@ -98,7 +101,9 @@ def _sentence(finding: Finding) -> str:
     if finding.rule == NOT_EMPTY:
         return f"{finding.table} has no rows ({finding.promise})"
     if not finding.count:
-        return f"{finding.table} [{finding.partition}]: rule {finding.rule} ({finding.promise})"
+        about = "" if finding.column == "*" else f" {finding.column}"
+        return (f"{finding.table} [{finding.partition}]{about}: rule {finding.rule} "
+                f"({finding.promise})")
     text = (
         f"{finding.table} [{finding.partition}] {finding.column}: rule {finding.rule} "
         f"({finding.promise}) broken by {finding.count} row{'' if finding.count == 1 else 's'}"
@@ -132,16 +137,25 @@ def _plain(value: Any) -> Any:
 
 
 @contextmanager
-def examination() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database for `check_partition`, empty and in memory.
+def examination(spill: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database for `check_partition`, empty and in memory, that puts aside in `spill`, or in the
+    system's directory for temporary files, what it has no memory for.
 
     To open one takes longer (8 ms) than the rules of a small partition: one serves many.
     """
     import duckdb
 
-    with duckdb.connect() as connection:
+    spill = spill or Path(tempfile.gettempdir()) / f"imbalance-spill-{uuid.uuid4().hex}"
+    with duckdb.connect(config=database_settings(spill)) as connection:
         connection.execute("set TimeZone = 'UTC'")
         yield connection
+
+
+def rules_of(table: Table) -> int:
+    """How many rules `check_partition` asks: those of rows, and of columns, their types, the key,
+    and how many rows there are.
+    """
+    return len(row_rules(table)) + 4
 
 
 def check_partition(
@@ -162,12 +176,18 @@ def check_partition(
         with examination() as own:
             return check_partition(table, partition, row_count, path, own)
 
-    found = pq.read_schema(path).names
-    if set(found) != set(table.column_names):
-        odd = sorted(set(found) ^ set(table.column_names))
-        return [Finding("registered_columns", table.name, partition, ", ".join(odd), len(odd),
+    found = pq.read_schema(path)
+    if set(found.names) != set(table.column_names):
+        odd = sorted(set(found.names) ^ set(table.column_names))
+        return [Finding("registered_columns", table.name, partition, ", ".join(odd), 0,
                         "the file has exactly the columns of the registry")]
-    return _PartitionCheck(connection, table, partition, path).findings(row_count)
+    retyped = [
+        Finding("registered_types", table.name, partition, one.name, 0,
+                f"{one.type} as the registry says, not {found.field(one.name).type}")
+        for one in file_schema(table) if found.field(one.name).type != one.type
+    ]
+    # Rules of a column of another type may raise, or hold of what its rows are turned into.
+    return retyped or _PartitionCheck(connection, table, partition, path).findings(row_count)
 
 
 class _PartitionCheck:

@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from imbalance.machine import database_settings
 from imbalance.store.generations import Generation
+from imbalance.store.home import Home
 from imbalance.store.manifest import DEFINITIONS_NAME, Released, read_manifest
 from imbalance.store.sqlfiles import quote_ident, quote_table, quote_text
 
@@ -81,7 +83,8 @@ def compare(before: Generation, after: Generation) -> Difference:
     sooner, later = read_manifest(before.path), read_manifest(after.path)
     definitions = _definitions(before), _definitions(after)
     changes = []
-    with duckdb.connect() as connection:
+    spill = Home(before.path.parents[1]).spill_dir()
+    with duckdb.connect(config=database_settings(spill)) as connection:
         connection.execute("set TimeZone = 'UTC'")
         for name, generation in (("sooner", before), ("later", after)):
             connection.execute(

@@ -46,6 +46,12 @@ def versions(
     return found
 
 
+def current_files(ledger: Ledger) -> set[str]:
+    """The files whose rows are current; the others are those of superseded versions."""
+    partitions = ledger.all_partitions().values()
+    return {entry.file for of in partitions for entry in of.values() if entry.file is not None}
+
+
 def _intervals(entries: Iterable[Entry]) -> list[Version]:
     changes: list[Entry] = []
     for entry in entries:

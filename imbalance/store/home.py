@@ -142,10 +142,10 @@ class Home:
 
     def spill_dir(self) -> Path:
         """A new directory, not yet made, for what a query of any size puts aside: not in the home
-        where that may only be read.
+        where that may only be read. Its name says whose it is (`sweep`).
         """
         if os.access(self.staging_dir, os.W_OK):
-            return self.staging_dir / f"spill-{uuid.uuid4().hex}"
+            return self.staging_dir / f"spill-{os.getpid()}-{uuid.uuid4().hex}"
         return Path(tempfile.gettempdir()) / f"imbalance-spill-{uuid.uuid4().hex}"
 
     @property

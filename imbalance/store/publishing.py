@@ -33,7 +33,7 @@ from imbalance.store.generations import (
     read_generation,
 )
 from imbalance.store.home import Home
-from imbalance.store.ledger import Entry
+from imbalance.store.ledger import Entry, Ledger
 from imbalance.store.locks import hold, read_holder
 from imbalance.store.manifest import (
     DATABASE_NAME,
@@ -78,9 +78,10 @@ def publish(
     with only_publisher(store, patience):
         current = current_path(store.home)
         base = _base(current)
-        sequence = store.ledger.last_sequence()
+        moment = store.at_one_moment().ledger
+        sequence = moment.last_sequence()
         tables = {name: table for name, table in store.tables.items() if table.published}
-        entries = store.ledger.all_partitions(sequence)
+        entries = moment.all_partitions()
         partitions = {name: _released(table, entries.get(name, {}), base)
                       for name, table in tables.items()}
         if current is not None and base is not None and _is_published(base, tables, partitions):
@@ -94,7 +95,7 @@ def publish(
             tables=partitions,
             definitions={name: table.definition_hash() for name, table in tables.items()},
             validation=validation,
-            captures={c.capture_id: c.sha256 for c in store.ledger.captures()},
+            captures=_captures_in(moment),
             files={},
             settings=as_settings(store.config),
         )
@@ -102,12 +103,21 @@ def publish(
         return msgspec.structs.replace(read_generation(path, path), new=True)
 
 
+def _captures_in(ledger: Ledger) -> dict[str, str]:
+    """SHA-256 of the captures in use that have been read: nothing is made yet of one that is only
+    registered.
+    """
+    read = ledger.partitions("raw.captures")
+    return {c.capture_id: c.sha256 for c in ledger.captures() if c.capture_id in read}
+
+
 def is_published(store: Store) -> bool:
-    """Whether the current generation is what is current: publishing would change nothing."""
-    current = current_path(store.home)
-    if current is None:
+    """Whether the current generation is what is current: publishing would change nothing. One that
+    does not know what it is, is not: to publish mends that.
+    """
+    base = _base(current_path(store.home))
+    if base is None:
         return False
-    base = Base(current, read_manifest(current))
     tables = {name: table for name, table in store.tables.items() if table.published}
     entries = store.ledger.all_partitions()
     partitions = {name: _released(table, entries.get(name, {}), base)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imbalance.contracts import RECORDED_AT, Table
+from imbalance.machine import database_settings
 from imbalance.store.dictionary import SCHEMA, create_catalog
 from imbalance.store.files import check_file, sha256_file
 from imbalance.store.macros import create_macros
@@ -85,7 +86,8 @@ def build_database(
     changes = _changes(tables, partitions, base)
     if base is None or not _worth_copying(changes, partitions) or not _copy_base(base, path):
         changes = {name: _Change({}, partitions[name], anew=True) for name in tables}
-    with duckdb.connect() as connection:
+    aside = directory.with_name(f"{directory.name}-spill")  # not in the generation
+    with duckdb.connect(config=database_settings(aside)) as connection:
         connection.execute("set TimeZone = 'UTC'")
         connection.execute(
             f"attach {quote_text(str(path))} as release (storage_version '{STORAGE_VERSION}')"

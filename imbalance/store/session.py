@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from imbalance import catalog
 from imbalance.contracts import RECORDED_AT, SUPERSEDED_AT, Column, Table
 from imbalance.errors import UserError
+from imbalance.machine import database_settings
 from imbalance.store.absent import (
     MISSING,
     UNREADABLE,
@@ -131,7 +132,7 @@ def _create_view(
 def _connection(store: Store) -> duckdb.DuckDBPyConnection:
     import duckdb
 
-    connection = duckdb.connect(config={"temp_directory": str(store.home.spill_dir())})
+    connection = duckdb.connect(config=database_settings(store.home.spill_dir()))
     connection.execute("set TimeZone = 'UTC'")
     connection.execute("set parquet_metadata_cache = true")  # the files never change
     return connection

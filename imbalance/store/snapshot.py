@@ -25,12 +25,13 @@ class Snapshot(Ledger):
     def __init__(self, ledger: Ledger) -> None:
         super().__init__(ledger.path)
         with self._reading() as connection:
-            connection.execute("begin")  # one moment for all three
+            connection.execute("begin")  # one moment for all of it
             self._entries: dict[str, dict[str, Entry]] = {}
             for entry in super()._newest(None):
                 self._entries.setdefault(entry.table, {})[entry.partition] = entry
             self._captures = super().captures()
             self._failures = super().failures()
+            self._last_sequence = super().last_sequence()
             connection.execute("commit")
         self._partitions: dict[str, list[str]] = {}
 
@@ -61,6 +62,10 @@ class Snapshot(Ledger):
             return super()._newest(at, table, days)
         of = self._entries.values() if table is None else [self._entries.get(table, {})]
         return [entry for entries in of for entry in entries.values()]
+
+    def last_sequence(self) -> int:
+        """As `Ledger.last_sequence`."""
+        return self._last_sequence
 
     def captures(self) -> list[CaptureFile]:
         """As `Ledger.captures`."""

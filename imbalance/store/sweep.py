@@ -7,6 +7,7 @@ somebody who is still at work.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from contextlib import suppress
@@ -47,13 +48,30 @@ def find_leftovers(home: Home, ledger: Ledger) -> list[Leftover]:
     if home.staging_dir.is_dir():
         paths += [
             path for path in home.staging_dir.iterdir()
-            if not (publishing and path.name.startswith("generation-"))
+            if not ((publishing and path.name.startswith("generation-")) or _is_in_use(path))
         ]
     found = []
     for path in paths:
         with suppress(FileNotFoundError):  # it has been put in its place in the meantime
             found.append(_measure(home, path))
     return sorted(found, key=lambda leftover: (-leftover.age, leftover.path))
+
+
+def _is_in_use(path: Path) -> bool:
+    """Whether a process that is there has its queries put aside in it: a session may rest for hours
+    between two of them, and the second fails where the directory is gone.
+    """
+    kind, _, rest = path.name.partition("-")
+    pid = rest.partition("-")[0]
+    if kind != "spill" or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True  # another user's
+    return True
 
 
 def _measure(home: Home, path: Path) -> Leftover:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from imbalance.errors import UserError, in_a_line, raise_interruption
+from imbalance.machine import database_settings
 from imbalance.store.files import (
     PartitionWriter,
     StagedFile,
@@ -166,7 +167,8 @@ class TaskContext:
         self._writers.clear()
 
     def connect(self) -> duckdb.DuckDBPyConnection:
-        """An empty DuckDB database in memory, times in UTC, spilling into the staging directory.
+        """An empty DuckDB database in memory, times in UTC, which takes this process' part of the
+        memory and spills into the staging directory.
 
         It is closed when the task ends.
         """
@@ -174,7 +176,7 @@ class TaskContext:
 
         connection = duckdb.connect(
             config={
-                "temp_directory": str(self._store.home.staging_dir / f"spill-{uuid.uuid4().hex}"),
+                **database_settings(self._store.home.spill_dir()),
                 "autoload_known_extensions": "false",
                 "autoinstall_known_extensions": "false",
             }

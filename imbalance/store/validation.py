@@ -21,8 +21,8 @@ from imbalance.store.gate import (
     examination,
     failed_check,
     refuse,
+    rules_of,
 )
-from imbalance.store.gate_rules import row_rules
 from imbalance.store.manifest import Released
 from imbalance.store.release import Base
 
@@ -62,7 +62,7 @@ def validate(
     }
     findings = _table_findings(store, sequence, tables, partitions)
     paths: dict[tuple[str, str], Path] = {}
-    with examination() as connection:
+    with examination(store.home.spill_dir()) as connection:
         for name, table in tables.items():
             for key, released in due[name].items():
                 progress.advance(note=f"checking {name} {key}")
@@ -78,7 +78,7 @@ def validate(
         name: {
             "partitions": len(partitions[name]),
             "checked": len(due[name]),
-            "rules": len(row_rules(table)) + 3,  # registered columns, unique key, row count
+            "rules": rules_of(table),
             "expectations": expected[0].get(name, 0),
         }
         for name, table in tables.items()

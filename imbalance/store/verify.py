@@ -15,6 +15,7 @@ from imbalance.errors import UserError
 from imbalance.progress import SILENT, Progress
 from imbalance.store.files import sha256_file
 from imbalance.store.generations import list_generation_paths
+from imbalance.store.history import current_files
 from imbalance.store.home import Home
 from imbalance.store.ledger import Ledger
 from imbalance.store.manifest import MANIFEST_NAME, read_manifest
@@ -52,6 +53,8 @@ class _Expected:
 
 
 _BUILD_AGAIN = "delete it if it is there: the next `imbalance run` builds it again"
+_OLD_VERSION = ("no run makes it again, since newer rows have replaced it: put it back from a "
+                "copy, or do without what was known then")
 _PUBLISH_AGAIN = "train on another generation: `imbalance generations` lists them"
 _GET_AGAIN = "get the capture again from where it came from"
 
@@ -90,6 +93,10 @@ def verify(home: Home, progress: Progress = SILENT) -> Verification:
         except PermissionError:
             damaged.append(Damage(str(one.path), "may not be read", "look again as one who may"))
             continue
+        except OSError as error:  # a bad sector, say: the others are looked at all the same
+            why = f"cannot be read: {error.strerror}"
+            damaged.append(Damage(str(one.path), why, one.fix))
+            continue
         if not known:
             total += status.st_size
             progress.advance(bytes=status.st_size, files=1, note=one.path.name)
@@ -99,8 +106,10 @@ def verify(home: Home, progress: Progress = SILENT) -> Verification:
 
 
 def _partition_files(home: Home, ledger: Ledger) -> Iterator[_Expected]:
+    current = current_files(ledger)
     for name, sha256 in sorted(ledger.files().items()):
-        yield _Expected(home.file(name), sha256, _BUILD_AGAIN)
+        yield _Expected(home.file(name), sha256,
+                        _BUILD_AGAIN if name in current else _OLD_VERSION)
 
 
 def _generation_files(home: Home, damaged: list[Damage]) -> Iterator[_Expected]:

@@ -19,7 +19,15 @@ from imbalance.overdue import overdue
 from imbalance.store.ledger import CaptureFile
 from imbalance.store.store import Store
 from imbalance.warehouse import PlainWarehouse
-from pipelines.alerts import Alert, alerts, failed_runs, overdue_days, targets, tell_all
+from pipelines.alerts import (
+    MOST_TOLD,
+    Alert,
+    alerts,
+    failed_runs,
+    overdue_days,
+    targets,
+    tell_all,
+)
 from pipelines.failures import first_words
 from tests.store.samples import put
 from tests.training.samples import SECOND, START, bars, put_bars
@@ -257,6 +265,23 @@ def test_each_target_is_told_and_a_deaf_one_is_told_later(tmp_path, listener):
     assert len(out.read_text().splitlines()) == 1
     assert len((tmp_path / "file").read_text().splitlines()) == 1
     assert [one["subject"] for one in Listener.got] == ["binance 2024-08-08"] * 2
+
+
+def test_of_more_troubles_than_are_remembered_each_is_told_once():
+    """Two thousand instruments of a venue whose feeds broke, to three targets."""
+    due = [Alert("broken", "binance 2026-11-26", "little", concerns=f"binance:{n}")
+           for n in range(2000)]
+    lines = {name: [] for name in ("log", "file", "command")}
+    named = {name: lambda line, _, to=to: to.append(line) for name, to in lines.items()}
+    told, failed = tell_all(due, named, [])
+    assert len(told) == 6000
+    told, failed = tell_all(due, named, told)
+    assert [len(to) for to in lines.values()] == [2000] * 3
+    assert not failed
+    # what is due no more is forgotten in the end, the oldest first
+    told, _ = tell_all([], named, told)
+    assert len(told) == MOST_TOLD
+    assert told[-1] == f"command {due[-1].key}"
 
 
 def test_what_a_program_was_given_stays_out_of_the_log():

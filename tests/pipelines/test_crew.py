@@ -16,6 +16,7 @@ from assets.specs import asset_key
 from imbalance.captures.build import CAPTURE_TABLES, RAW_TABLES, materialise_raw
 from imbalance.captures.register import register
 from imbalance.errors import UserError
+from imbalance.machine import SideBySide
 from imbalance.store.store import Store
 from pipelines.crew import Crew
 from pipelines.instance import PROCESS_TAG, RUN_TAG, add_venues, open_instance
@@ -92,6 +93,12 @@ def test_pieces_make_what_one_process_makes_and_are_heard(
     processes = {int(of[PROCESS_TAG].split(".")[-2]) for of in tags}
     assert len(tags) == 3
     assert os.getpid() not in processes
+
+
+def test_each_process_counts_on_its_part_of_the_memory(crew_of):
+    with crew_of() as crew:
+        assert crew._pool.submit(getattr, SideBySide, "processes").result() == 2
+    assert SideBySide.processes == 1
 
 
 def test_of_a_range_that_fails_the_bad_day_alone_is_told(home, daily_captures, crew_of):

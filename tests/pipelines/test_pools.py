@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 
 from imbalance.cli.main import run
+from imbalance.machine import SideBySide
 from imbalance.store.store import Store
 from pipelines.instance import fail_orphans, open_instance, process_tag
 from pipelines.resources import WarehouseResource
@@ -72,6 +73,13 @@ def test_the_doctor_frees_what_a_killed_run_held(store, capsys):
         ]
         assert states(instance) == ["FAILURE"]
         assert publish(store, instance).success  # it would wait for its place for ever
+
+
+def test_a_run_that_dagster_launches_leaves_room_for_the_others(store, monkeypatch):
+    monkeypatch.setattr(SideBySide, "processes", 1)
+    with open_instance(store.home) as instance:
+        assert publish(store, instance).success
+    assert SideBySide.processes == 2  # max_concurrent_runs of the settings
 
 
 @pytest.mark.slow

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import dagster as dg
@@ -77,6 +79,33 @@ def test_runs_of_dead_processes_are_failed():
         assert instance.get_run_by_id(dead).status == dg.DagsterRunStatus.FAILURE
         for run in (alive, foreign, tried_again):
             assert instance.get_run_by_id(run).status == dg.DagsterRunStatus.STARTED
+
+
+def test_a_process_that_got_the_number_of_a_dead_one_is_not_taken_for_it():
+    @dg.job
+    def nothing():
+        pass
+
+    (own,) = process_tag("x").values()
+    host, _, _ = own.partition("@")
+    with (
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other,
+        dg.DagsterInstance.ephemeral() as instance,
+    ):
+        def started(tag):
+            run = instance.create_run_for_job(nothing, status=dg.DagsterRunStatus.STARTED)
+            instance.add_run_tags(run.run_id, {"imbalance/process": f"{tag}.{run.run_id}"})
+            return run.run_id
+
+        began = own.removeprefix(f"{host}@").partition(".")[0]
+        dead = started(f"{host}@{began}.{other.pid}")  # began when this process did
+        restarted = started(f"{host}@another-start-1.{os.getpid()}")
+        untold = started(f"{host}.{other.pid}")  # tagged by an earlier version
+        assert fail_orphans(instance) == 2
+        other.kill()
+        states = {run: instance.get_run_by_id(run).status.value
+                  for run in (dead, restarted, untold)}
+    assert states == {dead: "FAILURE", restarted: "FAILURE", untold: "STARTED"}
 
 
 def test_the_reporter_sums_between_lines_and_ends_with_the_result():

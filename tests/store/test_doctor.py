@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -127,6 +128,22 @@ def test_old_leftovers_are_swept_young_ones_listed(filled):
     assert len(list(home.tables_dir.rglob("*.parquet"))) == 2
 
 
+def test_a_session_that_has_rested_finds_its_place_to_put_things_aside(filled):
+    """As does a process that is there; what one has left behind is swept."""
+    staging = filled.home.staging_dir
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        gone = pool.apply(filled.home.spill_dir)
+    with filled.session() as session:
+        place = Path(session.execute("select current_setting('temp_directory')").fetchone()[0])
+        for one in (place, gone):
+            one.mkdir()
+            os.utime(one, (0, 0))
+        assert [what.split(",")[0] for _, what, _ in found(filled, "leftovers")] == [
+            f"swept staging/{gone.name}"]
+    assert place.parent == gone.parent == staging
+    assert place.exists()
+
+
 def test_failures_missing_files_and_lost_generations(filled):
     publish(filled)
     filled.ledger.record_failure("features.bars", PARTITION, "run", "ArithmeticError: no book")
@@ -136,13 +153,25 @@ def test_failures_missing_files_and_lost_generations(filled):
     )
     name = filled.ledger.current("features.bars", PARTITION).file
     filled.home.file(name).unlink()
-    assert found(filled, "files")[0][:2] == ("problem", f"{name} is missing")
+    assert found(filled, "files") == [
+        ("problem", f"{name} is missing", "imbalance run builds it again")]
     generation = find_generation(filled.home)
     (generation.path / "manifest.json").write_text("{")
     assert found(filled, "generations")[0][0] == "problem"
     generation.path.rename(generation.path.with_name("gone"))
     ((_, what, _), *_) = found(filled, "generations")
     assert what == "none is current: generations/current leads nowhere"
+
+
+def test_that_an_old_version_is_missing_is_told_and_no_problem(filled):
+    old = filled.ledger.current("features.bars", PARTITION).file
+    put(filled, "features.bars", bars(seed=7))
+    filled.home.file(old).unlink()
+    ((level, what, fix),) = found(filled, "files")
+    assert (level, what.partition(";")[0]) == (
+        "warning", "files of rows that newer ones have replaced are missing: 1")
+    assert "imbalance run" not in fix
+    assert examine(filled.home.root).healthy
 
 
 def test_a_home_must_be_one(tmp_path):

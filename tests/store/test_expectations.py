@@ -1,5 +1,6 @@
 """Great Expectations: suites made from the registry, the same defects, exceptions, no noise."""
 
+import math
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from imbalance import catalog
+from imbalance.store.expectations import PARTITION as PARTITION_COLUMN
 from imbalance.store.expectations import Expectations, batches, checked_columns, read_batch
 from imbalance.store.gate import GateRefused
 from imbalance.store.publishing import publish
@@ -52,6 +54,47 @@ def test_a_doubled_key_is_found(expectations):
     (finding,) = found(expectations, frame).values()
     assert finding.rule == "expect_compound_columns_to_be_unique"
     assert finding.count == 2
+
+
+def spoilt():
+    """Bars that break a promise of each kind, in columns at both ends of the table."""
+    frame = bars().to_pandas()
+    frame.loc[[4, 9], "instrument"] = None
+    frame.loc[2, "bar_start"] = frame.loc[3, "bar_start"]
+    frame.loc[7, "coverage"] = 1.5
+    frame.loc[8, "side"] = "hold"
+    frame.loc[[5, 6], "trade_count"] = -3
+    return frame
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 100])
+def test_in_however_many_parts_a_suite_is_run_it_finds_the_same(
+    expectations, monkeypatch, at_once
+):
+    monkeypatch.setattr("imbalance.store.expectations._GROUP_VALUES", 0)
+    monkeypatch.setattr("imbalance.store.expectations._GROUP_COLUMNS", at_once)
+    parts = [suite for _, suite in expectations._suites(BARS, 50)]
+    assert len(parts) == math.ceil(10 / at_once)  # nine columns with a promise, and the key
+    assert sum(len(suite.expectations) for suite in parts) == expectations.size(BARS) == 13
+    assert found(expectations, bars().to_pandas()) == {}
+    counts = {key: one.count for key, one in found(expectations, spoilt()).items()}
+    assert counts == {
+        ("expect_column_values_to_not_be_null", "instrument"): 2,
+        ("expect_column_values_to_be_between", "coverage"): 1,
+        ("expect_column_values_to_be_in_set", "side"): 1,
+        ("expect_column_values_to_be_between", "trade_count"): 2,
+        ("expect_compound_columns_to_be_unique", "instrument, bar_start"): 2,
+    }
+
+
+def test_many_rows_are_looked_at_a_few_columns_at_a_time(expectations):
+    table = catalog.table("features.bars_1s")
+    looked_at = [columns for columns, _ in expectations._suites(table, 200_000)]
+    assert len(looked_at) > 5
+    assert max(map(len, looked_at)) <= 10 + len(table.key)
+    assert {name for columns in looked_at for name in columns} == {
+        *checked_columns(table), PARTITION_COLUMN}
+    assert len(list(expectations._suites(table, 1000))) == 1
 
 
 def test_an_exception_is_a_finding(expectations):

@@ -1,6 +1,8 @@
 """The gate: seeded defects, each of which must stop the publication and be named."""
 
 import json
+import tempfile
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +14,8 @@ from imbalance import catalog
 from imbalance.config import CapturesConfig, Config
 from imbalance.contracts import Column, Table
 from imbalance.store import Home, Store
-from imbalance.store.gate import GateRefused, check_captures, check_partition
+from imbalance.store.files import file_schema
+from imbalance.store.gate import GateRefused, check_captures, check_partition, examination
 from imbalance.store.gate_rules import row_rules, rules_hash
 from imbalance.store.generations import find_generation
 from imbalance.store.publishing import publish
@@ -182,6 +185,39 @@ def test_a_column_without_an_entry_fails(store):
     with pytest.raises(GateRefused) as caught:
         publish(later)
     assert (caught.value.rule, caught.value.column) == ("registered_columns", "trade_count")
+
+
+@pytest.mark.parametrize(("column", "kind", "before", "now"), [
+    ("trade_count", "BIGINT", "INTEGER", "int32"), ("coverage", "DOUBLE", "BIGINT", "int64"),
+    ("bar_start", "TIMESTAMP_NS", "BIGINT", "int64"),
+])
+def test_a_column_of_another_type_is_refused_by_name(store, column, kind, before, now):
+    """Files of an earlier version of the registry, in which a column had another type."""
+    then = Table(**{**BARS.__dict__, "columns": tuple(
+        replace(one, type=before, minimum=None, maximum=None) if one.name == column else one
+        for one in BARS.columns)})
+    earlier = Store(store.home, tables={**TABLES, "features.bars": then})
+    rows = bars().to_pandas()
+    rows[column] = rows[column].astype("int64")
+    put(earlier, "features.bars", pa.Table.from_pandas(rows, file_schema(then)))
+    put(store, "studies.correlation", study(), "2024-08-08")
+    with pytest.raises(GateRefused) as caught:
+        publish(store)
+    (finding,) = caught.value.findings
+    assert (finding.rule, finding.table, finding.column) == (
+        "registered_types", "features.bars", column)
+    wanted = {"BIGINT": "int64", "DOUBLE": "double", "TIMESTAMP_NS": "timestamp[ns]"}[kind]
+    assert f"{column}: rule registered_types ({wanted} as the registry says, not {now})" in str(
+        caught.value)
+
+
+def test_the_gate_puts_aside_below_the_home_and_never_where_it_was_started(store):
+    with examination(store.home.spill_dir()) as connection:
+        (place,) = connection.execute("select current_setting('temp_directory')").fetchone()
+    assert place.startswith(f"{store.home.staging_dir}/spill-")
+    with examination() as connection:
+        (place,) = connection.execute("select current_setting('temp_directory')").fetchone()
+    assert place.startswith(f"{tempfile.gettempdir()}/")
 
 
 def test_row_counts_reconcile_with_the_ledger(store):

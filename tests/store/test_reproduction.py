@@ -12,7 +12,7 @@ from imbalance.contracts import Table
 from imbalance.errors import UserError
 from imbalance.store import Home, Store
 from imbalance.store.generations import find_generation
-from imbalance.store.ledger import CaptureFile
+from imbalance.store.ledger import CaptureFile, NewEntry
 from imbalance.store.manifest import read_manifest
 from imbalance.store.publishing import publish
 from imbalance.store.reproduction import capture_files, compare_rows, days
@@ -58,6 +58,8 @@ def test_a_lost_capture_is_named(store, manifest, tmp_path):
     for place in (tmp_path / "0.gz", path):
         store.ledger.register_capture(
             CaptureFile(digest[:16], digest, str(place), 5, 1, "raw", "binance"))
+    store.ledger.commit(
+        [NewEntry("raw.captures", digest[:16], "f", "f", "f", 1, "inputs", "1")], "run")
     (tmp_path / "0.gz").write_bytes(b"of another")
     put(store, "features.bars", bars(9))
     publish(store)

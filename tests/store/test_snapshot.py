@@ -42,7 +42,7 @@ def said(ledger):
         [ledger.current(*key) for key in keys], [ledger.newest(*key) for key in keys],
         [ledger.partitions_between(table, *span) for table in (BARS, TRADES) for span in days],
         ledger.captures(), [ledger.captures_on(day) for day in (FIRST, SECOND, THIRD)],
-        ledger.failures(),
+        ledger.failures(), ledger.last_sequence(),
     )
 
 
@@ -54,7 +54,7 @@ def test_it_says_what_the_ledger_says_and_stays_at_it(ledger):
     ledger.record_recovery(TRADES, f"{THIRD}|a", "run")
     ledger.register_capture(capture(3, FIRST, THIRD))
     assert said(snapshot) == then
-    assert [a == b for a, b in zip(said(Snapshot(ledger)), then, strict=True)] == [False] * 8
+    assert [a == b for a, b in zip(said(Snapshot(ledger)), then, strict=True)] == [False] * 9
 
 
 def test_partitions_of_days_are_those_from_the_first_to_the_last_that_have_a_file(ledger):

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from imbalance.errors import UserError
+from imbalance.machine import SideBySide, database_settings
 from imbalance.store import Home, Store, materialise
 from imbalance.store.gate import failed_check
 from imbalance.store.task import is_current, remove
@@ -196,6 +197,29 @@ def test_the_task_connection_works_in_utc(store, monkeypatch):
     task = Counter(store)
     task.build = build
     assert task.run().metadata == {"zone": "UTC", "rows": 7}
+
+
+def test_a_query_larger_than_its_part_of_the_memory_is_put_aside_and_ends(store, monkeypatch):
+    whole = int(str(database_settings(store.home.root)["memory_limit"]).removesuffix("B"))
+    monkeypatch.setattr(SideBySide, "processes", whole // 50_000_000)
+
+    def build(context):
+        connection = context.connect()
+        connection.execute(
+            "create table texts as select md5(i::varchar) as text from range(2_500_000) as r(i)")
+        (aside,) = connection.execute(
+            "select sum(size) from duckdb_temporary_files()").fetchone()
+        found = connection.execute("select count(distinct text) from texts").fetchone()
+        places = {path.name.partition("-")[0] for path in store.home.staging_dir.iterdir()}
+        return {"aside": aside, "found": found[0], "places": places}
+
+    task = Counter(store)
+    task.build = build
+    done = task.run().metadata
+    assert done["found"] == 2_500_000
+    assert done["aside"] > 10_000_000
+    assert "spill" in done["places"]
+    assert list(store.home.staging_dir.iterdir()) == []
 
 
 def test_hostile_symbols_are_only_values(store):

@@ -1,6 +1,8 @@
 """Verification: every flipped bit and every missing file is found and named."""
 
+import errno
 import hashlib
+import os
 import random
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 
 from imbalance.errors import UserError
 from imbalance.progress import Silent
+from imbalance.store.files import sha256_file
 from imbalance.store.generations import find_generation
 from imbalance.store.ledger import CaptureFile
 from imbalance.store.manifest import MANIFEST_NAME
@@ -87,8 +90,28 @@ def test_missing_files_are_named_and_moved_captures_are_no_damage(published, tmp
     (tmp_path / "capture.gz").rename(tmp_path / "elsewhere.gz")
     report = verify(published.home)
     assert [(d.path, d.what) for d in report.damaged] == [(str(path), "missing")]
-    assert "imbalance run" in report.damaged[0].fix
+    # a run makes current rows only
+    assert report.damaged[0].fix.startswith("no run makes it again")
+    assert "delete" not in report.damaged[0].fix
     assert report.missing_captures == (str(tmp_path / "capture.gz"),)
+
+
+def test_what_the_disk_cannot_read_is_named_and_the_rest_looked_at(published, monkeypatch):
+    """A bad sector under one file, another one changed."""
+    bad, changed = (published.home.file(published.ledger.current(*key).file) for key in (
+        ("features.bars", PARTITION), ("studies.correlation", "2024-08-08")))
+    changed.chmod(0o644)
+    changed.write_bytes(b"else")
+
+    def read(path):
+        if path == bad:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return sha256_file(path)
+
+    monkeypatch.setattr("imbalance.store.verify.sha256_file", read)
+    found = {damage.path: damage.what for damage in verify(published.home).damaged}
+    assert found[str(bad)] == "cannot be read: Input/output error"
+    assert found[str(changed)] == "its bytes have changed"
 
 
 def test_a_damaged_partition_is_built_again(published):
