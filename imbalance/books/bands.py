@@ -34,6 +34,10 @@ _ALL = ~np.uint64(0)
 _FURTHEST = max(*BANDS_BPS, WEIGHT_REACH_BPS)
 """How far words are summed anew."""
 
+_STEEPEST = 10.0
+"""Step from which powers over a word may leave the range of a double: of prices below 100 ticks, of
+which no more than one place a side is within reach."""
+
 
 @inline
 def _base_at(book: Book, side: int, index: int) -> float:
@@ -161,12 +165,16 @@ def _weighted(book: Book, side: int, low: int, high: int, middle: float, step: f
     """
     if low > high:
         return 0.0
+    total = 0.0
+    if step > _STEEPEST:
+        for index in range(low, high + 1):
+            total += _base_at(book, side, index) * np.exp(-abs(index - middle) * step)
+        return total
     ladder = book.ladder
     first, last = low >> 6, high >> 6
     if ladder.weighted_for[side] != book.real[MID]:
         _set_weights(book, side, middle, step, first if side == BID else last)
     within: Any = np.int64(np.floor(middle)) >> 6
-    total = 0.0
     if first <= within if side == BID else first >= within:
         stop = min(high, (first << 6) + 63)
         total += ladder.scales[side, first] * _places_weighted(book, side, low, stop)

@@ -37,7 +37,7 @@ OUTPUTS = (
     "book.bars_100ms",
 )
 
-VERSION = "book-14"
+VERSION = "book-15"
 
 _COLUMNS = (
     "instrument", "kind", "first_update_id", "last_update_id", "previous_update_id", "event_time",

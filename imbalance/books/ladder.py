@@ -145,6 +145,14 @@ def next_above(ladder: Ladder, side: int, index: int) -> int:
 
 
 @inline
+def _next(ladder: Ladder, side: int, index: int) -> int:
+    """Place of the level of the window after one, away from the market; −1: none."""
+    if side == BID:
+        return next_below(ladder, BID, index - 1)
+    return next_above(ladder, ASK, index + 1)
+
+
+@inline
 def set_level(ladder: Ladder, side: int, tick: int, size: float) -> float:
     """Put a size at a price (0 removes it) and return the size before."""
     meta = ladder.meta
@@ -212,22 +220,25 @@ def _put_best_first(side: int, ticks: Any, sizes: Any) -> None:
 @jit
 def levels_of(ladder: Ladder, side: int) -> tuple[Any, Any]:
     """All levels of a side, best first: ticks int64 (n,) and sizes (n,)."""
-    base, width = ladder.meta[BASE], ladder.meta[WIDTH]
+    base = ladder.meta[BASE]
+    first = ladder.meta[BEST_BID] if side == BID else ladder.meta[BEST_ASK]
     count = 0
-    for index in range(width):
-        count += ladder.sizes[side, index] > 0.0
+    index = first
+    while index >= 0:
+        count += 1
+        index = _next(ladder, side, index)
     for slot in range(len(ladder.far_key)):
         key = ladder.far_key[slot]
         count += key != 0 and (key - 1) & 1 == side and ladder.far_size[slot] > 0.0
     ticks = np.empty(count, np.int64)
     sizes = np.empty(count)
     count = 0
-    for place in range(width):
-        index = width - 1 - place if side == BID else place
-        if ladder.sizes[side, index] > 0.0:
-            ticks[count] = base + index
-            sizes[count] = ladder.sizes[side, index]
-            count += 1
+    index = first
+    while index >= 0:
+        ticks[count] = base + index
+        sizes[count] = ladder.sizes[side, index]
+        count += 1
+        index = _next(ladder, side, index)
     inside = count
     for slot in range(len(ladder.far_key)):
         key = ladder.far_key[slot]
@@ -284,14 +295,15 @@ def put_levels(ladder: Ladder, side: int, ticks: Any, sizes: Any) -> None:
 
 @jit
 def recentre(ladder: Ladder, centre: int) -> None:
-    """Move the window so that `centre` (in ticks) is its middle; no level is lost."""
+    """Move the window so that `centre` (in ticks) is its middle; no level is lost. It is misplaced
+    still where a side begins beyond it: a book may be crossed by more than the window is wide.
+    """
     bid_ticks, bid_sizes = levels_of(ladder, BID)
     ask_ticks, ask_sizes = levels_of(ladder, ASK)
     clear(ladder)
     ladder.meta[BASE] = _base(centre, ladder.meta[WIDTH])
     put_levels(ladder, BID, bid_ticks, bid_sizes)
     put_levels(ladder, ASK, ask_ticks, ask_sizes)
-    ladder.meta[MISPLACED] = 0
 
 
 @jit
@@ -317,7 +329,9 @@ def settle(ladder: Ladder) -> None:
         return
     if _base(centre, meta[WIDTH]) != meta[BASE]:
         recentre(ladder, centre)
-    meta[MISPLACED] = 0
+        return
+    above = len(bid_ticks) > 0 and bid_ticks[0] >= meta[BASE] + meta[WIDTH]
+    meta[MISPLACED] = above or (len(ask_ticks) > 0 and ask_ticks[0] < meta[BASE])
 
 
 @jit
@@ -335,6 +349,8 @@ def take_best(ladder: Ladder, side: int, wanted: int, ticks: Any, sizes: Any) ->
     """Write the best levels of a side into `ticks` and `sizes`; returns how many there are."""
     base = ladder.meta[BASE]
     count = 0
+    if ladder.meta[MISPLACED]:
+        return _take_far(ladder, side, wanted, ticks, sizes)
     if side == BID:
         index = ladder.meta[BEST_BID]
         while index >= 0 and count < wanted:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from imbalance.books import continuity as rule
 from imbalance.books import kernel
 from imbalance.books.flow import show
 from imbalance.books.ladder import ASK, BID, levels_of, new_ladder, put_levels, settle
@@ -117,6 +118,7 @@ class BookBuilder:
         self._book: Book | None = None
         self._out = new_output(rules.levels)
         self._abandoned = False
+        self._finer_at = 0  # when the last message was known that asked for a finer grid
         self._state_rows = 0
         self._health_rows = 0
         self._proofs: list[tuple[Any, Any]] = []
@@ -146,6 +148,7 @@ class BookBuilder:
                 wanted = _levels_at(messages, position)
                 self._book = _more_room(self._book, wanted)
             else:
+                self._finer_at = int(messages.available[position])
                 self._book = _finer(self._book, _prices_at(messages, position))
 
     def finish(self, until: int) -> ClosingBook | None:
@@ -161,14 +164,13 @@ class BookBuilder:
         return _closing(self._book) if self._book.whole[STATUS] == VALID else None
 
     def abandon(self, at: int) -> None:
-        """Give the instrument up for the day: its prices cannot be kept as a book."""
-        self._flush()
-        since = self._day_start if self._book is None else int(self._book.whole[LAST_EVENT])
-        row = self._out.health[:1]
-        row[:] = 0
-        row[0, :6] = (max(since, self._day_start), at, HEALTH_STATES.index("waiting"),
-                      CAUSES.index("unusable_prices"), -1, -1)  # fmt: skip
-        self._sink("book.book_health", self._health(1))
+        """Give the instrument up for the day: its prices cannot be kept as a book any more."""
+        if self._book is None:
+            self._book = self._new_book((1, 1), 1)
+            self._book.whole[[CLOCK, HEALTH_FROM]] = self._day_start
+        rule.break_off(self._book, self._out, rule.UNUSABLE)
+        rule.known_from(self._book.whole, self._finer_at)
+        self.finish(at)
         self._book = None
         self._abandoned = True
 

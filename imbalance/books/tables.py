@@ -354,7 +354,7 @@ BARS_100MS = Table(
             "book_events", "Book events with a flow (messages on a valid, uncrossed book)."
         ),
         count_column("book_messages", "Book messages, valid or not."),
-        count_column("level_updates", "Level updates in them."),
+        count_column("level_updates", "Level updates in them; snapshots and images tell of none."),
         count_column("level_additions", "Level updates which raised the size at a price."),
         count_column(
             "level_cancellations",

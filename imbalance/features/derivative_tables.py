@@ -45,7 +45,7 @@ COLUMNS = (
          "and day."),
     Column("poisoned", "BOOLEAN", "The instrument's bar of this size is poisoned; its "
            "liquidations are null.", nullable=True,
-           null_meaning="there is no book of the instrument that day"),
+           null_meaning="there has been no book of the instrument that day"),
     Column("spot_instrument", "VARCHAR", "Spot instrument of the same base and quote at the same "
            "operator, to which the basis is.", nullable=True,
            null_meaning="no such instrument has bars that day, or base and quote are not known"),

@@ -245,16 +245,18 @@ TRADES = (
     *SIDES,
 )
 
+_CHANGES = "poisoned, or the book was made of images, at least in part: they tell of no changes"
 ACTIVITY = (
     count("book_event_count", "Book events with a flow (messages on a valid, uncrossed book)"),
     flow("level_depth_sum", "Σ over the book events of the mean size per level and side over ten "
          "levels", "base units", minimum=0.0, source=f"{_CCZ}, eq. 3"),
     count("book_update_count", "Book messages"),
-    count("level_update_count", "Level updates in the book messages"),
-    count("level_addition_count", "Level updates that raised the size at a price"),
+    count("level_update_count", "Level updates in the book messages", null_meaning=_CHANGES),
+    count("level_addition_count", "Level updates that raised the size at a price",
+          null_meaning=_CHANGES),
     count("level_cancellation_count",
           "Level updates that lowered the size at a price or removed it, fills included: a book "
-          "of levels cannot tell them apart"),
+          "of levels cannot tell them apart", null_meaning=_CHANGES),
     count("quote_count", "Best bid and ask messages (bookTicker)",
           null_meaning=no_feed("quote")),
     count("fleeting_quote_count",
@@ -264,11 +266,10 @@ ACTIVITY = (
           null_meaning=f"{no_feed('trade')}, or just after a gap"),
     count("fleeting_order_count",
           "Orders cancelled whole within a second of being placed, counted when they are cancelled",
-          source="Hasbrouck, Saar 2009, of two seconds",
           null_meaning="poisoned, the feed does not show single orders, or it began less than a "
-          "second before"),
+          "second before", source="Hasbrouck, Saar 2009, of two seconds"),
     number("cancellation_to_trade_ratio", "Cancellations to trades", "1",
-           "poisoned, the trade feed is not known, or no trade in the bar", minimum=0.0,
+           f"the trade feed is not known, no trade in the bar, {_CHANGES}", minimum=0.0,
            formula="level_cancellation_count / trade_count"),
     flow("messages_per_second", "Messages of the instrument: book, trades and quotes",
          "messages/s", minimum=0.0,

@@ -85,14 +85,6 @@ liquidated_from as (
     group by instrument
 ),
 
-booked as (
-    select
-        instrument,
-        bool_or(has_book) as has_book
-    from closes
-    group by instrument
-),
-
 grid as (
     select
         pairs.instrument,
@@ -107,7 +99,8 @@ joined as (
         grid.instrument,
         grid.spot_instrument,
         grid.bar,
-        if(booked.has_book, coalesce(own.poisoned, true), null) as poisoned,
+        -- where a book may come later in the day, nobody knows yet that it is missing
+        if(bool_or(own.has_book) over so_far, coalesce(own.poisoned, true), null) as poisoned,
         own.mid_close,
         spot.mid_close as spot_mid_close,
         forced.* exclude (instrument, bar, available_at),
@@ -129,7 +122,6 @@ joined as (
     left join closes as spot on grid.spot_instrument = spot.instrument and grid.bar = spot.bar
     left join told on grid.instrument = told.instrument and grid.bar = told.bar
     left join forced on grid.instrument = forced.instrument and grid.bar = forced.bar
-    left join booked on grid.instrument = booked.instrument
     left join liquidated_from on grid.instrument = liquidated_from.instrument
     window so_far as (
         partition by grid.instrument order by grid.bar

@@ -24,9 +24,12 @@ with flows as (
             if(poisoned, null, level_depth_sum) as level_depth_sum,
             if(poisoned, null, book_event_count) as book_event_count,
             if(poisoned, null, book_update_count) as book_update_count,
-            if(poisoned, null, level_update_count) as level_update_count,
-            if(poisoned, null, level_addition_count) as level_addition_count,
-            if(poisoned, null, level_cancellation_count) as level_cancellation_count,
+            -- images tell of no changes, which is not that there were none
+            if(poisoned or book_feed = 'images', null, level_update_count) as level_update_count,
+            if(poisoned or book_feed = 'images', null, level_addition_count)
+                as level_addition_count,
+            if(poisoned or book_feed = 'images', null, level_cancellation_count)
+                as level_cancellation_count,
             -- a trade whose side is not known may have been either
             if(poisoned or unknown_side_count > 0, null, buy_volume) as buy_volume,
             if(poisoned or unknown_side_count > 0, null, sell_volume) as sell_volume,

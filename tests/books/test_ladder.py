@@ -14,6 +14,7 @@ from imbalance.books.ladder import (
     new_ladder,
     put_levels,
     recentre,
+    settle,
     take_best,
 )
 from imbalance.books.ticks import GridError, common_tick, find_tick
@@ -78,6 +79,29 @@ def test_best_levels_come_best_first(steps):
         expected = sorted(held[side].items(), reverse=bool(side == BID))[:10]
         count = take_best(ladder, side, 10, ticks, sizes)
         assert list(zip(ticks[:count].tolist(), sizes[:count].tolist(), strict=True)) == expected
+
+
+def test_sides_that_cross_by_more_than_the_window_is_wide_have_their_best_levels():
+    """The window lies between them, on levels that are not the best."""
+    between = 2 * CENTRE - np.arange(12)
+    ladder = new_ladder(CENTRE)
+    for side in (BID, ASK):
+        put_levels(ladder, side, between, np.ones(12))
+    put_levels(ladder, BID, np.array([3 * CENTRE]), np.array([5.0]))
+    put_levels(ladder, ASK, np.array([CENTRE]), np.array([7.0]))
+    ticks, sizes = np.zeros(10, np.int64), np.zeros(10)
+
+    def best(side):
+        settle(ladder)
+        assert take_best(ladder, side, 10, ticks, sizes) == 10
+        return [(ticks[0], sizes[0]), ticks[1]]
+
+    assert best(BID) == [(3 * CENTRE, 5.0), 2 * CENTRE]
+    assert best(ASK) == [(CENTRE, 7.0), 2 * CENTRE - 11]
+    put_levels(ladder, BID, np.array([3 * CENTRE]), np.array([0.0]))
+    put_levels(ladder, ASK, np.array([CENTRE]), np.array([0.0]))
+    assert best(BID) == [(2 * CENTRE, 1.0), 2 * CENTRE - 1]
+    assert best(ASK) == [(2 * CENTRE - 11, 1.0), 2 * CENTRE - 10]
 
 
 def test_thin_book_is_completed_from_outside_the_window():

@@ -1,11 +1,14 @@
 """Ten thousand lost messages (F25), removals of what was never there (F30), locked books (F31)."""
 
+from collections import defaultdict
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from imbalance.books.rebuild import BookBuilder, Rules
 from imbalance.books.state import Messages
+from imbalance.books.ticks import GridError
 
 SEGMENTS, LENGTH = 10_000, 12
 STEP = 10_000_000
@@ -67,6 +70,43 @@ def test_ten_thousand_lost_messages_are_all_seen_where_they_were(names_previous)
         {"sequence_gap"}, first)
     expected = ids[lost - 1, 1] + (not names_previous)
     assert waiting["expected_update_id"].tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["first", "later"])
+def test_prices_that_fit_no_grid_end_the_book_where_it_was(apart):
+    """What was proved until then is told of as any book that is lost."""
+    second, start = 1_000_000_000, 10**18
+    kind = np.array([SNAPSHOT, *[DIFF] * 9], np.uint8)
+    ids = np.stack([np.arange(10), np.arange(10), np.full(10, -1)], axis=1)
+    event = start + second // 4 * np.arange(10) + second // 8
+    good = book_of(kind, ids, event)
+    bad = book_of(kind[1:2], ids[-1:] + 1, event[-1:] + second)
+    bad = bad._replace(available=bad.event + second, bid_prices=np.array([7.1e-19]),
+                       ask_prices=np.array([101.5]))
+    rows = defaultdict(list)
+    builder = BookBuilder("test:X", Rules(), lambda name, made: rows[name].extend(
+        made.to_pylist()), day_start=start)
+    if apart:
+        builder.feed(good)
+    with pytest.raises(GridError):
+        builder.feed(bad)
+    until = start + 10 * second
+    builder.abandon(until)
+    builder.feed(good)
+    assert builder.finish(until) is None
+    health = [(row["valid_from"].value, row["valid_to"].value, row["state"], row["cause"],
+               row["messages"]) for row in rows["book.book_health"]]
+    last = int(event[-1])
+    until_then = [(int(event[0]), last, "valid", "snapshot", 9)] if apart else []
+    assert health == [*until_then, (last if apart else start, until, "waiting",
+                                    "unusable_prices", 0)]
+    assert [row["interval"] for row in rows["book.book_health"]] == [1, 2][: len(health)]
+    bars = rows["book.bars_100ms"]
+    assert sum(row["coverage"] for row in bars) * STEP * 10 == pytest.approx(
+        sum(end - begin for begin, end, state, *_ in health if state == "valid"))
+    if apart:
+        assert (bars[-1]["poisoned"], bars[-1]["mid_close"]) == (True, None)
+        assert bars[-1]["available_at"].value == int(bad.available[0])
 
 
 def test_without_a_loss_nothing_is_suspected():
@@ -140,3 +180,31 @@ def test_a_market_that_comes_back_a_thousandth_as_dear_has_no_return_over_it(ref
     assert all(abs(row["order_flow_imbalance_level_1"]) <= 1.0 for row in used)
     starts = [row["bid_prices"][0] for row in made.rows("book.book_states") if row["segment_start"]]
     assert starts == [99_999.0, 99.0]
+
+
+def test_a_level_that_was_left_behind_crosses_the_book_and_hides_no_other(reference, rebuilt):
+    """A feed without ids loses the deletion of a bid, then the market falls by a tenth: what lies
+    between, wider than the window of the ladder, is not taken for the market.
+    """
+    bar, old, new = 100_000_000, 1_000_000.0, 900_000.0
+    asks = [(new + 1 + 1_000 * k, 1.0) for k in range(120)]
+    steps = [
+        ([(old, 1.0)], [(old + 1, 1.0)]),
+        ([(new - k, 2.0) for k in range(20)], asks),
+        *(([(new, 3.0 + k)], []) for k in range(3)),
+        ([(old, 0.0)], []),
+        ([(new, 7.0)], []),
+    ]
+    messages = [
+        reference.Message(k == 0, -1, -1, -1, (10 + k) * bar, (10 + k) * bar, bids, asks)
+        for k, (bids, asks) in enumerate(steps)
+    ]
+    made = rebuilt(messages, Rules(), until=(12 + len(steps)) * bar)
+    best = [(row["bid_prices"][0], row["ask_prices"][0], row["crossed"])
+            for row in made.rows("book.book_states")]
+    crossed, clear = (old, new + 1, True), (new, new + 1, False)
+    assert best == [(old, old + 1, False), *[crossed] * 4, *[clear] * 2]
+    bars = made.rows("book.bars_100ms")
+    assert [row["poisoned"] for row in bars[1:8]] == [*[True] * 5, False, False]
+    assert bars[6]["order_flow_imbalance_level_1"] == 2.0
+    assert bars[6]["mid_close"] == new + 0.5

@@ -149,6 +149,16 @@ def test_without_a_book_what_is_told_remains():
     assert rows["mid_close"].null_count == rows["basis_bps"].null_count == 4
 
 
+def test_what_was_told_before_a_book_does_not_tell_that_one_is_to_come():
+    ticks = [tick(0.5, mark_price=100.0), tick(5.5, mark_price=100.0, line=2)]
+    forced = [liquidation(1.5, "buy", 1.0), liquidation(4.5, "sell", 2.0)]
+    book = [bar(3, FUTURE, 100.0, poisoned=True, coverage=0.5), bar(4, FUTURE, 100.0)]
+    alone, later = (made(bars, ticks, forced)["1s"].to_pylist() for bars in ((), book))
+    assert later[:3] == alone[:3]
+    assert [row["poisoned"] for row in later] == [None, None, None, True, False, True]
+    assert [row["liquidation_count"] for row in later] == [None, 1, 0, None, 1, None]
+
+
 def test_a_spot_is_of_the_same_base_and_quote_at_the_same_operator():
     names = [FUTURE, INVERSE, "okex:BTC-USDT-SWAP", "okex:BTC-USD-SWAP", "deribit:BTC-PERPETUAL",
              "cryptofacilities:PI_XBTUSD", SPOT, "binance:BTCUSDC", "okex:BTC-USDT",

@@ -156,3 +156,22 @@ def test_a_gap_to_the_end_of_the_day_and_one_over_two_stretches(market):
         known_bars = [value is not None for value in counts[-20:]]
         after = [False] * 4 + [True] * 6 if last < hours + S else [False] * 10
         assert known_bars == [True] * 7 + [False] * 3 + after
+
+
+def test_images_of_a_book_tell_of_no_changes_which_is_not_that_there_were_none(market):
+    """A second of images, one of changes; the bar of ten seconds is of both."""
+    changes = {"level_updates": 9, "level_additions": 5, "level_cancellations": 4}
+    images = {"book_feed": "images", "generalised_order_flow_imbalance": 0.0, "book_messages": 1}
+    book = market.book(*(
+        market.book_row(k, **(images if k < 10 else changes)) for k in range(100)))
+    trades = market.trades(*(market.trade(k * S // 10, "buy", 100.0, 1.0) for k in range(100)))
+    tables = bars_in_memory(book, trades, market.quotes())
+    counts = {"level_update_count": 9, "level_addition_count": 5, "level_cancellation_count": 4}
+    for name, value in counts.items():
+        assert known(tables, name) == dict.fromkeys(range(10, 100), value)
+        assert known(tables, name, "1s") == dict.fromkeys(range(1, 10), 10 * value)
+        assert known(tables, name, "10s") == {}
+    ratio = "cancellation_to_trade_ratio"
+    assert known(tables, ratio, "1s") == dict.fromkeys(range(1, 10), 4.0)
+    assert known(tables, ratio, "10s") == {}
+    assert known(tables, "book_update_count", "1s")[0] == 10
