@@ -109,6 +109,10 @@ benchmark-studies: $(STAMP)  ## estimators of the studies against named librarie
 benchmark-decoding: $(STAMP)  ## each capture decoded, against DuckDB's reading of the same lines (CAPTURES=path)
 	@$(PYTHON) -m benchmarks.venue_decoding $(if $(CAPTURES),"$(CAPTURES)",../shared/captures) $(ARGS)
 
+.PHONY: benchmark-streams
+benchmark-streams: $(STAMP)  ## long recordings of venues decoded, against DuckDB's reading of them (CAPTURES=path)
+	@$(PYTHON) -m benchmarks.venue_streams $(if $(CAPTURES),"$(CAPTURES)",../shared/captures/cryptofeed/v3) $(ARGS)
+
 .PHONY: benchmark-orders
 benchmark-orders: $(STAMP)  ## a book from single orders, against the same book from levels, ratio printed
 	@$(PYTHON) -m benchmarks.orders $(ARGS)

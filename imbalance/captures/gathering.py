@@ -6,7 +6,6 @@ Orders one by one also tell of the book of levels, in rows of their own.
 from __future__ import annotations
 
 import math
-from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from imbalance.captures.clocks import NO_TIME, Clocks
+from imbalance.captures.event_columns import EventColumns
 from imbalance.captures.events import (
     BookUpdate,
     DerivativeTick,
@@ -34,11 +34,10 @@ from imbalance.captures.order_levels import (
     Orders,
     names_of,
 )
+from imbalance.captures.patterns.kernel import CODE, DONE, LINE, OF, RECEIVED, SENT
 from imbalance.captures.rows import (
     BOOK_KINDS,
     NO_ID,
-    NO_SIDE,
-    SIDES,
     Rows,
     Tables,
     When,
@@ -49,56 +48,14 @@ from imbalance.captures.rows import (
 )
 
 _KINDS = BookUpdate, Trade, Quote, DerivativeTick, Liquidation, OptionTick, OrderUpdate
-_BOOK, _ORDER = 0, 6
+_BOOK, _TRADE, _QUOTE, _ORDER = 0, 1, 2, 6
 _CODES: dict[type, int] = {kind: code for code, kind in enumerate(_KINDS)}
-_TABLES = {1: "trades", 2: "quotes", 3: "derivative_ticks", 4: "liquidations", 5: "options",
+_TABLES = {3: "derivative_ticks", 4: "liquidations", 5: "options",
            _ORDER: "orders"}  # fmt: skip
-_BOOK_CODES = {kind: code for code, kind in enumerate(BOOK_KINDS)}
-_SIDE_CODES: dict[str | None, int] = {None: NO_SIDE} | {s: code for code, s in enumerate(SIDES)}
 _OPTION_NUMBERS = tuple(
     name for name in OptionTick.__struct_fields__
     if name not in ("symbol", "venue", "underlying", "exchange_time", "transaction_time")
 )
-
-
-class _Told:
-    """Messages about the book as columns.
-
-    Levels are many: they become columns message by message, while what was made of a message is
-    still at hand, rather than when memory is full of numbers.
-    """
-
-    def __init__(self) -> None:
-        self._numbers = array("q")
-        self._levels = [array("d") for _ in range(4)]
-        self._notes: list[str | None] = []
-
-    def add(self, event: BookUpdate) -> None:
-        """Take a message."""
-        bids, asks = event.bids, event.asks
-        first, last, previous = event.first_id, event.last_id, event.previous_id
-        self._numbers.extend((
-            _BOOK_CODES[event.kind], NO_ID if first is None else first,
-            NO_ID if last is None else last, NO_ID if previous is None else previous,
-            len(bids[0]), len(asks[0]),
-        ))  # fmt: skip
-        self._notes.append(event.note)
-        for column, numbers in zip(self._levels, (*bids, *asks), strict=True):
-            if isinstance(numbers, list):
-                if numbers:
-                    column.fromlist(numbers)
-            else:
-                column.extend(numbers)
-
-    def columns(self) -> tuple[Any, ...]:
-        """All messages, as `Rows.books` takes them."""
-        numbers = np.array(self._numbers, np.int64).reshape(-1, 6)
-        offsets = np.zeros((2, len(numbers) + 1), np.int64)
-        np.cumsum(numbers[:, 4:].T, axis=1, out=offsets[:, 1:])
-        return (
-            numbers[:, 0].astype(np.uint8), numbers[:, 1:4], (offsets[0], offsets[1]),
-            [np.array(column, float) for column in self._levels], self._notes,
-        )
 
 
 class Gathering(Keeps):
@@ -116,43 +73,49 @@ class Gathering(Keeps):
     def __init__(self, rows: Rows, clocks: Clocks, index: Callable[[str, str | None], int]) -> None:
         self._rows, self._clocks, self._index = rows, clocks, index
         self._books = OrderBooks()
+        self.columns = EventColumns()
         self._clear()
 
     def _clear(self) -> None:
-        self._codes, self._places = bytearray(), array("q")
-        self._told = _Told()
+        self.columns.clear()
         self._events: tuple[list[Any], ...] = tuple([] for _ in _KINDS)
 
     def add(self, line: int, received: int, events: Sequence[Event]) -> None:
         """Take the events of a line, received at a time in ns (`NO_TIME`: not known)."""
         for event in events:
             code = _CODES[type(event)]
-            sent, done = event.exchange_time, event.transaction_time
-            self._codes.append(code)
-            if isinstance(event, BookUpdate):
-                self._told.add(event)
-            else:
+            place = self._index(event.symbol, event.venue)
+            self.columns.add(code, event, line, received, place)
+            if code > _QUOTE:
                 self._events[code].append(event)
-            self._places.extend((
-                self._index(event.symbol, event.venue), line, NO_TIME if sent is None else sent,
-                NO_TIME if done is None else done, received,
-            ))  # fmt: skip
+
+    @property
+    def last_received(self) -> int:
+        """Latest receive time of what has been taken since rows were made."""
+        return int(self.columns.numbers[:, RECEIVED].max(initial=NO_TIME))
 
     def take(self) -> Tables:
         """Rows of everything taken since the last call."""
-        if not self._codes:
+        if not len(self.columns):
             return {}
-        places = np.array(self._places, np.int64).reshape(-1, 5)
-        codes = np.frombuffer(bytes(self._codes), np.uint8)
+        numbers = self.columns.numbers
+        codes, instrument = numbers[:, CODE], numbers[:, OF]
         # recorders may write one connection after the other: what came over one, such as all
         # trades, does not hold up the books of another
-        stream = places[:, 0] * len(_KINDS) + np.where(codes == _ORDER, _BOOK, codes)
+        stream = instrument * len(_KINDS) + np.where(codes == _ORDER, _BOOK, codes)
         when = When.read(
-            self._clocks, places[:, 0].astype(np.int32), places[:, 1].copy(), places[:, 2].copy(),
-            places[:, 3].copy(), places[:, 4].copy(), stream=stream.astype(np.int32),
-        )
+            self._clocks, instrument.astype(np.int32), numbers[:, LINE].copy(),
+            numbers[:, SENT].copy(), numbers[:, DONE].copy(), numbers[:, RECEIVED].copy(),
+            stream=stream.astype(np.int32),
+        )  # fmt: skip
         found: Tables = {}
         rows_of = [np.flatnonzero(codes == code) for code in range(len(_KINDS))]
+        for code, table, columns, make in (
+            (_TRADE, "raw.trades", self.columns.trades, self._rows.trades),
+            (_QUOTE, "raw.quotes", self.columns.quotes, self._rows.quotes),
+        ):
+            if len(rows := rows_of[code]):
+                found[table] = make(when.take(rows), *columns(rows))
         for code, table in _TABLES.items():
             if self._events[code]:
                 make = getattr(self, "_" + table)
@@ -169,7 +132,7 @@ class Gathering(Keeps):
         """Rows of messages about the book, and of what orders say of it, as they became known."""
         found = []
         if len(told):
-            found.append((told, told, self._told.columns()))
+            found.append((told, told, self.columns.books(told)))
         if len(orders):
             changes = self._books.take(_columns(when.take(orders), rows[1]))
             if len(changes.first):
@@ -199,23 +162,6 @@ class Gathering(Keeps):
             changes.opening, BOOK_KINDS.index("snapshot"), BOOK_KINDS.index("diff")
         ).astype(np.uint8)
         return kind, ids, changes.offsets, changes.levels
-
-    def _trades(self, when: When, events: list[Trade]) -> tuple[Any, pa.Table]:
-        return self._rows.trades(
-            when,
-            np.array([e.aggregate for e in events]),
-            _numbered(e.trade_id for e in events),
-            [e.trade_key for e in events],
-            np.array([e.price for e in events], float),
-            np.array([e.size for e in events], float),
-            np.array([_SIDE_CODES[e.side] for e in events]),
-        )
-
-    def _quotes(self, when: When, events: list[Quote]) -> tuple[Any, pa.Table]:
-        values = [[e.bid_price, e.bid_size, e.ask_price, e.ask_size] for e in events]
-        return self._rows.quotes(
-            when, _numbered(e.update_id for e in events), np.array(values, float)
-        )
 
     def _derivative_ticks(
         self, when: When, events: list[DerivativeTick]

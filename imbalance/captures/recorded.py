@@ -20,6 +20,7 @@ from imbalance.captures.events import (
 )
 from imbalance.captures.framing import Block
 from imbalance.captures.gathering import Gathering
+from imbalance.captures.patterns.reader import PatternReader
 from imbalance.captures.records import JsonRecords, LegacyLines, Record
 from imbalance.captures.rows import Tables
 from imbalance.captures.venues.registry import venue
@@ -50,6 +51,9 @@ class RecordedDecoder(TextDecoder):
         self._waiting: list[tuple[int, int, int, bytes, Record]] = []
         self._begun = set()
         self._reference_told = False
+        self._alike = PatternReader(
+            venue(context.venue).places, self._gathering.columns, self._session.counters
+        )
 
     def facts(self) -> list[Instrument]:
         return self._session.instruments()
@@ -59,13 +63,25 @@ class RecordedDecoder(TextDecoder):
         return block.long_line is None
 
     def take(self, data: bytes, first_line: int, offset: int) -> Tables:
-        lines = data.split(b"\n")
-        if not lines[-1]:
-            del lines[-1]  # what stands after the last newline
-        for number, line in enumerate(lines, first_line):
-            self._line(number, offset, line)
-            offset += len(line) + 1
+        self._alike.begin(data)
+        place, number = 0, first_line
+        while True:
+            place, read = self._alike.read(place, number, self._bounds())
+            number += read
+            if place == len(data):
+                break
+            end = data.find(b"\n", place)
+            line = data[place:] if end < 0 else data[place:end]
+            self._line(number, offset + place, line)
+            place, number = min(place + len(line) + 1, len(data)), number + 1
         return self._gathered()
+
+    def _bounds(self) -> tuple[int, int]:
+        """Receive times of lines that may be read by patterns: no answer waits for a moment before
+        them.
+        """
+        low, high = self.context.span
+        return low, min(high, self._waiting[0][0] - 1) if self._waiting else high
 
     def go_on(self, point: Point) -> None:
         super().go_on(point)
@@ -81,6 +97,8 @@ class RecordedDecoder(TextDecoder):
         return self._gathered()
 
     def _gathered(self) -> Tables:
+        self._alike.account(self.account)
+        self.seen(self._gathering.last_received)
         if self._reference_told:
             self.context.contracts.learn(self.context.venue, self._session.instruments())
             self._reference_told = False
@@ -111,11 +129,16 @@ class RecordedDecoder(TextDecoder):
         self._record(number, offset, line, record)
 
     def _record(self, number: int, offset: int, line: bytes, record: Record) -> None:
+        if record.kind != "recv":
+            self._alike.account(self.account)
+            self._alike.forget()
         try:
             found = self._session.take(record)
             if isinstance(found, Ignored):
                 self.ignored(found)
                 self._reference_told |= found.rule.startswith("reference")
+                if record.kind == "recv":
+                    self._alike.learn(line, record, found.rule)
                 return
             events, old = near(found.events, record.receive_time)
         except Rejected as error:
@@ -128,6 +151,9 @@ class RecordedDecoder(TextDecoder):
         self.decoded(found.kind)
         self.seen(record.receive_time)
         self._gathering.add(number, record.receive_time, self._with_starts(events))
+        if record.kind == "recv" and events and not old and not found.unknown_fields:
+            instrument = self.numbered.position(events[0].symbol, events[0].venue)
+            self._alike.learn(line, record, found.kind, events, instrument)
 
     def _with_starts(self, events: list[Event]) -> list[Event]:
         """Events with a break before differences which nothing connects with an earlier capture."""

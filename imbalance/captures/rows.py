@@ -15,11 +15,12 @@ import numpy as np
 import pyarrow as pa
 
 from imbalance.captures.clocks import NO_TIME, SOURCES, Clocks
+from imbalance.captures.events import BookKind, Side
 from imbalance.store.texts import same_word
 
 NO_ID = -1
-BOOK_KINDS = ("diff", "snapshot", "image", "break")
-SIDES = ("buy", "sell")
+BOOK_KINDS: tuple[BookKind, ...] = ("diff", "snapshot", "image", "break")
+SIDES: tuple[Side, ...] = ("buy", "sell")
 NO_SIDE = 2
 
 Tables = dict[str, tuple[Any, pa.Table]]

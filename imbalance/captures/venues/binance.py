@@ -41,7 +41,7 @@ INVERSE_NAME = re.compile(r"USD_(PERP|\d{6})$")
 CONTRACT_OF_BTC, CONTRACT = 100.0, 10.0
 """USD that a contract of COIN-M stands for: of BTC, of any other coin (contract specifications)."""
 
-LAST_MS = 2**63 // 1_000_000 - 1
+LAST_MS = (2**63 - 1) // 1_000_000
 """Last millisecond that is a time in 64 bits of nanoseconds."""
 
 _EXACT = 2**53

@@ -14,6 +14,7 @@ import msgspec
 
 from imbalance.captures import events
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
+from imbalance.captures.patterns import places
 from imbalance.captures.records import Record
 from imbalance.captures.scanner import (
     KIND_AGGREGATE,
@@ -271,6 +272,35 @@ _DERIVED = {
     "forceOrder": "liquidations: at most the largest of each second",
     "openInterest": "open interest, by request",
 }
+
+
+def _places(at: str) -> dict[str, places.Places]:
+    sent, done = places.milliseconds(f"{at}E"), places.milliseconds(f"{at}T")
+    return {
+        "depthUpdate": places.book(
+            bids=f"{at}b", asks=f"{at}a", first_id=f"{at}U", last_id=f"{at}u",
+            previous_id=f"{at}pu", exchange=sent, transaction=done,
+        ),
+        "bookTicker": places.quote(
+            bid_price=f"{at}b", bid_size=f"{at}B", ask_price=f"{at}a", ask_size=f"{at}A",
+            update_id=f"{at}u", exchange=sent, transaction=done,
+        ),
+        "trade": places.trades(
+            price=f"{at}p", size=f"{at}q", buyer_is_maker=f"{at}m", trade_id=f"{at}t",
+            unused=f"{at}a {at}b", exchange=sent, transaction=done,
+        ),
+        "aggTrade": places.trades(
+            price=f"{at}p", size=f"{at}q", buyer_is_maker=f"{at}m", trade_id=f"{at}a",
+            unused=f"{at}f {at}l {at}nq", exchange=sent, transaction=done,
+        ),
+    }  # fmt: skip
+
+
+_STREAMED, _ALONE = _places("data."), _places("")
+_PLACES = {kind: (_STREAMED[kind], _ALONE[kind]) for kind in _STREAMED} | {
+    f"unused:{name}": (places.ignored("stream data.e e"),)
+    for name in (*binance.UNUSED_EVENTS, "partial_depth")
+}
 _SPOT_CHAIN = Continuity(
     "depthUpdate", "chained_ids", "nothing within the depth of the snapshot",
     source="Binance spot API, diff. depth stream: U is the u before it plus one",
@@ -294,7 +324,7 @@ def _venue(
     return Venue(
         name, title, hosts, (recorder,), make,
         _CHANNELS if spot_market else _CHANNELS | _DERIVED,
-        (_SPOT_CHAIN if spot_market else _FUTURES_CHAIN, _TRADES), instrument,
+        (_SPOT_CHAIN if spot_market else _FUTURES_CHAIN, _TRADES), instrument, _PLACES,
         trades_counted=IN_ALL,
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ import msgspec
 
 from imbalance.captures import events
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
+from imbalance.captures.patterns import places
 from imbalance.captures.records import Record
 from imbalance.captures.venues import reading
 from imbalance.captures.venues.feed import INSTRUMENTS, SUBSCRIBED, Feed, known
@@ -168,6 +169,31 @@ def instrument(symbol: str) -> Instrument:
     )
 
 
+_BOARD = places.book(
+    bids="params.message.bids", asks="params.message.asks", price="price", size="size",
+    unused="params.message.mid_price", none_at_zero=True,
+)  # fmt: skip
+_PLACES = {
+    "board": (_BOARD,),
+    "board_snapshot": (_BOARD,),
+    "executions": (
+        places.trades(
+            each="params.message", price="price", size="size", side="side", trade_id="id",
+            exchange=places.iso_time("exec_date"),
+            trade_unused="buy_child_order_acceptance_id sell_child_order_acceptance_id",
+        ),
+    ),
+    "ticker": (
+        places.quote(
+            bid_price="params.message.best_bid", bid_size="params.message.best_bid_size",
+            ask_price="params.message.best_ask", ask_size="params.message.best_ask_size",
+            update_id="params.message.tick_id",
+            exchange=places.iso_time("params.message.timestamp"),
+            unused=" ".join(f"params.message.{name}" for name in _Ticker.unused),
+        ),
+    ),
+}  # fmt: skip
+
 VENUE = Venue(
     name="bitflyer",
     title="bitFlyer",
@@ -187,4 +213,5 @@ VENUE = Venue(
         Continuity("executions", "nothing", "any loss: ids are of all products"),
     ),
     instrument=instrument,
+    places=_PLACES,
 )  # fmt: skip

@@ -12,6 +12,7 @@ import msgspec
 from imbalance.captures import events
 from imbalance.captures.checksums import Checked, TextBook, big_decimal, colon, interleaved
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
+from imbalance.captures.patterns import places
 from imbalance.captures.records import Record
 from imbalance.captures.venues.feed import (
     CANDLES,
@@ -363,12 +364,37 @@ _PROOFS = (
 )
 _HOSTS = ("ws.bitget.com", "api.bitget.com", "vip-ws-public-ga.bitget.com")
 
+_PLACES = {
+    "trade": (
+        places.trades(
+            price="data.0.1", size="data.0.2", side="data.0.3",
+            exchange=places.milliseconds("data.0.0"), unused="ts",
+        ),
+        places.trades(
+            price="data.0.price", size="data.0.size", side="data.0.side",
+            trade_key="data.0.tradeId", exchange=places.milliseconds("data.0.ts"), unused="ts",
+        ),
+    ),
+    CANDLES.rule: (
+        places.ignored("arg.instType arg.channel arg.topic arg.instId arg.symbol action event"),
+    ),
+} | {
+    channel: tuple(
+        places.book(
+            bids=f"data.0.{bids}", asks=f"data.0.{asks}", last_id="data.0.seq",
+            exchange=places.milliseconds("data.0.ts"), unused="ts",
+        )
+        for bids, asks in (("bids", "asks"), ("b", "a"))
+    )
+    for channel in _BOOKS - {"books"}
+}  # fmt: skip
+
 VENUES = {
     "bitget": Venue(
-        "bitget", "Bitget", _HOSTS, ("BITGET",), _Session, _CHANNELS, _PROOFS, instrument
+        "bitget", "Bitget", _HOSTS, ("BITGET",), _Session, _CHANNELS, _PROOFS, instrument, _PLACES
     ),
     FUTURES: Venue(
         FUTURES, "Bitget futures", ("ws.bitget.com/mix",), (), _Session, _CHANNELS, _PROOFS,
-        contract,
+        contract, _PLACES,
     ),
 }

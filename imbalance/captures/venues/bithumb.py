@@ -6,6 +6,7 @@ import msgspec
 
 from imbalance.captures import events
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
+from imbalance.captures.patterns import places
 from imbalance.captures.records import Record
 from imbalance.captures.venues import reading
 from imbalance.captures.venues.feed import INSTRUMENTS, SECOND_BOOK, SUBSCRIBED, Feed, known
@@ -154,6 +155,22 @@ def instrument(symbol: str) -> Instrument:
     )
 
 
+_PLACES = {
+    "orderbookdepth": (
+        places.book(
+            changes="content.list", price="price", size="quantity", side="orderType",
+            exchange=places.microseconds("content.datetime"), level_unused="total",
+        ),
+    ),
+    "orderbooksnapshot": (
+        places.book(
+            bids="content.bids", asks="content.asks",
+            exchange=places.milliseconds("content.datetime"),
+        ),
+    ),
+    "unused:ticker": (places.ignored("type status"),),
+}  # fmt: skip
+
 VENUE = Venue(
     name="bithumb",
     title="Bithumb",
@@ -169,4 +186,5 @@ VENUE = Venue(
         Continuity("all channels", "nothing", "any loss: no message is numbered"),
     ),
     instrument=instrument,
+    places=_PLACES,
 )  # fmt: skip

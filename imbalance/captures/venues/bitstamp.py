@@ -12,6 +12,7 @@ import msgspec
 
 from imbalance.captures import events
 from imbalance.captures.events import BookUpdate, Decoded, Event, Ignored, Rejected
+from imbalance.captures.patterns import places
 from imbalance.captures.records import Record
 from imbalance.captures.venues import reading
 from imbalance.captures.venues.feed import (
@@ -207,6 +208,12 @@ def instrument(symbol: str) -> Instrument:
     return known(symbol, "symbol", kind="spot", base=base, quote=quote, asset_class="crypto")
 
 
+_IMAGE = places.book(
+    bids="data.bids", asks="data.asks", exchange=places.microseconds("data.microtimestamp"),
+    unused="data.timestamp",
+)  # fmt: skip
+_PLACES = {"order_book": (_IMAGE,), "detail_order_book": (_IMAGE,)}
+
 VENUE = Venue(
     name="bitstamp",
     title="Bitstamp",
@@ -232,4 +239,5 @@ VENUE = Venue(
         Continuity("live_trades", "nothing", "any loss: ids are of all pairs"),
     ),
     instrument=instrument,
+    places=_PLACES,
 )  # fmt: skip

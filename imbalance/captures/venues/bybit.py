@@ -10,6 +10,7 @@ import msgspec
 
 from imbalance.captures import events
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
+from imbalance.captures.patterns import places
 from imbalance.captures.records import Record
 from imbalance.captures.venues import bybit_shapes as shapes
 from imbalance.captures.venues import reading
@@ -283,6 +284,26 @@ _CHANNELS = {
     "orderBook_200": "book of API v2: snapshot, then differences of 200 levels",
     "trade": "trades of API v2",
 }
+_PLACES = {
+    "orderbook": (
+        places.book(
+            bids="data.b", asks="data.a", first_id="data.u", last_id="data.u", unused="data.seq",
+            exchange=places.milliseconds("ts"), transaction=places.milliseconds("cts"),
+        ),
+    ),
+    "publicTrade": (
+        places.trades(
+            each="data", price="p", size="v", side="S", trade_key="i",
+            exchange=places.milliseconds("T"), checked=places.milliseconds("ts"),
+            trade_unused="L seq",
+        ),
+    ),
+    CANDLES.rule: (
+        places.ignored(
+            "topic type data.0.confirm data.0.interval", checked=places.milliseconds("ts")
+        ),
+    ),
+}  # fmt: skip
 _PROOFS = (
     Continuity(
         "orderbook", "chained_ids", "nothing within the subscribed depth",
@@ -299,12 +320,12 @@ VENUES = {
     "bybit": Venue(
         "bybit", "Bybit derivatives",
         ("stream.bybit.com", "stream.bytick.com", "api.bybit.com"),
-        ("BYBIT",), _Session, _CHANNELS, _PROOFS, instrument,
+        ("BYBIT",), _Session, _CHANNELS, _PROOFS, instrument, _PLACES,
     ),
     SPOT: Venue(
         SPOT, "Bybit spot", ("stream.bybit.com/v5/public/spot",), (), _Session,
         {name: _CHANNELS[name] for name in ("orderbook", "publicTrade", "tickers")},
         (_PROOFS[0], Continuity("publicTrade", "nothing", "any loss: ids are random")),
-        spot_instrument,
+        spot_instrument, _PLACES,
     ),
 }  # fmt: skip

@@ -10,6 +10,8 @@ import msgspec
 
 from imbalance.captures import events
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
+from imbalance.captures.patterns import places
+from imbalance.captures.patterns.pieces import BID_OFFER, BY_ID
 from imbalance.captures.records import Record
 from imbalance.captures.venues import coinbase_exchange, reading
 from imbalance.captures.venues.feed import (
@@ -196,6 +198,36 @@ def instrument(symbol: str) -> Instrument:
     )  # fmt: skip
 
 
+_NUMBER = "sequence_num"
+_PLACES = {
+    "l2_data": (
+        places.book(
+            changes="events.0.updates", price="price_level", size="new_quantity", side="side",
+            written=BID_OFFER, level_unused="event_time", counter=_NUMBER,
+            exchange=places.iso_time("timestamp"),
+        ),
+    ),
+    "market_trades": (
+        places.trades(
+            each="events.0.trades", price="price", size="size", maker_side="side",
+            trade_id="trade_id", order=BY_ID, exchange=places.iso_time("time"), counter=_NUMBER,
+            checked=places.iso_time("timestamp"),
+        ),
+    ),
+    "ticker": (
+        places.quote(
+            bid_price="events.0.tickers.0.best_bid",
+            bid_size="events.0.tickers.0.best_bid_quantity",
+            ask_price="events.0.tickers.0.best_ask",
+            ask_size="events.0.tickers.0.best_ask_quantity",
+            exchange=places.iso_time("timestamp"), counter=_NUMBER,
+            unused=" ".join(f"events.0.tickers.0.{name}" for name in _Ticker.unused - {"type"}),
+        ),
+    ),
+    HEARTBEAT.rule: (places.ignored("channel", counter=_NUMBER),),
+    CANDLES.rule: (places.ignored("channel", counter=_NUMBER),),
+}  # fmt: skip
+
 VENUE = Venue(
     name="coinbase",
     title="Coinbase",
@@ -220,5 +252,6 @@ VENUE = Venue(
         *coinbase_exchange.CONTINUITY,
     ),
     instrument=instrument,
+    places=_PLACES,
     trades_counted=IN_ALL,
 )  # fmt: skip

@@ -8,6 +8,8 @@ import msgspec
 
 from imbalance.captures import events
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
+from imbalance.captures.patterns import places
+from imbalance.captures.patterns.pieces import NEWEST_FIRST
 from imbalance.captures.records import Record
 from imbalance.captures.venues.feed import (
     CANDLES,
@@ -246,6 +248,32 @@ def instrument(symbol: str) -> Instrument:
     return known(symbol, "symbol", asset_class="crypto")
 
 
+_DATA = "result.data.0"
+_PLACES = {
+    "book": (
+        places.book(
+            bids=f"{_DATA}.bids", asks=f"{_DATA}.asks", last_id=f"{_DATA}.u",
+            exchange=places.milliseconds(f"{_DATA}.t"), level_unused="2",
+            unused=f"{_DATA}.tt {_DATA}.cs {_DATA}.s",
+        ),
+    ),
+    "book.update": (
+        places.book(
+            bids=f"{_DATA}.update.bids", asks=f"{_DATA}.update.asks", last_id=f"{_DATA}.u",
+            previous_id=f"{_DATA}.pu", exchange=places.milliseconds(f"{_DATA}.t"),
+            level_unused="2", unused=f"{_DATA}.tt {_DATA}.cs {_DATA}.s",
+        ),
+    ),
+    "trade": (
+        places.trades(
+            each="result.data", price="p", size="q", side="s", trade_id="d", order=NEWEST_FIRST,
+            exchange=places.milliseconds("t"), trade_unused="dataTime m tn",
+        ),
+    ),
+    CANDLES.rule: (places.ignored("method code result.channel"),),
+    HEARTBEAT.rule: (places.ignored("method code"),),
+}  # fmt: skip
+
 VENUE = Venue(
     name="crypto-com",
     title="Crypto.com",
@@ -269,4 +297,5 @@ VENUE = Venue(
         Continuity("trade", "nothing", "any loss: ids leap"),
     ),
     instrument=instrument,
+    places=_PLACES,
 )  # fmt: skip

@@ -9,6 +9,7 @@ import msgspec
 
 from imbalance.captures import events
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
+from imbalance.captures.patterns import places
 from imbalance.captures.records import Record
 from imbalance.captures.venues import reading
 from imbalance.captures.venues.feed import HEARTBEAT, INSTRUMENTS, SUBSCRIBED, Feed, known
@@ -262,6 +263,22 @@ def instrument(symbol: str) -> Instrument:
     )  # fmt: skip
 
 
+_PLACES = {
+    "book": (
+        places.book(
+            price="price", size="qty", side="side", first_id="seq", last_id="seq",
+            exchange=places.milliseconds("timestamp"),
+        ),
+    ),
+    "trade": (
+        places.trades(
+            price="price", size="qty", side="side", trade_id="seq", trade_key="uid",
+            exchange=places.milliseconds("time"),
+        ),
+    ),
+    HEARTBEAT.rule: (places.ignored("feed event"),),
+}  # fmt: skip
+
 VENUE = Venue(
     name="cryptofacilities",
     title="Kraken Futures",
@@ -283,5 +300,6 @@ VENUE = Venue(
         Continuity("trade", "counter", "nothing: seq goes up by one for each product"),
     ),
     instrument=instrument,
+    places=_PLACES,
     trades_counted=IN_ALL,
 )  # fmt: skip

@@ -13,7 +13,9 @@ import msgspec
 
 from imbalance.captures import events
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
+from imbalance.captures.patterns import places
 from imbalance.captures.records import Record
+from imbalance.captures.venues import deribit_shapes as shapes
 from imbalance.captures.venues import reading
 from imbalance.captures.venues.feed import (
     CANDLES,
@@ -23,20 +25,7 @@ from imbalance.captures.venues.feed import (
     Feed,
     known,
 )
-from imbalance.captures.venues.reading import (
-    MS,
-    Level,
-    Message,
-    Millis,
-    Price,
-    Reader,
-    Signed,
-    Size,
-    Text,
-    Whole,
-    aggressor,
-    names,
-)
+from imbalance.captures.venues.reading import MS, Reader, aggressor, names
 from imbalance.captures.venues.venue import IN_MESSAGES, Continuity, Instrument, Venue
 
 VOLATILITY_UNIT = 100.0
@@ -45,121 +34,9 @@ VOLATILITY_UNIT = 100.0
 NO_VOLATILITY = 0.0
 """Stands for the volatility of a side without a quote."""
 
-
-class _Params(Message):
-    channel: Text = "-"
-    data: msgspec.Raw = msgspec.Raw(b"{}")
-    type: str | None = None
-    unused = frozenset({"label"})
-
-
-class _Envelope(Message):
-    method: str | None = None
-    params: _Params | None = None
-    result: msgspec.Raw = msgspec.Raw()
-    error: msgspec.Raw = msgspec.Raw()
-    unused = names("jsonrpc id usIn usOut usDiff testnet")
-
-
-_Entry = tuple[str, Price, Size]
-
-
-class _Changes(Message):
-    instrument_name: Text
-    timestamp: Millis
-    change_id: Whole
-    bids: list[_Entry]
-    asks: list[_Entry]
-    type: str
-    prev_change_id: Whole | None = None
-
-
-class _Image(Message):
-    instrument_name: Text
-    timestamp: Millis
-    change_id: Whole
-    bids: list[Level]
-    asks: list[Level]
-
-
-class _Trade(Message):
-    instrument_name: Text
-    trade_seq: Whole
-    trade_id: Text
-    timestamp: Millis
-    price: Price
-    amount: Size
-    direction: str
-    liquidation: str | None = None
-    unused = names(
-        "tick_direction mark_price index_price iv contracts block_trade_id combo_trade_id "
-        "combo_id block_trade_leg_count block_rfq_id block_rfq_quotes"
-    )
-
-
-class _Greeks(Message):
-    delta: Signed | None = None
-    gamma: Signed | None = None
-    vega: Signed | None = None
-    theta: Signed | None = None
-    rho: Signed | None = None
-
-
-class _Ticker(Message):
-    instrument_name: Text
-    timestamp: Millis
-    best_bid_price: Size | None = None
-    best_bid_amount: Size | None = None
-    best_ask_price: Size | None = None
-    best_ask_amount: Size | None = None
-    mark_price: Size | None = None
-    index_price: Size | None = None
-    settlement_price: Size | None = None
-    last_price: Size | None = None
-    open_interest: Size | None = None
-    current_funding: Signed | None = None
-    underlying_price: Price | None = None
-    underlying_index: str | None = None
-    mark_iv: Size | None = None
-    bid_iv: Size | None = None
-    ask_iv: Size | None = None
-    greeks: _Greeks | None = None
-    unused = names(
-        "stats state min_price max_price interest_rate estimated_delivery_price funding_8h "
-        "interest_value delivery_price"
-    )
-
-
-class _Quote(Message):
-    instrument_name: Text
-    timestamp: Millis
-    best_bid_price: Size | None = None
-    best_bid_amount: Size | None = None
-    best_ask_price: Size | None = None
-    best_ask_amount: Size | None = None
-
-
-class _Listed(msgspec.Struct):
-    instrument_name: Text
-    kind: str
-    base_currency: str
-    quote_currency: str
-    counter_currency: str | None = None
-    settlement_period: str | None = None
-    expiration_timestamp: int | None = None
-    tick_size: float | None = None
-    min_trade_amount: float | None = None
-    future_type: str | None = None
-    instrument_type: str | None = None
-
-
-class _Listing(msgspec.Struct):
-    result: list[_Listed]
-
-
-_envelope, _changes, _image = Reader(_Envelope), Reader(_Changes), Reader(_Image)
+_envelope, _changes, _image = Reader(shapes.Envelope), Reader(shapes.Changes), Reader(shapes.Image)
 _trades, _ticker, _quote, _listing = (
-    Reader(list[_Trade]), Reader(_Ticker), Reader(_Quote), Reader(_Listing),
+    Reader(list[shapes.Trade]), Reader(shapes.Ticker), Reader(shapes.Quote), Reader(shapes.Listing),
 )  # fmt: skip
 _OPTION = re.compile(r"-[PC]$")
 
@@ -250,7 +127,7 @@ _UNUSED = names(
 )
 
 
-def _levels(entries: list[_Entry]) -> events.Levels:
+def _levels(entries: list[shapes.Entry]) -> events.Levels:
     for action, _, _ in entries:
         if action not in ("new", "change", "delete"):
             raise Rejected("wrong_type", f"action {action[:40]!r}")
@@ -258,7 +135,7 @@ def _levels(entries: list[_Entry]) -> events.Levels:
     return prices, [0.0 if action == "delete" else size for action, _, size in entries]
 
 
-def _dealt(one: _Trade) -> list[Event]:
+def _dealt(one: shapes.Trade) -> list[Event]:
     side, at = aggressor(one.direction), one.timestamp * MS
     made: list[Event] = [
         events.Trade(
@@ -282,7 +159,7 @@ def _dealt(one: _Trade) -> list[Event]:
     return made
 
 
-def _best(one: _Ticker | _Quote) -> Event:
+def _best(one: shapes.Ticker | shapes.Quote) -> Event:
     return events.Quote(
         symbol=one.instrument_name, bid_price=one.best_bid_price or math.nan,
         bid_size=_or_nan(one.best_bid_price, one.best_bid_amount),
@@ -296,8 +173,8 @@ def _or_nan(price: float | None, amount: float | None) -> float:
     return math.nan if not price or amount is None else amount
 
 
-def _option(one: _Ticker) -> Event:
-    greeks = one.greeks or _Greeks()
+def _option(one: shapes.Ticker) -> Event:
+    greeks = one.greeks or shapes.Greeks()
     return events.OptionTick(
         symbol=one.instrument_name, underlying=one.underlying_index,
         underlying_price=one.underlying_price, mark_price=one.mark_price,
@@ -315,7 +192,7 @@ def _fraction(percent: float | None) -> float | None:
     return None if percent is None or percent == NO_VOLATILITY else percent / VOLATILITY_UNIT
 
 
-def _listed(one: _Listed) -> dict[str, Any]:
+def _listed(one: shapes.Listed) -> dict[str, Any]:
     perpetual = one.settlement_period == "perpetual"
     kind = "perpetual" if one.kind == "future" and perpetual else one.kind
     linear = one.future_type == "linear" or one.instrument_type == "linear"
@@ -357,6 +234,38 @@ def instrument(symbol: str) -> Instrument:
     )  # fmt: skip
 
 
+_PLACES = {
+    "book": (
+        places.book(
+            bids="params.data.bids", asks="params.data.asks", action="0", price="1", size="2",
+            last_id="params.data.change_id", previous_id="params.data.prev_change_id",
+            exchange=places.milliseconds("params.data.timestamp"),
+        ),
+        places.book(
+            bids="params.data.bids", asks="params.data.asks", last_id="params.data.change_id",
+            exchange=places.milliseconds("params.data.timestamp"),
+        ),
+    ),
+    "trades": (
+        places.trades(
+            each="params.data", price="price", size="amount", side="direction",
+            trade_id="trade_seq", trade_key="trade_id", exchange=places.milliseconds("timestamp"),
+            trade_unused="tick_direction mark_price index_price iv contracts block_trade_id",
+        ),
+    ),
+    "quote": (
+        places.quote(
+            bid_price="params.data.best_bid_price", bid_size="params.data.best_bid_amount",
+            ask_price="params.data.best_ask_price", ask_size="params.data.best_ask_amount",
+            exchange=places.milliseconds("params.data.timestamp"),
+        ),
+    ),
+    HEARTBEAT.rule: (places.ignored("method"),),
+} | {
+    rule: (places.ignored("method params.channel"),)
+    for rule in (CANDLES.rule, *(f"unused:{name}" for name in _UNUSED))
+}  # fmt: skip
+
 VENUE = Venue(
     name="deribit",
     title="Deribit",
@@ -382,6 +291,7 @@ VENUE = Venue(
         ),
     ),
     instrument=instrument,
+    places=_PLACES,
     # a vendor's files have the id instead, which is of all instruments
     trades_counted=IN_MESSAGES,
 )  # fmt: skip

@@ -20,6 +20,8 @@ from imbalance.captures.events import (
     Rejected,
 )
 from imbalance.captures.kept import Keeps
+from imbalance.captures.patterns.counters import Counters
+from imbalance.captures.patterns.pieces import NOT_COUNTED
 from imbalance.captures.records import Record
 from imbalance.captures.venues.reading import Reader
 from imbalance.captures.venues.venue import Instrument
@@ -39,14 +41,14 @@ class Feed(Keeps):
     """
 
     _books: dict[str, dict[tuple[str | None, str], None]]
-    _counts: dict[tuple[str, str], int]
+    counters: Counters
     _symbols: set[str]
     _owners: dict[str, str]
     _looked_through: set[str]
     _facts: dict[tuple[str | None, str], Instrument]
 
     def __init__(self) -> None:
-        self._books, self._counts, self._symbols, self._owners = {}, {}, set(), {}
+        self._books, self.counters, self._symbols, self._owners = {}, Counters(), set(), {}
         self._looked_through, self._facts = set(), {}
         self._unknown: list[str] = []
 
@@ -117,11 +119,12 @@ class Feed(Keeps):
         How many are missing, 0 for the first and for the next one; None where the number has been
         seen or passed before: the message is a duplicate or came late.
         """
-        last = self._counts.get((connection, name))
-        if last is not None and number <= last:
+        place = self.counters.place(connection, name)
+        last = int(self.counters.last[place])
+        if number <= last:
             return None
-        self._counts[connection, name] = number
-        return 0 if last is None else number - last - 1
+        self.counters.last[place] = number
+        return 0 if last == NOT_COUNTED else number - last - 1
 
     def owns(self, symbol: str, channel: str) -> bool:
         """Whether this channel makes the book of a symbol: the first that came does, no other."""
@@ -129,8 +132,7 @@ class Feed(Keeps):
 
     def reset(self, connection: str) -> None:
         """A connection begins anew: a venue's session forgets what it held of the old one."""
-        for key in [key for key in self._counts if key[0] == connection]:
-            del self._counts[key]
+        self.counters.reset(connection)
 
     def _connected(self, connection: str) -> Decoded | Ignored:
         if connection not in self._books:

@@ -9,7 +9,9 @@ import msgspec
 
 from imbalance.captures import events
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
+from imbalance.captures.patterns import places
 from imbalance.captures.records import Record
+from imbalance.captures.venues import gateio_shapes as shapes
 from imbalance.captures.venues import reading
 from imbalance.captures.venues.feed import (
     CANDLES,
@@ -21,154 +23,16 @@ from imbalance.captures.venues.feed import (
     known,
     parameter,
 )
-from imbalance.captures.venues.reading import (
-    MS,
-    Level,
-    Message,
-    Millis,
-    Price,
-    Reader,
-    Seconds,
-    Size,
-    Text,
-    Whole,
-    aggressor,
-    empty_or,
-    empty_or_nan,
-    names,
-)
+from imbalance.captures.venues.reading import MS, Reader, aggressor, empty_or, empty_or_nan
 from imbalance.captures.venues.venue import Continuity, Instrument, Venue
 
-
-class _Envelope(Message):
-    channel: str
-    event: str = ""
-    result: msgspec.Raw = msgspec.Raw(b"{}")
-    error: msgspec.Raw = msgspec.Raw(b"null")
-    unused = names("time time_ms id conn_id trace_id request_id header")
-
-
-class _Update(Message):
-    s: Text
-    U: Whole
-    u: Whole
-    t: Millis
-    b: list[Level]
-    a: list[Level]
-    unused = names("e E l")
-
-
-class _Row(Message):
-    p: Price
-    s: Size
-
-
-class _FuturesUpdate(Message):
-    s: Text
-    U: Whole
-    u: Whole
-    t: Millis
-    b: list[_Row]
-    a: list[_Row]
-    unused = names("l")
-
-
-class _Image(Message):
-    s: Text
-    lastUpdateId: Whole
-    t: Millis
-    bids: list[Level]
-    asks: list[Level]
-    unused = names("l")
-
-
-class _Best(Message):
-    s: Text
-    u: Whole
-    t: Millis
-    b: str
-    B: Size
-    a: str
-    A: Size
-
-
-class _Trade(Message):
-    id: Whole
-    create_time_ms: str
-    side: str
-    currency_pair: Text
-    amount: Size
-    price: Price
-    unused = names("create_time range id_market")
-
-
-class _FuturesTrade(Message):
-    id: Whole
-    size: float
-    price: Price
-    contract: Text
-    create_time_ms: Millis | None = None
-    create_time: Seconds | None = None
-    unused = names("is_internal")
-
-
-class _Ticker(Message):
-    currency_pair: Text
-    lowest_ask: str
-    highest_bid: str
-    unused = names("last change_percentage base_volume quote_volume high_24h low_24h")
-
-
-class _FuturesTicker(Message):
-    contract: Text
-    mark_price: str = ""
-    index_price: str = ""
-    last: str = ""
-    funding_rate: str = ""
-    total_size: str = ""
-    unused = names(
-        "change_percentage funding_rate_indicative volume_24h quanto_base_rate low_24h high_24h "
-        "volume_24h_btc volume_24h_usd volume_24h_quote volume_24h_settle volume_24h_base "
-        "price_type change_from change_price"
-    )
-
-
-class _SpotBook(Message):
-    id: Whole
-    bids: list[Level]
-    asks: list[Level]
-    unused = names("current update")
-
-
-class _FuturesBook(Message):
-    id: Whole
-    bids: list[_Row]
-    asks: list[_Row]
-    unused = names("current update")
-
-
-class _Pair(msgspec.Struct):
-    id: Text
-    base: str
-    quote: str
-    precision: int
-    amount_precision: int
-
-
-class _Contract(msgspec.Struct):
-    name: Text
-    type: str
-    quanto_multiplier: str
-    order_price_round: str
-    expire_time: int | None = None
-
-
-_envelope, _update, _futures_update = Reader(_Envelope), Reader(_Update), Reader(_FuturesUpdate)
-_image, _best, _trade = Reader(_Image), Reader(_Best), Reader(_Trade)
-_futures_trades, _ticker = Reader(list[_FuturesTrade]), Reader(_Ticker)
-_futures_tickers = Reader(list[_FuturesTicker])
-_spot_book, _futures_book = Reader(_SpotBook), Reader(_FuturesBook)
-_pairs, _contracts = Reader(list[_Pair]), Reader(list[_Contract])
+_envelope, _update = Reader(shapes.Envelope), Reader(shapes.Update)
+_futures_update = Reader(shapes.FuturesUpdate)
+_image, _best, _trade = Reader(shapes.Image), Reader(shapes.Best), Reader(shapes.Trade)
+_futures_trades, _ticker = Reader(list[shapes.FuturesTrade]), Reader(shapes.Ticker)
+_futures_tickers = Reader(list[shapes.FuturesTicker])
+_spot_book, _futures_book = Reader(shapes.SpotBook), Reader(shapes.FuturesBook)
+_pairs, _contracts = Reader(list[shapes.Pair]), Reader(list[shapes.Contract])
 
 
 class _Session(Feed):
@@ -302,11 +166,11 @@ _FUTURES = {
 }  # fmt: skip
 
 
-def _sides(rows: list[_Row]) -> events.Levels:
+def _sides(rows: list[shapes.Row]) -> events.Levels:
     return [row.p for row in rows], [row.s for row in rows]
 
 
-def _futures_trade(one: _FuturesTrade) -> Event:
+def _futures_trade(one: shapes.FuturesTrade) -> Event:
     size = abs(one.size)
     if not 0.0 < size <= 2.0**53:
         raise Rejected("number_out_of_range", f"size {one.size}")
@@ -323,7 +187,7 @@ def _unit(decimals: int) -> float | None:
     return float(f"1e-{decimals}") if 0 <= decimals <= 18 else None
 
 
-def _listed(one: _Contract) -> dict[str, Any]:
+def _listed(one: shapes.Contract) -> dict[str, Any]:
     base, _, quote = one.name.partition("_")
     inverse = one.type == "inverse"
     return {
@@ -365,6 +229,47 @@ _CHANNELS = {
     "book_ticker": "quotes",
     "trades": "trades",
 }
+_IGNORED = {
+    rule: (places.ignored("channel event error"),)
+    for rule in (CANDLES.rule, HEARTBEAT.rule, "unused:liquidates")
+}
+_PLACES = _IGNORED | {
+    "order_book_update": (
+        places.book(
+            bids="result.b", asks="result.a", first_id="result.U", last_id="result.u",
+            exchange=places.milliseconds("result.t"), unused="time time_ms result.E result.l",
+        ),
+    ),
+    "order_book": (
+        places.book(
+            bids="result.bids", asks="result.asks", last_id="result.lastUpdateId",
+            exchange=places.milliseconds("result.t"), unused="time time_ms",
+        ),
+    ),
+    "book_ticker": (
+        places.quote(
+            bid_price="result.b", bid_size="result.B", ask_price="result.a", ask_size="result.A",
+            update_id="result.u", exchange=places.milliseconds("result.t"), unused="time time_ms",
+        ),
+    ),
+    "trades": (
+        places.trades(
+            price="result.price", size="result.amount", side="result.side", trade_id="result.id",
+            exchange=places.point_milliseconds("result.create_time_ms"),
+            unused="time time_ms result.create_time result.range result.id_market",
+        ),
+    ),
+}  # fmt: skip
+_FUTURES_PLACES = _IGNORED | {
+    "order_book_update": (
+        places.book(
+            bids="result.b", asks="result.a", price="p", size="s", first_id="result.U",
+            last_id="result.u", exchange=places.milliseconds("result.t"),
+            unused="time time_ms result.l",
+        ),
+    ),
+    "book_ticker": _PLACES["book_ticker"],
+}  # fmt: skip
 
 VENUES = {
     "gate-io": Venue(
@@ -379,7 +284,7 @@ VENUES = {
             _CHAIN, Continuity("order_book", "nothing", "any loss: each message is whole"),
             Continuity("trades", "nothing", "any loss: ids are of all pairs"),
         ),
-        spot_instrument,
+        spot_instrument, _PLACES,
     ),
     "gate-io-futures": Venue(
         "gate-io-futures", "Gate.io futures",
@@ -390,6 +295,6 @@ VENUES = {
             "tickers": "mark and index price, funding, open interest",
         },
         (_CHAIN, Continuity("trades", "nothing", "any loss: whether ids have holes is not known")),
-        futures_instrument,
+        futures_instrument, _FUTURES_PLACES,
     ),
 }  # fmt: skip

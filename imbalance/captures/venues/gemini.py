@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from imbalance.captures import events
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
+from imbalance.captures.patterns import places
 from imbalance.captures.records import Record
 from imbalance.captures.venues import reading
 from imbalance.captures.venues.feed import (
@@ -147,6 +148,21 @@ def instrument(symbol: str) -> Instrument:
     )
 
 
+_NUMBER = "socket_sequence"
+_PLACES = {
+    "l2_updates": (
+        places.book(changes="changes", side="0", price="1", size="2", counter=_NUMBER),
+    ),
+    "trade": (
+        places.trades(
+            price="price", size="quantity", side="side", trade_id="event_id",
+            exchange=places.milliseconds("timestamp"), checked=places.nanoseconds("tid"),
+            counter=_NUMBER,
+        ),
+    ),
+    HEARTBEAT.rule: (places.ignored("type", counter=_NUMBER),),
+}  # fmt: skip
+
 VENUE = Venue(
     name="gemini",
     title="Gemini",
@@ -167,4 +183,5 @@ VENUE = Venue(
         Continuity("trade", "nothing", "any loss: ids leap"),
     ),
     instrument=instrument,
+    places=_PLACES,
 )  # fmt: skip

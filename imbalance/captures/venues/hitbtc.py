@@ -8,6 +8,7 @@ import msgspec
 
 from imbalance.captures import events
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
+from imbalance.captures.patterns import places
 from imbalance.captures.records import Record
 from imbalance.captures.venues import reading
 from imbalance.captures.venues.feed import CANDLES, SUBSCRIBED, Feed, known, split_pair
@@ -124,6 +125,25 @@ def instrument(symbol: str) -> Instrument:
     return known(symbol, "symbol", kind="spot", base=base, quote=quote, asset_class="crypto")
 
 
+_WHOLE, _CHANGED = (
+    places.book(
+        bids="params.bid", asks="params.ask", price="price", size="size", first_id=first,
+        last_id="params.sequence", exchange=places.iso_time("params.timestamp"),
+    )
+    for first in (None, "params.sequence")
+)  # fmt: skip
+_PLACES = {
+    "snapshotOrderbook": (_WHOLE,),
+    "updateOrderbook": (_CHANGED,),
+    "updateTrades": (
+        places.trades(
+            each="params.data", price="price", size="quantity", side="side", trade_id="id",
+            exchange=places.iso_time("timestamp"),
+        ),
+    ),
+    CANDLES.rule: (places.ignored("method"),),
+}  # fmt: skip
+
 VENUE = Venue(
     name="hitbtc",
     title="HitBTC",
@@ -145,4 +165,5 @@ VENUE = Venue(
         Continuity("updateTrades", "nothing", "any loss: ids are of all pairs"),
     ),
     instrument=instrument,
+    places=_PLACES,
 )  # fmt: skip

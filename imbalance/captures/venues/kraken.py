@@ -12,16 +12,10 @@ import msgspec
 from imbalance.captures import events
 from imbalance.captures.checksums import Checked, TextLevel, digits, kraken
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
+from imbalance.captures.patterns import places
 from imbalance.captures.records import Record
 from imbalance.captures.venues import reading
-from imbalance.captures.venues.feed import (
-    CANDLES,
-    HEARTBEAT,
-    INSTRUMENTS,
-    SUBSCRIBED,
-    Feed,
-    known,
-)
+from imbalance.captures.venues.feed import CANDLES, HEARTBEAT, INSTRUMENTS, SUBSCRIBED, Feed, known
 from imbalance.captures.venues.reading import (
     SECOND,
     Message,
@@ -364,6 +358,21 @@ def instrument(symbol: str) -> Instrument:
     )
 
 
+_PLACES = {
+    "trade": (
+        places.trades(
+            each="1", price="0", size="1", side="3", exchange=places.point_seconds("2"),
+            trade_unused="4 5",
+        ),
+        places.trades(
+            each="data", price="price", size="qty", side="side", trade_id="trade_id",
+            exchange=places.iso_time("timestamp"), trade_unused="ord_type",
+        ),
+    ),
+    CANDLES.rule: (places.ignored("event channel type method success status 2 3 4 5"),),
+    HEARTBEAT.rule: (places.ignored("event channel type method success status"),),
+}  # fmt: skip
+
 _BOOKS = "docs.kraken.com, book checksum v1 and v2"
 
 VENUE = Venue(
@@ -386,5 +395,6 @@ VENUE = Venue(
         Continuity("trade (v2)", "counter", "nothing: trade_id goes up by one for each pair"),
     ),
     instrument=instrument,
+    places=_PLACES,
     trades_counted=IN_ALL,
 )  # fmt: skip

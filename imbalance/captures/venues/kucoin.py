@@ -8,6 +8,7 @@ import msgspec
 
 from imbalance.captures import events
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
+from imbalance.captures.patterns import places
 from imbalance.captures.records import Record
 from imbalance.captures.venues import reading
 from imbalance.captures.venues.feed import (
@@ -216,6 +217,39 @@ def instrument(symbol: str) -> Instrument:
     )
 
 
+_PLACES = {
+    "level2": (
+        places.book(
+            bids="data.changes.bids", asks="data.changes.asks", first_id="data.sequenceStart",
+            last_id="data.sequenceEnd", exchange=places.milliseconds("data.time"),
+            level_checked=places.nanoseconds("2"), none_at_zero=True,
+        ),
+    ),
+    "match": (
+        places.trades(
+            price="data.price", size="data.size", side="data.side", trade_key="data.tradeId",
+            exchange=places.nanoseconds("data.time"), checked=places.nanoseconds("data.sequence"),
+            unused="data.type data.takerOrderId data.makerOrderId data.feeRate",
+        ),
+    ),
+    "level2Depth": (
+        places.book(
+            bids="data.bids", asks="data.asks", exchange=places.milliseconds("data.timestamp"),
+        ),
+    ),
+    "ticker": (
+        places.quote(
+            bid_price="data.bestBid", bid_size="data.bestBidSize", ask_price="data.bestAsk",
+            ask_size="data.bestAskSize", update_id="data.sequence",
+            exchange=places.milliseconds("data.time"), unused="data.price data.size data.Time",
+        ),
+    ),
+    CANDLES.rule: (places.ignored("type topic"),),
+    SECOND_BOOK.rule: (places.ignored("type topic"),),
+    HEARTBEAT.rule: (places.ignored("type"),),
+    "unused:market_snapshot": (places.ignored("type topic"),),
+}  # fmt: skip
+
 VENUE = Venue(
     name="kucoin",
     title="KuCoin",
@@ -239,4 +273,5 @@ VENUE = Venue(
         Continuity("match", "nothing", "any loss: its numbers are those of the book"),
     ),
     instrument=instrument,
+    places=_PLACES,
 )  # fmt: skip

@@ -13,6 +13,7 @@ import msgspec
 from imbalance.captures import events
 from imbalance.captures.checksums import Checked, colon, interleaved
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
+from imbalance.captures.patterns import places
 from imbalance.captures.records import Record
 from imbalance.captures.venues import okex_shapes as shapes
 from imbalance.captures.venues import reading
@@ -308,6 +309,51 @@ def instrument(symbol: str) -> Instrument:
 
 _GUIDE = "OKX API guide v5, order book channel; help page on the end of its checksum, 2026-05-21"
 
+_TRADES = places.trades(
+    each="data", price="px", size="sz", side="side", trade_id="tradeId",
+    exchange=places.milliseconds("ts"), trade_unused="count source seqId",
+)  # fmt: skip
+_PLACES = {
+    "trades": (_TRADES,), "trades-all": (_TRADES,),
+    "books5": (
+        places.book(
+            bids="data.0.bids", asks="data.0.asks", last_id="data.0.seqId", level_unused="2 3",
+            exchange=places.milliseconds("data.0.ts"),
+        ),
+    ),
+    "bbo-tbt": (
+        places.quote(
+            bid_price="data.0.bids.0.0", bid_size="data.0.bids.0.1", update_id="data.0.seqId",
+            ask_price="data.0.asks.0.0", ask_size="data.0.asks.0.1",
+            exchange=places.milliseconds("data.0.ts"),
+            unused="data.0.bids.0.2 data.0.bids.0.3 data.0.asks.0.2 data.0.asks.0.3",
+        ),
+    ),
+    "tickers": (
+        places.quote(
+            bid_price="data.0.bidPx", bid_size="data.0.bidSz", ask_price="data.0.askPx",
+            ask_size="data.0.askSz", exchange=places.milliseconds("data.0.ts"),
+            unused=" ".join(f"data.0.{name}" for name in shapes.Ticker.unused),
+        ),
+    ),
+    "ticker": (
+        places.quote(
+            bid_price="data.0.best_bid", bid_size="data.0.best_bid_size",
+            ask_price="data.0.best_ask", ask_size="data.0.best_ask_size",
+            exchange=places.iso_time("data.0.timestamp"),
+            unused=" ".join(f"data.0.{name}" for name in shapes.OldTicker.unused),
+        ),
+    ),
+    "trade": tuple(
+        places.trades(
+            each="data", price="price", size=size, side="side", trade_id="trade_id",
+            exchange=places.iso_time("timestamp"), trade_unused="trade_side",
+        )
+        for size in ("size", "qty")
+    ),
+    CANDLES.rule: (places.ignored("arg.channel arg.instId table action event"),),
+}  # fmt: skip
+
 VENUE = Venue(
     name="okex",
     title="OKX",
@@ -349,4 +395,5 @@ VENUE = Venue(
         Continuity("trades", "nothing", "any loss: several trades share a message and ids leap"),
     ),
     instrument=instrument,
+    places=_PLACES,
 )  # fmt: skip

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 from imbalance.captures.venues.reading import (
     Message,
@@ -17,6 +20,8 @@ from imbalance.captures.venues.reading import (
 )
 
 Level = tuple[str, str, str, str]
+Sequence = Annotated[int, Meta(ge=-1, le=2**63 - 1)]
+"""A number of the book; −1 where there is none before it."""
 
 
 class Argument(Message):
@@ -45,8 +50,8 @@ class Book(Message):
     bids: list[Level]
     ts: Millis
     checksum: int | None = None
-    seqId: int | None = None
-    prevSeqId: int | None = None
+    seqId: Sequence | None = None
+    prevSeqId: Sequence | None = None
     unused = frozenset({"instId"})
 
 
@@ -65,8 +70,8 @@ class OldBook(Message):
     bids: list[Level]
     timestamp: str
     checksum: int | None = None
-    seqId: int | None = None
-    prevSeqId: int | None = None
+    seqId: Sequence | None = None
+    prevSeqId: Sequence | None = None
 
 
 class Trade(Message):

@@ -6,6 +6,7 @@ import msgspec
 
 from imbalance.captures import events
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
+from imbalance.captures.patterns import places
 from imbalance.captures.records import Record
 from imbalance.captures.venues import reading
 from imbalance.captures.venues.feed import (
@@ -146,6 +147,28 @@ def instrument(symbol: str) -> Instrument:
     )
 
 
+_CHANGED, _WHOLE = (
+    places.book(
+        bids="data.0.bids", asks="data.0.asks", last_id="data.0.id", previous_id=previous,
+        exchange=places.milliseconds("data.0.ts"),
+        transaction=places.milliseconds("data.0.createTime"),
+    )
+    for previous in ("data.0.lastId", None)
+)  # fmt: skip
+_PLACES = {
+    "book_lv2": (_CHANGED, _WHOLE),
+    "book": (_WHOLE,),
+    "trades": (
+        places.trades(
+            each="data", price="price", size="quantity", side="takerSide", trade_id="id",
+            exchange=places.milliseconds("ts"), transaction=places.milliseconds("createTime"),
+            trade_unused="amount",
+        ),
+    ),
+    CANDLES.rule: (places.ignored("channel event action"),),
+    "unused:ticker": (places.ignored("channel event action"),),
+}  # fmt: skip
+
 VENUE = Venue(
     name="poloniex",
     title="Poloniex",
@@ -166,4 +189,5 @@ VENUE = Venue(
         Continuity("trades", "nothing", "any loss: ids are of all pairs"),
     ),
     instrument=instrument,
+    places=_PLACES,
 )  # fmt: skip

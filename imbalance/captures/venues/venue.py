@@ -6,11 +6,13 @@ events. Adding a venue means adding its module, a line in `registry` and a test 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from imbalance.captures.events import Decoded, Ignored
+from imbalance.captures.patterns.counters import Counters
+from imbalance.captures.patterns.places import Places
 from imbalance.captures.records import Record
 
 Proof = Literal["chained_ids", "counter", "checksum", "nothing"]
@@ -98,6 +100,9 @@ class Session(Protocol):
     One that `Keeps` it can be gone on from when a capture has grown.
     """
 
+    counters: Counters
+    """What its connections have counted to."""
+
     def take(self, record: Record) -> Decoded | Ignored:
         """Understand one record.
 
@@ -130,6 +135,8 @@ class Venue:
     channels : kind of message to what is made of it, for the page of venues.
     continuity : what can be proved.
     instrument : what a symbol says of its instrument.
+    places : by kind of message, where the values of its event stand; only of kinds whose messages
+        depend on nothing but themselves and on what a connection began with.
     silent_after_seconds : silence of its feed that counts as an outage; None: the configured one.
     trades_counted : formats whose trade ids go up by one for each instrument and kind of trade, so
         that a hole in them is a loss.
@@ -143,5 +150,6 @@ class Venue:
     channels: dict[str, str]
     continuity: tuple[Continuity, ...]
     instrument: Callable[[str], Instrument]
+    places: Mapping[str, tuple[Places, ...]] = field(default_factory=dict)
     silent_after_seconds: float | None = None
     trades_counted: tuple[str, ...] = ()

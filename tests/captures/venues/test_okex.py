@@ -209,6 +209,10 @@ def test_a_reconnection_breaks_the_books():
          "wrong_type"),
         ({"arg": {"channel": "books", "instId": "A"}, "action": "dance",
           "data": [{"bids": [], "asks": [], "ts": "1"}]}, "unknown_message"),
+        ({"arg": {"channel": "books", "instId": "A"}, "action": "update",
+          "data": [{"bids": [], "asks": [], "ts": "1", "seqId": 2**63}]}, "number_out_of_range"),
+        ({"arg": {"channel": "books", "instId": "A"}, "action": "update",
+          "data": [{"bids": [], "asks": [], "ts": "1", "prevSeqId": -2}]}, "number_out_of_range"),
     ],
 )  # fmt: skip
 def test_what_is_not_understood_has_a_reason(message, reason):

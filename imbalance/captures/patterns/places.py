@@ -1,0 +1,257 @@
+"""Where in a venue's message the values of an event stand, as its module declares it.
+
+Places are names of fields apart by points, and numbers of elements of a list counted from 0. What
+is declared must be exactly what the venue's session reads: a line is read by places only after the
+session has understood one like it and both have come to the same (`learning`). Every value that
+neither is declared nor named as unused is part of the text, and must be the same in each line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from imbalance.captures.patterns.pieces import (
+    ACTION,
+    ANY_SIDE,
+    AS_SENT,
+    ASK,
+    ASK_SIZE,
+    ASKS,
+    BID,
+    BID_SIZE,
+    BIDS,
+    BOOK,
+    CHANGES,
+    CHECKED,
+    DECIMAL,
+    EXCHANGE,
+    FIRST,
+    IDENTITY,
+    IGNORED,
+    INTEGER,
+    ISO_TIME,
+    KEY_AT,
+    LAST,
+    POINT_TIME,
+    PREVIOUS,
+    PRICE,
+    QUOTE,
+    SIDE,
+    SIZE,
+    TAKER,
+    TRADE,
+    TRADES,
+    TRANSACTION,
+    TRUTH,
+    WORD,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Value:
+    """What stands at a place and what it means; see `pieces`."""
+
+    what: int
+    meaning: int
+    scale: int = 0
+
+
+@dataclass(frozen=True)
+class Time:
+    """A place of a time, how it is written, and ns per unit or hours ahead of UTC."""
+
+    place: str
+    what: int
+    scale: int
+
+    def value(self, meaning: int) -> Value:
+        """What stands there."""
+        return Value(self.what, meaning, self.scale)
+
+
+def milliseconds(place: str) -> Time:
+    """Whole milliseconds since 1970."""
+    return Time(place, INTEGER, 1_000_000)
+
+
+def microseconds(place: str) -> Time:
+    """Whole microseconds since 1970."""
+    return Time(place, INTEGER, 1_000)
+
+
+def nanoseconds(place: str) -> Time:
+    """Whole nanoseconds since 1970."""
+    return Time(place, INTEGER, 1)
+
+
+def seconds(place: str) -> Time:
+    """Whole seconds since 1970."""
+    return Time(place, INTEGER, 1_000_000_000)
+
+
+def point_seconds(place: str) -> Time:
+    """Seconds since 1970 with decimals."""
+    return Time(place, POINT_TIME, 1_000_000_000)
+
+
+def point_milliseconds(place: str) -> Time:
+    """Milliseconds since 1970 with decimals."""
+    return Time(place, POINT_TIME, 1_000_000)
+
+
+def iso_time(place: str, hours_ahead: int = 0) -> Time:
+    """A time such as `2021-04-17T16:49:03.207Z`."""
+    return Time(place, ISO_TIME, hours_ahead)
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list: what its items are, and what stands where in one."""
+
+    kind: int
+    values: Mapping[str, Value]
+    unused: frozenset[str]
+    order: int = AS_SENT
+    none_at_zero: bool = False
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the values of a message stand that is one event, or a list of trades.
+
+    `counters` has by place the name of a counter of the connection. Of a message that is ignored
+    `unused` are the places of all that is no value.
+    """
+
+    event: int
+    values: Mapping[str, Value]
+    lists: Mapping[str, Items] = field(default_factory=dict)
+    unused: frozenset[str] = frozenset()
+    counters: Mapping[str, str] = field(default_factory=dict)
+    single: bool = False
+    first_is_last: bool = False
+
+
+def _times(exchange: Time | None, transaction: Time | None) -> dict[str, Value]:
+    given = ((exchange, EXCHANGE), (transaction, TRANSACTION))
+    return {time.place: time.value(meaning) for time, meaning in given if time is not None}
+
+
+def _given(*values: tuple[str | None, Value]) -> dict[str, Value]:
+    return {place: value for place, value in values if place is not None}
+
+
+def _side(
+    side: str | None, maker_side: str | None, buyer_is_maker: str | None, written: int
+) -> dict[str, Value]:
+    return _given(
+        (side, Value(SIDE, TAKER, 2 * written)), (maker_side, Value(SIDE, TAKER, 2 * written + 1)),
+        (buyer_is_maker, Value(TRUTH, TAKER)),
+    )  # fmt: skip
+
+
+def _checked(time: Time | None) -> dict[str, Value]:
+    return {} if time is None else {time.place: time.value(CHECKED)}
+
+
+def _counted(counter: str | None) -> dict[str, str]:
+    return {} if counter is None else {counter: ""}
+
+
+def book(
+    *, bids: str | None = None, asks: str | None = None, changes: str | None = None,
+    price: str = "0", size: str = "1", side: str | None = None, written: int = ANY_SIDE,
+    action: str | None = None, counter: str | None = None,
+    first_id: str | None = None, last_id: str | None = None, previous_id: str | None = None,
+    exchange: Time | None = None, transaction: Time | None = None, unused: str = "",
+    level_unused: str = "", level_checked: Time | None = None, none_at_zero: bool = False,
+) -> Places:  # fmt: skip
+    """A message about the book.
+
+    Parameters
+    ----------
+    bids, asks, changes : lists of levels; those of `changes` say their side. Where none is given,
+        the message is of one level, whose price, size and side stand at places of the message.
+    price, size, side, action : places in a level; `action` is `new`, `change` or `delete`.
+    written : how sides are written (`pieces.ANY_SIDE`).
+    counter : a number that goes up by one with each message of the connection (`Feed.hole`).
+    first_id, last_id, previous_id, exchange, transaction : as in `events.BookUpdate`.
+    unused, level_unused : places that are not used, in the message and in a level.
+    level_checked : a whole number in a level that the session reads and does not use.
+    none_at_zero : whether a level whose price is 0 is none.
+    """
+    level = _given(
+        (price, Value(DECIMAL, PRICE)), (size, Value(DECIMAL, SIZE)),
+        (side, Value(SIDE, TAKER, 2 * written)), (action, Value(ACTION, 0)),
+    )  # fmt: skip
+    level |= _checked(level_checked)
+    lists = {
+        place: Items(kind, level, frozenset(level_unused.split()), none_at_zero=none_at_zero)
+        for place, kind in ((bids, BIDS), (asks, ASKS), (changes, CHANGES)) if place is not None
+    }  # fmt: skip
+    same = first_id is not None and first_id == last_id
+    values = _given(
+        (None if same else first_id, Value(INTEGER, FIRST, 1)), (last_id, Value(INTEGER, LAST, 1)),
+        (previous_id, Value(INTEGER, PREVIOUS, 1)),
+    )  # fmt: skip
+    return Places(
+        BOOK, values | _times(exchange, transaction) | ({} if lists else level), lists,
+        frozenset(unused.split()), _counted(counter), not lists, same,
+    )  # fmt: skip
+
+
+def trades(
+    *, each: str | None = None, price: str, size: str, side: str | None = None,
+    maker_side: str | None = None, buyer_is_maker: str | None = None, trade_id: str | None = None,
+    trade_key: str | None = None, exchange: Time | None = None, transaction: Time | None = None,
+    unused: str = "", trade_unused: str = "", written: int = ANY_SIDE, counter: str | None = None,
+    order: int = AS_SENT, checked: Time | None = None,
+) -> Places:  # fmt: skip
+    """A trade, or a list of them at `each`; then all but `unused` are places in an item of it.
+
+    Parameters
+    ----------
+    side, maker_side, buyer_is_maker : the aggressor's side, the maker's, or whether it bought.
+    trade_id, trade_key : a whole number, or a word.
+    written, counter : as of a book.
+    order : of the trades in a list (`pieces.AS_SENT`).
+    checked : a time that the session reads and does not use.
+    """
+    one = _given(
+        (price, Value(DECIMAL, PRICE)), (size, Value(DECIMAL, SIZE)),
+        (trade_id, Value(INTEGER, IDENTITY, 1)), (trade_key, Value(WORD, KEY_AT)),
+    )  # fmt: skip
+    one |= _side(side, maker_side, buyer_is_maker, written) | _times(exchange, transaction)
+    others, counted = frozenset(unused.split()), _counted(counter)
+    beside = _checked(checked)
+    if each is None:
+        return Places(TRADE, one | beside, unused=others, counters=counted, single=True)
+    items = Items(TRADES, one, frozenset(trade_unused.split()), order)
+    return Places(TRADE, beside, {each: items}, others, counted)
+
+
+def quote(
+    *, bid_price: str, bid_size: str, ask_price: str, ask_size: str, update_id: str | None = None,
+    exchange: Time | None = None, transaction: Time | None = None, unused: str = "",
+    counter: str | None = None,
+) -> Places:  # fmt: skip
+    """Best bid and ask."""
+    values = _given(
+        (bid_price, Value(DECIMAL, BID)), (bid_size, Value(DECIMAL, BID_SIZE)),
+        (ask_price, Value(DECIMAL, ASK)), (ask_size, Value(DECIMAL, ASK_SIZE)),
+        (update_id, Value(INTEGER, LAST, 1)),
+    )  # fmt: skip
+    return Places(
+        QUOTE, values | _times(exchange, transaction), unused=frozenset(unused.split()),
+        counters=_counted(counter),
+    )  # fmt: skip
+
+
+def ignored(told_by: str, counter: str | None = None, checked: Time | None = None) -> Places:
+    """A message that is ignored whatever its values are, but those at the places `told_by`, and a
+    time that the session reads all the same.
+    """
+    return Places(
+        IGNORED, _checked(checked), unused=frozenset(told_by.split()), counters=_counted(counter)
+    )

@@ -1,0 +1,82 @@
+"""Captures decoded with patterns and without. No fixtures, no tests."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from imbalance.captures.clocks import Clocks
+from imbalance.captures.decoding import Context
+from imbalance.captures.instruments import Contracts
+from imbalance.captures.patterns.counters import Counters
+from imbalance.captures.patterns.reader import PatternReader
+from imbalance.captures.recorded import RecordedDecoder
+from imbalance.captures.records import JsonRecords, LegacyLines
+from imbalance.config import Config
+
+
+class Counted(RecordedDecoder):
+    """Counts the lines that are understood by themselves."""
+
+    alone = 0
+
+    def _line(self, number, offset, line):
+        self.alone += 1
+        super()._line(number, offset, line)
+
+
+class WithoutPatterns(RecordedDecoder):
+    """Understands each line by itself."""
+
+    def __init__(self, context, lines):
+        super().__init__(context, lines)
+        self._alike = PatternReader({}, self._gathering.columns, Counters())
+
+
+@dataclass
+class Made:
+    """What a capture came to; `alone` counts the lines that no pattern read."""
+
+    arrow: dict
+    bad: list
+    account: object
+    last_receive: int | None
+    last_available: int | None
+    alone: int = 0
+
+    @property
+    def tables(self):
+        """Rows by table."""
+        return {name: rows.to_pylist() for name, rows in self.arrow.items()}
+
+
+def made(path, venue, kind):
+    """Decode a capture of a venue, by one of both classes."""
+    lines = LegacyLines() if ".ws." in path.name or ".http." in path.name else JsonRecords()
+    context = Context("c" * 16, path, venue, Contracts(Config()), clocks=Clocks(None, None))
+    decoder, tables, bad = kind(context, lines), {}, []
+    for batch in decoder:
+        for name, (_, rows) in batch.tables.items():
+            tables.setdefault(name, []).append(rows)
+        bad += batch.bad
+    assert decoder.account.balanced
+    rows = {
+        name: pa.concat_tables(all_, promote_options="permissive")
+        for name, all_ in tables.items()
+    }
+    return Made(rows, bad, decoder.account, decoder.last_receive, decoder.last_available,
+                getattr(decoder, "alone", 0))  # fmt: skip
+
+
+def both(path, venue):
+    """What a capture comes to by patterns; an AssertionError where it differs from what it comes to
+    without.
+    """
+    by_patterns, alone = made(path, venue, Counted), made(path, venue, WithoutPatterns)
+    assert repr(by_patterns.account) == repr(alone.account)
+    assert by_patterns.bad == alone.bad
+    assert by_patterns.arrow.keys() == alone.arrow.keys()
+    for name, rows in alone.arrow.items():
+        assert by_patterns.arrow[name].equals(rows), name
+    assert by_patterns.last_receive == alone.last_receive
+    assert by_patterns.last_available == alone.last_available
+    return by_patterns
