@@ -1,4 +1,5 @@
-"""The sensor that tells of failed runs and of days that are overdue, to whom the settings name.
+"""The sensor that tells of failed runs, of schedules and sensors that cannot be evaluated, and of
+days that are overdue, to whom the settings name.
 
 It remembers in its cursor, which Dagster keeps, what it has told: a restart tells nothing twice,
 and what could not be delivered is told by a later look. What counts as overdue is
@@ -26,7 +27,7 @@ from imbalance.config import AlertsConfig, Config
 from imbalance.overdue import overdue
 from imbalance.store.store import Store
 from imbalance.warehouse import Warehouse
-from pipelines.failures import failure_of
+from pipelines.failures import failure_of, first_words
 from pipelines.instance import RUN_TAG
 
 WILL_RETRY = "dagster/will_retry"
@@ -55,10 +56,11 @@ class Alert:
 
     Parameters
     ----------
-    kind : `run_failed`, or the kind of `imbalance.overdue.Overdue`.
-    subject : the job, or the venue and day.
+    kind : `run_failed`, `not_evaluated`, or the kind of `imbalance.overdue.Overdue`.
+    subject : the job, the schedule or sensor, or the venue and day.
     run : id of the run that failed.
-    concerns : the table or the instrument of the day, where it is one.
+    concerns : the table or the instrument of the day, where it is one; the day on which a schedule
+        or sensor could not be evaluated.
     part_of : the `imbalance run` whose part the run was: of those that failed of the same, the
         first is told.
     """
@@ -201,6 +203,22 @@ def failed_runs(instance: dg.DagsterInstance, since: float) -> Iterator[Alert]:
                     part_of=run.tags.get(RUN_TAG, ""))
 
 
+def failed_ticks(instance: dg.DagsterInstance, since: float) -> Iterator[Alert]:
+    """Schedules and sensors that could not be evaluated since a moment, once a day each: of such a
+    failure there is no run.
+    """
+    for state in instance.all_instigator_state():
+        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, after=since)
+        for tick in sorted(ticks, key=lambda tick: tick.timestamp):
+            if tick.status.value != "FAILURE":
+                continue
+            error = tick.error
+            said = first_words((error.cause or error).message) if error else "failed"
+            day = datetime.datetime.fromtimestamp(tick.timestamp, datetime.UTC).date().isoformat()
+            kind = state.instigator_type.value.lower()
+            yield Alert("not_evaluated", f"{kind} {state.instigator_name}", said, concerns=day)
+
+
 def overdue_days(store: Store, now: datetime.datetime) -> Iterator[Alert]:
     """What is overdue at a moment."""
     for one in overdue(store, now):
@@ -233,9 +251,10 @@ def alerts(config: Config) -> dg.SensorDefinition:
     @dg.sensor(
         name="alerts", minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING if named else dg.DefaultSensorStatus.STOPPED,
-        description="Tells of failed runs, and of days of live venues that are missing, failed, "
-        "late or of a broken feed, once each: in its log, and to the program, file or address of "
-        "`[alerts]` in the settings. On by itself where one is named.",
+        description="Tells of failed runs, of schedules and sensors that cannot be evaluated, and "
+        "of days of live venues that are missing, failed, late or of a broken feed, once each: in "
+        "its log, and to the program, file or address of `[alerts]` in the settings. On by itself "
+        "where one is named.",
     )
     def sensor(
         context: dg.SensorEvaluationContext, warehouse: dg.ResourceParam[Warehouse]
@@ -245,6 +264,7 @@ def alerts(config: Config) -> dg.SensorDefinition:
         known = json.loads(context.cursor or json.dumps({"since": now.timestamp(), "told": []}))
         due = [
             *failed_runs(context.instance, known["since"] - OVERLAP_SECONDS),
+            *failed_ticks(context.instance, known["since"] - OVERLAP_SECONDS),
             *overdue_days(warehouse.open(), now),
         ]
         log: Tell = lambda line, _: context.log.warning(line)  # noqa: E731

@@ -10,7 +10,16 @@ import time
 import dagster as dg
 import pyarrow as pa
 import pytest
+from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteRepositoryOrigin
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    ScheduleInstigatorData,
+    TickData,
+    TickStatus,
+)
+from dagster_shared.error import SerializableErrorInfo
 
 from imbalance.config import AlertsConfig, Config
 from imbalance.config_file import as_settings, load_config
@@ -24,6 +33,7 @@ from pipelines.alerts import (
     Alert,
     alerts,
     failed_runs,
+    failed_ticks,
     overdue_days,
     targets,
     tell_all,
@@ -136,6 +146,38 @@ def test_a_run_that_is_tried_again_is_not_told(home):
         for run, retried in ((again, "true"), (last, "false"), (of_a_process, "true")):
             instance.add_run_tags(run, {"dagster/will_retry": retried})
         assert [alert.run for alert in failed_runs(instance, 0.0)] == [last, of_a_process]
+
+
+def test_what_cannot_be_evaluated_is_told_once_a_day():
+    repository = RemoteRepositoryOrigin(
+        RegisteredCodeLocationOrigin("imbalance"), "__repository__")
+    origin = repository.get_instigator_origin("daily_publication")
+    state = InstigatorState(
+        origin, InstigatorType.SCHEDULE, InstigatorStatus.DECLARED_IN_CODE,
+        ScheduleInstigatorData("20 2 * * *"),
+    )
+    cause = SerializableErrorInfo("UserError: the ledger cannot be read\n", [], "UserError")
+    error = SerializableErrorInfo("Error occurred during evaluation\n", [], None, cause=cause)
+    with dg.instance_for_test() as instance:
+        instance.add_instigator_state(state)
+        for at, status in (
+            (NOW - datetime.timedelta(days=1), TickStatus.FAILURE), (NOW, TickStatus.FAILURE),
+            (NOW + datetime.timedelta(minutes=1), TickStatus.FAILURE),
+            (NOW + datetime.timedelta(minutes=2), TickStatus.SKIPPED),
+        ):
+            instance.create_tick(TickData(
+                state.instigator_origin_id, state.instigator_name, state.instigator_type, status,
+                at.timestamp(), error=error if status == TickStatus.FAILURE else None,
+                selector_id=state.selector_id,
+            ))  # fmt: skip
+        lines, told = [], []
+        for _ in range(2):
+            told, _ = tell_all(failed_ticks(instance, 0.0),
+                               {"log": lambda line, _: lines.append(json.loads(line))}, told)
+    assert [(one["kind"], one["subject"], one["concerns"], one["message"]) for one in lines] == [
+        ("not_evaluated", "schedule daily_publication", day, "UserError: the ledger cannot be read")
+        for day in (DAY_3, "2024-08-10")
+    ]
 
 
 def test_of_the_parts_of_one_run_that_fail_on_a_day_the_first_is_told(home):

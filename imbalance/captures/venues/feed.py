@@ -23,7 +23,7 @@ from imbalance.captures.kept import Keeps
 from imbalance.captures.patterns.counters import Counters
 from imbalance.captures.patterns.pieces import NOT_COUNTED
 from imbalance.captures.records import Record
-from imbalance.captures.venues.reading import Reader
+from imbalance.captures.venues.reading import LAST, Reader
 from imbalance.captures.venues.venue import Instrument
 
 SENT, HEARTBEAT, SUBSCRIBED = Ignored("sent"), Ignored("heartbeat"), Ignored("subscribed")
@@ -118,7 +118,14 @@ class Feed(Keeps):
         -------
         How many are missing, 0 for the first and for the next one; None where the number has been
         seen or passed before: the message is a duplicate or came late.
+
+        Raises
+        ------
+        Rejected
+            If the number has no room in 64 bits.
         """
+        if not 0 <= number <= LAST:
+            raise Rejected("number_out_of_range", f"a message numbered {number}")
         place = self.counters.place(connection, name)
         last = int(self.counters.last[place])
         if number <= last:

@@ -24,15 +24,16 @@ from imbalance.captures.events import Levels, Rejected, Side
 from imbalance.captures.text import levels_of_text
 
 _EXACT = 2.0**53
-_LAST = 2**63 - 1
+LAST = 2**63 - 1
+"""The greatest whole number that is kept."""
 
 Price = Annotated[float, Meta(gt=0, le=_EXACT)]
 Size = Annotated[float, Meta(ge=0, le=_EXACT)]
 Signed = Annotated[float, Meta(ge=-_EXACT, le=_EXACT)]
-Whole = Annotated[int, Meta(ge=0, le=_LAST)]
-Millis = Annotated[int, Meta(ge=0, le=_LAST // 1_000_000)]
-Micros = Annotated[int, Meta(ge=0, le=_LAST // 1_000)]
-Seconds = Annotated[int, Meta(ge=0, le=_LAST // 1_000_000_000)]
+Whole = Annotated[int, Meta(ge=0, le=LAST)]
+Millis = Annotated[int, Meta(ge=0, le=LAST // 1_000_000)]
+Micros = Annotated[int, Meta(ge=0, le=LAST // 1_000)]
+Seconds = Annotated[int, Meta(ge=0, le=LAST // 1_000_000_000)]
 Text = Annotated[str, Meta(min_length=1, max_length=100)]
 """A symbol or an id in words."""
 
@@ -271,7 +272,7 @@ def _second(text: str) -> int | None:
         found = timegm(datetime.fromisoformat(text).timetuple())
     except ValueError:
         found = -1
-    if not 0 <= found <= _LAST // SECOND:
+    if not 0 <= found <= LAST // SECOND:
         raise Rejected("number_out_of_range", f"{text!r} is no time")
     return found
 
@@ -309,6 +310,6 @@ def point_time(text: str, unit: int) -> int:
     if not 9 <= len(whole) <= 19 or not _decimals(whole) or (point and not _decimals(fraction)):
         raise Rejected("wrong_type", f"{text[:60]!r} is no time")
     value = int(whole) * unit + int(fraction[:9].ljust(9, "0")) * unit // SECOND
-    if value > _LAST:
+    if value > LAST:
         raise Rejected("number_out_of_range", f"{text[:60]!r} is no time")
     return value

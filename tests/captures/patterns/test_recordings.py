@@ -62,7 +62,7 @@ def test_most_lines_are_read_by_patterns(cryptofeed, name):
 
 def altered(path, chance, to, most):
     """A recording with some of its lines altered, as a file of the same kind."""
-    lines = [line for line in lines_of(path) if len(line) < 5_000][:most]
+    lines = [line for line in lines_of(path) if 0 < len(line) < 5_000][:most]
     text = b"\n".join(mutated(chance, line) if chance.random() < 0.05 else line for line in lines)
     target = to / path.name.removesuffix(".zst")
     target.write_bytes(text)
