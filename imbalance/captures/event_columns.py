@@ -106,9 +106,8 @@ class EventColumns:
         return 0, _number(event.update_id), NO_ID, NO_ID, 0, 0
 
     def begin(self, text: bytes) -> Any:
-        """Make room for all that can be read of a text, which is held; the text as an array."""
+        """Take a text, which is held; the text as an array."""
         self._text = text
-        self._make_room(len(text) // _SHORTEST + 2, len(text) // _SHORTEST + 2)
         return np.frombuffer(text, np.uint8)
 
     def read(
@@ -121,6 +120,9 @@ class EventColumns:
         -------
         place, lines : the first byte not read, and how many lines were read.
         """
+        # a line that is understood by itself may have come to any number of events
+        most = (stop - start) // _SHORTEST + 2
+        self._make_room(most, most)
         counts = self._counts
         counts[:] = self._rows, self._bids, self._asks, line
         self._bounds[:] = bounds

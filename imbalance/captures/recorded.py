@@ -108,6 +108,7 @@ class RecordedDecoder(TextDecoder):
         if not line.strip():
             self.ignored("blank_line")
             return
+        address = self._lines.address
         try:
             found = self._lines.parse(line)
             if isinstance(found, Ignored):
@@ -117,6 +118,9 @@ class RecordedDecoder(TextDecoder):
         except Rejected as error:
             self.quarantine(number, offset, line, error)
             return
+        finally:
+            if self._lines.address != address:
+                self._forget()
         if found.kind == "http":
             heapq.heappush(self._waiting, (found.receive_time, number, offset, line, found))
             return
@@ -130,8 +134,7 @@ class RecordedDecoder(TextDecoder):
 
     def _record(self, number: int, offset: int, line: bytes, record: Record) -> None:
         if record.kind != "recv":
-            self._alike.account(self.account)
-            self._alike.forget()
+            self._forget()
         try:
             found = self._session.take(record)
             if isinstance(found, Ignored):
@@ -154,6 +157,11 @@ class RecordedDecoder(TextDecoder):
         if record.kind == "recv" and events and not old and not found.unknown_fields:
             instrument = self.numbered.position(events[0].symbol, events[0].venue)
             self._alike.learn(line, record, found.kind, events, instrument)
+
+    def _forget(self) -> None:
+        """What messages mean may be another thing from here on."""
+        self._alike.account(self.account)
+        self._alike.forget()
 
     def _with_starts(self, events: list[Event]) -> list[Event]:
         """Events with a break before differences which nothing connects with an earlier capture."""

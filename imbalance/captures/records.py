@@ -137,6 +137,7 @@ def parse_record(line: bytes) -> Record | Ignored:
 class JsonRecords(Keeps):
     """Lines of `cryptofeed-records` of one file, each of which says all of itself."""
 
+    address = ""
     parse = staticmethod(parse_record)
 
 
@@ -147,6 +148,11 @@ class LegacyLines(Keeps):
 
     def __init__(self) -> None:
         self._address = ""
+
+    @property
+    def address(self) -> str:
+        """What lines without an address are of."""
+        return self._address
 
     @staticmethod
     def begins(line: bytes) -> bool:

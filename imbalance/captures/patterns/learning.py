@@ -7,8 +7,7 @@ The pattern is believed only if the line read by it comes to what the session ma
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,7 +44,7 @@ LONGEST = 1 << 18
 _TOKEN = re.compile(
     rb'\s*(?:("[^"\\]*")|(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)|(true|false|null)|([][{}:,]))'
 )
-_RECORD = re.compile(rb'"ts":(\d{9,11}(?:\.\d+)?)[,}]')
+_SECONDS = re.compile(rb"\d{9,11}(?:\.\d+)?")
 _DATA = re.compile(rb'"data":"')
 _OLD_LINE = re.compile(rb"(\d{9,11}(?:\.\d+)?): ")
 _KINDS: dict[int, type] = {BOOK: BookUpdate, TRADE: Trade, QUOTE: Quote}
@@ -99,13 +98,16 @@ class _Scan:
             raise NotAlike("no JSON")
 
     def _members(self, place: str, found: Tokens) -> None:
-        match = self._next()
+        match, names = self._next(), set[str]()
         while match[4] != b"}":
             if match[1] is None or self._next()[4] != b":":
                 raise NotAlike("no JSON")
             name = match[1][1:-1].decode("utf-8", "replace")
             if not name or "." in name:
                 raise NotAlike("a name that could be taken for a place in another object")
+            if name in names:
+                raise NotAlike("a name that stands there twice")
+            names.add(name)
             self.value(_inner(place, name), found)
             match = self._next_of(b"}")
 
@@ -160,11 +162,13 @@ def _framed(line: bytes, message: bytes) -> _Framed:
     escaped = message.replace(b'"', b'\\"')
     if line[data.end() : data.end() + len(escaped)] != escaped:
         raise NotAlike("other escapes than of quotes")
-    around = line[: data.start()] + b"," + line[data.end() + len(escaped) :]
-    receive = _RECORD.search(line, 0, data.start() + 1)
-    if receive is None or len(_RECORD.findall(around)) != 1:
-        raise NotAlike("no receive time before the message")
-    return _Framed(message, data.end(), True, receive.span(1))
+    around = tokens_of(line[: data.end()] + line[data.end() + len(escaped) :]).values
+    start, end, _ = around.get("ts", (0, 0, False))
+    if around.get("data", (0, 0, False))[0] != data.end() or start > data.start():
+        raise NotAlike("the message is another one, or its receive time stands behind it")
+    if _SECONDS.fullmatch(line, start, end) is None:
+        raise NotAlike("no receive time")
+    return _Framed(message, data.end(), True, (start, end))
 
 
 @dataclass(frozen=True)
@@ -208,9 +212,8 @@ def pattern_of(
     for place, (start, end, word) in tokens.values.items():
         if any(low <= start < high for low, high in inside):
             continue
-        unused = places.unused if places.event != IGNORED else {place} - places.unused
-        piece = _piece(message[start:end], place, word, places.values, unused)
-        if place in places.counters:
+        piece = _piece(message[start:end], word, places.values.get(place), places.leaves(place))
+        if place in places.counters and message[start:end] != b"null":
             piece = Piece(b"", COUNTER, COUNT, counter(places.counters[place]))
         if piece is not None:
             found.append(_placed(framed, start, end, piece))
@@ -234,14 +237,11 @@ def _optional(places: Places) -> set[str]:
             if value.what in (INTEGER, POINT_TIME, ISO_TIME)}  # fmt: skip
 
 
-def _piece(
-    text: bytes, place: str, word: bool, values: Mapping[str, Value], unused: AbstractSet[str]
-) -> Piece | None:
+def _piece(text: bytes, word: bool, value: Value | None, unused: bool) -> Piece | None:
     """What a pattern reads of a value; None where it is text."""
-    value = values.get(place)
     if value is not None:
         return Piece(b"", value.what, value.meaning, value.scale)
-    if place in unused and text and text not in (b"true", b"false", b"null"):
+    if unused and text and text not in (b"true", b"false", b"null"):
         return Piece(b"", UNUSED_WORD if word else UNUSED_NUMBER)
     return None
 
@@ -267,7 +267,9 @@ def _items(framed: _Framed, tokens: Tokens, place: str, items: Items) -> tuple[P
         raise NotAlike("a value of an item is not there")
     found = []
     for name, (low, high, word) in inner.items():
-        piece = _piece(framed.message[low:high], name, word, items.values, items.unused)
+        piece = _piece(
+            framed.message[low:high], word, items.values.get(name), name in items.unused
+        )
         if piece is not None:
             found.append(_placed(framed, low, high, piece))
     last = max(high for _, high, _ in inner.values())

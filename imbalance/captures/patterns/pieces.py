@@ -68,10 +68,16 @@ and `SHAPE` how wide these were last (`swar`)."""
 HEADS = 10
 """Columns of `Patterns.heads`. `LINE_KIND` is the kind of a book's message, or 1 for aggregate
 trades; `SINGLE` whether it is of one level or trade that stands in no list; `SEVERAL` whether a
-list of trades may have more than one; `READ` how many lines have been read by it since they were
-last counted; `NEXT` the pattern of the line behind the last of them."""
+list of trades may have more than one; `READ` how many lines have been read by it; `NEXT` the
+pattern of the line behind the last of them."""
 
 BUCKETS = 1024
+NO_HASH = -1
+
+GRACE, TRIES_OF_A_LINE = 200, 50
+"""Whether patterns pay is asked each time that so many lines were like none of them; to understand
+a line costs as much as to try so many patterns on it."""
+
 LOOKED_BEYOND = 64
 """Bytes beyond its own text which a line may be compared with or read in."""
 
@@ -125,14 +131,17 @@ class Book:
     def clear(self) -> None:
         """Forget all."""
         self.numbers: dict[Pattern, int] = {}
+        self._of: dict[int, list[int]] = {}
+        self._alone: Counter[int] = Counter()
+        self._told: list[int] = []
         self._links, self._rows, self._bytes = 0, 0, 0
         self.arrays = Patterns(
             np.zeros((16, HEADS), np.int64), np.zeros((128, COLUMNS), np.int64),
             np.zeros(4096, np.uint8), np.full(BUCKETS, -1, np.int64), np.zeros((32, 3), np.int64),
         )  # fmt: skip
 
-    def add(self, pattern: Pattern, line_hash: int) -> None:
-        """Take a pattern of lines with this hash."""
+    def add(self, pattern: Pattern, line_hash: int) -> bool:
+        """Take a pattern of lines with this hash; whether it is a new one of them."""
         number = self.numbers.get(pattern)
         if number is None:
             number = self.numbers[pattern] = len(self.numbers)
@@ -143,19 +152,42 @@ class Book:
                 pattern.several, pattern.first_is_last, pattern.instrument, 0, number,
             )  # fmt: skip
             self.arrays = self.arrays._replace(heads=heads)
+        of = self._of.setdefault(line_hash, [])
+        if number in of:
+            return False
+        of.append(number)
         self._link(line_hash, number)
+        return True
+
+    def pays(self, line_hash: int) -> bool:
+        """Whether to try patterns on lines with a hash spares more than it costs, when one more of
+        them had to be understood by itself after all had been tried. If not, none is tried again.
+        """
+        of = self._of.get(line_hash)
+        if of is None:
+            return True
+        self._alone[line_hash] += 1
+        alone = self._alone[line_hash]
+        spared = TRIES_OF_A_LINE * self.arrays.heads[of, READ].sum() if alone % GRACE == 0 else None
+        if spared is None or alone * len(of) <= spared:
+            return True
+        links = self.arrays.links
+        links[links[:, 0] == line_hash, 0] = NO_HASH
+        del self._of[line_hash]
+        return False
 
     def read(self) -> tuple[Counter[str], Counter[str]]:
         """By kind, how many lines have been read since this was last asked, and by rule how many
         of them are ignored.
         """
-        counts = self.arrays.heads[: len(self.numbers), READ]
+        counts = self.arrays.heads[: len(self.numbers), READ].tolist()
+        told = self._told + [0] * (len(counts) - len(self._told))
         read: Counter[str] = Counter()
         ignored: Counter[str] = Counter()
-        for pattern, count in zip(self.numbers, counts.tolist(), strict=True):
-            if count:
-                (ignored if pattern.event == IGNORED else read)[pattern.kind] += count
-        counts[:] = 0
+        for pattern, count, before in zip(self.numbers, counts, told, strict=True):
+            if count > before:
+                (ignored if pattern.event == IGNORED else read)[pattern.kind] += count - before
+        self._told = counts
         return read, ignored
 
     def _link(self, line_hash: int, number: int) -> None:

@@ -121,7 +121,7 @@ class Places:
     """Where the values of a message stand that is one event, or a list of trades.
 
     `counters` has by place the name of a counter of the connection. Of a message that is ignored
-    `unused` are the places of all that is no value.
+    `unused` are the places of all that is no value, or `within` those of all that is one.
     """
 
     event: int
@@ -131,6 +131,14 @@ class Places:
     counters: Mapping[str, str] = field(default_factory=dict)
     single: bool = False
     first_is_last: bool = False
+    within: frozenset[str] = frozenset()
+
+    def leaves(self, place: str) -> bool:
+        """Whether what stands at a place is not used, whatever it is."""
+        if self.within:
+            parts = place.split(".")
+            return any(".".join(parts[:k]) in self.within for k in range(1, len(parts) + 1))
+        return (place in self.unused) == (self.event != IGNORED)
 
 
 def _times(exchange: Time | None, transaction: Time | None) -> dict[str, Value]:
@@ -248,10 +256,14 @@ def quote(
     )  # fmt: skip
 
 
-def ignored(told_by: str, counter: str | None = None, checked: Time | None = None) -> Places:
-    """A message that is ignored whatever its values are, but those at the places `told_by`, and a
-    time that the session reads all the same.
+def ignored(
+    told_by: str = "", *checked: Time, within: str = "", counter: str | None = None
+) -> Places:
+    """A message that is ignored whatever its values are, but those at the places `told_by`, or
+    those at and inside of the places `within`; times `checked` the session reads all the same.
     """
     return Places(
-        IGNORED, _checked(checked), unused=frozenset(told_by.split()), counters=_counted(counter)
-    )
+        IGNORED, {time.place: time.value(CHECKED) for time in checked},
+        unused=frozenset(told_by.split()), counters=_counted(counter),
+        within=frozenset(within.split()),
+    )  # fmt: skip

@@ -22,10 +22,10 @@ from imbalance.captures.records import Record
 MOST_PATTERNS = 20_000
 
 TRIES = 5
-FREE_BYTES, SHARE = 4_000_000, 25
-"""A lesson costs what understanding some lines by themselves does: lines of which nothing was
-learned so many times are given up, and where lines are never like those before, lessons are of so
-many bytes, and of one in so many that have been read."""
+FREE_BYTES, SHARE = 2_000_000, 25
+"""A lesson costs what understanding 25 lines by themselves does: lines of which nothing was learned
+so many times are given up, and lessons are of so many bytes, and of one in so many that have been
+read by patterns."""
 
 
 class PatternReader:
@@ -53,7 +53,6 @@ class PatternReader:
     def begin(self, data: bytes) -> None:
         """Take a text of whole lines."""
         self._settled = 0
-        self._read += len(data)
         if self._places:
             self._text = self._columns.begin(data)
             self._settled = data.rfind(b"\n", 0, max(len(data) - LOOKED_BEYOND, 0)) + 1
@@ -72,9 +71,11 @@ class PatternReader:
         """
         if place >= self._settled or not self._book.numbers:
             return place, 0
-        return self._columns.read(
+        end, lines = self._columns.read(
             self._text, place, self._settled, self._book.arrays, self._counters.last, bounds, line
         )
+        self._read += end - place
+        return end, lines
 
     def account(self, account: Account) -> None:
         """Account for the lines that have been read since this was last called."""
@@ -102,10 +103,12 @@ class PatternReader:
         """
         if kind not in self._places or len(line) > LONGEST:
             return
-        if self._taught > FREE_BYTES + self._read // SHARE:
-            return
         line_hash = int(hash_of(np.frombuffer(line + b"\n" + bytes(8), np.uint8), 0))
-        if self._failed[line_hash] >= TRIES:
+        if not self._book.pays(line_hash):
+            self._failed[line_hash] = TRIES
+        if self._failed.get(line_hash, 0) >= TRIES:
+            return
+        if self._taught > FREE_BYTES + self._read // SHARE:
             return
         self._taught += len(line)
         for places in self._places[kind]:
@@ -119,7 +122,8 @@ class PatternReader:
                 except NotAlike:
                     continue
                 if comes_to(line, pattern, line_hash, events):
-                    self._book.add(pattern, line_hash)
-                    self._failed.pop(line_hash, None)
-                    return
+                    if self._book.add(pattern, line_hash):
+                        self._failed.pop(line_hash, None)
+                        return
+                    break
         self._failed[line_hash] += 1

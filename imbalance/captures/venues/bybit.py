@@ -300,7 +300,8 @@ _PLACES = {
     ),
     CANDLES.rule: (
         places.ignored(
-            "topic type data.0.confirm data.0.interval", checked=places.milliseconds("ts")
+            "topic type op success data.0.confirm data.0.interval", places.milliseconds("ts"),
+            places.milliseconds("cts"), places.microseconds("timestamp_e6"),
         ),
     ),
 }  # fmt: skip

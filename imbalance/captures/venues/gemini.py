@@ -160,7 +160,9 @@ _PLACES = {
             counter=_NUMBER,
         ),
     ),
-    HEARTBEAT.rule: (places.ignored("type", counter=_NUMBER),),
+    HEARTBEAT.rule: (
+        places.ignored(within=" ".join(_Message.unused), counter=_NUMBER),
+    ),
 }  # fmt: skip
 
 VENUE = Venue(

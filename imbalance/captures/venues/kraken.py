@@ -369,7 +369,7 @@ _PLACES = {
             exchange=places.iso_time("timestamp"), trade_unused="ord_type",
         ),
     ),
-    CANDLES.rule: (places.ignored("event channel type method success status 2 3 4 5"),),
+    CANDLES.rule: (places.ignored(within="0 1 data timestamp"),),
     HEARTBEAT.rule: (places.ignored("event channel type method success status"),),
 }  # fmt: skip
 

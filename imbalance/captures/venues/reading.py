@@ -144,9 +144,14 @@ class Reader(Generic[Shape]):
         return found
 
     def unknown(self, payload: bytes | msgspec.Raw) -> tuple[str, ...]:
-        """Fields of a message that its shape neither reads nor names as unused."""
-        found = _strangers(_generic(payload), inspect.type_info(self._shape), "")
-        return tuple(sorted(set(found)))
+        """Fields of a message that its shape neither reads nor names as unused; none where one of
+        them is a number beyond all that can be read.
+        """
+        try:
+            message = _generic(payload)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            return ()
+        return tuple(sorted(set(_strangers(message, inspect.type_info(self._shape), ""))))
 
 
 def refusal(error: str) -> Rejected:
