@@ -11,21 +11,11 @@ from typing import Any, cast
 import numpy as np
 
 from imbalance.captures.clocks import NO_TIME
-from imbalance.captures.events import BookUpdate, Event, Quote, Trade
-from imbalance.captures.patterns.kernel import (
-    ASK_LEVELS,
-    BID_LEVELS,
-    EVENTS,
-    LINES,
-    ROW,
-    A,
-    B,
-    C,
-    D,
-    E,
-    read_lines,
-)  # fmt: skip
-from imbalance.captures.patterns.pieces import BOOK, QUOTE, REALS, TRADE, Patterns
+from imbalance.captures.events import BookUpdate, DerivativeTick, Event, Quote, Trade
+from imbalance.captures.patterns.held import Held
+from imbalance.captures.patterns.kernel import ASK_LEVELS, BID_LEVELS, EVENTS, LINES, read_lines
+from imbalance.captures.patterns.pieces import BOOK, QUOTE, TICK, TRADE, Patterns
+from imbalance.captures.patterns.rows import ROW, TICKED, VALUES, A, B, C, D, E
 from imbalance.captures.rows import BOOK_KINDS, NO_ID, NO_SIDE, SIDES
 
 _SHORTEST = 6
@@ -39,10 +29,10 @@ _SIDE_CODES: dict[str | None, int] = {None: NO_SIDE} | {s: code for code, s in e
 
 
 class EventColumns:
-    """Rows of events; messages about the book, trades and quotes with all they say."""
+    """Rows of events; of the commonest kinds with all they say."""
 
     def __init__(self) -> None:
-        self._numbers, self._reals = np.empty((256, ROW), np.int64), np.empty((256, REALS))
+        self._numbers, self._reals = np.empty((256, ROW), np.int64), np.empty((256, VALUES))
         self._levels = np.empty((4, 1024))
         self._counts, self._bounds = np.zeros(4, np.int64), np.zeros(2, np.int64)
         self._rows = self._bids = self._asks = 0
@@ -71,6 +61,8 @@ class EventColumns:
             told = self._dealt(cast("Trade", event))
         elif code == QUOTE:
             told = self._quoted(cast("Quote", event))
+        elif code == TICK:
+            told = self._ticked(cast("DerivativeTick", event))
         sent, done = event.exchange_time, event.transaction_time
         self._numbers[row] = (
             line, received, NO_TIME if sent is None else sent, NO_TIME if done is None else done,
@@ -102,8 +94,17 @@ class EventColumns:
         return (event.aggregate, _number(event.trade_id), _SIDE_CODES[event.side], place, size, 0)
 
     def _quoted(self, event: Quote) -> tuple[int, ...]:
-        self._reals[self._rows] = event.bid_price, event.bid_size, event.ask_price, event.ask_size
+        self._reals[self._rows, :4] = (
+            event.bid_price, event.bid_size, event.ask_price, event.ask_size
+        )  # fmt: skip
         return 0, _number(event.update_id), NO_ID, NO_ID, 0, 0
+
+    def _ticked(self, event: DerivativeTick) -> tuple[int, ...]:
+        for k, name in enumerate(TICKED):
+            value = getattr(event, name)
+            self._reals[self._rows, k] = np.nan if value is None else value
+        due = event.next_funding_time
+        return 0, NO_TIME if due is None else due, NO_ID, NO_ID, 0, 0
 
     def begin(self, text: bytes) -> Any:
         """Take a text, which is held; the text as an array."""
@@ -112,7 +113,7 @@ class EventColumns:
 
     def read(
         self, text: Any, start: int, stop: int, patterns: Patterns, counters: Any,
-        bounds: tuple[int, int], line: int,
+        held: Held, bounds: tuple[int, int], line: int,
     ) -> tuple[int, int]:  # fmt: skip
         """Read lines by patterns, see `read_lines`.
 
@@ -127,8 +128,8 @@ class EventColumns:
         counts[:] = self._rows, self._bids, self._asks, line
         self._bounds[:] = bounds
         place = read_lines(
-            text, start, stop, self._bounds, counters, *patterns, counts, self._numbers,
-            self._reals, self._levels,
+            text, start, stop, self._bounds, counters, held.values, held.due, *patterns, counts,
+            self._numbers, self._reals, self._levels,
         )  # fmt: skip
         self._rows, self._bids = int(counts[EVENTS]), int(counts[BID_LEVELS])
         self._asks = int(counts[ASK_LEVELS])
@@ -138,7 +139,7 @@ class EventColumns:
         if self._rows + rows > len(self._numbers):
             room = max(self._rows + rows, 2 * len(self._numbers))
             numbers, reals = self._numbers, self._reals
-            self._numbers, self._reals = np.empty((room, ROW), np.int64), np.empty((room, REALS))
+            self._numbers, self._reals = np.empty((room, ROW), np.int64), np.empty((room, VALUES))
             self._numbers[: self._rows], self._reals[: self._rows] = (
                 numbers[: self._rows], reals[: self._rows]
             )  # fmt: skip
@@ -181,7 +182,14 @@ class EventColumns:
 
     def quotes(self, rows: Any) -> tuple[Any, Any]:
         """The quotes, which stand in these rows, as `Rows.quotes` takes them."""
-        return self._numbers[rows, A], self._reals[rows]
+        return self._numbers[rows, A], self._reals[rows, :4]
+
+    def ticks(self, rows: Any) -> tuple[dict[str, Any], Any]:
+        """What is told of derivatives, in these rows: the columns of `TICKED`, NaN where nothing
+        is, and the times of the next funding.
+        """
+        reals = self._reals[rows]
+        return {name: reals[:, k].copy() for k, name in enumerate(TICKED)}, self._numbers[rows, A]
 
     def events(self, symbol: str, venue: str | None) -> list[Event]:
         """All rows as events of one instrument."""
@@ -214,6 +222,10 @@ class EventColumns:
                         trade_key=self._key(previous, more), aggregate=bool(kind),
                     )
                 )  # fmt: skip
+            elif code == TICK:
+                told: dict[str, Any] = {name: None if value != value else value  # noqa: PLR0124 - NaN
+                        for name, value in zip(TICKED, real, strict=True)}  # fmt: skip
+                found.append(DerivativeTick(**of, **told, next_funding_time=_known(first, NO_TIME)))
             else:
                 found.append(
                     Quote(**of, bid_price=real[0], bid_size=real[1], ask_price=real[2],

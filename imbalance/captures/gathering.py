@@ -34,7 +34,7 @@ from imbalance.captures.order_levels import (
     Orders,
     names_of,
 )
-from imbalance.captures.patterns.kernel import CODE, DONE, LINE, OF, RECEIVED, SENT
+from imbalance.captures.patterns.rows import CODE, DONE, LINE, OF, RECEIVED, SENT
 from imbalance.captures.rows import (
     BOOK_KINDS,
     NO_ID,
@@ -48,9 +48,9 @@ from imbalance.captures.rows import (
 )
 
 _KINDS = BookUpdate, Trade, Quote, DerivativeTick, Liquidation, OptionTick, OrderUpdate
-_BOOK, _TRADE, _QUOTE, _ORDER = 0, 1, 2, 6
+_BOOK, _TRADE, _QUOTE, _TICK, _ORDER = 0, 1, 2, 3, 6
 _CODES: dict[type, int] = {kind: code for code, kind in enumerate(_KINDS)}
-_TABLES = {3: "derivative_ticks", 4: "liquidations", 5: "options",
+_TABLES = {4: "liquidations", 5: "options",
            _ORDER: "orders"}  # fmt: skip
 _OPTION_NUMBERS = tuple(
     name for name in OptionTick.__struct_fields__
@@ -86,7 +86,7 @@ class Gathering(Keeps):
             code = _CODES[type(event)]
             place = self._index(event.symbol, event.venue)
             self.columns.add(code, event, line, received, place)
-            if code > _QUOTE:
+            if code > _TICK:
                 self._events[code].append(event)
 
     @property
@@ -113,6 +113,7 @@ class Gathering(Keeps):
         for code, table, columns, make in (
             (_TRADE, "raw.trades", self.columns.trades, self._rows.trades),
             (_QUOTE, "raw.quotes", self.columns.quotes, self._rows.quotes),
+            (_TICK, "raw.derivative_ticks", self.columns.ticks, self._derivative_ticks),
         ):
             if len(rows := rows_of[code]):
                 found[table] = make(when.take(rows), *columns(rows))
@@ -164,15 +165,10 @@ class Gathering(Keeps):
         return kind, ids, changes.offsets, changes.levels
 
     def _derivative_ticks(
-        self, when: When, events: list[DerivativeTick]
+        self, when: When, told: dict[str, Any], due: Any
     ) -> tuple[Any, pa.Table]:
-        names = ("mark_price", "index_price", "settlement_price", "funding_rate", "last_price",
-                 "open_interest")
-        due = [NO_TIME if e.next_funding_time is None else e.next_funding_time for e in events]
-        return self._rows.plain(
-            when, {**_numbers(events, names),
-                   "next_funding_time": time_column(np.array(due, np.int64))}
-        )
+        columns = {name: number_column(values) for name, values in told.items()}
+        return self._rows.plain(when, {**columns, "next_funding_time": time_column(due)})
 
     def _liquidations(self, when: When, events: list[Liquidation]) -> tuple[Any, pa.Table]:
         price = np.array([e.price for e in events], float)

@@ -52,8 +52,9 @@ class RecordedDecoder(TextDecoder):
         self._begun = set()
         self._reference_told = False
         self._alike = PatternReader(
-            venue(context.venue).places, self._gathering.columns, self._session.counters
-        )
+            venue(context.venue).places, self._gathering.columns, self._session.counters,
+            self._session.held,
+        )  # fmt: skip
 
     def facts(self) -> list[Instrument]:
         return self._session.instruments()

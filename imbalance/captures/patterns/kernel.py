@@ -11,53 +11,38 @@ from typing import Any
 import numpy as np
 
 from imbalance.captures.clocks import NO_TIME
-from imbalance.captures.decode import FAR_NS
 from imbalance.captures.patterns.likeness import hash_of
 from imbalance.captures.patterns.pieces import (
     ASKS,
     BIDS,
     BUCKETS,
-    BY_ID,
     CHANGES,
     COUNT,
     COUNTED_AT,
     DELETED,
-    EVENT,
+    DUE,
     EXCHANGE,
-    FIRST,
-    FIRST_IS_LAST,
     FIRST_PIECE,
-    IDENTITY,
-    IGNORED,
     INSTRUMENT,
     ITEM_COUNT,
     ITEM_FIRST,
     ITEMS,
-    KEY_AT,
-    KEY_LENGTH,
-    LAST,
     LINE_KIND,
     LITERAL_AT,
     LITERAL_LENGTH,
     MEANING,
-    NEWEST_FIRST,
     NEXT,
     NOT_COUNTED,
     PIECES,
     PLAIN,
-    PREVIOUS,
     PRICE,
-    QUOTE,
     READ,
     REALS,
     RECEIVE,
     SCALE,
-    SEVERAL,
     SHAPE,
-    SINGLE,
     SIZE,
     TAKER,
-    TRADE,
     TRADES,
     TRANSACTION,
     UNKNOWN_COUNT,
@@ -65,17 +50,19 @@ from imbalance.captures.patterns.pieces import (
     WHOLES,
     Patterns,
 )  # fmt: skip
+from imbalance.captures.patterns.rows import (
+    KIND,
+    LINE,
+    OF,
+    RECEIVED,
+    put_in_order,
+    put_line,
+    put_trade,
+)
 from imbalance.captures.patterns.values import of_piece, read_value
 from imbalance.captures.rows import NO_ID, NO_SIDE
 from imbalance.captures.swar import MASKS, Marks, read_marked_levels
 from imbalance.kernels import bare, inline, jit, peek, peek_word
-
-LINE, RECEIVED, SENT, DONE, CODE, OF, KIND, A, B, C, D, E = range(12)
-ROW = 12
-"""Columns of an event's whole numbers: its line, times, what it tells of and of which instrument,
-the kind of a book's message or 1 for an aggregate trade. `A` to `E` are, of a book's message, the
-first, last and previous id and the numbers of bids and asks, of a trade its id, side, and where its
-key stands and its length, of a quote its id."""
 
 EVENTS, BID_LEVELS, ASK_LEVELS, LINES = range(4)
 """What `counts` counts: rows of events, levels, and lines read."""
@@ -115,25 +102,6 @@ def _read_pieces(
 
 
 @inline
-def _put_trade(row: int, whole: Any, real: Any, numbers: Any, reals: Any) -> bool:
-    """Whether a trade is one, put in its row."""
-    if real[PRICE] <= 0.0 or real[SIZE] <= 0.0 or not _near(whole):
-        return False
-    numbers[row, SENT], numbers[row, DONE] = whole[EXCHANGE], whole[TRANSACTION]
-    numbers[row, A], numbers[row, B] = whole[IDENTITY], whole[TAKER]
-    numbers[row, C], numbers[row, D] = whole[KEY_AT], whole[KEY_LENGTH]
-    reals[row, PRICE], reals[row, SIZE] = real[PRICE], real[SIZE]
-    return True
-
-
-@inline
-def _near(whole: Any) -> bool:
-    """Whether what a line tells of happened near its receipt."""
-    sent = whole[TRANSACTION] if whole[TRANSACTION] != NO_TIME else whole[EXCHANGE]
-    return sent == NO_TIME or abs(whole[RECEIVE] - sent) <= FAR_NS
-
-
-@inline
 def _marks(patterns: Patterns, first: int) -> Marks:
     """What stands around the numbers of levels that are a price and a size."""
     rows = patterns.pieces
@@ -153,28 +121,6 @@ def _marks(patterns: Patterns, first: int) -> Marks:
         end_length + 1 + opening_length,
         end | _BRACKET << behind, end_length + 1,
     )  # fmt: skip
-
-
-@inline
-def _put_in_order(order: int, begin: int, end: int, numbers: Any, reals: Any) -> bool:
-    """Whether the trades of a list, which stand in rows, are in an order or have been put in it."""
-    turn = order == NEWEST_FIRST
-    if order == BY_ID and end - begin > 1:
-        turn = numbers[begin, A] > numbers[begin + 1, A]
-        for row in range(begin + 1, end):
-            if numbers[row, A] == numbers[row - 1, A] or turn != (
-                numbers[row, A] < numbers[row - 1, A]
-            ):
-                return False
-    if turn:
-        for k in range((end - begin) // 2):
-            for column in range(ROW):
-                first, last = numbers[begin + k, column], numbers[end - 1 - k, column]
-                numbers[begin + k, column], numbers[end - 1 - k, column] = last, first
-            for column in range(REALS):
-                left, right = reals[begin + k, column], reals[end - 1 - k, column]
-                reals[begin + k, column], reals[end - 1 - k, column] = right, left
-    return True
 
 
 @bare
@@ -204,7 +150,7 @@ def _read_items(
         if place < 0:
             return -1
         if kind == TRADES:
-            if not _put_trade(used[0], whole, real, numbers, reals):
+            if not put_trade(used[0], whole, real, numbers, reals):
                 return -1
             used[0] += 1
         else:
@@ -218,7 +164,7 @@ def _read_items(
         byte = peek(text, place)
         place += 1
         if byte == 93:
-            in_order = kind != TRADES or _put_in_order(flagged, begin, used[0], numbers, reals)
+            in_order = kind != TRADES or put_in_order(flagged, begin, used[0], numbers, reals)
             return place if in_order else -1
         if byte != 44:
             return -1
@@ -237,8 +183,10 @@ def _read_line(
     head = patterns.heads[number]
     for k in range(WHOLES):
         whole[k] = NO_ID
-    whole[EXCHANGE] = whole[TRANSACTION] = NO_TIME
+    whole[EXCHANGE] = whole[TRANSACTION] = whole[DUE] = NO_TIME
     whole[TAKER] = NO_SIDE
+    for k in range(REALS):
+        real[k] = np.nan
     place = at
     pieces = patterns.pieces
     for piece in range(head[FIRST_PIECE], head[FIRST_PIECE] + head[PIECES]):
@@ -257,49 +205,10 @@ def _read_line(
     return place
 
 
-@inline
-def _put_line(
-    head: Any, whole: Any, real: Any, before: Any, used: Any, numbers: Any, reals: Any, levels: Any
-) -> bool:
-    """Whether what was read of a line is an event, put in its row."""
-    row = before[0]
-    if head[EVENT] == IGNORED:
-        return True
-    if head[EVENT] == TRADE:
-        if not head[SINGLE]:  # of a list: all are there
-            return used[0] == row + 1 or (used[0] > row and head[SEVERAL] == 1)
-        used[0] = row + 1
-        return _put_trade(row, whole, real, numbers, reals)
-    if not _near(whole):
-        return False
-    numbers[row, SENT], numbers[row, DONE] = whole[EXCHANGE], whole[TRANSACTION]
-    used[0] = row + 1
-    if head[EVENT] == QUOTE:
-        numbers[row, A] = whole[LAST]
-        for k in range(REALS):
-            if real[k] <= 0.0:
-                return False
-            reals[row, k] = real[k]
-        return True
-    if head[SINGLE]:
-        if real[PRICE] <= 0.0:
-            return False
-        side = whole[TAKER]
-        levels[2 * side, used[1 + side]] = real[PRICE]
-        levels[2 * side + 1, used[1 + side]] = real[SIZE]
-        used[1 + side] += 1
-    if whole[FIRST] > whole[LAST]:
-        return False
-    numbers[row, A] = whole[LAST] if head[FIRST_IS_LAST] else whole[FIRST]
-    numbers[row, B], numbers[row, C] = whole[LAST], whole[PREVIOUS]
-    numbers[row, D], numbers[row, E] = used[1] - before[1], used[2] - before[2]
-    return True
-
-
 @bare
 def _try_line(
-    text: Any, at: int, patterns: Patterns, number: int, bounds: Any, counters: Any, whole: Any,
-    real: Any, before: Any, used: Any, numbers: Any, reals: Any, levels: Any,
+    text: Any, at: int, patterns: Patterns, number: int, bounds: Any, counters: Any, held: Any,
+    due: Any, whole: Any, real: Any, before: Any, used: Any, numbers: Any, reals: Any, levels: Any,
 ) -> int:  # fmt: skip
     """Read a line by a pattern into the rows behind those counted by `before`: the place after its
     end, −1 where it differs or is left to be judged by itself.
@@ -314,7 +223,7 @@ def _try_line(
         counters[counter] == NOT_COUNTED or whole[COUNT] != counters[counter] + 1
     ):
         return -1
-    if not _put_line(head, whole, real, before, used, numbers, reals, levels):
+    if not put_line(head, whole, real, held, due, before, used, numbers, reals, levels):
         return -1
     if counter >= 0:
         counters[counter] = whole[COUNT]
@@ -323,8 +232,9 @@ def _try_line(
 
 @jit
 def read_lines(
-    text: Any, start: int, stop: int, bounds: Any, counters: Any, heads: Any, pieces: Any,
-    literals: Any, buckets: Any, links: Any, counts: Any, numbers: Any, reals: Any, levels: Any,
+    text: Any, start: int, stop: int, bounds: Any, counters: Any, held: Any, due: Any, heads: Any,
+    pieces: Any, literals: Any, buckets: Any, links: Any, counts: Any, numbers: Any, reals: Any,
+    levels: Any,
 ) -> int:  # fmt: skip
     """Read lines by patterns into columns until one is like none of them.
 
@@ -335,9 +245,10 @@ def read_lines(
         bytes before the end of the allocation.
     bounds : earliest and latest receive time that is read, ns.
     counters : last number of each counter, which a line's has to follow; counted on.
+    held, due : of `held.Held`; what a ticker says is held there.
     heads, pieces, literals, buckets, links : of `Patterns`; lines are counted in `heads`.
     counts : int64, see `EVENTS`; counted on.
-    numbers, reals, levels : int64 (n, 12), float64 (n, 4) and float64 (4, n) to be filled: events
+    numbers, reals, levels : int64 (n, 12), float64 (n, 6) and float64 (4, n) to be filled: events
         (see `LINE`), their decimals, and prices and sizes of bids and of asks. `LINE` is the
         number of lines read before.
 
@@ -355,8 +266,8 @@ def read_lines(
             before[k] = counts[k]
         number = heads[last, NEXT]
         end = _try_line(
-            text, place, patterns, number, bounds, counters, whole, real, before, used, numbers,
-            reals, levels,
+            text, place, patterns, number, bounds, counters, held, due, whole, real, before, used,
+            numbers, reals, levels,
         )  # fmt: skip
         if end < 0:
             found = hash_of(text, place)
@@ -365,15 +276,15 @@ def read_lines(
                 if links[link, 0] == found:
                     number = links[link, 1]
                     end = _try_line(
-                        text, place, patterns, number, bounds, counters, whole, real, before, used,
-                        numbers, reals, levels,
+                        text, place, patterns, number, bounds, counters, held, due, whole, real,
+                        before, used, numbers, reals, levels,
                     )  # fmt: skip
                 link = links[link, 2]
         if end < 0:
             break
         for row in range(before[0], used[0]):
             numbers[row, LINE], numbers[row, RECEIVED] = counts[LINES], whole[RECEIVE]
-            numbers[row, CODE], numbers[row, OF] = heads[number, EVENT], heads[number, INSTRUMENT]
+            numbers[row, OF] = heads[number, INSTRUMENT]
             numbers[row, KIND] = heads[number, LINE_KIND]
         for k in range(3):
             counts[k] = used[k]

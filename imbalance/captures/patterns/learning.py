@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from imbalance.captures.event_columns import EventColumns
-from imbalance.captures.events import BookUpdate, Event, Quote, Trade
+from imbalance.captures.events import BookUpdate, DerivativeTick, Event, Quote, Trade
+from imbalance.captures.patterns.held import Held
 from imbalance.captures.patterns.pieces import (
     BOOK,
     COUNT,
@@ -26,7 +27,9 @@ from imbalance.captures.patterns.pieces import (
     LOOKED_BEYOND,
     POINT_TIME,
     QUOTE,
+    QUOTE_AND_TICK,
     RECEIVE,
+    TICK,
     TRADE,
     UNKNOWN_COUNT,
     UNUSED_NUMBER,
@@ -36,6 +39,7 @@ from imbalance.captures.patterns.pieces import (
     Piece,
 )  # fmt: skip
 from imbalance.captures.patterns.places import Items, Places, Value
+from imbalance.captures.patterns.rows import RECEIVED
 from imbalance.captures.rows import BOOK_KINDS
 
 LONGEST = 1 << 18
@@ -47,7 +51,10 @@ _TOKEN = re.compile(
 _SECONDS = re.compile(rb"\d{9,11}(?:\.\d+)?")
 _DATA = re.compile(rb'"data":"')
 _OLD_LINE = re.compile(rb"(\d{9,11}(?:\.\d+)?): ")
-_KINDS: dict[int, type] = {BOOK: BookUpdate, TRADE: Trade, QUOTE: Quote}
+_KINDS: dict[int, tuple[type, ...]] = {
+    BOOK: (BookUpdate,), TRADE: (Trade,), QUOTE: (Quote,), TICK: (DerivativeTick,),
+    QUOTE_AND_TICK: (Quote, DerivativeTick),
+}
 
 
 class NotAlike(Exception):
@@ -182,7 +189,7 @@ class _Found:
 
 def pattern_of(
     line: bytes, message: bytes, places: Places, events: Sequence[Event],
-    counter: Callable[[str], int], **of: Any
+    counter: Callable[[str], int], held: Callable[[str], int], **of: Any
 ) -> Pattern:  # fmt: skip
     """A pattern of a line.
 
@@ -191,7 +198,8 @@ def pattern_of(
     line, message : the line without its end, and the message that was taken from it.
     places : where values stand.
     events : what the message was understood to be.
-    counter : place of the counter of the message's connection that has a name.
+    counter, held : places of the counter of the message's connection that has a name, and of the
+        ticker of a symbol.
     of : what all lines of the pattern are of.
 
     Raises
@@ -225,6 +233,11 @@ def pattern_of(
         start, end = tokens.lists[place]
         piece = Piece(b"", ITEMS, one.kind, one.order or int(one.none_at_zero), pieces)
         found.append(_Found(framed.place(start), framed.place(end) + 1, piece))
+    if places.held_by is not None:
+        start, end, _ = tokens.values.get(places.held_by, (0, 0, True))
+        of["held"] = held(framed.message[start:end].decode())
+        if of["held"] < 0:
+            raise NotAlike("nothing is held")
     return Pattern(
         places.event, _joined(line, found), _line_kind(events), places.single,
         len(events) > 1, places.first_is_last, **of,
@@ -232,7 +245,11 @@ def pattern_of(
 
 
 def _optional(places: Places) -> set[str]:
-    """Places of times, which older messages may lack; what that means the session has said."""
+    """Places of times, which older messages may lack; what that means the session has said. Where
+    the rest is held, all.
+    """
+    if places.held_by is not None:
+        return set(places.values)
     return {place for place, value in places.values.items()
             if value.what in (INTEGER, POINT_TIME, ISO_TIME)}  # fmt: skip
 
@@ -312,21 +329,30 @@ def _joined(line: bytes, found: Sequence[_Found]) -> tuple[Piece, ...]:
 
 
 def comes_to(
-    line: bytes, pattern: Pattern, line_hash: int, events: Sequence[Event]
-) -> bool:
-    """Whether a line read by its pattern comes to what has been made of it."""
+    line: bytes, pattern: Pattern, line_hash: int, received: int, events: Sequence[Event],
+    held: Held,
+) -> bool:  # fmt: skip
+    """Whether a line read by its pattern comes to what has been made of it, received at that time,
+    and leaves what is held as it is now.
+    """
     alone, columns = Book(), EventColumns()
     text = columns.begin(line + b"\n" + bytes(LOOKED_BEYOND))
     alone.add(pattern, line_hash)
     counted = [piece.scale for piece in pattern.pieces if piece.what == COUNTER]
     uncounted = np.full(max(counted, default=0) + 1, UNKNOWN_COUNT, np.int64)
-    place, _ = columns.read(text, 0, len(line) + 1, alone.arrays, uncounted, (0, 2**63 - 1), 0)
-    if place != len(line) + 1:
+    after = held.copy()
+    place, _ = columns.read(
+        text, 0, len(line) + 1, alone.arrays, uncounted, after, (0, 2**63 - 1), 0
+    )
+    if place != len(line) + 1 or not after.same(held):
         return False
     if not events:
         return len(columns) == 0
+    if (columns.numbers[:, RECEIVED] != received).any():
+        return False
     made = columns.events(events[0].symbol, events[0].venue)
-    return made == [_plain(event) for event in events]
+    # what is not sent of a quote is NaN, which no NaN equals
+    return repr(made) == repr([_plain(event) for event in events])
 
 
 def _plain(event: Event) -> Event:
@@ -343,15 +369,16 @@ def _plain(event: Event) -> Event:
 
 
 def fits(places: Places, events: Sequence[Event]) -> bool:
-    """Whether events are of one instrument and of the kind that places tell of; whether there are
+    """Whether events are of one instrument and of the kinds that places tell of; whether there are
     none, where they tell of nothing.
     """
     if places.event == IGNORED:
         return not events
-    kind = _KINDS[places.event]
-    return bool(events) and (places.event == TRADE or len(events) == 1) and all(
-        type(event) is kind and (event.symbol, event.venue) == (events[0].symbol, events[0].venue)
-        for event in events
+    kinds = _KINDS[places.event]
+    if places.event == TRADE:
+        kinds *= len(events)
+    return bool(events) and tuple(map(type, events)) == kinds and all(
+        (event.symbol, event.venue) == (events[0].symbol, events[0].venue) for event in events
     )
 
 

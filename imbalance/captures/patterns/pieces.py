@@ -25,24 +25,27 @@ truth, a word, a number or word that is not used, a list."""
 
 (
     RECEIVE, EXCHANGE, TRANSACTION, FIRST, LAST, PREVIOUS, IDENTITY, TAKER, DELETED, KEY_AT,
-    KEY_LENGTH, COUNT, COUNTED_AT, CHECKED,
-) = range(14)  # fmt: skip
+    KEY_LENGTH, COUNT, COUNTED_AT, DUE, CHECKED,
+) = range(15)  # fmt: skip
 """What whole numbers mean; `CHECKED` is one that must be right and is not used."""
-WHOLES = 14
+WHOLES = 15
 
-(
-    ANY_SIDE, BUY_SELL, CAPITAL_BUY_SELL, LOUD_BUY_SELL, B_S, BID_ASK, LOUD_BID_ASK, BID_OFFER,
-) = range(8)  # fmt: skip
-"""How sides are written: in any of the ways that follow but the last; `buy`, `Buy`, `BUY`, `b`,
-`bid`, `BID`; `bid` and `offer`."""
+ANY_SIDE, BID_OFFER = range(2)
+"""How sides are written: as `venues.reading.aggressor` knows them; or `bid` and `offer`."""
 
 NOT_COUNTED, UNKNOWN_COUNT = -1, -2
 """In the place of the last number of a counter: it has none yet; whatever comes is right."""
 
-BID, BID_SIZE, ASK, ASK_SIZE = range(4)
+(
+    BID, BID_SIZE, ASK, ASK_SIZE, MARK, INDEX, SETTLEMENT, FUNDING, LAST_PRICE, INTEREST,
+) = range(10)  # fmt: skip
 PRICE, SIZE = BID, BID_SIZE
-"""What decimals mean; of a trade or of one level the first two."""
-REALS = 4
+"""What decimals mean; of a trade or of one level the first two. What a derivative's message tells
+stands from `MARK` on in the order of `rows.TICKED`."""
+REALS = 10
+
+SIGNED, ZERO_IS_NONE, POSITIVE = 1, 2, 3
+"""A decimal that may be below 0; one whose 0 says nothing; one that must be above 0."""
 
 BIDS, ASKS, CHANGES, TRADES = range(4)
 """What the items of a list are; `CHANGES` are levels which say their side."""
@@ -51,25 +54,27 @@ AS_SENT, BY_ID, NEWEST_FIRST = range(3)
 """The order of trades in a list: that in which they happened, or the session puts them in that of
 their ids, or turns it round."""
 
-BOOK, TRADE, QUOTE, IGNORED = range(4)
-"""What a line tells of; `IGNORED`: nothing that is used."""
+BOOK, TRADE, QUOTE, TICK, QUOTE_AND_TICK, IGNORED = range(6)
+"""What a line tells of; `TICK`: of a derivative, `IGNORED`: nothing that is used."""
 
 LITERAL_AT, LITERAL_LENGTH, WHAT, MEANING, SCALE, ITEM_FIRST, ITEM_COUNT, PLAIN, SHAPE = range(9)
 COLUMNS = 9
-"""Columns of `Patterns.pieces`. `SCALE` is ns per unit of a time, hours by which the clock of a
-time in words is ahead of UTC, how a side is written, doubled, and one more where it is the maker's,
-the place of a counter; of a list of levels 1 if a price of 0 is none, of trades their order.
-`PLAIN` says whether items are a price and a size and nothing else, which are read many at a time,
-and `SHAPE` how wide these were last (`swar`)."""
+"""Columns of `Patterns.pieces`. `SCALE` is ns per unit of a time, what a decimal may be, how a side
+is written, doubled, and one more where it is the maker's, the place of a counter; of a list of
+levels 1 if a price of 0 is none, of trades their order. `PLAIN` says whether items are a price and
+a size and nothing else, which are read many at a time, and `SHAPE` how wide these were last
+(`swar`)."""
 
 (
-    FIRST_PIECE, PIECES, EVENT, LINE_KIND, SINGLE, SEVERAL, FIRST_IS_LAST, INSTRUMENT, READ, NEXT,
-) = range(10)  # fmt: skip
-HEADS = 10
+    FIRST_PIECE, PIECES, EVENT, LINE_KIND, SINGLE, SEVERAL, FIRST_IS_LAST, INSTRUMENT, HELD, READ,
+    NEXT,
+) = range(11)  # fmt: skip
+HEADS = 11
 """Columns of `Patterns.heads`. `LINE_KIND` is the kind of a book's message, or 1 for aggregate
 trades; `SINGLE` whether it is of one level or trade that stands in no list; `SEVERAL` whether a
-list of trades may have more than one; `READ` how many lines have been read by it; `NEXT` the
-pattern of the line behind the last of them."""
+list of trades may have more than one; `HELD` the row of what a ticker has said before, which it
+goes on from, −1 for none; `READ` how many lines have been read by it; `NEXT` the pattern of the
+line behind the last of them."""
 
 BUCKETS = 1024
 NO_HASH = -1
@@ -118,6 +123,7 @@ class Pattern:
     several: bool = False
     first_is_last: bool = False
     instrument: int = 0
+    held: int = -1
     kind: str = ""
     """Kind of its messages, or the rule by which they are ignored: as they are accounted for."""
 
@@ -149,7 +155,8 @@ class Book:
             heads = _with_room(self.arrays.heads, number + 1)
             heads[number] = (
                 first, len(pattern.pieces), pattern.event, pattern.line_kind, pattern.single,
-                pattern.several, pattern.first_is_last, pattern.instrument, 0, number,
+                pattern.several, pattern.first_is_last, pattern.instrument, pattern.held, 0,
+                number,
             )  # fmt: skip
             self.arrays = self.arrays._replace(heads=heads)
         of = self._of.setdefault(line_hash, [])

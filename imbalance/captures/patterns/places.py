@@ -9,7 +9,8 @@ neither is declared nor named as unused is part of the text, and must be the sam
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from imbalance.captures.patterns.pieces import (
     ACTION,
@@ -25,26 +26,38 @@ from imbalance.captures.patterns.pieces import (
     CHANGES,
     CHECKED,
     DECIMAL,
+    DUE,
     EXCHANGE,
     FIRST,
+    FUNDING,
     IDENTITY,
     IGNORED,
+    INDEX,
     INTEGER,
+    INTEREST,
     ISO_TIME,
     KEY_AT,
     LAST,
+    LAST_PRICE,
+    MARK,
     POINT_TIME,
+    POSITIVE,
     PREVIOUS,
     PRICE,
     QUOTE,
+    QUOTE_AND_TICK,
+    SETTLEMENT,
     SIDE,
+    SIGNED,
     SIZE,
     TAKER,
+    TICK,
     TRADE,
     TRADES,
     TRANSACTION,
     TRUTH,
     WORD,
+    ZERO_IS_NONE,
 )  # fmt: skip
 
 
@@ -59,7 +72,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Time:
-    """A place of a time, how it is written, and ns per unit or hours ahead of UTC."""
+    """A place of a time, how it is written, and ns per unit where it is a number."""
 
     place: str
     what: int
@@ -85,11 +98,6 @@ def nanoseconds(place: str) -> Time:
     return Time(place, INTEGER, 1)
 
 
-def seconds(place: str) -> Time:
-    """Whole seconds since 1970."""
-    return Time(place, INTEGER, 1_000_000_000)
-
-
 def point_seconds(place: str) -> Time:
     """Seconds since 1970 with decimals."""
     return Time(place, POINT_TIME, 1_000_000_000)
@@ -100,9 +108,9 @@ def point_milliseconds(place: str) -> Time:
     return Time(place, POINT_TIME, 1_000_000)
 
 
-def iso_time(place: str, hours_ahead: int = 0) -> Time:
+def iso_time(place: str) -> Time:
     """A time such as `2021-04-17T16:49:03.207Z`."""
-    return Time(place, ISO_TIME, hours_ahead)
+    return Time(place, ISO_TIME, 0)
 
 
 @dataclass(frozen=True)
@@ -120,6 +128,7 @@ class Items:
 class Places:
     """Where the values of a message stand that is one event, or a list of trades.
 
+    `held_by` is the place of the symbol by whose ticker all is held that is not said anew.
     `counters` has by place the name of a counter of the connection. Of a message that is ignored
     `unused` are the places of all that is no value, or `within` those of all that is one.
     """
@@ -129,6 +138,7 @@ class Places:
     lists: Mapping[str, Items] = field(default_factory=dict)
     unused: frozenset[str] = frozenset()
     counters: Mapping[str, str] = field(default_factory=dict)
+    held_by: str | None = None
     single: bool = False
     first_is_last: bool = False
     within: frozenset[str] = frozenset()
@@ -138,7 +148,8 @@ class Places:
         if self.within:
             parts = place.split(".")
             return any(".".join(parts[:k]) in self.within for k in range(1, len(parts) + 1))
-        return (place in self.unused) == (self.event != IGNORED)
+        whatever = self.event == IGNORED and self.held_by is None
+        return (place in self.unused) != whatever
 
 
 def _times(exchange: Time | None, transaction: Time | None) -> dict[str, Value]:
@@ -151,10 +162,10 @@ def _given(*values: tuple[str | None, Value]) -> dict[str, Value]:
 
 
 def _side(
-    side: str | None, maker_side: str | None, buyer_is_maker: str | None, written: int
+    side: str | None, maker_side: str | None, buyer_is_maker: str | None
 ) -> dict[str, Value]:
     return _given(
-        (side, Value(SIDE, TAKER, 2 * written)), (maker_side, Value(SIDE, TAKER, 2 * written + 1)),
+        (side, Value(SIDE, TAKER)), (maker_side, Value(SIDE, TAKER, 1)),
         (buyer_is_maker, Value(TRUTH, TAKER)),
     )  # fmt: skip
 
@@ -205,7 +216,7 @@ def book(
     )  # fmt: skip
     return Places(
         BOOK, values | _times(exchange, transaction) | ({} if lists else level), lists,
-        frozenset(unused.split()), _counted(counter), not lists, same,
+        frozenset(unused.split()), _counted(counter), single=not lists, first_is_last=same,
     )  # fmt: skip
 
 
@@ -213,7 +224,7 @@ def trades(
     *, each: str | None = None, price: str, size: str, side: str | None = None,
     maker_side: str | None = None, buyer_is_maker: str | None = None, trade_id: str | None = None,
     trade_key: str | None = None, exchange: Time | None = None, transaction: Time | None = None,
-    unused: str = "", trade_unused: str = "", written: int = ANY_SIDE, counter: str | None = None,
+    unused: str = "", trade_unused: str = "", counter: str | None = None,
     order: int = AS_SENT, checked: Time | None = None,
 ) -> Places:  # fmt: skip
     """A trade, or a list of them at `each`; then all but `unused` are places in an item of it.
@@ -222,7 +233,7 @@ def trades(
     ----------
     side, maker_side, buyer_is_maker : the aggressor's side, the maker's, or whether it bought.
     trade_id, trade_key : a whole number, or a word.
-    written, counter : as of a book.
+    counter : as of a book.
     order : of the trades in a list (`pieces.AS_SENT`).
     checked : a time that the session reads and does not use.
     """
@@ -230,7 +241,7 @@ def trades(
         (price, Value(DECIMAL, PRICE)), (size, Value(DECIMAL, SIZE)),
         (trade_id, Value(INTEGER, IDENTITY, 1)), (trade_key, Value(WORD, KEY_AT)),
     )  # fmt: skip
-    one |= _side(side, maker_side, buyer_is_maker, written) | _times(exchange, transaction)
+    one |= _side(side, maker_side, buyer_is_maker) | _times(exchange, transaction)
     others, counted = frozenset(unused.split()), _counted(counter)
     beside = _checked(checked)
     if each is None:
@@ -240,20 +251,87 @@ def trades(
 
 
 def quote(
-    *, bid_price: str, bid_size: str, ask_price: str, ask_size: str, update_id: str | None = None,
-    exchange: Time | None = None, transaction: Time | None = None, unused: str = "",
-    counter: str | None = None,
+    *, bid_price: str, ask_price: str, bid_size: str | None = None, ask_size: str | None = None,
+    update_id: str | None = None, exchange: Time | None = None, transaction: Time | None = None,
+    unused: str = "", counter: str | None = None, checked: Time | None = None,
 ) -> Places:  # fmt: skip
-    """Best bid and ask."""
+    """Best bid and ask; sizes that are not sent are not known."""
     values = _given(
         (bid_price, Value(DECIMAL, BID)), (bid_size, Value(DECIMAL, BID_SIZE)),
         (ask_price, Value(DECIMAL, ASK)), (ask_size, Value(DECIMAL, ASK_SIZE)),
         (update_id, Value(INTEGER, LAST, 1)),
     )  # fmt: skip
     return Places(
-        QUOTE, values | _times(exchange, transaction), unused=frozenset(unused.split()),
-        counters=_counted(counter),
+        QUOTE, values | _times(exchange, transaction) | _checked(checked),
+        unused=frozenset(unused.split()), counters=_counted(counter),
     )  # fmt: skip
+
+
+_TOLD = {"mark": MARK, "index": INDEX, "settlement": SETTLEMENT, "funding": FUNDING,
+         "last": LAST_PRICE, "interest": INTEREST}  # fmt: skip
+
+
+def tick(
+    *, beside: Places | None = None, due: Time | None = None, exchange: Time | None = None,
+    transaction: Time | None = None, unused: str = "", counter: str | None = None,
+    checked: Time | None = None, signed: str = "funding", zero_is_none: str = "",
+    positive: str = "", **told: str,
+) -> Places:  # fmt: skip
+    """What is told of a derivative.
+
+    Parameters
+    ----------
+    beside : a quote in the same message, which comes before it; then times are the quote's.
+    told : places of its `mark`, `index`, `settlement` and `last` price, of its `funding` rate and
+        open `interest`, those that messages of the kind have.
+    due : the time of its next funding.
+    signed, zero_is_none, positive : which of these may be below 0, say nothing by a 0, or must be
+        above 0.
+    """
+    scales = {
+        name: scale
+        for names, scale in ((signed, SIGNED), (zero_is_none, ZERO_IS_NONE), (positive, POSITIVE))
+        for name in names.split()
+    }  # fmt: skip
+    values = {
+        place: Value(DECIMAL, _TOLD[name], scales.get(name, 0)) for name, place in told.items()
+    }
+    if due is not None:
+        values[due.place] = due.value(DUE)
+    values |= _times(exchange, transaction) | _checked(checked)
+    others, counted = frozenset(unused.split()), _counted(counter)
+    if beside is None:
+        return Places(TICK, values, unused=others, counters=counted)
+    return Places(
+        QUOTE_AND_TICK, {**beside.values, **values}, unused=beside.unused | others,
+        counters={**beside.counters, **counted},
+    )  # fmt: skip
+
+
+def changes(
+    by: str, *, bid_price: str, bid_size: str, ask_price: str, ask_size: str, due: Time,
+    exchange: Time, unused: str, signed: str, **told: Any,
+) -> tuple[tuple[Places, ...], Places]:
+    """What has changed of a ticker, whose symbol stands at `by`; all else is held (`held.Held`).
+
+    Parameters
+    ----------
+    bid_price, due, told, and so on : as of a quote and a tick.
+
+    Returns
+    -------
+    Of messages that make a quote, a tick or both; and of those that make neither.
+    """
+    whole = tick(
+        beside=quote(bid_price=bid_price, bid_size=bid_size, ask_price=ask_price,
+                     ask_size=ask_size, exchange=exchange),
+        due=due, unused=unused, signed=signed, **told,
+    )  # fmt: skip
+    quoted, ticked, both, neither = (
+        replace(whole, event=event, held_by=by)
+        for event in (QUOTE, TICK, QUOTE_AND_TICK, IGNORED)
+    )
+    return (quoted, ticked, both), neither
 
 
 def ignored(

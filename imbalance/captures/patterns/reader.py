@@ -13,6 +13,7 @@ from imbalance.captures.decode import Account
 from imbalance.captures.event_columns import EventColumns
 from imbalance.captures.events import Event
 from imbalance.captures.patterns.counters import Counters
+from imbalance.captures.patterns.held import Held
 from imbalance.captures.patterns.learning import LONGEST, NotAlike, comes_to, fits, pattern_of
 from imbalance.captures.patterns.likeness import hash_of
 from imbalance.captures.patterns.pieces import LOOKED_BEYOND, Book
@@ -35,15 +36,16 @@ class PatternReader:
     ----------
     places : by kind of message, where values stand in it; the first that fits is taken.
     columns : where to read to.
-    counters : of the capture's connections.
+    counters, held : of the capture's connections.
     """
 
     def __init__(
-        self, places: Mapping[str, Sequence[Places]], columns: EventColumns, counters: Counters
-    ) -> None:
+        self, places: Mapping[str, Sequence[Places]], columns: EventColumns, counters: Counters,
+        held: Held,
+    ) -> None:  # fmt: skip
         self._places = places
         self._columns = columns
-        self._counters = counters
+        self._counters, self._held = counters, held
         self._book = Book()
         self._failed: Counter[int] = Counter()
         self._text: Any = None
@@ -72,7 +74,8 @@ class PatternReader:
         if place >= self._settled or not self._book.numbers:
             return place, 0
         end, lines = self._columns.read(
-            self._text, place, self._settled, self._book.arrays, self._counters.last, bounds, line
+            self._text, place, self._settled, self._book.arrays, self._counters.last,
+            self._held, bounds, line,
         )
         self._read += end - place
         return end, lines
@@ -117,11 +120,14 @@ class PatternReader:
                     pattern = pattern_of(
                         line, record.payload, places, events,
                         partial(self._counters.place, record.connection),
+                        partial(self._held.known, record.connection),
                         instrument=instrument, kind=kind,
                     )  # fmt: skip
                 except NotAlike:
                     continue
-                if comes_to(line, pattern, line_hash, events):
+                if comes_to(
+                    line, pattern, line_hash, record.receive_time, events, self._held
+                ):
                     if self._book.add(pattern, line_hash):
                         self._failed.pop(line_hash, None)
                         return

@@ -10,10 +10,7 @@ import numpy as np
 
 from imbalance.captures.patterns.pieces import (
     ACTION,
-    ANY_SIDE,
-    BID_ASK,
     BID_OFFER,
-    BUY_SELL,
     COLUMNS,
     COUNT,
     COUNTED_AT,
@@ -27,13 +24,16 @@ from imbalance.captures.patterns.pieces import (
     MEANING,
     NOTHING,
     POINT_TIME,
+    POSITIVE,
     SCALE,
     SIDE,
+    SIGNED,
     TRUTH,
     UNUSED_NUMBER,
     UNUSED_WORD,
     WHAT,
     WORD,
+    ZERO_IS_NONE,
 )  # fmt: skip
 from imbalance.captures.text import read_decimal, read_integer, read_truth
 from imbalance.kernels import bare, inline, peek, peek_word
@@ -46,11 +46,12 @@ _LONGEST_NUMBER = 100
 _TENS = np.array([10**k for k in range(10)], np.int64)
 _SIDES = np.array(
     [int.from_bytes(word, "little") for word in (
-        b"buy", b"sell", b"Buy", b"Sell", b"BUY", b"SELL", b"b", b"s", b"bid", b"ask", b"BID",
-        b"ASK", b"offer",
+        b"buy", b"sell", b"Buy", b"Sell", b"BUY", b"SELL", b"b", b"s", b"BID", b"ASK", b"bid",
+        b"ask", b"offer",
     )], np.uint64,
 )  # fmt: skip
-_WRITTEN = np.array([*range(2 * BUY_SELL, 2 * BID_OFFER), 2 * BID_OFFER + 1], np.int64)
+_BID = 10
+"""Where `bid` stands among them, with `ask` and `offer` behind it."""
 _CUMULATED_DAYS = np.array([0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334], np.int64)
 _DAYS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31], np.int64)
 
@@ -96,7 +97,7 @@ def _two_digits(text: Any, at: int) -> int:
 
 
 @bare
-def _iso_time(text: Any, at: int, hours_ahead: int) -> tuple[int, int]:
+def _iso_time(text: Any, at: int) -> tuple[int, int]:
     """`2021-04-17T16:49:03.207` as ns, and the place after it; −1 where it is none."""
     century, year = _two_digits(text, at), _two_digits(text, at + 2)
     month, day = _two_digits(text, at + 5), _two_digits(text, at + 8)
@@ -121,7 +122,7 @@ def _iso_time(text: Any, at: int, hours_ahead: int) -> tuple[int, int]:
     billionths, place = _fraction(text, at + 19)
     if billionths < 0:
         return -1, at
-    seconds = days * 86400 + (hour - hours_ahead) * 3600 + minute * 60 + second
+    seconds = days * 86400 + hour * 3600 + minute * 60 + second
     return seconds * _SECOND + billionths, place
 
 
@@ -140,25 +141,21 @@ def _word_end(text: Any, at: int, lowest: int) -> int:
 
 
 @inline
-def _side_of(text: Any, at: int, end: int) -> int:
-    """How a side is written, doubled, and one more where it says sell; −1 for any other word."""
+def _side_of(text: Any, at: int, end: int, written: int) -> int:
+    """0 for a word that says buy, 1 for one that says sell; −1 for any other, or where sides are
+    not written so.
+    """
     length = end - at
     if not 1 <= length <= 5:
         return -1
     word = peek_word(text, at) & ((np.uint64(1) << np.uint64(8 * length)) - np.uint64(1))
     for k in range(len(_SIDES)):
         if word == _SIDES[k]:
-            return np.int64(_WRITTEN[k])  # type: ignore[return-value]
+            of_book = k >= _BID
+            if written == BID_OFFER:
+                return (k - _BID) >> 1 if of_book and k != _BID + 1 else -1
+            return k & 1 if k <= _BID + 1 else -1
     return -1
-
-
-@inline
-def _is_written(side: int, wanted: int) -> bool:
-    """Whether a side (as of `_side_of`) is written as is wanted."""
-    written = side >> 1
-    if wanted == BID_OFFER and side == 2 * BID_ASK:
-        return True
-    return written == wanted or (wanted == ANY_SIDE and written != BID_OFFER)
 
 
 @inline
@@ -209,12 +206,11 @@ def _read_word(text: Any, at: int, pieces: Any, piece: int, whole: Any) -> int:
     if end < 0:
         return -1
     if what == SIDE:
-        side, wanted = _side_of(text, at, end), of_piece(pieces, piece, SCALE)
+        scale = of_piece(pieces, piece, SCALE)
+        side = _side_of(text, at, end, scale >> 1)
         if side < 0:
             return -1
-        if not _is_written(side, wanted >> 1):
-            return -1
-        whole[of_piece(pieces, piece, MEANING)] = (side ^ wanted) & 1
+        whole[of_piece(pieces, piece, MEANING)] = side ^ (scale & 1)
     elif what == ACTION:
         whole[DELETED] = _deletes(text, at, end)
         if whole[DELETED] < 0:
@@ -229,7 +225,23 @@ def _read_time(text: Any, at: int, pieces: Any, piece: int) -> tuple[int, int]:
     """A time as ns and the place after it; −1 where it is none."""
     if of_piece(pieces, piece, WHAT) == POINT_TIME:
         return _point_time(text, at, of_piece(pieces, piece, SCALE))
-    return _iso_time(text, at, of_piece(pieces, piece, SCALE))
+    return _iso_time(text, at)
+
+
+@inline
+def _decimal(text: Any, at: int, scale: int) -> tuple[Any, int]:
+    """A decimal as JSON has it and the place after it; −1 where it is none, or is 0 or below and
+    may not be.
+    """
+    below = scale == SIGNED and peek(text, at) == 45
+    start = at + 1 if below else at
+    value, place = read_decimal(text, start)
+    padded = peek(text, start) == 48 and 48 <= peek(text, start + 1) <= 57
+    if value < 0.0 or value > _EXACT or padded or (value == 0.0 and scale == POSITIVE):
+        return -1.0, -1
+    if value == 0.0 and scale == ZERO_IS_NONE:
+        return np.nan, place
+    return -value if below else value, place
 
 
 @bare
@@ -238,11 +250,9 @@ def read_value(text: Any, at: int, pieces: Any, piece: int, whole: Any, real: An
     what, meaning = of_piece(pieces, piece, WHAT), of_piece(pieces, piece, MEANING)
     place = at
     if what == DECIMAL:
-        value, place = read_decimal(text, at)
-        second = peek(text, at + 1)
-        if value < 0.0 or value > _EXACT or (peek(text, at) == 48 and 48 <= second <= 57):
+        real[meaning], place = _decimal(text, at, of_piece(pieces, piece, SCALE))
+        if place < 0:
             return -1
-        real[meaning] = value
     elif what == INTEGER:
         number, place = read_integer(text, at)
         scale = of_piece(pieces, piece, SCALE)

@@ -6,11 +6,25 @@ Tickers of v5 are differences, so that a session keeps what each ticker said bef
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from imbalance.captures import events
+from imbalance.captures.clocks import NO_TIME
 from imbalance.captures.events import Decoded, Event, Ignored, Rejected
 from imbalance.captures.patterns import places
+from imbalance.captures.patterns.pieces import (
+    ASK,
+    ASK_SIZE,
+    BID,
+    BID_SIZE,
+    FUNDING,
+    INDEX,
+    INTEREST,
+    LAST_PRICE,
+    MARK,
+)
 from imbalance.captures.records import Record
 from imbalance.captures.venues import bybit_shapes as shapes
 from imbalance.captures.venues import reading
@@ -42,17 +56,25 @@ _old_change, _old_trades = Reader(shapes.OldChange), Reader(list[shapes.OldTrade
 _listing = Reader(shapes.Listing)
 
 _QUOTED = ("bid1Price", "bid1Size", "ask1Price", "ask1Size")
+_SAID = dict(zip(_QUOTED, (BID, BID_SIZE, ASK, ASK_SIZE), strict=True)) | {
+    "markPrice": MARK, "indexPrice": INDEX, "lastPrice": LAST_PRICE, "fundingRate": FUNDING,
+    "openInterest": INTEREST,
+}
+"""What a ticker holds."""
+
+_SHORTEST_TIME = 9
+"""Digits of a time in ms; what is shorter says that there is none."""
+
 _TOLD = ("markPrice", "indexPrice", "fundingRate", "nextFundingTime", "openInterest")
 
 
 class _Session(Feed):
     _markets: dict[str, str | None]
-    _tickers: dict[tuple[str | None, str], dict[str, str]]
     _best: dict[tuple[str | None, str], dict[str, tuple[float, float]]]
 
     def __init__(self) -> None:
         super().__init__()
-        self._markets, self._tickers, self._best = {}, {}, {}
+        self._markets, self._best = {}, {}
 
     def take(self, record: Record) -> Decoded | Ignored:
         if record.address:
@@ -73,10 +95,13 @@ class _Session(Feed):
             return CANDLES
         if channel == "instrument_info":
             return Ignored("unused:instrument_info")
-        if channel not in _MAKERS:
+        if channel not in _CHANNELS:
             raise Rejected("unknown_message", f"topic {found.topic!r}")
         market = self._markets.get(record.connection)
-        made = _MAKERS[channel](self, found, market)
+        made = (
+            self.ticker(found, market, record.connection) if channel == "tickers"
+            else _MAKERS[channel](self, found, market)
+        )
         if isinstance(made, Ignored):
             return made
         return Decoded(channel, made) if made else Ignored("unused:ticker_fields")
@@ -144,17 +169,54 @@ class _Session(Feed):
             for one in self.read(_old_trades, found.data)
         ]  # fmt: skip
 
-    def ticker(self, found: shapes.Envelope, market: str | None) -> list[Event] | Ignored:
+    def ticker(
+        self, found: shapes.Envelope, market: str | None, connection: str
+    ) -> list[Event] | Ignored:
         one = self.read(_ticker, found.data)
-        key = (market, one.symbol)
+        row = self.held.known(connection, one.symbol)
+        if found.type == "delta" and row < 0:
+            return Ignored("before_snapshot")
         said = {name: value for name, value in msgspec.structs.asdict(one).items() if value}
-        if found.type == "delta":
-            if key not in self._tickers:
-                return Ignored("before_snapshot")
-            self._tickers[key] |= said
-        else:
-            self._tickers[key] = said
-        return _ticks(self._tickers[key], said, market, _ns(found.ts))
+        numbers = {
+            meaning: (reading.decimal if meaning < MARK else _signed)(said[name])
+            for name, meaning in _SAID.items() if name in said
+        }  # fmt: skip
+        due = said.get("nextFundingTime", "")
+        at = reading.point_time(due, MS) if len(due) >= _SHORTEST_TIME else None
+        if found.type != "delta":
+            row = self.held.begin(connection, one.symbol)
+        for meaning, value in numbers.items():
+            self.held.values[row, meaning] = value
+        if at is not None:
+            self.held.due[row] = at
+        return self._ticks(row, said, one.symbol, market, _ns(found.ts))
+
+    def _ticks(
+        self, row: int, said: dict[str, str], symbol: str, market: str | None, at: int | None
+    ) -> list[Event]:
+        made: list[Event] = []
+        held = self.held.values[row].tolist()
+        if any(name in said for name in _QUOTED):
+            made.append(
+                events.Quote(
+                    symbol=symbol, venue=market, bid_price=held[BID], bid_size=held[BID_SIZE],
+                    ask_price=held[ASK], ask_size=held[ASK_SIZE], exchange_time=at,
+                )
+            )  # fmt: skip
+        if any(name in said for name in _TOLD):
+            due = int(self.held.due[row])
+            mark, index, last, funding, interest = (
+                None if math.isnan(held[k]) else held[k]
+                for k in (MARK, INDEX, LAST_PRICE, FUNDING, INTEREST)
+            )
+            made.append(
+                events.DerivativeTick(
+                    symbol=symbol, venue=market, mark_price=mark, index_price=index,
+                    last_price=last, funding_rate=funding, open_interest=interest,
+                    next_funding_time=None if due == NO_TIME else due, exchange_time=at,
+                )
+            )  # fmt: skip
+        return made
 
     def liquidations(self, found: shapes.Envelope, market: str | None) -> list[Event]:
         return [
@@ -191,7 +253,7 @@ class _Session(Feed):
 
 
 _MAKERS = {
-    "orderbook": _Session.book, "publicTrade": _Session.trades, "tickers": _Session.ticker,
+    "orderbook": _Session.book, "publicTrade": _Session.trades,
     "allLiquidation": _Session.liquidations, "liquidation": _Session.old_liquidation,
     "trade": _Session.old_trades, "orderBookL2_25": _Session.old_book,
     "orderBook_200": _Session.old_book,
@@ -212,34 +274,8 @@ def _liquidation(
     )  # fmt: skip
 
 
-def _ticks(
-    held: dict[str, str], said: dict[str, str], market: str | None, at: int | None
-) -> list[Event]:
-    made: list[Event] = []
-    if any(name in said for name in _QUOTED):
-        bid, bid_size, ask, ask_size = (
-            reading.empty_or_nan(held.get(name, "")) for name in _QUOTED
-        )
-        made.append(
-            events.Quote(
-                symbol=held["symbol"], venue=market, bid_price=bid, bid_size=bid_size,
-                ask_price=ask, ask_size=ask_size, exchange_time=at,
-            )
-        )  # fmt: skip
-    if any(name in said for name in _TOLD):
-        due = held.get("nextFundingTime", "")
-        made.append(
-            events.DerivativeTick(
-                symbol=held["symbol"], venue=market,
-                mark_price=reading.empty_or(held.get("markPrice", "")),
-                index_price=reading.empty_or(held.get("indexPrice", "")),
-                last_price=reading.empty_or(held.get("lastPrice", "")),
-                funding_rate=reading.empty_or(held.get("fundingRate", "")),
-                next_funding_time=reading.point_time(due, MS) if len(due) > 9 else None,
-                open_interest=reading.empty_or(held.get("openInterest", "")), exchange_time=at,
-            )
-        )  # fmt: skip
-    return made
+def _signed(text: str) -> float:
+    return -reading.decimal(text[1:]) if text.startswith("-") else reading.decimal(text)
 
 
 def _listed(one: shapes.Listed, category: str) -> dict[str, object]:
@@ -284,7 +320,17 @@ _CHANNELS = {
     "orderBook_200": "book of API v2: snapshot, then differences of 200 levels",
     "trade": "trades of API v2",
 }
+_TICKERS, _OTHER_FIELDS = places.changes(
+    "data.symbol", bid_price="data.bid1Price", bid_size="data.bid1Size",
+    ask_price="data.ask1Price", ask_size="data.ask1Size", mark="data.markPrice",
+    index="data.indexPrice", last="data.lastPrice", funding="data.fundingRate",
+    interest="data.openInterest", signed="mark index last funding interest",
+    due=places.point_milliseconds("data.nextFundingTime"), exchange=places.milliseconds("ts"),
+    unused=" ".join(("cs", *(f"data.{name}" for name in shapes.Ticker.unused))),
+)  # fmt: skip
 _PLACES = {
+    "tickers": _TICKERS,
+    "unused:ticker_fields": (_OTHER_FIELDS,),
     "orderbook": (
         places.book(
             bids="data.b", asks="data.a", first_id="data.u", last_id="data.u", unused="data.seq",

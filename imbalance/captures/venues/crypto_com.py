@@ -249,6 +249,17 @@ def instrument(symbol: str) -> Instrument:
 
 
 _DATA = "result.data.0"
+
+
+def _quote(bid_size: str | None, ask_size: str | None) -> places.Places:
+    return places.quote(
+        bid_price=f"{_DATA}.b", bid_size=bid_size, ask_price=f"{_DATA}.k", ask_size=ask_size,
+        exchange=places.milliseconds(f"{_DATA}.t"),
+        unused=" ".join(f"{_DATA}.{name}" for name in "avhlc"),
+    )  # fmt: skip
+
+
+_PRICES, _QUOTE = _quote(None, None), _quote(f"{_DATA}.bs", f"{_DATA}.ks")
 _PLACES = {
     "book": (
         places.book(
@@ -270,6 +281,7 @@ _PLACES = {
             exchange=places.milliseconds("t"), trade_unused="dataTime m tn",
         ),
     ),
+    "ticker": (places.tick(beside=_QUOTE, interest=f"{_DATA}.oi"), _QUOTE, _PRICES),
     CANDLES.rule: (places.ignored("method code result.channel"),),
     HEARTBEAT.rule: (places.ignored("method code"),),
 }  # fmt: skip

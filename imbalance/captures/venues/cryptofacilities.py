@@ -263,6 +263,7 @@ def instrument(symbol: str) -> Instrument:
     )  # fmt: skip
 
 
+_VARYING = " ".join(_TICKER - {"feed", "time"})
 _PLACES = {
     "book": (
         places.book(
@@ -276,6 +277,18 @@ _PLACES = {
             exchange=places.milliseconds("time"),
         ),
     ),
+    "ticker": (
+        places.tick(
+            beside=places.quote(
+                bid_price="bid", bid_size="bid_size", ask_price="ask", ask_size="ask_size",
+                exchange=places.milliseconds("time"),
+            ),
+            mark="markPrice", index="index", last="last", funding="relative_funding_rate",
+            interest="openInterest", due=places.milliseconds("next_funding_rate_time"),
+            positive="mark index last", unused=f"funding_rate {_VARYING}",
+        ),
+    ),
+    "ticker_lite": (places.quote(bid_price="bid", ask_price="ask", unused=_VARYING),),
     HEARTBEAT.rule: (places.ignored("feed event"),),
 }  # fmt: skip
 

@@ -234,6 +234,12 @@ def instrument(symbol: str) -> Instrument:
     )  # fmt: skip
 
 
+_BEST = places.quote(
+    bid_price="params.data.best_bid_price", bid_size="params.data.best_bid_amount",
+    ask_price="params.data.best_ask_price", ask_size="params.data.best_ask_amount",
+    exchange=places.milliseconds("params.data.timestamp"),
+)  # fmt: skip
+_STATISTICS = ("volume", "volume_usd", "volume_notional", "price_change", "low", "high")
 _PLACES = {
     "book": (
         places.book(
@@ -253,13 +259,19 @@ _PLACES = {
             trade_unused="tick_direction mark_price index_price iv contracts block_trade_id",
         ),
     ),
-    "quote": (
-        places.quote(
-            bid_price="params.data.best_bid_price", bid_size="params.data.best_bid_amount",
-            ask_price="params.data.best_ask_price", ask_size="params.data.best_ask_amount",
-            exchange=places.milliseconds("params.data.timestamp"),
+    "ticker": (
+        places.tick(
+            beside=_BEST, mark="params.data.mark_price", index="params.data.index_price",
+            settlement="params.data.settlement_price", last="params.data.last_price",
+            funding="params.data.current_funding", interest="params.data.open_interest",
+            zero_is_none="settlement", unused=" ".join(
+                f"params.data.{name}" for name in (
+                    *(f"stats.{name}" for name in _STATISTICS), *shapes.Ticker.unused - {"stats"},
+                )
+            ),
         ),
     ),
+    "quote": (_BEST,),
     HEARTBEAT.rule: (places.ignored("method"),),
 } | {
     rule: (places.ignored("method params.channel"),)

@@ -21,6 +21,7 @@ from imbalance.captures.events import (
 )
 from imbalance.captures.kept import Keeps
 from imbalance.captures.patterns.counters import Counters
+from imbalance.captures.patterns.held import Held
 from imbalance.captures.patterns.pieces import NOT_COUNTED
 from imbalance.captures.records import Record
 from imbalance.captures.venues.reading import LAST, Reader
@@ -42,6 +43,7 @@ class Feed(Keeps):
 
     _books: dict[str, dict[tuple[str | None, str], None]]
     counters: Counters
+    held: Held
     _symbols: set[str]
     _owners: dict[str, str]
     _looked_through: set[str]
@@ -49,6 +51,7 @@ class Feed(Keeps):
 
     def __init__(self) -> None:
         self._books, self.counters, self._symbols, self._owners = {}, Counters(), set(), {}
+        self.held = Held()
         self._looked_through, self._facts = set(), {}
         self._unknown: list[str] = []
 

@@ -141,6 +141,13 @@ _PLACES = {
             exchange=places.iso_time("timestamp"),
         ),
     ),
+    "ticker": (
+        places.quote(
+            bid_price="params.bid", ask_price="params.ask",
+            exchange=places.iso_time("params.timestamp"),
+            unused=" ".join(f"params.{name}" for name in _Ticker.unused),
+        ),
+    ),
     CANDLES.rule: (places.ignored("method"),),
 }  # fmt: skip
 

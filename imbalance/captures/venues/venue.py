@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 from imbalance.captures.events import Decoded, Ignored
 from imbalance.captures.patterns.counters import Counters
+from imbalance.captures.patterns.held import Held
 from imbalance.captures.patterns.places import Places
 from imbalance.captures.records import Record
 
@@ -101,7 +102,8 @@ class Session(Protocol):
     """
 
     counters: Counters
-    """What its connections have counted to."""
+    held: Held
+    """What its connections have counted to, and what their tickers have said."""
 
     def take(self, record: Record) -> Decoded | Ignored:
         """Understand one record.

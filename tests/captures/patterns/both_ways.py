@@ -8,6 +8,7 @@ from imbalance.captures.clocks import Clocks
 from imbalance.captures.decoding import Context
 from imbalance.captures.instruments import Contracts
 from imbalance.captures.patterns.counters import Counters
+from imbalance.captures.patterns.held import Held
 from imbalance.captures.patterns.reader import PatternReader
 from imbalance.captures.recorded import RecordedDecoder
 from imbalance.captures.records import JsonRecords, LegacyLines
@@ -29,7 +30,7 @@ class WithoutPatterns(RecordedDecoder):
 
     def __init__(self, context, lines):
         super().__init__(context, lines)
-        self._alike = PatternReader({}, self._gathering.columns, Counters())
+        self._alike = PatternReader({}, self._gathering.columns, Counters(), Held())
 
 
 @dataclass

@@ -166,6 +166,90 @@ def test_a_hole_in_a_counter_breaks_the_book_and_a_repeat_is_none(tmp_path):
     assert [row["ask_prices"] for row in rows if row["ask_prices"]] == [[101.0]]
 
 
+def ticker(k, kind="delta", symbol="BTCUSDT", **said):
+    """A ticker of Bybit: what has changed of it, or all in a snapshot."""
+    data = {"symbol": symbol, **said}
+    return record({"topic": f"tickers.{symbol}", "type": kind, "data": data, "cs": k,
+                   "ts": START * 1000 + k}, START + k / 1000)  # fmt: skip
+
+
+ALL = {
+    "bid1Price": "99", "bid1Size": "1", "ask1Price": "101", "ask1Size": "2", "lastPrice": "100",
+    "markPrice": "100.5", "indexPrice": "100.25", "fundingRate": "-0.0001", "openInterest": "7",
+    "nextFundingTime": "1700006400000", "tickDirection": "PlusTick",
+}  # fmt: skip
+
+
+def test_a_ticker_goes_on_from_what_it_has_said(tmp_path):
+    found = of(
+        tmp_path, CONNECT, ticker(1, bid1Price="98"), ticker(2, "snapshot", **ALL),
+        ticker(3, bid1Price="99.5", bid1Size="3"), ticker(4, markPrice="100.75"),
+        ticker(5, lastPrice="100.125"), ticker(6, lastPrice="100.5"),
+        ticker(7, bid1Price="99.25", bid1Size="4"), ticker(8, markPrice="101"),
+        ticker(9, lastPrice="99.875"), ticker(10, fundingRate="0.0002"),
+        ticker(11, fundingRate="-0.0003"), ticker(12, "snapshot", bid1Price="97"),
+        ticker(13, bid1Price="97.5", bid1Size="1"), ticker(14, bid1Price="97.25", bid1Size="2"),
+        ticker(15, symbol="ETHUSDT", bid1Price="9"),
+    )  # fmt: skip
+    quotes, ticks = (found.tables[name] for name in ("raw.quotes", "raw.derivative_ticks"))
+    names = ("bid_price", "bid_size", "ask_price", "ask_size")
+    assert [tuple(row[name] for name in names) for row in quotes] == [
+        (99, 1, 101, 2), (99.5, 3, 101, 2), (99.25, 4, 101, 2), (97, None, None, None),
+        (97.5, 1, None, None), (97.25, 2, None, None),
+    ]  # fmt: skip
+    told = ("mark_price", "last_price", "funding_rate")
+    assert [tuple(row[name] for name in told) for row in ticks] == [
+        (100.5, 100, -0.0001), (100.75, 100, -0.0001), (101, 100.5, -0.0001),
+        (101, 99.875, 0.0002), (101, 99.875, -0.0003),
+    ]  # fmt: skip
+    assert {row["next_funding_time"].value for row in ticks} == {1_700_006_400 * 10**9}
+    assert {row["index_price"] for row in ticks} == {100.25}
+    assert found.account.ignored["before_snapshot"] == 2
+    assert found.account.ignored["unused:ticker_fields"] == 3
+    assert found.alone == 9 + BLANK  # the second of each kind, and those after it, by a pattern
+
+
+def test_a_value_that_is_none_is_not_held(tmp_path):
+    found = of(
+        tmp_path, CONNECT, ticker(2, "snapshot", **ALL), ticker(3, bid1Price="9_9"),
+        ticker(4, bid1Size="3"), ticker(5, bid1Size=""), ticker(6, bid1Size="4"),
+        ticker(7, nextFundingTime="0", markPrice="1"),
+    )  # fmt: skip
+    assert [row["bid_price"] for row in found.tables["raw.quotes"]] == [99, 99, 99]
+    assert [row["bid_size"] for row in found.tables["raw.quotes"]] == [1, 3, 4]
+    assert [one.reason for one in found.bad] == ["wrong_type"]
+    due = [row["next_funding_time"].value for row in found.tables["raw.derivative_ticks"]]
+    assert due == [1_700_006_400 * 10**9] * 2
+
+
+def perpetual(k, **said):
+    """A ticker of Deribit's perpetual."""
+    data = {
+        "timestamp": START * 1000 + k, "state": "open", "settlement_price": 99.5 * (k % 2),
+        "open_interest": 5.0, "min_price": 1.0, "max_price": 2.0, "mark_price": 100.0 + k,
+        "last_price": 100.5, "instrument_name": "BTC-PERPETUAL", "index_price": 100.25,
+        "stats": {"volume": 1.5, "price_change": -0.5, "low": 1.0, "high": 2.0},
+        "funding_8h": 0.0001, "current_funding": -k / 1024, "best_bid_price": 99.0,
+        "best_bid_amount": 10.0, "best_ask_price": 101.0, "best_ask_amount": 20.0, **said,
+    }  # fmt: skip
+    return record({"jsonrpc": "2.0", "method": "subscription", "params": {
+        "channel": "ticker.BTC-PERPETUAL.raw", "data": data}}, START + k / 1000)  # fmt: skip
+
+
+def test_a_message_of_a_quote_and_a_tick_is_read_as_both(tmp_path):
+    connect = record(None, kind="connect", addr="wss://www.deribit.com/ws/api/v2")
+    found = of(tmp_path, connect, perpetual(1), perpetual(2), perpetual(3),
+               perpetual(4, best_bid_price=None), perpetual(5, mark_price=None), perpetual(6),
+               venue="deribit")  # fmt: skip
+    assert [row["bid_price"] for row in found.tables["raw.quotes"]] == [99, 99, 99, None, 99, 99]
+    ticks = found.tables["raw.derivative_ticks"]
+    assert [row["mark_price"] for row in ticks] == [101, 102, 103, 104, None, 106]
+    assert [row["settlement_price"] for row in ticks] == [99.5, None, 99.5, None, 99.5, None]
+    assert [row["funding_rate"] for row in ticks] == [-k / 1024 for k in range(1, 7)]
+    assert [row["line"] for row in ticks] == [2, 3, 4, 5, 6, 7]
+    assert found.alone == 4 + BLANK
+
+
 decimals = st.one_of(
     st.decimals(min_value=0, max_value=10**15, allow_nan=False, places=8).map(
         lambda value: f"{value:f}"
