@@ -23,7 +23,7 @@ _LIBRARY = Path(__file__).resolve().parent.parent
 
 _NOT_COMPUTING = (
     "imbalance.catalog", "imbalance.config", "imbalance.contracts", "imbalance.errors",
-    "imbalance.progress", "imbalance.store", "imbalance.tasks",
+    "imbalance.progress", "imbalance.store", "imbalance.tasks", "imbalance.captures.venues.venue",
     "imbalance.studies.columns", "imbalance.studies.registry", "imbalance.studies.study",
 )
 """What carries and declares but estimates nothing; what it declares counts as such."""

@@ -52,7 +52,10 @@ def test_what_is_imported_inside_a_function_counts(library):
     assert changed(library / "studies/correlation/kernels.py", "correlation", library) != before
 
 
-@pytest.mark.parametrize("module", ["studies/tasks.py", "studies/registry.py", "store/task.py"])
+@pytest.mark.parametrize("module", [
+    "studies/tasks.py", "studies/registry.py", "store/task.py", "captures/venues/venue.py",
+    "captures/patterns/pieces.py", "captures/records.py",
+])
 def test_the_version_stays_when_nothing_is_estimated_otherwise(module, library):
     before = version("correlation", library)
     assert changed(library / module, "correlation", library) == before
