@@ -51,6 +51,7 @@ class RecordedDecoder(TextDecoder):
         self._waiting: list[tuple[int, int, int, bytes, Record]] = []
         self._begun = set()
         self._reference_told = False
+        self._address = ""
         self._alike = PatternReader(
             venue(context.venue).places, self._gathering.columns, self._session.counters,
             self._session.held,
@@ -134,8 +135,9 @@ class RecordedDecoder(TextDecoder):
         self._record(number, offset, line, record)
 
     def _record(self, number: int, offset: int, line: bytes, record: Record) -> None:
-        if record.kind != "recv":
+        if record.kind != "recv" or record.address not in ("", self._address):
             self._forget()
+        self._address = record.address or self._address
         try:
             found = self._session.take(record)
             if isinstance(found, Ignored):

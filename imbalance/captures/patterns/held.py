@@ -13,15 +13,17 @@ from imbalance.captures.patterns.pieces import REALS
 
 class Held(Keeps):
     """The last values of each ticker of a connection: `values` by `pieces.BID` and so on, NaN for
-    what has not been said, `due` the time of the next funding, ns.
+    what has not been said, `due` the time of the next funding, ns. Behind the rows of all tickers
+    is room for more.
     """
 
     _places: dict[tuple[str, str], int]
+    _rows: int
     values: np.ndarray
     due: np.ndarray
 
     def __init__(self) -> None:
-        self._places = {}
+        self._places, self._rows = {}, 0
         self.values: Any = np.empty((0, REALS))
         self.due: Any = np.empty(0, np.int64)
 
@@ -29,10 +31,12 @@ class Held(Keeps):
         """Row of a ticker; -1 before its first values."""
         return self._places.get((connection, symbol), -1)
 
-    def copy(self) -> Held:
-        """The same, apart."""
+    def row(self, place: int) -> Held:
+        """What is held in one row, apart; nothing where it is none."""
         other = Held()
-        other.values, other.due = self.values.copy(), self.due.copy()
+        if place >= 0:
+            row = slice(place, place + 1)
+            other.values, other.due = self.values[row].copy(), self.due[row].copy()
         return other
 
     def same(self, other: Held) -> bool:
@@ -43,9 +47,17 @@ class Held(Keeps):
 
     def begin(self, connection: str, symbol: str) -> int:
         """Row of a ticker of which nothing has been said."""
-        place = self._places.setdefault((connection, symbol), len(self.due))
+        place = self._places.setdefault((connection, symbol), self._rows)
+        if place == self._rows:
+            self._rows += 1
         if place == len(self.due):
-            self.values = np.append(self.values, np.empty((1, REALS)), axis=0)
-            self.due = np.append(self.due, NO_TIME)
+            more = max(place, 16)
+            self.values = np.concatenate([self.values, np.full((more, REALS), np.nan)])
+            self.due = np.concatenate([self.due, np.full(more, NO_TIME)])
         self.values[place], self.due[place] = np.nan, NO_TIME
         return place
+
+    def forget(self, connection: str) -> None:
+        """Nothing has been said over a connection."""
+        for key in [key for key in self._places if key[0] == connection]:
+            del self._places[key]

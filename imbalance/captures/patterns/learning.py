@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -238,6 +238,8 @@ def pattern_of(
         of["held"] = held(framed.message[start:end].decode())
         if of["held"] < 0:
             raise NotAlike("nothing is held")
+        start, end, _ = tokens.values.get(places.goes_on[0], (0, 0, True))
+        of["anew"] = message[start:end] != places.goes_on[1]
     return Pattern(
         places.event, _joined(line, found), _line_kind(events), places.single,
         len(events) > 1, places.first_is_last, **of,
@@ -337,14 +339,14 @@ def comes_to(
     """
     alone, columns = Book(), EventColumns()
     text = columns.begin(line + b"\n" + bytes(LOOKED_BEYOND))
-    alone.add(pattern, line_hash)
+    before, after = held.row(pattern.held), held.row(pattern.held)
+    alone.add(replace(pattern, held=min(pattern.held, 0)), line_hash)
     counted = [piece.scale for piece in pattern.pieces if piece.what == COUNTER]
     uncounted = np.full(max(counted, default=0) + 1, UNKNOWN_COUNT, np.int64)
-    after = held.copy()
     place, _ = columns.read(
         text, 0, len(line) + 1, alone.arrays, uncounted, after, (0, 2**63 - 1), 0
     )
-    if place != len(line) + 1 or not after.same(held):
+    if place != len(line) + 1 or not after.same(before):
         return False
     if not events:
         return len(columns) == 0

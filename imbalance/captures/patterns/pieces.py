@@ -66,15 +66,16 @@ a size and nothing else, which are read many at a time, and `SHAPE` how wide the
 (`swar`)."""
 
 (
-    FIRST_PIECE, PIECES, EVENT, LINE_KIND, SINGLE, SEVERAL, FIRST_IS_LAST, INSTRUMENT, HELD, READ,
-    NEXT,
-) = range(11)  # fmt: skip
-HEADS = 11
+    FIRST_PIECE, PIECES, EVENT, LINE_KIND, SINGLE, SEVERAL, FIRST_IS_LAST, INSTRUMENT, HELD, ANEW,
+    READ, NEXT,
+) = range(12)  # fmt: skip
+HEADS = 12
 """Columns of `Patterns.heads`. `LINE_KIND` is the kind of a book's message, or 1 for aggregate
 trades; `SINGLE` whether it is of one level or trade that stands in no list; `SEVERAL` whether a
 list of trades may have more than one; `HELD` the row of what a ticker has said before, which it
-goes on from, −1 for none; `READ` how many lines have been read by it; `NEXT` the pattern of the
-line behind the last of them."""
+goes on from, −1 for none; `ANEW` whether it says all, and what it does not say is held no more;
+`READ` how many lines have been read by it; `NEXT` the pattern of the line behind the last of
+them."""
 
 BUCKETS = 1024
 NO_HASH = -1
@@ -124,6 +125,7 @@ class Pattern:
     first_is_last: bool = False
     instrument: int = 0
     held: int = -1
+    anew: bool = False
     kind: str = ""
     """Kind of its messages, or the rule by which they are ignored: as they are accounted for."""
 
@@ -155,8 +157,8 @@ class Book:
             heads = _with_room(self.arrays.heads, number + 1)
             heads[number] = (
                 first, len(pattern.pieces), pattern.event, pattern.line_kind, pattern.single,
-                pattern.several, pattern.first_is_last, pattern.instrument, pattern.held, 0,
-                number,
+                pattern.several, pattern.first_is_last, pattern.instrument, pattern.held,
+                pattern.anew, 0, number,
             )  # fmt: skip
             self.arrays = self.arrays._replace(heads=heads)
         of = self._of.setdefault(line_hash, [])

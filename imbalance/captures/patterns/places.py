@@ -128,7 +128,8 @@ class Items:
 class Places:
     """Where the values of a message stand that is one event, or a list of trades.
 
-    `held_by` is the place of the symbol by whose ticker all is held that is not said anew.
+    `held_by` is the place of the symbol by whose ticker all is held that is not said anew, in
+    messages that have a word at a place, both of which are `goes_on`; others say all.
     `counters` has by place the name of a counter of the connection. Of a message that is ignored
     `unused` are the places of all that is no value, or `within` those of all that is one.
     """
@@ -139,6 +140,7 @@ class Places:
     unused: frozenset[str] = frozenset()
     counters: Mapping[str, str] = field(default_factory=dict)
     held_by: str | None = None
+    goes_on: tuple[str, bytes] = ("", b"")
     single: bool = False
     first_is_last: bool = False
     within: frozenset[str] = frozenset()
@@ -309,13 +311,14 @@ def tick(
 
 
 def changes(
-    by: str, *, bid_price: str, bid_size: str, ask_price: str, ask_size: str, due: Time,
-    exchange: Time, unused: str, signed: str, **told: Any,
+    by: str, goes_on: tuple[str, bytes], *, bid_price: str, bid_size: str, ask_price: str,
+    ask_size: str, due: Time, exchange: Time, unused: str, signed: str, **told: Any,
 ) -> tuple[tuple[Places, ...], Places]:
     """What has changed of a ticker, whose symbol stands at `by`; all else is held (`held.Held`).
 
     Parameters
     ----------
+    goes_on : a place and the word there by which a message says only what has changed.
     bid_price, due, told, and so on : as of a quote and a tick.
 
     Returns
@@ -328,7 +331,7 @@ def changes(
         due=due, unused=unused, signed=signed, **told,
     )  # fmt: skip
     quoted, ticked, both, neither = (
-        replace(whole, event=event, held_by=by)
+        replace(whole, event=event, held_by=by, goes_on=goes_on)
         for event in (QUOTE, TICK, QUOTE_AND_TICK, IGNORED)
     )
     return (quoted, ticked, both), neither

@@ -9,6 +9,7 @@ import numpy as np
 from imbalance.captures.clocks import NO_TIME
 from imbalance.captures.decode import FAR_NS
 from imbalance.captures.patterns.pieces import (
+    ANEW,
     BID,
     BOOK,
     BY_ID,
@@ -127,11 +128,12 @@ def put_line(
     if head[HELD] < 0:
         return _put(head, whole, real, before, used, numbers, reals, levels)
     values, place = held[head[HELD]], head[HELD]
-    for k in range(REALS):
-        if np.isnan(real[k]):
-            real[k] = values[k]
-    if whole[DUE] == NO_TIME:
-        whole[DUE] = due[place]
+    if not head[ANEW]:
+        for k in range(REALS):
+            if np.isnan(real[k]):
+                real[k] = values[k]
+        if whole[DUE] == NO_TIME:
+            whole[DUE] = due[place]
     if not _put(head, whole, real, before, used, numbers, reals, levels):
         return False
     for k in range(REALS):

@@ -231,13 +231,13 @@ def _read_time(text: Any, at: int, pieces: Any, piece: int) -> tuple[int, int]:
 @inline
 def _decimal(text: Any, at: int, scale: int) -> tuple[Any, int]:
     """A decimal as JSON has it and the place after it; −1 where it is none, or is 0 or below and
-    may not be.
+    may not be, or is −0, which sessions read as 0 or as −0.
     """
     below = scale == SIGNED and peek(text, at) == 45
     start = at + 1 if below else at
     value, place = read_decimal(text, start)
     padded = peek(text, start) == 48 and 48 <= peek(text, start + 1) <= 57
-    if value < 0.0 or value > _EXACT or padded or (value == 0.0 and scale == POSITIVE):
+    if value < 0.0 or value > _EXACT or padded or (value == 0.0 and (below or scale == POSITIVE)):
         return -1.0, -1
     if value == 0.0 and scale == ZERO_IS_NONE:
         return np.nan, place

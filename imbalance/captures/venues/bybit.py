@@ -79,7 +79,10 @@ class _Session(Feed):
     def take(self, record: Record) -> Decoded | Ignored:
         if record.address:
             spot = "/public/spot" in record.address or "/spot/" in record.address
-            self._markets[record.connection] = SPOT if spot else None
+            market = SPOT if spot else None
+            if self._markets.get(record.connection) != market:
+                self.held.forget(record.connection)
+            self._markets[record.connection] = market
         return super().take(record)
 
     def received(self, record: Record) -> Decoded | Ignored:
@@ -187,8 +190,8 @@ class _Session(Feed):
             row = self.held.begin(connection, one.symbol)
         for meaning, value in numbers.items():
             self.held.values[row, meaning] = value
-        if at is not None:
-            self.held.due[row] = at
+        if due:
+            self.held.due[row] = NO_TIME if at is None else at
         return self._ticks(row, said, one.symbol, market, _ns(found.ts))
 
     def _ticks(
@@ -321,7 +324,7 @@ _CHANNELS = {
     "trade": "trades of API v2",
 }
 _TICKERS, _OTHER_FIELDS = places.changes(
-    "data.symbol", bid_price="data.bid1Price", bid_size="data.bid1Size",
+    "data.symbol", ("type", b"delta"), bid_price="data.bid1Price", bid_size="data.bid1Size",
     ask_price="data.ask1Price", ask_size="data.ask1Size", mark="data.markPrice",
     index="data.indexPrice", last="data.lastPrice", funding="data.fundingRate",
     interest="data.openInterest", signed="mark index last funding interest",

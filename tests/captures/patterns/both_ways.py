@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from imbalance.captures.clocks import Clocks
@@ -68,6 +69,15 @@ def made(path, venue, kind):
                 getattr(decoder, "alone", 0))  # fmt: skip
 
 
+def signs(rows):
+    """Of which numbers the sign is set; −0 and 0 equal each other otherwise."""
+    return {
+        name: np.signbit(column.fill_null(0.0).to_numpy()).tolist()
+        for name, column in zip(rows.column_names, rows.columns, strict=True)
+        if pa.types.is_floating(column.type)
+    }
+
+
 def both(path, venue):
     """What a capture comes to by patterns; an AssertionError where it differs from what it comes to
     without.
@@ -78,6 +88,7 @@ def both(path, venue):
     assert by_patterns.arrow.keys() == alone.arrow.keys()
     for name, rows in alone.arrow.items():
         assert by_patterns.arrow[name].equals(rows), name
+        assert signs(by_patterns.arrow[name]) == signs(rows), name
     assert by_patterns.last_receive == alone.last_receive
     assert by_patterns.last_available == alone.last_available
     return by_patterns

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from imbalance.captures.patterns.held import Held
 from imbalance.captures.patterns.learning import NotAlike, tokens_of
 from tests.captures.patterns.both_ways import both
 
@@ -166,6 +167,16 @@ def test_a_hole_in_a_counter_breaks_the_book_and_a_repeat_is_none(tmp_path):
     assert [row["ask_prices"] for row in rows if row["ask_prices"]] == [[101.0]]
 
 
+def test_a_line_that_tells_another_address_makes_patterns_be_forgotten(tmp_path):
+    spot = json.loads(diff(4)) | {"addr": "wss://stream.bybit.com/v5/public/spot"}
+    found = of(tmp_path, CONNECT, diff(1, kind="snapshot"), diff(2), diff(3),
+               json.dumps(spot, separators=(",", ":")).encode(), diff(5))  # fmt: skip
+    assert [row["instrument"] for row in found.tables["raw.book_updates"]] == [
+        "bybit:BTCUSDT", "bybit:BTCUSDT", "bybit:BTCUSDT", "bybit-spot:BTCUSDT",
+        "bybit-spot:BTCUSDT",
+    ]  # fmt: skip
+
+
 def ticker(k, kind="delta", symbol="BTCUSDT", **said):
     """A ticker of Bybit: what has changed of it, or all in a snapshot."""
     data = {"symbol": symbol, **said}
@@ -213,13 +224,71 @@ def test_a_value_that_is_none_is_not_held(tmp_path):
     found = of(
         tmp_path, CONNECT, ticker(2, "snapshot", **ALL), ticker(3, bid1Price="9_9"),
         ticker(4, bid1Size="3"), ticker(5, bid1Size=""), ticker(6, bid1Size="4"),
-        ticker(7, nextFundingTime="0", markPrice="1"),
+        ticker(7, nextFundingTime="0", markPrice="1"), ticker(8, markPrice="2"),
+        ticker(9, markPrice="3"),
     )  # fmt: skip
     assert [row["bid_price"] for row in found.tables["raw.quotes"]] == [99, 99, 99]
     assert [row["bid_size"] for row in found.tables["raw.quotes"]] == [1, 3, 4]
     assert [one.reason for one in found.bad] == ["wrong_type"]
-    due = [row["next_funding_time"].value for row in found.tables["raw.derivative_ticks"]]
-    assert due == [1_700_006_400 * 10**9] * 2
+    first, *later = (row["next_funding_time"] for row in found.tables["raw.derivative_ticks"])
+    assert (first.value, later) == (1_700_006_400 * 10**9, [None] * 3)  # 0: there is none any more
+
+
+def test_a_ticker_that_says_all_of_itself_goes_on_from_nothing(tmp_path):
+    best = {"bid1Price": "97", "bid1Size": "1"}
+    found = of(
+        tmp_path, CONNECT, ticker(1, "snapshot", **ALL), ticker(2, "snapshot", **best),
+        ticker(3, markPrice="5", nextFundingTime="1700006400000"), ticker(4, "snapshot", **best),
+        ticker(5, indexPrice="6"), ticker(6, "snapshot", **best), ticker(7, indexPrice="7"),
+        ticker(8, askPrice="1").replace(b"delta", b"snapshot"), ticker(9, indexPrice="8"),
+    )  # fmt: skip
+    ticks = found.tables["raw.derivative_ticks"][1:]
+    assert [(row["mark_price"], row["index_price"]) for row in ticks] == [
+        (5, None), (None, 6), (None, 7), (None, 8),
+    ]  # fmt: skip
+    assert [row["next_funding_time"] is None for row in ticks] == [False, True, True, True]
+    assert found.alone == 6 + BLANK  # whole ones are read by patterns too
+
+
+def test_nothing_is_gone_on_from_that_was_said_of_another_market(tmp_path):
+    spot = record(None, kind="connect", addr="wss://stream.bybit.com/v5/public/spot")
+    found = of(
+        tmp_path, CONNECT, ticker(1, "snapshot", **ALL), CONNECT, ticker(2, markPrice="5"),
+        spot, ticker(3, markPrice="6"), ticker(4, "snapshot", bid1Price="9"),
+        ticker(5, bid1Price="8"), ticker(6, bid1Price="7"),
+    )  # fmt: skip
+    assert found.account.ignored["before_snapshot"] == 1
+    assert [row["index_price"] for row in found.tables["raw.derivative_ticks"]] == [100.25] * 2
+    assert [(row["bid_price"], row["ask_price"]) for row in found.tables["raw.quotes"]] == [
+        (99, 101), (9, None), (8, None), (7, None),
+    ]  # fmt: skip
+
+
+def test_many_tickers_are_held_each_in_its_row():
+    held, arrays = Held(), []
+    for k in range(1_000):
+        row = held.begin(f"C.{k % 3}", f"S{k}")
+        held.values[row] = k
+        if not arrays or arrays[-1] is not held.values:
+            arrays.append(held.values)
+    assert len(arrays) < 10  # what is held is not moved each time that there is one more
+    other = Held()
+    other.restore(held.state())
+    other.forget("C.1")
+    assert [other.known(f"C.{k % 3}", f"S{k}") for k in (0, 1, 2, 4, 998)] == [0, -1, 2, -1, 998]
+    assert other.values[[0, 2, 998], 3].tolist() == [0, 2, 998]
+    assert other.begin("C.1", "S1") == 1_000
+    assert other.begin("C.2", "S2") == 2
+    other.restore(Held().state())
+    assert other.begin("C.2", "S2") == 0
+
+
+def test_a_number_that_is_below_zero_by_its_sign_alone_is_left_to_the_session(tmp_path):
+    lines = [perpetual(k) for k in range(1, 4)]
+    odd = [perpetual(k, current_funding=-7).replace(b"-7", b"-0") for k in range(4, 6)]
+    found = of(tmp_path, *lines, *odd, perpetual(6), venue="deribit")
+    rates = [str(row["funding_rate"]) for row in found.tables["raw.derivative_ticks"]]
+    assert rates[2:5] == [str(-3 / 1024), "0.0", "0.0"]
 
 
 def perpetual(k, **said):
