@@ -135,7 +135,7 @@ class PublishConfig:
 
 @dataclass(frozen=True)
 class AlertsConfig:
-    """`[alerts]`: when a feed counts as broken, and who is told of that and of failed runs."""
+    """`[alerts]`: when a feed counts as broken, and who is told of that and of what has failed."""
 
     command: tuple[str, ...] = setting(
         (), "Program and arguments, given the alert as JSON on its standard input.", secret=True)

@@ -40,6 +40,9 @@ OVERLAP_SECONDS = 300.0
 """Runs that ended this long before the last look are looked at again: the end of a run is written
 down before its record can be seen."""
 
+LATEST_SECONDS = 7 * 86_400.0
+"""How late a schedule may be evaluated, when nothing has run for so long, and still be told of."""
+
 LOOK_SECONDS = 40.0
 """How long all alerts of a look may take: after 60 s Dagster ends it, and nothing of it is kept."""
 
@@ -208,14 +211,16 @@ def failed_ticks(instance: dg.DagsterInstance, since: float) -> Iterator[Alert]:
     failure there is no run.
     """
     for state in instance.all_instigator_state():
-        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, after=since)
+        kind = state.instigator_type.value.lower()
+        # A tick of a schedule has the moment that was due, of a sensor that of its evaluation.
+        after = since - LATEST_SECONDS if kind == "schedule" else since
+        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, after=after)
         for tick in sorted(ticks, key=lambda tick: tick.timestamp):
-            if tick.status.value != "FAILURE":
+            if tick.status.value != "FAILURE" or (tick.end_timestamp or tick.timestamp) < since:
                 continue
             error = tick.error
             said = first_words((error.cause or error).message) if error else "failed"
             day = datetime.datetime.fromtimestamp(tick.timestamp, datetime.UTC).date().isoformat()
-            kind = state.instigator_type.value.lower()
             yield Alert("not_evaluated", f"{kind} {state.instigator_name}", said, concerns=day)
 
 

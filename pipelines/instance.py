@@ -17,6 +17,7 @@ from pathlib import Path
 import dagster as dg
 
 from assets.partitions import VENUES
+from imbalance.processes import beginning, is_there
 from imbalance.store.home import Home
 from imbalance.store.store import Store
 
@@ -24,8 +25,6 @@ SETTINGS = Path(__file__).resolve().parent.parent / "deploy" / "dagster.yaml"
 PROCESS_TAG = "imbalance/process"
 RUN_TAG = "imbalance/run"
 """Tag that all runs of Dagster of one `imbalance run` have in common."""
-_TICKS = 19
-"""Place of the time of its start in what Linux says of a process after the program's name."""
 UNDER_WAY = [
     # One that a process has signed begins at once, else the process died or its disk was full.
     dg.DagsterRunStatus.NOT_STARTED,
@@ -67,7 +66,7 @@ def process_tag(run_id: str) -> dict[str, str]:
     the first.
     """
     pid = os.getpid()
-    return {PROCESS_TAG: f"{socket.gethostname()}@{_beginning(pid)}.{pid}.{run_id}"}
+    return {PROCESS_TAG: f"{socket.gethostname()}@{beginning(pid)}.{pid}.{run_id}"}
 
 
 def fail_orphans(instance: dg.DagsterInstance) -> int:
@@ -83,7 +82,7 @@ def fail_orphans(instance: dg.DagsterInstance) -> int:
         host, _, pid = process.rpartition(".")
         host, _, began = host.partition("@")
         mine = of == run.run_id and host == socket.gethostname()
-        if mine and pid.isdigit() and not _is_there(int(pid), began):
+        if mine and pid.isdigit() and not is_there(int(pid), began):
             instance.report_run_failed(run, f"the process {pid} that ran this is gone")
             orphans += 1
     storage = instance.event_log_storage
@@ -100,30 +99,6 @@ def main(home: str) -> None:
     with open_instance(store.home) as instance:
         add_venues(instance, (capture.venue for capture in store.ledger.captures()))
         print(fail_orphans(instance))  # noqa: T201 - read by `imbalance doctor`
-
-
-def _is_there(pid: int, began: str) -> bool:
-    """Whether the process of that number is there, and is the one that began then, where known."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return not began or _beginning(pid) in {began, ""}
-
-
-def _beginning(pid: int) -> str:
-    """When a process began, by the start of the machine and its ticks since then; nothing where the
-    system does not say.
-    """
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
-        # the name of the program, in brackets, may hold anything
-        after_name = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2]
-        return f"{boot.strip()}-{int(after_name.split()[_TICKS])}"
-    except (OSError, ValueError, IndexError):
-        return ""
 
 
 if __name__ == "__main__":

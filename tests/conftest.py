@@ -13,6 +13,8 @@ from typing import Any
 import hypothesis
 import pytest
 
+from imbalance.machine import SideBySide
+
 pytest_plugins = ("tests.oracle_table",)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -83,10 +85,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing which the developer has set for their own work reaches a test."""
+    """Nothing which the developer has set for their own work reaches a test, nor what another test
+    has said of processes beside this one.
+    """
     for name in list(os.environ):
         if name.startswith("IMBALANCE_") or name == "DAGSTER_HOME":
             monkeypatch.delenv(name)
+    monkeypatch.setattr(SideBySide, "processes", 1)
 
 
 @pytest.fixture(scope="session")

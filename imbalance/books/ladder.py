@@ -306,6 +306,21 @@ def recentre(ladder: Ladder, centre: int) -> None:
     put_levels(ladder, ASK, ask_ticks, ask_sizes)
 
 
+@bare
+def _best(ladder: Ladder, side: int) -> int:
+    """Tick of the best level of a side, wherever it lies; −1 on an empty side."""
+    index = ladder.meta[BEST_BID] if side == BID else ladder.meta[BEST_ASK]
+    found = ladder.meta[BASE] + index if index >= 0 else -1
+    if ladder.meta[FAR_USED] > 0:
+        for slot in range(len(ladder.far_key)):
+            key = ladder.far_key[slot]
+            if key != 0 and (key - 1) & 1 == side and ladder.far_size[slot] > 0.0:
+                tick = (key - 1) >> 1
+                if found < 0 or (tick > found if side == BID else tick < found):
+                    found = tick
+    return found
+
+
 @jit
 def settle(ladder: Ladder) -> None:
     """Bring the window back to the market where the market has left its middle."""
@@ -317,30 +332,43 @@ def settle(ladder: Ladder) -> None:
             return
         recentre(ladder, meta[BASE] + middle)
         return
-    bid_ticks, _ = levels_of(ladder, BID)
-    ask_ticks, _ = levels_of(ladder, ASK)
-    if len(bid_ticks) and len(ask_ticks):
-        centre = (bid_ticks[0] + ask_ticks[0]) // 2
-    elif len(bid_ticks):
-        centre = bid_ticks[0]
-    elif len(ask_ticks):
-        centre = ask_ticks[0]
+    bid, ask = _best(ladder, BID), _best(ladder, ASK)
+    if bid >= 0 and ask >= 0:
+        centre = (bid + ask) // 2
+    elif bid >= 0:
+        centre = bid
+    elif ask >= 0:
+        centre = ask
     else:
         return
     if _base(centre, meta[WIDTH]) != meta[BASE]:
         recentre(ladder, centre)
         return
-    above = len(bid_ticks) > 0 and bid_ticks[0] >= meta[BASE] + meta[WIDTH]
-    meta[MISPLACED] = above or (len(ask_ticks) > 0 and ask_ticks[0] < meta[BASE])
+    meta[MISPLACED] = bid >= meta[BASE] + meta[WIDTH] or 0 <= ask < meta[BASE]
 
 
-@jit
-def _take_far(ladder: Ladder, side: int, wanted: int, ticks: Any, sizes: Any) -> int:
-    all_ticks, all_sizes = levels_of(ladder, side)
-    count = min(wanted, len(all_ticks))
-    for k in range(count):
-        ticks[k] = all_ticks[k]
-        sizes[k] = all_sizes[k]
+@bare
+def _add_far(ladder: Ladder, side: int, wanted: int, count: int, ticks: Any, sizes: Any) -> int:
+    """Put the levels outside of the window among the `count` best within it, as far as they belong
+    to the best; returns how many there are. Nothing is sorted: a book may stay crossed, or thin,
+    for all of a day.
+    """
+    sign = -1 if side == BID else 1
+    for slot in range(len(ladder.far_key)):
+        key = ladder.far_key[slot]
+        if key == 0 or (key - 1) & 1 != side or ladder.far_size[slot] == 0.0:
+            continue
+        tick = (key - 1) >> 1
+        if count == wanted and sign * (tick - ticks[count - 1]) > 0:
+            continue
+        place = min(count, wanted - 1)
+        while place > 0 and sign * (ticks[place - 1] - tick) > 0:
+            ticks[place] = ticks[place - 1]
+            sizes[place] = sizes[place - 1]
+            place -= 1
+        ticks[place] = tick
+        sizes[place] = ladder.far_size[slot]
+        count = min(count + 1, wanted)
     return count
 
 
@@ -349,8 +377,6 @@ def take_best(ladder: Ladder, side: int, wanted: int, ticks: Any, sizes: Any) ->
     """Write the best levels of a side into `ticks` and `sizes`; returns how many there are."""
     base = ladder.meta[BASE]
     count = 0
-    if ladder.meta[MISPLACED]:
-        return _take_far(ladder, side, wanted, ticks, sizes)
     if side == BID:
         index = ladder.meta[BEST_BID]
         while index >= 0 and count < wanted:
@@ -365,7 +391,7 @@ def take_best(ladder: Ladder, side: int, wanted: int, ticks: Any, sizes: Any) ->
             sizes[count] = ladder.sizes[ASK, index]
             count += 1
             index = next_above(ladder, ASK, index + 1)
-    if count < wanted and ladder.meta[FAR_USED] > 0:
-        # a thin book: the missing levels lie outside the window
-        return _take_far(ladder, side, wanted, ticks, sizes)
+    if ladder.meta[FAR_USED] > 0 and (count < wanted or ladder.meta[MISPLACED]):
+        # a thin book, or one that crosses by more than the window: others lie outside of it
+        return _add_far(ladder, side, wanted, count, ticks, sizes)
     return count

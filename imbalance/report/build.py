@@ -29,6 +29,7 @@ from imbalance.whole_file import whole_file
 _DEFINED = ("mid_close", "return_bps", "order_flow_imbalance", "coverage", "poisoned", "valid")
 _ESTIMATES = ("estimate", "standard_error", "interval_low", "q_value", "hypothesis", "n_effective",
               "n_left_out")
+_DAY_NS = 86_400_000_000_000
 _MOST_WINDOWS = 1_000
 _LAST_DAYS = 7
 _MOST_ROWS = 100
@@ -192,11 +193,15 @@ def _page(
 
 
 def _told(windows: list[Window]) -> list[Window]:
-    """Those of the page: all, or of many the whole span and the last days."""
+    """Those of the page: all, or of many the whole span and those that end on the last days."""
     if len(windows) <= _MOST_WINDOWS:
         return windows
-    last = sorted({("day", w.window_day) for w in windows if w.scope == "day"})[-_LAST_DAYS:]
-    return [w for w in windows if w.scope == "span" or (w.scope, w.window_day) in last]
+    last = sorted({_last_day(w) for w in windows if w.scope != "span"})[-_LAST_DAYS:]
+    return [w for w in windows if w.scope == "span" or _last_day(w) in last]
+
+
+def _last_day(window: Window) -> int:
+    return (window.to_ns - 1) // _DAY_NS
 
 
 def _agreement(agreements: list[Any]) -> str | None:

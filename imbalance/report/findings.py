@@ -107,9 +107,13 @@ def question_sentences(rows: Sequence[Finding]) -> list[str]:
             f"{words.count(row.significant)} of {words.count(row.tests)} tests; surest: {best}."
         )
     else:
+        rests = (
+            f" and rests on {FEWEST_INDEPENDENT} independent pairs of bars"
+            if row.q_value is not None and row.q_value <= SIGNIFICANCE else ""
+        )
         answer = (
             "Nothing shows that imbalance of a perpetual goes before volatility of its spot: none "
-            f"of {words.count(row.tests)} tests is significant; the nearest to it: {best}."
+            f"of {words.count(row.tests)} tests is significant{rests}; the nearest to it: {best}."
         )
     return [answer]
 

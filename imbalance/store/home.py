@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imbalance.errors import EXIT_FAILED, UserError
+from imbalance.processes import beginning
 from imbalance.store.ledger_access import may_write
 
 LEDGER_NAME = "ledger.sqlite"
@@ -145,7 +146,8 @@ class Home:
         where that may only be read. Its name says whose it is (`sweep`).
         """
         if os.access(self.staging_dir, os.W_OK):
-            return self.staging_dir / f"spill-{os.getpid()}-{uuid.uuid4().hex}"
+            pid = os.getpid()
+            return self.staging_dir / f"spill-{pid}-{beginning(pid)}-{uuid.uuid4().hex}"
         return Path(tempfile.gettempdir()) / f"imbalance-spill-{uuid.uuid4().hex}"
 
     @property

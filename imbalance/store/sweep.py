@@ -7,13 +7,13 @@ somebody who is still at work.
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from imbalance.processes import is_there
 from imbalance.store.home import Home
 from imbalance.store.ledger import Ledger
 from imbalance.store.locks import hold, is_held
@@ -62,16 +62,8 @@ def _is_in_use(path: Path) -> bool:
     between two of them, and the second fails where the directory is gone.
     """
     kind, _, rest = path.name.partition("-")
-    pid = rest.partition("-")[0]
-    if kind != "spill" or not pid.isdigit():
-        return False
-    try:
-        os.kill(int(pid), 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        return True  # another user's
-    return True
+    pid, _, rest = rest.partition("-")
+    return kind == "spill" and pid.isdigit() and is_there(int(pid), rest.rpartition("-")[0])
 
 
 def _measure(home: Home, path: Path) -> Leftover:

@@ -81,6 +81,18 @@ def test_best_levels_come_best_first(steps):
         assert list(zip(ticks[:count].tolist(), sizes[:count].tolist(), strict=True)) == expected
 
 
+@given(changes, st.integers(1, 12))
+@settings(max_examples=200)
+def test_the_best_of_a_settled_ladder_are_the_best_wherever_they_lie(steps, wanted):
+    ladder, held = _apply(steps)
+    settle(ladder)
+    ticks, sizes = np.zeros(wanted, np.int64), np.zeros(wanted)
+    for side in (BID, ASK):
+        expected = sorted(held[side].items(), reverse=bool(side == BID))[:wanted]
+        count = take_best(ladder, side, wanted, ticks, sizes)
+        assert list(zip(ticks[:count].tolist(), sizes[:count].tolist(), strict=True)) == expected
+
+
 def test_sides_that_cross_by_more_than_the_window_is_wide_have_their_best_levels():
     """The window lies between them, on levels that are not the best."""
     between = 2 * CENTRE - np.arange(12)

@@ -148,28 +148,38 @@ def test_a_run_that_is_tried_again_is_not_told(home):
         assert [alert.run for alert in failed_runs(instance, 0.0)] == [last, of_a_process]
 
 
-def test_what_cannot_be_evaluated_is_told_once_a_day():
+CAUSE = SerializableErrorInfo("UserError: the ledger cannot be read\n", [], "UserError")
+ERROR = SerializableErrorInfo("Error occurred during evaluation\n", [], None, cause=CAUSE)
+
+
+@pytest.fixture
+def schedule():
+    """What Dagster knows of a schedule that is on."""
     repository = RemoteRepositoryOrigin(
         RegisteredCodeLocationOrigin("imbalance"), "__repository__")
-    origin = repository.get_instigator_origin("daily_publication")
-    state = InstigatorState(
-        origin, InstigatorType.SCHEDULE, InstigatorStatus.DECLARED_IN_CODE,
-        ScheduleInstigatorData("20 2 * * *"),
+    return InstigatorState(
+        repository.get_instigator_origin("daily_publication"), InstigatorType.SCHEDULE,
+        InstigatorStatus.DECLARED_IN_CODE, ScheduleInstigatorData("20 2 * * *"),
     )
-    cause = SerializableErrorInfo("UserError: the ledger cannot be read\n", [], "UserError")
-    error = SerializableErrorInfo("Error occurred during evaluation\n", [], None, cause=cause)
+
+
+def tick(schedule, status, at, **more):
+    return TickData(
+        schedule.instigator_origin_id, schedule.instigator_name, schedule.instigator_type, status,
+        at.timestamp(), error=ERROR if status == TickStatus.FAILURE else None,
+        selector_id=schedule.selector_id, **more,
+    )
+
+
+def test_what_cannot_be_evaluated_is_told_once_a_day(schedule):
     with dg.instance_for_test() as instance:
-        instance.add_instigator_state(state)
+        instance.add_instigator_state(schedule)
         for at, status in (
             (NOW - datetime.timedelta(days=1), TickStatus.FAILURE), (NOW, TickStatus.FAILURE),
             (NOW + datetime.timedelta(minutes=1), TickStatus.FAILURE),
             (NOW + datetime.timedelta(minutes=2), TickStatus.SKIPPED),
         ):
-            instance.create_tick(TickData(
-                state.instigator_origin_id, state.instigator_name, state.instigator_type, status,
-                at.timestamp(), error=error if status == TickStatus.FAILURE else None,
-                selector_id=state.selector_id,
-            ))  # fmt: skip
+            instance.create_tick(tick(schedule, status, at))
         lines, told = [], []
         for _ in range(2):
             told, _ = tell_all(failed_ticks(instance, 0.0),
@@ -178,6 +188,18 @@ def test_what_cannot_be_evaluated_is_told_once_a_day():
         ("not_evaluated", "schedule daily_publication", day, "UserError: the ledger cannot be read")
         for day in (DAY_3, "2024-08-10")
     ]
+
+
+def test_a_schedule_that_is_evaluated_late_is_told_of_then(schedule):
+    """Nothing ran when it was due: its tick has that moment all the same."""
+    hour = datetime.timedelta(hours=1)
+    with dg.instance_for_test() as instance:
+        instance.add_instigator_state(schedule)
+        for due, ended in ((NOW - 50 * hour, NOW - 49 * hour), (NOW - 26 * hour, NOW)):
+            instance.create_tick(
+                tick(schedule, TickStatus.FAILURE, due, end_timestamp=ended.timestamp()))
+        (alert,) = failed_ticks(instance, (NOW - hour).timestamp())
+    assert alert.concerns == DAY_3
 
 
 def test_of_the_parts_of_one_run_that_fail_on_a_day_the_first_is_told(home):

@@ -169,6 +169,23 @@ def test_of_many_windows_the_last_days_are_shown(session, tmp_path, days, shown)
     assert ("14 of 1,200 rows" in html) == (days == 600)
 
 
+def test_of_many_windows_those_over_many_days_are_shown_that_end_on_the_last(session, tmp_path):
+    day = 86_400 * SECOND
+    first = START // day * day
+    insert(session, "studies.correlation", [
+        estimate("v:A", "v:B", 0, 0.4, 0.001, scope=scope, window_from=first + number * day,
+                 window_to=first + (number + days) * day, bar_size=size)
+        for size in ("1s", "10s") for number in range(400)
+        for scope, days in (("day", 1), ("trailing", 5))])
+    out = tmp_path / "report.html"
+    write_report(session, out, title="t")
+    html = out.read_text()
+    table = html[html.index("What was estimated, by study"):].split("</table>")[0]
+    rows = table.split("<tr><td>correlation</td>")[1:]
+    assert (len(rows), sum(" to " in row for row in rows)) == (20, 14)
+    assert "20 of 1,600 rows" in html
+
+
 def test_a_span_is_one_window_though_its_hours_are_windows_too(session):
     insert(session, "studies.lead_lag", [
         {"study": "lead_lag", "family": "f", "scope": "span", "window_from": START + at * SECOND,

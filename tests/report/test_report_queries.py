@@ -139,6 +139,22 @@ def test_the_answer_to_the_question_is_no_spike(session, store_rows):
     assert [(row.lag, row.significant) for row in rows] == [(2, 1), (1, 1), (4, 1)]
 
 
+@pytest.mark.parametrize(("q", "words"), [
+    (0.001, "is significant and rests on 20 independent pairs of bars; the nearest"),
+    (0.4, "is significant; the nearest"),
+])
+def test_a_spike_that_does_not_answer_the_question_is_not_called_insignificant(
+    session, store_rows, q, words
+):
+    family = "perpetual_imbalance_and_spot_volatility"
+    store_rows["insert"](session, "studies.correlation", [
+        store_rows["estimate"]("f:A", "s:A", 1, 0.99, q, family=family,
+                               measure_y="realised_variance", n_effective=3.0)])
+    source = Source(session)
+    (found,) = told(source, source.choice("correlation"), None)
+    assert f": none of 1 tests {words} to it: " in found.sentences[-1]
+
+
 def test_the_question_is_answered_from_the_smallest_q(session, store_rows):
     estimate = store_rows["estimate"]
     family = "perpetual_imbalance_and_spot_volatility"

@@ -3,11 +3,14 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from imbalance.processes import beginning
 from imbalance.store import Home
 from imbalance.store.doctor import examine
 from imbalance.store.gate import GateRefused
@@ -131,8 +134,13 @@ def test_old_leftovers_are_swept_young_ones_listed(filled):
 def test_a_session_that_has_rested_finds_its_place_to_put_things_aside(filled):
     """As does a process that is there; what one has left behind is swept."""
     staging = filled.home.staging_dir
-    with multiprocessing.get_context("fork").Pool(1) as pool:
-        gone = pool.apply(filled.home.spill_dir)
+    script = ("import sys\nfrom imbalance.store import Home\n"
+              "print(Home.open(sys.argv[1]).spill_dir())")
+    made = subprocess.run(
+        [sys.executable, "-c", script, filled.home.root], check=True, capture_output=True,
+        text=True,
+    )
+    gone = Path(made.stdout.strip())
     with filled.session() as session:
         place = Path(session.execute("select current_setting('temp_directory')").fetchone()[0])
         for one in (place, gone):
@@ -142,6 +150,20 @@ def test_a_session_that_has_rested_finds_its_place_to_put_things_aside(filled):
             f"swept staging/{gone.name}"]
     assert place.parent == gone.parent == staging
     assert place.exists()
+
+
+def test_what_was_put_aside_by_an_earlier_process_of_the_same_number_is_swept(filled):
+    """In a container the first process has the number 1 each time."""
+    begun = beginning(os.getpid())
+    place = filled.home.spill_dir()
+    assert begun in place.name
+    earlier = place.with_name(place.name.replace(begun, "another-start-1"))
+    untold = place.with_name(f"spill-{os.getpid()}-{'0' * 32}")
+    for one in (place, earlier, untold):
+        one.mkdir(parents=True)
+        os.utime(one, (0, 0))
+    assert [what.split(",")[0] for _, what, _ in found(filled, "leftovers")] == [
+        f"swept staging/{earlier.name}"]
 
 
 def test_failures_missing_files_and_lost_generations(filled):
