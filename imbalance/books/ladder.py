@@ -92,6 +92,14 @@ def _far_slot(ladder: Ladder, key: int) -> int:
 
 
 @inline
+def _far_tick(ladder: Ladder, side: int, slot: int) -> int:
+    """Tick of the level of a side that a slot outside of the window holds; −1: it holds none."""
+    key = ladder.far_key[slot]
+    held = key != 0 and (key - 1) & 1 == side and ladder.far_size[slot] > 0.0
+    return (key - 1) >> 1 if held else -1
+
+
+@inline
 def next_below(ladder: Ladder, side: int, index: int) -> int:
     """The highest populated place of the window at or below `index`; −1 if there is none."""
     if index < 0:
@@ -228,8 +236,7 @@ def levels_of(ladder: Ladder, side: int) -> tuple[Any, Any]:
         count += 1
         index = _next(ladder, side, index)
     for slot in range(len(ladder.far_key)):
-        key = ladder.far_key[slot]
-        count += key != 0 and (key - 1) & 1 == side and ladder.far_size[slot] > 0.0
+        count += _far_tick(ladder, side, slot) >= 0
     ticks = np.empty(count, np.int64)
     sizes = np.empty(count)
     count = 0
@@ -241,10 +248,9 @@ def levels_of(ladder: Ladder, side: int) -> tuple[Any, Any]:
         index = _next(ladder, side, index)
     inside = count
     for slot in range(len(ladder.far_key)):
-        key = ladder.far_key[slot]
-        if key != 0 and (key - 1) & 1 == side and ladder.far_size[slot] > 0.0:
-            ticks[count] = (key - 1) >> 1
-            sizes[count] = ladder.far_size[slot]
+        tick = _far_tick(ladder, side, slot)
+        if tick >= 0:
+            ticks[count], sizes[count] = tick, ladder.far_size[slot]
             count += 1
     if count > inside:
         _put_best_first(side, ticks, sizes)
@@ -252,22 +258,25 @@ def levels_of(ladder: Ladder, side: int) -> tuple[Any, Any]:
 
 
 @bare
-def furthest(ladder: Ladder, side: int) -> int:
-    """Tick of the level furthest from the market; −1 on an empty side."""
-    width = ladder.meta[WIDTH]
-    if side == BID:
-        index = next_above(ladder, side, np.int64(0))
-    else:
-        index = next_below(ladder, side, width - 1)
+def _outermost(ladder: Ladder, side: int, index: int, sign: int) -> int:
+    """Tick of a side's level at a place of the window (−1: none) or of one outside of it, the
+    highest for a sign of 1, the lowest for −1; −1 where there is none.
+    """
     found = ladder.meta[BASE] + index if index >= 0 else -1
     if ladder.meta[FAR_USED] > 0:
         for slot in range(len(ladder.far_key)):
-            key = ladder.far_key[slot]
-            if key != 0 and (key - 1) & 1 == side and ladder.far_size[slot] > 0.0:
-                tick = (key - 1) >> 1
-                if found < 0 or (tick < found if side == BID else tick > found):
-                    found = tick
+            tick = _far_tick(ladder, side, slot)
+            if tick >= 0 and (found < 0 or sign * (tick - found) > 0):
+                found = tick
     return found
+
+
+@bare
+def furthest(ladder: Ladder, side: int) -> int:
+    """Tick of the level furthest from the market; −1 on an empty side."""
+    if side == BID:
+        return _outermost(ladder, BID, next_above(ladder, BID, np.int64(0)), -1)
+    return _outermost(ladder, ASK, next_below(ladder, ASK, ladder.meta[WIDTH] - 1), 1)
 
 
 @jit
@@ -309,16 +318,9 @@ def recentre(ladder: Ladder, centre: int) -> None:
 @bare
 def _best(ladder: Ladder, side: int) -> int:
     """Tick of the best level of a side, wherever it lies; −1 on an empty side."""
-    index = ladder.meta[BEST_BID] if side == BID else ladder.meta[BEST_ASK]
-    found = ladder.meta[BASE] + index if index >= 0 else -1
-    if ladder.meta[FAR_USED] > 0:
-        for slot in range(len(ladder.far_key)):
-            key = ladder.far_key[slot]
-            if key != 0 and (key - 1) & 1 == side and ladder.far_size[slot] > 0.0:
-                tick = (key - 1) >> 1
-                if found < 0 or (tick > found if side == BID else tick < found):
-                    found = tick
-    return found
+    if side == BID:
+        return _outermost(ladder, BID, ladder.meta[BEST_BID], 1)
+    return _outermost(ladder, ASK, ladder.meta[BEST_ASK], -1)
 
 
 @jit
@@ -355,11 +357,8 @@ def _add_far(ladder: Ladder, side: int, wanted: int, count: int, ticks: Any, siz
     """
     sign = -1 if side == BID else 1
     for slot in range(len(ladder.far_key)):
-        key = ladder.far_key[slot]
-        if key == 0 or (key - 1) & 1 != side or ladder.far_size[slot] == 0.0:
-            continue
-        tick = (key - 1) >> 1
-        if count == wanted and sign * (tick - ticks[count - 1]) > 0:
+        tick = _far_tick(ladder, side, slot)
+        if tick < 0 or (count == wanted and sign * (tick - ticks[count - 1]) > 0):
             continue
         place = min(count, wanted - 1)
         while place > 0 and sign * (ticks[place - 1] - tick) > 0:

@@ -11,12 +11,26 @@ from typing import Any, cast
 import numpy as np
 
 from imbalance.captures.clocks import NO_TIME
-from imbalance.captures.events import BookUpdate, DerivativeTick, Event, Quote, Trade
+from imbalance.captures.events import (
+    BookUpdate,
+    DerivativeTick,
+    Event,
+    Liquidation,
+    OptionTick,
+    OrderUpdate,
+    Quote,
+    Trade,
+)
 from imbalance.captures.patterns.held import Held
 from imbalance.captures.patterns.kernel import ASK_LEVELS, BID_LEVELS, EVENTS, LINES, read_lines
 from imbalance.captures.patterns.pieces import BOOK, QUOTE, TICK, TRADE, Patterns
-from imbalance.captures.patterns.rows import ROW, TICKED, VALUES, A, B, C, D, E
+from imbalance.captures.patterns.rows import CODE, KIND, ROW, TICKED, VALUES, A, B, C, D, E
 from imbalance.captures.rows import BOOK_KINDS, NO_ID, NO_SIDE, SIDES
+
+KINDS = BookUpdate, Trade, Quote, DerivativeTick, Liquidation, OptionTick, OrderUpdate
+"""Kinds of events by their code; the first four are those of `pieces.BOOK` to `pieces.TICK`."""
+
+CODES: dict[type, int] = {kind: code for code, kind in enumerate(KINDS)}
 
 _SHORTEST = 6
 """Bytes that a level or a trade takes at least in a text."""
@@ -151,7 +165,7 @@ class EventColumns:
 
     @property
     def numbers(self) -> Any:
-        """Whole numbers of the rows, (n, 12), see `kernel.LINE`; no copy."""
+        """Whole numbers of the rows, (n, 12), see `rows.LINE`; no copy."""
         return self._numbers[: self._rows]
 
     def books(self, rows: Any) -> tuple[Any, ...]:
@@ -162,7 +176,7 @@ class EventColumns:
         notes = [self._notes.get(row) for row in rows.tolist()] if self._notes else None
         used = self._bids, self._bids, self._asks, self._asks
         return (
-            numbers[:, A - 1].astype(np.uint8), numbers[:, A : C + 1], (offsets[0], offsets[1]),
+            numbers[:, KIND].astype(np.uint8), numbers[:, A : C + 1], (offsets[0], offsets[1]),
             [self._levels[k, :end].copy() for k, end in enumerate(used)], notes,
         )  # fmt: skip
 
@@ -170,7 +184,7 @@ class EventColumns:
         """The trades, which stand in these rows, as `Rows.trades` takes them."""
         numbers, reals = self._numbers[rows], self._reals[rows]
         keys = [self._key(place, size) for place, size in numbers[:, [C, D]].tolist()]
-        return (numbers[:, A - 1], numbers[:, A], keys, reals[:, 0].copy(), reals[:, 1].copy(),
+        return (numbers[:, KIND], numbers[:, A], keys, reals[:, 0].copy(), reals[:, 1].copy(),
                 numbers[:, B])  # fmt: skip
 
     def _key(self, place: int, size: int) -> str | None:
@@ -191,52 +205,30 @@ class EventColumns:
         reals = self._reals[rows]
         return {name: reals[:, k].copy() for k, name in enumerate(TICKED)}, self._numbers[rows, A]
 
-    def events(self, symbol: str, venue: str | None) -> list[Event]:
-        """All rows as events of one instrument."""
-        found: list[Event] = []
-        bids = asks = 0
-        for row, real in zip(self.numbers.tolist(), self._reals.tolist(), strict=False):
-            _, _, sent, done, code, _, kind, first, last, previous, more, most = row
-            of: dict[str, Any] = {
-                "symbol": symbol, "venue": venue, "exchange_time": _known(sent, NO_TIME),
-                "transaction_time": _known(done, NO_TIME),
-            }  # fmt: skip
-            if code == BOOK:
-                ends = bids + more, asks + most
-                levels = [side.tolist() for side in (
-                    *self._levels[:2, bids : ends[0]], *self._levels[2:, asks : ends[1]]
-                )]  # fmt: skip
-                found.append(
-                    BookUpdate(
-                        **of, kind=BOOK_KINDS[kind], bids=(levels[0], levels[1]),
-                        asks=(levels[2], levels[3]), first_id=_known(first, NO_ID),
-                        last_id=_known(last, NO_ID), previous_id=_known(previous, NO_ID),
-                    )
-                )  # fmt: skip
-                bids, asks = ends
-            elif code == TRADE:
-                found.append(
-                    Trade(
-                        **of, price=real[0], size=real[1], trade_id=_known(first, NO_ID),
-                        side=None if last == NO_SIDE else SIDES[last],
-                        trade_key=self._key(previous, more), aggregate=bool(kind),
-                    )
-                )  # fmt: skip
-            elif code == TICK:
-                told: dict[str, Any] = {name: None if value != value else value  # noqa: PLR0124 - NaN
-                        for name, value in zip(TICKED, real, strict=True)}  # fmt: skip
-                found.append(DerivativeTick(**of, **told, next_funding_time=_known(first, NO_TIME)))
-            else:
-                found.append(
-                    Quote(**of, bid_price=real[0], bid_size=real[1], ask_price=real[2],
-                          ask_size=real[3], update_id=_known(first, NO_ID))
-                )  # fmt: skip
-        return found
+    def same(self, other: EventColumns) -> bool:
+        """Whether another one holds the same events, of the kinds that are kept whole."""
+        mine, theirs = self.numbers, other.numbers
+        if not np.array_equal(mine[:, : KIND + 1], theirs[:, : KIND + 1]):
+            return False
+        return all(
+            _same(getattr(self, columns)(rows), getattr(other, columns)(rows))
+            for code, columns in ((BOOK, "books"), (TRADE, "trades"), (QUOTE, "quotes"),
+                                  (TICK, "ticks"))
+            if len(rows := np.flatnonzero(mine[:, CODE] == code))
+        )  # fmt: skip
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether columns are equal; what is NaN in both is."""
+    if isinstance(one, np.ndarray):
+        return np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+    if isinstance(one, dict):
+        return _same(list(one.values()), list(other.values()))
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return bool(one == other)
 
 
 def _number(value: int | None) -> int:
     return NO_ID if value is None else value
 
-
-def _known(value: int, none: int) -> int | None:
-    return None if value == none else value

@@ -14,17 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from imbalance.captures.clocks import NO_TIME, Clocks
-from imbalance.captures.event_columns import EventColumns
-from imbalance.captures.events import (
-    BookUpdate,
-    DerivativeTick,
-    Event,
-    Liquidation,
-    OptionTick,
-    OrderUpdate,
-    Quote,
-    Trade,
-)
+from imbalance.captures.event_columns import CODES, KINDS, EventColumns
+from imbalance.captures.events import Event, Liquidation, OptionTick, OrderUpdate
 from imbalance.captures.kept import Keeps
 from imbalance.captures.order_levels import (
     ACTIONS,
@@ -34,6 +25,7 @@ from imbalance.captures.order_levels import (
     Orders,
     names_of,
 )
+from imbalance.captures.patterns.pieces import BOOK, QUOTE, TICK, TRADE
 from imbalance.captures.patterns.rows import CODE, DONE, LINE, OF, RECEIVED, SENT
 from imbalance.captures.rows import (
     BOOK_KINDS,
@@ -47,11 +39,8 @@ from imbalance.captures.rows import (
     word_column,
 )
 
-_KINDS = BookUpdate, Trade, Quote, DerivativeTick, Liquidation, OptionTick, OrderUpdate
-_BOOK, _TRADE, _QUOTE, _TICK, _ORDER = 0, 1, 2, 3, 6
-_CODES: dict[type, int] = {kind: code for code, kind in enumerate(_KINDS)}
-_TABLES = {4: "liquidations", 5: "options",
-           _ORDER: "orders"}  # fmt: skip
+_ORDER = CODES[OrderUpdate]
+_TABLES = {CODES[Liquidation]: "liquidations", CODES[OptionTick]: "options", _ORDER: "orders"}
 _OPTION_NUMBERS = tuple(
     name for name in OptionTick.__struct_fields__
     if name not in ("symbol", "venue", "underlying", "exchange_time", "transaction_time")
@@ -78,15 +67,15 @@ class Gathering(Keeps):
 
     def _clear(self) -> None:
         self.columns.clear()
-        self._events: tuple[list[Any], ...] = tuple([] for _ in _KINDS)
+        self._events: dict[int, list[Any]] = {code: [] for code in _TABLES}
 
     def add(self, line: int, received: int, events: Sequence[Event]) -> None:
         """Take the events of a line, received at a time in ns (`NO_TIME`: not known)."""
         for event in events:
-            code = _CODES[type(event)]
+            code = CODES[type(event)]
             place = self._index(event.symbol, event.venue)
             self.columns.add(code, event, line, received, place)
-            if code > _TICK:
+            if code in self._events:
                 self._events[code].append(event)
 
     @property
@@ -102,18 +91,18 @@ class Gathering(Keeps):
         codes, instrument = numbers[:, CODE], numbers[:, OF]
         # recorders may write one connection after the other: what came over one, such as all
         # trades, does not hold up the books of another
-        stream = instrument * len(_KINDS) + np.where(codes == _ORDER, _BOOK, codes)
+        stream = instrument * len(KINDS) + np.where(codes == _ORDER, BOOK, codes)
         when = When.read(
             self._clocks, instrument.astype(np.int32), numbers[:, LINE].copy(),
             numbers[:, SENT].copy(), numbers[:, DONE].copy(), numbers[:, RECEIVED].copy(),
             stream=stream.astype(np.int32),
         )  # fmt: skip
         found: Tables = {}
-        rows_of = [np.flatnonzero(codes == code) for code in range(len(_KINDS))]
+        rows_of = [np.flatnonzero(codes == code) for code in range(len(KINDS))]
         for code, table, columns, make in (
-            (_TRADE, "raw.trades", self.columns.trades, self._rows.trades),
-            (_QUOTE, "raw.quotes", self.columns.quotes, self._rows.quotes),
-            (_TICK, "raw.derivative_ticks", self.columns.ticks, self._derivative_ticks),
+            (TRADE, "raw.trades", self.columns.trades, self._rows.trades),
+            (QUOTE, "raw.quotes", self.columns.quotes, self._rows.quotes),
+            (TICK, "raw.derivative_ticks", self.columns.ticks, self._derivative_ticks),
         ):
             if len(rows := rows_of[code]):
                 found[table] = make(when.take(rows), *columns(rows))
@@ -121,7 +110,7 @@ class Gathering(Keeps):
             if self._events[code]:
                 make = getattr(self, "_" + table)
                 found["raw." + table] = make(when.take(rows_of[code]), self._events[code])
-        books = self._book_updates(when, rows_of[_BOOK], rows_of[_ORDER], found.get("raw.orders"))
+        books = self._book_updates(when, rows_of[BOOK], rows_of[_ORDER], found.get("raw.orders"))
         if books is not None:
             found["raw.book_updates"] = books
         self._clear()

@@ -14,7 +14,7 @@ import numpy as np
 
 from imbalance.captures.columns import Columns
 from imbalance.captures.swar import ONE_DIGIT, read_levels
-from imbalance.captures.text import read_decimal, read_integer
+from imbalance.captures.text import LOOKED_BEYOND, read_decimal, read_integer, same_bytes
 from imbalance.kernels import inline, jit, peek, peek_word
 
 INTEGER, DECIMAL, TRUTH, BID_LEVELS, ASK_LEVELS = range(5)
@@ -31,9 +31,6 @@ line.
 MEANINGS = 18
 
 MOST_FIELDS = 16
-LOOKED_BEYOND = 64
-"""Bytes beyond its own text which a line may be compared with or read in."""
-
 SLOTS = 256
 _NAME_AT = 11  # after {"stream":"
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
@@ -80,20 +77,6 @@ def slot_of(text: Any, at: int) -> Any:
 
 
 @inline
-def _same(text: Any, left: int, right: int, length: int) -> bool:
-    """Whether two stretches of a text are equal."""
-    k = 0
-    while k + 8 <= length:
-        if peek_word(text, left + k) != peek_word(text, right + k):
-            return False
-        k += 8
-    if k == length:
-        return True
-    differs = peek_word(text, left + k) ^ peek_word(text, right + k)
-    return differs << np.uint64(64 - 8 * (length - k)) == 0
-
-
-@inline
 def remember(
     templates: Templates, slot: int, start: int, end: int, found: Any, count: int, kind: int,
     symbol: int,
@@ -124,7 +107,7 @@ def follow(
     place = at
     for k in range(first, heads[0]):
         length = fields[k, 3]
-        if not _same(text, place, fields[k, 2], length):
+        if not same_bytes(text, place, text, fields[k, 2], length):
             return -1
         place += length
         what, meaning = fields[k, 0], fields[k, 1]
@@ -154,6 +137,6 @@ def follow(
             )
         if place < 0:
             return -1
-    if not _same(text, place, heads[3], heads[4]):
+    if not same_bytes(text, place, text, heads[3], heads[4]):
         return -1
     return place + heads[4]

@@ -27,6 +27,10 @@ LOW_BITS = np.uint64(0x7F7F7F7F7F7F7F7F)
 HIGH_BIT = np.uint64(0x8080808080808080)
 """Of each byte of a word."""
 
+LOOKED_BEYOND = 64
+"""Bytes beyond its own text which a line may be compared with or read in, where it is read as
+others before."""
+
 DECIMALS = 12
 """Finest unit of prices and sizes that is believed: the twelfth decimal."""
 
@@ -44,6 +48,20 @@ def count_newlines(text: Any, stop: int) -> int:
     for k in range(words, stop):
         count += np.uint64(text[k] == 10)
     return np.int64(count)  # type: ignore[return-value]  # to its callers a whole number
+
+
+@inline
+def same_bytes(text: Any, at: int, other: Any, there: int, length: int) -> bool:
+    """Whether a stretch of a text equals one of another (or the same) text."""
+    k = 0
+    while k + 8 <= length:
+        if peek_word(text, at + k) != peek_word(other, there + k):
+            return False
+        k += 8
+    if k == length:
+        return True
+    differs = peek_word(text, at + k) ^ peek_word(other, there + k)
+    return differs << np.uint64(64 - 8 * (length - k)) == 0
 
 
 @inline

@@ -62,26 +62,13 @@ from imbalance.captures.patterns.rows import (
 from imbalance.captures.patterns.values import of_piece, read_value
 from imbalance.captures.rows import NO_ID, NO_SIDE
 from imbalance.captures.swar import MASKS, Marks, read_marked_levels
+from imbalance.captures.text import same_bytes
 from imbalance.kernels import bare, inline, jit, peek, peek_word
 
 EVENTS, BID_LEVELS, ASK_LEVELS, LINES = range(4)
 """What `counts` counts: rows of events, levels, and lines read."""
 
 _COMMA, _BRACKET = np.uint64(44), np.uint64(93)
-
-
-@inline
-def _equal(text: Any, at: int, literals: Any, from_: int, length: int) -> bool:
-    """Whether a stretch of the text is a literal."""
-    k = 0
-    while k + 8 <= length:
-        if peek_word(text, at + k) != peek_word(literals, from_ + k):
-            return False
-        k += 8
-    if k == length:
-        return True
-    differs = peek_word(text, at + k) ^ peek_word(literals, from_ + k)
-    return differs << np.uint64(64 - 8 * (length - k)) == 0
 
 
 @bare
@@ -93,7 +80,8 @@ def _read_pieces(
     pieces = patterns.pieces
     for piece in range(first, first + count):
         length = of_piece(pieces, piece, LITERAL_LENGTH)
-        if not _equal(text, place, patterns.literals, of_piece(pieces, piece, LITERAL_AT), length):
+        literal = of_piece(pieces, piece, LITERAL_AT)
+        if not same_bytes(text, place, patterns.literals, literal, length):
             return -1
         place = read_value(text, place + length, pieces, piece, whole, real)
         if place < 0:
@@ -191,7 +179,8 @@ def _read_line(
     pieces = patterns.pieces
     for piece in range(head[FIRST_PIECE], head[FIRST_PIECE] + head[PIECES]):
         length = of_piece(pieces, piece, LITERAL_LENGTH)
-        if not _equal(text, place, patterns.literals, of_piece(pieces, piece, LITERAL_AT), length):
+        literal = of_piece(pieces, piece, LITERAL_AT)
+        if not same_bytes(text, place, patterns.literals, literal, length):
             return -1
         place += length
         if of_piece(pieces, piece, WHAT) == ITEMS:
@@ -249,7 +238,7 @@ def read_lines(
     heads, pieces, literals, buckets, links : of `Patterns`; lines are counted in `heads`.
     counts : int64, see `EVENTS`; counted on.
     numbers, reals, levels : int64 (n, 12), float64 (n, 6) and float64 (4, n) to be filled: events
-        (see `LINE`), their decimals, and prices and sizes of bids and of asks. `LINE` is the
+        (see `rows.LINE`), their decimals, and prices and sizes of bids and of asks. `LINE` is the
         number of lines read before.
 
     Returns

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from imbalance.captures.event_columns import EventColumns
+from imbalance.captures.event_columns import CODES, EventColumns
 from imbalance.captures.events import BookUpdate, DerivativeTick, Event, Quote, Trade
 from imbalance.captures.patterns.held import Held
 from imbalance.captures.patterns.pieces import (
@@ -24,7 +24,6 @@ from imbalance.captures.patterns.pieces import (
     INTEGER,
     ISO_TIME,
     ITEMS,
-    LOOKED_BEYOND,
     POINT_TIME,
     QUOTE,
     QUOTE_AND_TICK,
@@ -39,8 +38,8 @@ from imbalance.captures.patterns.pieces import (
     Piece,
 )  # fmt: skip
 from imbalance.captures.patterns.places import Items, Places, Value
-from imbalance.captures.patterns.rows import RECEIVED
 from imbalance.captures.rows import BOOK_KINDS
+from imbalance.captures.text import LOOKED_BEYOND
 
 LONGEST = 1 << 18
 """Bytes of a message from which nothing is learned: lists of all instruments, and such."""
@@ -189,7 +188,7 @@ class _Found:
 
 def pattern_of(
     line: bytes, message: bytes, places: Places, events: Sequence[Event],
-    counter: Callable[[str], int], held: Callable[[str], int], **of: Any
+    counter: Callable[[], int], held: Callable[[str], int], **of: Any
 ) -> Pattern:  # fmt: skip
     """A pattern of a line.
 
@@ -198,8 +197,7 @@ def pattern_of(
     line, message : the line without its end, and the message that was taken from it.
     places : where values stand.
     events : what the message was understood to be.
-    counter, held : places of the counter of the message's connection that has a name, and of the
-        ticker of a symbol.
+    counter, held : places of the counter of the message's connection, and of a symbol's ticker.
     of : what all lines of the pattern are of.
 
     Raises
@@ -221,8 +219,8 @@ def pattern_of(
         if any(low <= start < high for low, high in inside):
             continue
         piece = _piece(message[start:end], word, places.values.get(place), places.leaves(place))
-        if place in places.counters and message[start:end] != b"null":
-            piece = Piece(b"", COUNTER, COUNT, counter(places.counters[place]))
+        if place == places.counter and message[start:end] != b"null":
+            piece = Piece(b"", COUNTER, COUNT, counter())
         if piece is not None:
             found.append(_placed(framed, start, end, piece))
     items = {place: _items(framed, tokens, place, one) for place, one in places.lists.items()}
@@ -348,26 +346,10 @@ def comes_to(
     )
     if place != len(line) + 1 or not after.same(before):
         return False
-    if not events:
-        return len(columns) == 0
-    if (columns.numbers[:, RECEIVED] != received).any():
-        return False
-    made = columns.events(events[0].symbol, events[0].venue)
-    # what is not sent of a quote is NaN, which no NaN equals
-    return repr(made) == repr([_plain(event) for event in events])
-
-
-def _plain(event: Event) -> Event:
-    """The event with its levels as lists."""
-    if not isinstance(event, BookUpdate):
-        return event
-    bids, asks = ((list(prices), list(sizes)) for prices, sizes in (event.bids, event.asks))
-    return BookUpdate(
-        symbol=event.symbol, venue=event.venue, kind=event.kind, bids=bids, asks=asks,
-        first_id=event.first_id, last_id=event.last_id, previous_id=event.previous_id,
-        exchange_time=event.exchange_time, transaction_time=event.transaction_time,
-        note=event.note,
-    )  # fmt: skip
+    expected = EventColumns()
+    for event in events:
+        expected.add(CODES[type(event)], event, 0, received, pattern.instrument)
+    return columns.same(expected)
 
 
 def fits(places: Places, events: Sequence[Event]) -> bool:
@@ -392,5 +374,3 @@ def _line_kind(events: Sequence[Event]) -> int:
         if isinstance(event, Trade):
             return int(event.aggregate)
     return 0
-
-

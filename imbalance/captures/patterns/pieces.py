@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from imbalance.captures.swar import ONE_DIGIT
+from imbalance.captures.text import LOOKED_BEYOND
 
 (
     NOTHING, INTEGER, COUNTER, DECIMAL, POINT_TIME, ISO_TIME, SIDE, ACTION, TRUTH, WORD,
@@ -83,9 +84,6 @@ NO_HASH = -1
 GRACE, TRIES_OF_A_LINE = 200, 50
 """Whether patterns pay is asked each time that so many lines were like none of them; to understand
 a line costs as much as to try so many patterns on it."""
-
-LOOKED_BEYOND = 64
-"""Bytes beyond its own text which a line may be compared with or read in."""
 
 
 class Patterns(NamedTuple):

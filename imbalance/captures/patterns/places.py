@@ -130,15 +130,16 @@ class Places:
 
     `held_by` is the place of the symbol by whose ticker all is held that is not said anew, in
     messages that have a word at a place, both of which are `goes_on`; others say all.
-    `counters` has by place the name of a counter of the connection. Of a message that is ignored
-    `unused` are the places of all that is no value, or `within` those of all that is one.
+    `counter` is the place of the number that counts the messages of the connection. Of a message
+    that is ignored `unused` are the places of all that is no value, or `within` those of all that
+    is one.
     """
 
     event: int
     values: Mapping[str, Value]
     lists: Mapping[str, Items] = field(default_factory=dict)
     unused: frozenset[str] = frozenset()
-    counters: Mapping[str, str] = field(default_factory=dict)
+    counter: str | None = None
     held_by: str | None = None
     goes_on: tuple[str, bytes] = ("", b"")
     single: bool = False
@@ -174,10 +175,6 @@ def _side(
 
 def _checked(time: Time | None) -> dict[str, Value]:
     return {} if time is None else {time.place: time.value(CHECKED)}
-
-
-def _counted(counter: str | None) -> dict[str, str]:
-    return {} if counter is None else {counter: ""}
 
 
 def book(
@@ -218,7 +215,7 @@ def book(
     )  # fmt: skip
     return Places(
         BOOK, values | _times(exchange, transaction) | ({} if lists else level), lists,
-        frozenset(unused.split()), _counted(counter), single=not lists, first_is_last=same,
+        frozenset(unused.split()), counter, single=not lists, first_is_last=same,
     )  # fmt: skip
 
 
@@ -244,18 +241,17 @@ def trades(
         (trade_id, Value(INTEGER, IDENTITY, 1)), (trade_key, Value(WORD, KEY_AT)),
     )  # fmt: skip
     one |= _side(side, maker_side, buyer_is_maker) | _times(exchange, transaction)
-    others, counted = frozenset(unused.split()), _counted(counter)
-    beside = _checked(checked)
+    others, beside = frozenset(unused.split()), _checked(checked)
     if each is None:
-        return Places(TRADE, one | beside, unused=others, counters=counted, single=True)
+        return Places(TRADE, one | beside, unused=others, counter=counter, single=True)
     items = Items(TRADES, one, frozenset(trade_unused.split()), order)
-    return Places(TRADE, beside, {each: items}, others, counted)
+    return Places(TRADE, beside, {each: items}, others, counter)
 
 
 def quote(
     *, bid_price: str, ask_price: str, bid_size: str | None = None, ask_size: str | None = None,
     update_id: str | None = None, exchange: Time | None = None, transaction: Time | None = None,
-    unused: str = "", counter: str | None = None, checked: Time | None = None,
+    unused: str = "", counter: str | None = None,
 ) -> Places:  # fmt: skip
     """Best bid and ask; sizes that are not sent are not known."""
     values = _given(
@@ -264,8 +260,8 @@ def quote(
         (update_id, Value(INTEGER, LAST, 1)),
     )  # fmt: skip
     return Places(
-        QUOTE, values | _times(exchange, transaction) | _checked(checked),
-        unused=frozenset(unused.split()), counters=_counted(counter),
+        QUOTE, values | _times(exchange, transaction), unused=frozenset(unused.split()),
+        counter=counter,
     )  # fmt: skip
 
 
@@ -273,17 +269,15 @@ _TOLD = {"mark": MARK, "index": INDEX, "settlement": SETTLEMENT, "funding": FUND
          "last": LAST_PRICE, "interest": INTEREST}  # fmt: skip
 
 
-def tick(
-    *, beside: Places | None = None, due: Time | None = None, exchange: Time | None = None,
-    transaction: Time | None = None, unused: str = "", counter: str | None = None,
-    checked: Time | None = None, signed: str = "funding", zero_is_none: str = "",
-    positive: str = "", **told: str,
-) -> Places:  # fmt: skip
-    """What is told of a derivative.
+def quote_and_tick(
+    best: Places, *, due: Time | None = None, unused: str = "", signed: str = "funding",
+    zero_is_none: str = "", positive: str = "", **told: str,
+) -> Places:
+    """A quote, and what is told of a derivative in the same message, which comes after it.
 
     Parameters
     ----------
-    beside : a quote in the same message, which comes before it; then times are the quote's.
+    best : the quote, whose times are those of both.
     told : places of its `mark`, `index`, `settlement` and `last` price, of its `funding` rate and
         open `interest`, those that messages of the kind have.
     due : the time of its next funding.
@@ -300,13 +294,9 @@ def tick(
     }
     if due is not None:
         values[due.place] = due.value(DUE)
-    values |= _times(exchange, transaction) | _checked(checked)
-    others, counted = frozenset(unused.split()), _counted(counter)
-    if beside is None:
-        return Places(TICK, values, unused=others, counters=counted)
-    return Places(
-        QUOTE_AND_TICK, {**beside.values, **values}, unused=beside.unused | others,
-        counters={**beside.counters, **counted},
+    return replace(
+        best, event=QUOTE_AND_TICK, values={**best.values, **values},
+        unused=best.unused | frozenset(unused.split()),
     )  # fmt: skip
 
 
@@ -325,11 +315,9 @@ def changes(
     -------
     Of messages that make a quote, a tick or both; and of those that make neither.
     """
-    whole = tick(
-        beside=quote(bid_price=bid_price, bid_size=bid_size, ask_price=ask_price,
-                     ask_size=ask_size, exchange=exchange),
-        due=due, unused=unused, signed=signed, **told,
-    )  # fmt: skip
+    best = quote(bid_price=bid_price, bid_size=bid_size, ask_price=ask_price, ask_size=ask_size,
+                 exchange=exchange)  # fmt: skip
+    whole = quote_and_tick(best, due=due, unused=unused, signed=signed, **told)
     quoted, ticked, both, neither = (
         replace(whole, event=event, held_by=by, goes_on=goes_on)
         for event in (QUOTE, TICK, QUOTE_AND_TICK, IGNORED)
@@ -345,6 +333,6 @@ def ignored(
     """
     return Places(
         IGNORED, {time.place: time.value(CHECKED) for time in checked},
-        unused=frozenset(told_by.split()), counters=_counted(counter),
+        unused=frozenset(told_by.split()), counter=counter,
         within=frozenset(within.split()),
     )  # fmt: skip

@@ -16,9 +16,10 @@ from imbalance.captures.patterns.counters import Counters
 from imbalance.captures.patterns.held import Held
 from imbalance.captures.patterns.learning import LONGEST, NotAlike, comes_to, fits, pattern_of
 from imbalance.captures.patterns.likeness import hash_of
-from imbalance.captures.patterns.pieces import LOOKED_BEYOND, Book
+from imbalance.captures.patterns.pieces import Book
 from imbalance.captures.patterns.places import Places
 from imbalance.captures.records import Record
+from imbalance.captures.text import LOOKED_BEYOND
 
 MOST_PATTERNS = 20_000
 
@@ -119,7 +120,7 @@ class PatternReader:
                 try:
                     pattern = pattern_of(
                         line, record.payload, places, events,
-                        partial(self._counters.place, record.connection),
+                        partial(self._counters.place, record.connection, ""),
                         partial(self._held.known, record.connection),
                         instrument=instrument, kind=kind,
                     )  # fmt: skip

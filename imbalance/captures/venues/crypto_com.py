@@ -281,7 +281,7 @@ _PLACES = {
             exchange=places.milliseconds("t"), trade_unused="dataTime m tn",
         ),
     ),
-    "ticker": (places.tick(beside=_QUOTE, interest=f"{_DATA}.oi"), _QUOTE, _PRICES),
+    "ticker": (places.quote_and_tick(_QUOTE, interest=f"{_DATA}.oi"), _QUOTE, _PRICES),
     CANDLES.rule: (places.ignored("method code result.channel"),),
     HEARTBEAT.rule: (places.ignored("method code"),),
 }  # fmt: skip

@@ -278,8 +278,8 @@ _PLACES = {
         ),
     ),
     "ticker": (
-        places.tick(
-            beside=places.quote(
+        places.quote_and_tick(
+            places.quote(
                 bid_price="bid", bid_size="bid_size", ask_price="ask", ask_size="ask_size",
                 exchange=places.milliseconds("time"),
             ),

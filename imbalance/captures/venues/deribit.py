@@ -260,8 +260,8 @@ _PLACES = {
         ),
     ),
     "ticker": (
-        places.tick(
-            beside=_BEST, mark="params.data.mark_price", index="params.data.index_price",
+        places.quote_and_tick(
+            _BEST, mark="params.data.mark_price", index="params.data.index_price",
             settlement="params.data.settlement_price", last="params.data.last_price",
             funding="params.data.current_funding", interest="params.data.open_interest",
             zero_is_none="settlement", unused=" ".join(
