@@ -159,7 +159,7 @@ def _dealt(one: shapes.Trade) -> list[Event]:
     return made
 
 
-def _best(one: shapes.Ticker | shapes.Quote) -> Event:
+def _best(one: shapes.Quote) -> Event:
     return events.Quote(
         symbol=one.instrument_name, bid_price=one.best_bid_price or math.nan,
         bid_size=_or_nan(one.best_bid_price, one.best_bid_amount),

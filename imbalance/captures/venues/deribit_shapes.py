@@ -88,8 +88,8 @@ class Greeks(Message):
     rho: Signed | None = None
 
 
-class Ticker(Message):
-    """What is said of an instrument: quotes, marks, volatilities."""
+class Quote(Message):
+    """Best bid and ask."""
 
     instrument_name: Text
     timestamp: Millis
@@ -97,6 +97,11 @@ class Ticker(Message):
     best_bid_amount: Size | None = None
     best_ask_price: Size | None = None
     best_ask_amount: Size | None = None
+
+
+class Ticker(Quote):
+    """What is said of an instrument besides: marks, volatilities."""
+
     mark_price: Size | None = None
     index_price: Size | None = None
     settlement_price: Size | None = None
@@ -113,17 +118,6 @@ class Ticker(Message):
         "stats state min_price max_price interest_rate estimated_delivery_price funding_8h "
         "interest_value delivery_price"
     )
-
-
-class Quote(Message):
-    """Best bid and ask."""
-
-    instrument_name: Text
-    timestamp: Millis
-    best_bid_price: Size | None = None
-    best_bid_amount: Size | None = None
-    best_ask_price: Size | None = None
-    best_ask_amount: Size | None = None
 
 
 class Listed(msgspec.Struct):
