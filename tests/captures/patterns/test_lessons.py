@@ -4,7 +4,7 @@ import pytest
 
 from imbalance.captures.patterns import reader
 from imbalance.captures.patterns.pieces import BOOK, GRACE, READ, Book, Pattern, Piece
-from tests.captures.patterns.test_reading import BLANK, CONNECT, START, diff, of, record
+from tests.captures.patterns.planted import BLANK, CONNECT, START, diff, of, record
 
 HASH = 7
 

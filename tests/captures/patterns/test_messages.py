@@ -4,9 +4,9 @@ the same with patterns and without.
 
 import pytest
 
+from tests.captures.mutations import hostile
 from tests.captures.patterns.both_ways import both
-from tests.captures.patterns.test_reading import START, record
-from tests.captures.patterns.test_recordings import hostile
+from tests.captures.patterns.planted import START, record
 
 
 def ms(k):
@@ -136,7 +136,8 @@ def test_every_kind_is_read_by_a_pattern(tmp_path):
     for name, (venue, make) in MESSAGES.items():
         path = tmp_path / "lines.jsonl"
         path.write_bytes(b"\n".join([*(line(make, k) for k in range(8)), b" " * 80, b""]))
-        found = both(path, venue)
+        found, differences = both(path, venue)
+        assert differences == [], name
         assert found.account.decoded.total() == 8, (name, found.account)
         assert found.alone <= 5, name
 
@@ -149,4 +150,5 @@ def test_any_value_of_a_message_comes_to_the_same(tmp_path, name):
     path = tmp_path / "lines.jsonl"
     after = [line(make, k) for k in range(6, 9)]
     path.write_bytes(b"\n".join([*plain, *odd, *after, b" " * 80, b""]))
-    both(path, venue)
+    _, differences = both(path, venue)
+    assert differences == []

@@ -7,7 +7,7 @@ import pytest
 from imbalance.captures import event_columns
 from imbalance.captures.patterns.counters import Counters
 from tests.captures.patterns.both_ways import both
-from tests.captures.patterns.test_reading import (
+from tests.captures.patterns.planted import (
     BLANK,
     CONNECT,
     START,
@@ -97,7 +97,10 @@ def test_lines_of_the_older_encoding_are_of_the_last_address(tmp_path, between):
         connect % b"stream", *map(old_diff, range(1, 5)), between, *map(old_diff, range(5, 9)),
         connect % b"other", connect % b"stream", *map(old_diff, range(9, 12)), b" " * 80, b"",
     )))  # fmt: skip
-    both(path, "bybit")
+    found, differences = both(path, "bybit")
+    assert differences == []
+    assert found.account.decoded["orderbook"] == 11
+    assert found.alone == 9
 
 
 def candles(k, **more):

@@ -1,7 +1,6 @@
 """What lines read by patterns may be, and what ends it: planted recordings of one venue."""
 
 import json
-from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -9,64 +8,17 @@ from hypothesis import strategies as st
 
 from imbalance.captures.patterns.held import Held
 from imbalance.captures.patterns.learning import NotAlike, tokens_of
-from tests.captures.patterns.both_ways import both
-
-START = 1_700_000_000
-
-
-def record(message, at=START, connection="C.ws.1", kind="recv", **more):
-    """A line of a recording; `at` in seconds."""
-    line = {"t": kind, "conn": connection, "ts": at, **more}
-    if message is not None:
-        line["data"] = json.dumps(message, separators=(",", ":"))
-    return json.dumps(line, separators=(",", ":")).encode()
-
-
-CONNECT = record(None, kind="connect", addr="wss://stream.bybit.com/v5/public/linear")
-
-
-def diff(k, bids=(("99", "1"),), asks=(("101", "2"),), *, at=START, kind="delta", **more):
-    """A difference of Bybit's book, or its snapshot."""
-    message = {
-        "topic": "orderbook.50.BTCUSDT", "type": kind, "ts": at * 1000 + k,
-        "data": {"s": "BTCUSDT", "b": list(bids), "a": list(asks), "u": k, "seq": 7 * k},
-        "cts": at * 1000 + k - 1, **more,
-    }  # fmt: skip
-    return record(message, at + k / 1000)
-
-
-def trades(k, *each, at=START):
-    """Trades of Bybit: prices, sizes and sides."""
-    found = [
-        {"T": at * 1000 + k, "s": "BTCUSDT", "S": side, "v": size, "p": price, "L": "PlusTick",
-         "i": f"aa-{k}-{number}", "BT": False}
-        for number, (price, size, side) in enumerate(each)
-    ]  # fmt: skip
-    return record(
-        {"topic": "publicTrade.BTCUSDT", "type": "snapshot", "ts": at * 1000 + k, "data": found},
-        at + k / 1000,
-    )
-
-
-BLANK = 1
-"""Lines which `of` adds."""
-
-
-def of(tmp_path, *lines, venue="bybit"):
-    """What a recording of some lines comes to, and of a blank one, since those at the end are never
-    read by patterns.
-    """
-    path = tmp_path / "lines.jsonl"
-    path.write_bytes(b"\n".join((*lines, b" " * 80 + b"\n")))
-    return both(path, venue)
-
-
-def books(found):
-    """Kind, bids, asks and last id of messages about the book."""
-    return [
-        (row["kind"], row["bid_prices"], row["bid_sizes"], row["ask_prices"], row["last_update_id"])
-        for row in found.tables["raw.book_updates"]
-    ]
+from tests.captures.patterns.planted import (
+    BLANK,
+    CONNECT,
+    START,
+    books,
+    diff,
+    level2,
+    of,
+    record,
+    trades,
+)
 
 
 def test_levels_ids_and_times_are_those_of_the_line(tmp_path):
@@ -137,19 +89,6 @@ def test_several_trades_of_a_line_are_read_when_several_have_been(tmp_path):
         (100.5, "sell", "aa-5-0"),
     ]  # fmt: skip
     assert found.alone == 3 + BLANK  # the connection, the first of one and the first of two
-
-
-def level2(k, count, updates=(("bid", "99", "1"),)):
-    """A message of Coinbase, which counts the messages of a connection."""
-    at = datetime.fromtimestamp(START + k, UTC).strftime("%Y-%m-%dT%H:%M:%S.123456Z")
-    each = [
-        {"side": side, "event_time": at, "price_level": price, "new_quantity": size}
-        for side, price, size in updates
-    ]
-    return record({
-        "channel": "l2_data", "timestamp": at, "sequence_num": count,
-        "events": [{"type": "update", "product_id": "BTC-USD", "updates": each}],
-    }, START + k + 0.5)  # fmt: skip
 
 
 def test_a_hole_in_a_counter_breaks_the_book_and_a_repeat_is_none(tmp_path):
@@ -331,8 +270,13 @@ decimals = st.one_of(
 
 @given(st.lists(st.tuples(decimals, decimals), max_size=4))
 def test_numbers_are_those_that_are_read_exactly(tmp_path_factory, levels):
-    of(tmp_path_factory.mktemp("numbers"), CONNECT, diff(1, kind="snapshot"), diff(2),
-       diff(3, levels), diff(4, levels[:1], levels[1:]))  # fmt: skip
+    found = of(tmp_path_factory.mktemp("numbers"), CONNECT, diff(1, kind="snapshot"), diff(2),
+               diff(3, levels), diff(4, levels[:1], levels[1:]))  # fmt: skip
+    assert found.account.decoded.total() + len(found.bad) == 4
+    for row in found.tables["raw.book_updates"][2:]:
+        given = levels if row["last_update_id"] == 3 else levels[:1]
+        assert row["bid_prices"] == [float(price) for price, _ in given]
+        assert row["bid_sizes"] == [float(size) for _, size in given]
 
 
 def test_places_of_values():
